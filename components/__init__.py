@@ -1,0 +1,1 @@
+"""Pulumi components: one public component a file, none of which reads configuration."""

@@ -1,0 +1,13 @@
+"""Work on machines over SSH: the only package that imports `pulumi_command`.
+
+A *step* is a script file with its environment, delivered by standard input and run once by
+`remote.Command`; long work becomes a systemd unit that short commands watch. A *lease* stands for
+our presence on a machine: taken before the first step, given back when the stack is destroyed.
+"""
+
+from components.remote.answer import Answer
+from components.remote.generated import GeneratedSecret
+from components.remote.machine import Lease, Machine
+from components.remote.step import RemoteStep
+
+__all__ = ["Answer", "GeneratedSecret", "Lease", "Machine", "RemoteStep"]

@@ -1,0 +1,277 @@
+"""SSH from this side: take and leave a machine, watch a step, ask the model.
+
+Run as a program by `local.Command` with its call as JSON on standard input; needs Python 3.11 and
+OpenSSH's client, nothing else. Answers on standard output, progress on standard error, and ends with
+one sentence that names cause and remedy when it fails.
+
+    agent.py take | leave | await STEP VERSION | ask [WHAT] | secret
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+TAKE_SECONDS = int(os.environ.get("TANDEM_TAKE_SECONDS", "300"))
+"""How long a machine may take to answer: a cloud machine boots in one to three minutes."""
+LEAVE_SECONDS = int(os.environ.get("TANDEM_LEAVE_SECONDS", "20"))
+"""How long a machine is looked for when the stack is destroyed."""
+LOST_SECONDS = int(os.environ.get("TANDEM_LOST_SECONDS", "600"))
+"""How long a machine may be away in the middle of a step: a server's reboot takes up to ten minutes."""
+ASK_SECONDS = int(os.environ.get("TANDEM_ASK_SECONDS", "120"))
+
+
+OPTIONS = (
+    "-oIdentitiesOnly=yes",
+    "-oGlobalKnownHostsFile=/dev/null",
+    "-oStrictHostKeyChecking=yes",
+    "-oBatchMode=yes",
+    "-oConnectTimeout=5",
+    "-oServerAliveInterval=5",
+    "-oServerAliveCountMax=3",
+    "-oLogLevel=ERROR",
+    "-oControlMaster=auto",
+    "-oControlPersist=20",
+)
+
+
+class Failure(Exception):
+    """One sentence for the user."""
+
+
+@dataclass(frozen=True)
+class Ssh:
+    """OpenSSH to one machine: pinned host key, one key, one shared connection."""
+
+    call: dict[str, Any]
+    folder: Path
+
+    @classmethod
+    def open(cls, call: dict[str, Any], folder: str) -> Ssh:
+        """Writes key and host key where only this user reads them."""
+        base = Path(folder)
+        key = base / "key"
+        key.touch(mode=0o600)
+        key.write_text(call["private_key"].rstrip("\n") + "\n")
+        names = f"[{call['host']}]:{call['port']}" if call["port"] != 22 else call["host"]
+        (base / "known_hosts").write_text(f"{names} {call['host_key']}\n")
+        return cls(call, base)
+
+    def run(self, *command: str, stdin: str = "", timeout: int = 60) -> subprocess.CompletedProcess[str]:
+        """Runs a command there; 255 is SSH's own failure, 254 means no answer in time."""
+        options = [
+            f"-oIdentityFile={self.folder}/key",
+            f"-oUserKnownHostsFile={self.folder}/known_hosts",
+            f"-oControlPath={self.folder}/mux",
+            *OPTIONS,
+        ]
+        target = f"{self.call['user']}@{self.call['host']}"
+        argv = ["ssh", "-F", "none", *options, "-p", str(self.call["port"]), target, *command]
+        try:
+            return subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=timeout, check=False)
+        except subprocess.TimeoutExpired:
+            return subprocess.CompletedProcess(argv, 254, "", f"no answer within {timeout} s")
+
+    def close(self) -> None:
+        """Ends the shared connection."""
+        if (self.folder / "mux").exists():
+            subprocess.run(
+                ["ssh", "-F", "none", f"-oControlPath={self.folder}/mux", "-O", "exit", self.call["host"]],
+                capture_output=True,
+                timeout=10,
+                check=False,
+            )
+
+    @property
+    def where(self) -> str:
+        """The machine as messages name it."""
+        return f"{self.call['name']} ({self.call['user']}@{self.call['host']}:{self.call['port']})"
+
+    def explain(self, error: str) -> str | None:
+        """The sentence for a failure that waiting can't mend; None for one it may."""
+        target = f"ssh -p {self.call['port']} {self.call['user']}@{self.call['host']}"
+        if "Host key verification failed" in error or "IDENTIFICATION HAS CHANGED" in error:
+            return (
+                f"{self.where}: the machine shows another host key than the one known for it; if it was reinstalled, "
+                f"put its new key into the known hosts file (ssh-keyscan -p {self.call['port']} {self.call['host']}), "
+                "otherwise somebody else answers at this address"
+            )
+        if "Permission denied" in error:
+            return (
+                f"{self.where}: the machine refuses this key; add its public half to ~/.ssh/authorized_keys of "
+                f"{self.call['user']} there, or correct ssh.user and ssh.privateKeyFile (try: {target})"
+            )
+        if "Load key" in error or "invalid format" in error:
+            return f"{self.where}: ssh.privateKeyFile is no key that OpenSSH can use; give one without passphrase"
+        return None
+
+
+def say(line: str) -> None:
+    """One line of progress."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def take(ssh: Ssh) -> str:
+    """Waits until SSH answers with the right keys, then makes sure the machine is one we can work on."""
+    call = ssh.call
+    deadline = time.monotonic() + TAKE_SECONDS
+    while (tried := ssh.run("true", timeout=20)).returncode:
+        error = tried.stderr.strip()
+        if sentence := ssh.explain(error):
+            raise Failure(sentence)
+        left = deadline - time.monotonic()
+        reason = error.splitlines()[-1] if error else f"exit code {tried.returncode}"
+        if left <= 0:
+            raise Failure(
+                f"{ssh.where}: SSH did not answer in {TAKE_SECONDS} s ({reason}); start the machine, open its port "
+                f"{call['port']} to this computer, or correct its address"
+            )
+        say(f"{call['name']}: waiting for SSH ({reason}), {left:.0f} s left")
+        time.sleep(2)
+    done = ssh.run(
+        *_script(call, call["scripts"]["take.sh"], call["stack"], str(int(time.time()))), stdin="", timeout=60
+    )
+    if done.returncode:
+        raise Failure(f"{ssh.where}: {(done.stderr or done.stdout).strip()}")
+    return done.stdout.strip()
+
+
+def leave(ssh: Ssh) -> str:
+    """Removes all that is ours; a machine that does not answer is left alone, and said so."""
+    call = ssh.call
+    deadline = time.monotonic() + LEAVE_SECONDS
+    while (tried := ssh.run("true", timeout=20)).returncode:
+        if ssh.explain(tried.stderr) or time.monotonic() > deadline:
+            reason = (tried.stderr.strip().splitlines() or ["no answer"])[-1]
+            say(f"{ssh.where}: not reached ({reason}), so nothing was removed there; if it still exists, run leave.sh")
+            return f"gone={call['name']}"
+        time.sleep(1)
+    told = [f"{name}={value}" for name, value in sorted(call["leave"].items())]
+    done = ssh.run(*_script(call, call["scripts"]["leave.sh"], call["stack"], *told), timeout=300)
+    for line in done.stderr.splitlines():
+        say(f"{call['name']}: {line}")
+    if done.returncode:
+        raise Failure(f"{ssh.where}: could not remove everything: {done.stderr.strip()}; mend that and destroy again")
+    return done.stdout.strip()
+
+
+def _script(call: dict[str, Any], text: str, *arguments: str) -> list[str]:
+    """The words that run a script there as root."""
+    sudo = [] if call["user"] == "root" else ["sudo", "-n"]
+    words = [*sudo, "bash", "-c", text, "tandem", *arguments]
+    # ssh joins its words with blanks and the login shell splits them again: quote each one.
+    return ["'" + word.replace("'", "'\\''") + "'" for word in words]
+
+
+def await_step(ssh: Ssh, step: str) -> str:
+    """Watches a step until it ends; connections may break and the machine may reboot meanwhile."""
+    call = ssh.call
+    poll = _script(call, 'exec bash "$1/run.sh" poll', call["folder"])
+    shown, lost, pause, began = "", 0.0, 0.2, time.monotonic()
+    while True:
+        done = ssh.run(*poll, timeout=30)
+        lines = done.stdout.splitlines()
+        now = time.monotonic()
+        if done.returncode in (254, 255) or not lines:
+            if sentence := ssh.explain(done.stderr):
+                raise Failure(sentence)
+            lost = lost or now
+            if now - lost > LOST_SECONDS:
+                raise Failure(
+                    f"{ssh.where}: gone for {LOST_SECONDS} s in the middle of {step}; bring the machine back and run "
+                    "`pulumi up` again: the step goes on where it was"
+                )
+            line = f"{call['name']}: connection lost, waiting for it to come back ({now - lost:.0f} s)"
+        elif lines[0] == "finished":
+            return "\n".join(lines[1:])
+        elif lines[0] == "failed":
+            raise Failure(f"{ssh.where}: {step}: " + "\n".join(lines[1:]))
+        else:
+            lost = 0.0
+            line = f"{call['name']}: {' '.join(lines[1:]) or step} ({now - began:.0f} s)"
+        if line.rsplit(" (", 1)[0] != shown.rsplit(" (", 1)[0] or now - began > 10:
+            if line != shown:
+                say(line)
+            shown = line
+        time.sleep(pause)
+        pause = min(pause * 1.5, 2.0)
+
+
+def ask(call: dict[str, Any]) -> str:
+    """A chat completion through the public URL. Only an answer with text counts."""
+    body = json.dumps(
+        {
+            "model": call["model"],
+            "messages": [{"role": "user", "content": "Say hello."}],
+            "max_tokens": 8,
+            "temperature": 0,
+        }
+    ).encode()
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {call['key']}"}
+    request = urllib.request.Request(f"{call['url']}/chat/completions", body, headers)  # noqa: S310  # http(s) by construction
+    # The user's proxy settings hold for the user's own URL only when it is not one of these machines.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    deadline = time.monotonic() + ASK_SECONDS
+    while True:
+        try:
+            with opener.open(request, timeout=60) as response:
+                answer = json.load(response)
+            if answer["choices"][0]["message"]["content"] and answer["usage"]["completion_tokens"]:
+                return str(answer["choices"][0]["message"]["content"])
+            reason = "the answer was empty"
+        except urllib.error.HTTPError as error:
+            reason = f"HTTP {error.code}: {error.read(300).decode(errors='replace').strip()}"
+        except (OSError, ValueError, KeyError) as error:
+            reason = str(error)
+        if time.monotonic() > deadline:
+            raise Failure(
+                f"{call['url']}: no completion came back in {ASK_SECONDS} s ({reason}); if the engine answers on its "
+                "machine, a firewall stands between: open the gateway's port to this computer"
+            )
+        say(f"asking {call['model']} through {call['url']}: {reason}")
+        time.sleep(2)
+
+
+def main(words: list[str]) -> int:
+    """Runs one call; 0 or 1 with a sentence on standard error."""
+    what = words[0] if words else ""
+    if what == "secret":
+        print(secrets.token_hex(24), end="")
+        return 0
+    call = json.load(sys.stdin)
+    try:
+        if what == "ask":
+            print(ask(call), end="")
+            return 0
+        with tempfile.TemporaryDirectory(prefix="tandem-") as folder:
+            ssh = Ssh.open(call, folder)
+            try:
+                match what:
+                    case "take":
+                        print(take(ssh))
+                    case "leave":
+                        print(leave(ssh))
+                    case "await":
+                        print(await_step(ssh, words[1]))
+                    case _:
+                        raise Failure(f"unknown call {what!r}; use take, leave, await, ask or secret")
+            finally:
+                ssh.close()
+    except Failure as failure:
+        say(str(failure))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,52 @@
+"""The last step of all: a completion through the address the user gets."""
+
+from __future__ import annotations
+
+import pulumi
+from pulumi_command import local
+
+from components.remote.agent_call import agent_call, agent_input
+
+
+class Answer(pulumi.ComponentResource):
+    """Asks the model for a completion from here, through the public URL and with the key.
+
+    Attributes:
+        url: the URL's base, known only after a completion came back through it.
+        text: what the model said.
+    """
+
+    url: pulumi.Output[str]
+    text: pulumi.Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        url: pulumi.Input[str],
+        model: str,
+        key: pulumi.Input[str],
+        served_by: pulumi.Input[str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Asks.
+
+        Args:
+            name: Pulumi name.
+            url: base of the API, ending in /v1.
+            model: the model's served name.
+            key: the API key, a secret.
+            served_by: changes whenever what serves has changed, so that the question is asked again.
+            opts: Pulumi options.
+        """
+        super().__init__("tandem:remote:Answer", name, None, opts)
+        asked = local.Command(
+            f"{name}-asked",
+            create=pulumi.Output.concat(agent_call("ask"), " ", served_by),
+            stdin=agent_input({"url": url, "model": model, "key": key}),
+            add_previous_output_in_env=False,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.text = asked.stdout
+        self.url = pulumi.Output.all(url, asked.stdout).apply(lambda both: str(both[0]))
+        self.register_outputs({"url": self.url})

@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# On a machine, when the stack is destroyed: remove all that carries the stack's name, keep what was
+# there before, and say what is kept. Arguments: STACK NAME=VALUE...
+#   MOUNT_POINT    unmount it        DELETE_WEIGHTS    folder of weights to delete first (may be empty)
+set -euo pipefail
+stack=$1
+shift
+for told in "$@"; do declare "${told%%=*}=${told#*=}"; done
+
+if command -v docker >/dev/null && systemctl is-active --quiet docker; then
+  docker ps --all --quiet --filter "label=tandem.stack=$stack" | xargs -r docker rm --force >/dev/null
+fi
+systemctl list-units --all --plain --no-legend "tandem-$stack-*" | cut -d' ' -f1 | xargs -r systemctl stop
+if [[ -n ${MOUNT_POINT:-} ]] && mountpoint -q "$MOUNT_POINT"; then
+  if [[ -n ${DELETE_WEIGHTS:-} ]]; then
+    rm -rf "${DELETE_WEIGHTS:?}"
+  elif [[ -n ${KEPT_WEIGHTS:-} && -d ${KEPT_WEIGHTS} ]]; then
+    echo "kept the weights in $KEPT_WEIGHTS ($(du -sh "$KEPT_WEIGHTS" | cut -f1))" >&2
+  fi
+fi
+if [[ -f /var/lib/tandem/$stack/undo ]]; then
+  # Newest first; each line is a command that a step wrote when it changed the machine.
+  tac "/var/lib/tandem/$stack/undo" | while read -r line; do bash -c "$line" || echo "could not undo: $line" >&2; done
+fi
+if [[ -f /var/lib/tandem/$stack/kept ]]; then
+  while read -r line; do echo "kept $line" >&2; done <"/var/lib/tandem/$stack/kept"
+fi
+rm -rf "/var/lib/tandem/${stack:?}"
+rmdir --ignore-fail-on-non-empty /var/lib/tandem
+echo "left=$stack"

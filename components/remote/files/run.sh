@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# Runs one step on its machine. The folder this file is in holds the step (step.sh, lib.sh, env, more
+# files) and what became of it: log, status (one line), result, error, exit.
+#   sync     run now, wait, report          launch   start as a unit and return
+#   execute  what the unit runs             poll     report; start again after a reboot
+set -euo pipefail
+umask 077
+cd "$(dirname "${BASH_SOURCE[0]}")"
+dir=$PWD
+step=$(basename "$(dirname "$dir")")
+stack=$(basename "$(dirname "$(dirname "$(dirname "$dir")")")")
+unit="tandem-$stack-$step.service"
+
+execute() {
+  rm -f exit error result
+  local code=0
+  # The step's own shell sets its traps; its exit code is all that is needed here.
+  (
+    set -a
+    # shellcheck source=/dev/null # written by components/remote/payload.py
+    . ./env
+    set +a
+    export TANDEM_STACK=$stack TANDEM_STEP=$step TANDEM_DIR=$dir
+    exec timeout --kill-after=10 "${TANDEM_TIMEOUT:-600}" bash ./step.sh
+  ) >>log 2>&1 </dev/null || code=$?
+  if ((code == 124 || code == 137)) && [[ ! -s error ]]; then
+    echo "$step did not finish within its time limit; look at what it waited for in the log" >error
+  fi
+  ((code != 0)) || rm -f env # secrets leave the disk with success; a failure keeps them for the next try
+  echo "$code" >exit.new
+  mv exit.new exit
+}
+
+report() {
+  local code
+  code=$(cat exit)
+  if ((code == 0)); then
+    cat result 2>/dev/null || echo "done=$step"
+    return 0
+  fi
+  {
+    if [[ -s error ]]; then cat error; else echo "$step ended with exit code $code and no reason of its own"; fi
+    echo "last lines of $dir/log:"
+    tail -n 20 log | cut -c1-400
+  } >&2
+  return 1
+}
+
+drop_other_versions() {
+  local other
+  for other in ../*/; do
+    [[ $(basename "$other") == $(basename "$dir") ]] && continue
+    systemctl stop "$unit" 2>/dev/null || true
+    rm -rf "$other"
+  done
+}
+
+launch() {
+  systemd-run --quiet --collect --unit="$unit" --property=Type=exec bash "$dir/run.sh" execute
+}
+
+case ${1:-} in
+  sync)
+    drop_other_versions
+    execute
+    report
+    ;;
+  launch)
+    drop_other_versions
+    # The same content is running already when an `up` was cut off: leave it and watch it.
+    if ! systemctl is-active --quiet "$unit"; then
+      rm -f exit
+      launch
+    fi
+    echo "started=$unit"
+    ;;
+  execute)
+    execute
+    ;;
+  poll)
+    if [[ -f exit ]]; then
+      if report 2>report.txt >answer.txt; then echo finished; cat answer.txt; else echo failed; cat report.txt; fi
+    elif systemctl is-active --quiet "$unit"; then
+      echo running
+      tail -n 1 status 2>/dev/null || true
+    elif [[ -f exit ]]; then # it ended between the two questions
+      exec bash "$dir/run.sh" poll
+    else
+      launch # a reboot took the unit away; steps may be run again
+      echo running
+      echo "started again after an interruption"
+    fi
+    ;;
+  *)
+    echo "run.sh: unknown call '${1:-}'; use sync, launch, execute or poll" >&2
+    exit 2
+    ;;
+esac

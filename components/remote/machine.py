@@ -1,0 +1,116 @@
+"""A machine that SSH reaches, and the lease that stands for our presence on it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+from pulumi_command import local, remote
+
+from components.remote.agent_call import agent_call, agent_input
+from components.remote.payload import FILES
+
+DIAL_ERRORS = 60
+"""Failed dials before a step gives up: about 4.4 minutes on a refused port, enough for a boot."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """How one machine is reached, and what owns it.
+
+    Attributes:
+        name: short and unique; the machine's steps carry it in their names.
+        address: where SSH reaches it from here.
+        peer_address: where the other machines reach it.
+        user: login; others than root use `sudo -n`.
+        private_key: OpenSSH private key, a secret.
+        host_key: the machine's public host key, `TYPE BASE64`; anything else is refused.
+        owner: when this resource is deleted the machine's own resources needn't be (`deleted_with`).
+    """
+
+    name: str
+    address: pulumi.Input[str]
+    peer_address: pulumi.Input[str]
+    user: str
+    port: int
+    private_key: pulumi.Input[str]
+    host_key: pulumi.Input[str]
+    owner: pulumi.Resource | None = None
+
+    def connection(self) -> remote.ConnectionArgs:
+        """For `remote.Command`; the host key is pinned."""
+        return remote.ConnectionArgs(
+            host=self.address,
+            port=self.port,
+            user=self.user,
+            private_key=self.private_key,
+            host_key=self.host_key,
+            dial_error_limit=DIAL_ERRORS,
+            per_dial_timeout=15,
+        )
+
+    def facts(self) -> dict[str, pulumi.Input[Any]]:
+        """For our own SSH calls (`agent.py`), as JSON on standard input."""
+        return {
+            "name": self.name,
+            "host": self.address,
+            "port": self.port,
+            "user": self.user,
+            "private_key": self.private_key,
+            "host_key": self.host_key,
+        }
+
+    @property
+    def sudo(self) -> str:
+        """What stands before a command that needs root."""
+        return "" if self.user == "root" else "sudo -n "
+
+
+class Lease(pulumi.ComponentResource):
+    """Taken when SSH answers with the right keys; given back by removing all that is ours.
+
+    Deleting it removes the stack's containers, units and files from the machine and says what it
+    keeps. A machine that is gone can't be cleaned: that is reported, and is no error.
+
+    Attributes:
+        machine: the machine, owned by this lease: steps on it take `opts=deleted_with`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        machine: Machine,
+        stack: str,
+        leave: Mapping[str, pulumi.Input[str]],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Takes the lease.
+
+        Args:
+            name: Pulumi name.
+            machine: where.
+            stack: the deployment's own name on machines.
+            leave: what `leave.sh` is told when the stack is destroyed: mount point, weights to delete.
+            opts: Pulumi options.
+        """
+        super().__init__("tandem:remote:Lease", name, None, opts)
+        call = {
+            **machine.facts(),
+            "stack": stack,
+            "leave": dict(leave),
+            "scripts": {f: (FILES / f).read_text() for f in ("take.sh", "leave.sh")},
+        }
+        taken = local.Command(
+            f"{name}-taken",
+            create=agent_call("take"),
+            delete=agent_call("leave"),
+            stdin=agent_input(call),
+            add_previous_output_in_env=False,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.machine = dataclasses.replace(machine, owner=taken)
+        self.register_outputs({"taken": taken.stdout})

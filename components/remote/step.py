@@ -1,0 +1,101 @@
+"""One piece of work on one machine."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+import pulumi
+from pulumi_command import local, remote
+
+from components.remote.agent_call import agent_call, agent_input, hide
+from components.remote.machine import Machine
+from components.remote.payload import FILES, content_hash, pack, parse_result
+
+
+class RemoteStep(pulumi.ComponentResource):
+    """A script, run on a machine until it has succeeded with this very content.
+
+    The script checks, acts and verifies; it may run again at any time. Its text, files and environment
+    are hashed into the command: a change runs it again in place. Short work is one SSH command. Long
+    work (`long=True`) runs as a systemd unit, watched by short commands that survive cut connections
+    and reboots, with a status line that moves.
+
+    Attributes:
+        result: what the script reported with `result KEY=VALUE...`.
+    """
+
+    result: pulumi.Output[dict[str, str]]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        machine: Machine,
+        stack: str,
+        script: Path,
+        files: Mapping[str, Path] | None = None,
+        environment: Mapping[str, pulumi.Input[str]] | None = None,
+        secrets: Mapping[str, pulumi.Input[str]] | None = None,
+        long: bool = False,
+        timeout: int = 600,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declares the step.
+
+        Args:
+            name: Pulumi name; starts with the machine's.
+            machine: where it runs, as root.
+            stack: the deployment's own name on machines.
+            script: the script file; finds `lib.sh` beside it on the machine.
+            files: more files, by the name they have there.
+            environment: what the script is told.
+            secrets: the same, but hidden in state and logs, and no part of the hash.
+            long: takes more than some 20 seconds.
+            timeout: seconds the script may take.
+            opts: Pulumi options; `depends_on` orders it after others.
+        """
+        super().__init__("tandem:remote:RemoteStep", name, None, opts)
+        step = name.removeprefix(f"{machine.name}-")
+        texts = {
+            "step.sh": script.read_bytes(),
+            **{f: (FILES / f).read_bytes() for f in ("run.sh", "lib.sh")},
+            **{target: source.read_bytes() for target, source in (files or {}).items()},
+        }
+        plain = pulumi.Output.all(**{**(environment or {}), "TANDEM_TIMEOUT": str(timeout)})
+        hidden = pulumi.Output.all(**(secrets or {})) if secrets else pulumi.Output.from_input({})
+        mode = "launch" if long else "sync"
+        version = plain.apply(lambda env: content_hash(texts, env))
+        command = version.apply(lambda v: _receive(machine, stack, step, v, mode))
+        stdin = pulumi.Output.all(plain, hidden).apply(lambda both: pack(texts, {**both[0], **both[1]}))
+        children = pulumi.ResourceOptions(parent=self, deleted_with=machine.owner)
+        run = remote.Command(
+            f"{name}-run",
+            connection=machine.connection(),
+            create=command,
+            stdin=hide(stdin),
+            add_previous_output_in_env=False,
+            opts=children,
+        )
+        stdout = run.stdout
+        if long:
+            folder = version.apply(lambda v: f"/var/lib/tandem/{stack}/steps/{step}/{v}")
+            call = {**machine.facts(), "folder": folder, "sudo": machine.sudo}
+            done = local.Command(
+                f"{name}-done",
+                create=pulumi.Output.concat(agent_call("await", step), " ", version),
+                stdin=agent_input(call),
+                add_previous_output_in_env=False,
+                opts=pulumi.ResourceOptions.merge(children, pulumi.ResourceOptions(depends_on=[run])),
+            )
+            stdout = done.stdout
+        self.result = stdout.apply(parse_result)
+        self.register_outputs({"result": self.result})
+
+
+def _receive(machine: Machine, stack: str, step: str, version: str, mode: str) -> str:
+    """The command line that takes the step from standard input and runs it."""
+    receive = (FILES / "receive.sh").read_text()
+    words = ["bash", "-c", receive, "receive", stack, step, version, mode]
+    return machine.sudo + shlex.join(words)

@@ -1,0 +1,1 @@
+"""The composition of a deployment: settings in, one graph out."""

@@ -1,0 +1,229 @@
+"""What a stack can be told: types, descriptions, defaults, and the rules between settings.
+
+A refusal names the setting, says why, and gives the nearest value that works. Secrets never enter
+these models: `stacks.settings` hands them out as Pulumi secrets.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections import Counter
+from pathlib import PurePosixPath
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
+
+from stacks import versions
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Cidr = Annotated[str, Field(description="an address range such as 203.0.113.0/24")]
+
+
+class _Model(BaseModel):
+    """Frozen, and a mistyped key is an error rather than a silence."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        alias_generator=lambda name: re.sub(r"_([a-z0-9])", lambda m: m[1].upper(), name),
+        populate_by_name=True,
+    )
+
+
+class MachineSettings(_Model):
+    """One machine that exists already."""
+
+    name: Name = Field(description="short name; also the machine's name in outputs and logs")
+    address: str = Field(description="address or host name that SSH reaches from here")
+    port: Port = Field(22, description="SSH port")
+    private_address: str | None = Field(
+        None, description="address the other machines reach it by; the SSH address when left out"
+    )
+    accelerators: int | None = Field(
+        None, ge=1, le=16, description="accelerators in this machine; accelerator.perMachine when left out"
+    )
+
+    @property
+    def peer_address(self) -> str:
+        """The address the other machines use."""
+        return self.private_address or self.address
+
+
+class SshSettings(_Model):
+    """How machines are reached."""
+
+    user: str = Field("root", description="login; anyone but root needs sudo without a password")
+    private_key_file: str = Field(description="private key; ~ and $VARIABLES are expanded")
+    known_hosts_file: str = Field(
+        "~/.ssh/known_hosts", description="host keys, in OpenSSH's format; a machine not in it is refused"
+    )
+
+
+class AcceleratorSettings(_Model):
+    """What computes."""
+
+    kind: Literal["cpu", "nvidia", "ascend"] = Field(description="cpu, nvidia or ascend")
+    per_machine: int = Field(1, ge=1, le=16, description="accelerators in each machine")
+
+
+class ModelSettings(_Model):
+    """Which weights, and where they come from."""
+
+    source: Literal["path", "huggingface", "modelscope"] = Field(description="path, huggingface or modelscope")
+    id: str = Field(min_length=1, description="owner/name on the hub, or with source path a folder on the storage")
+    revision: str | None = Field(None, description="branch, tag or commit on the hub")
+    endpoint: str | None = Field(None, description="the hub's URL, for a mirror")
+    served_name: str | None = Field(None, description="the name clients ask for; the last part of id if unset")
+    keep: bool = Field(True, description="keep the weights on the storage when the stack is destroyed")
+    check: str = Field("", description="any text; change it to have every checksum verified again")
+
+    @property
+    def name(self) -> str:
+        """The name clients ask for."""
+        return self.served_name or self.id.rstrip("/").rsplit("/", 1)[-1].lower()
+
+
+class StorageSettings(_Model):
+    """The folder that all machines share."""
+
+    server: str = Field(description="NFS server: name or address")
+    export: str = Field("/", description="exported folder")
+    mount_point: str = Field("/mnt/tandem", description="where it is mounted on each machine")
+    options: str = Field(
+        "vers=3,nolock,proto=tcp,rsize=1048576,wsize=1048576,hard,timeo=600,retrans=2,noresvport",
+        description="mount options (these are the ones Alibaba Cloud NAS asks for)",
+    )
+
+    @field_validator("export", "mount_point")
+    @classmethod
+    def _absolute(cls, value: str) -> str:
+        if not PurePosixPath(value).is_absolute():
+            raise ValueError(f"must be an absolute path, such as /{value.lstrip('./')}")
+        return value
+
+
+class ServingSettings(_Model):
+    """The engine and how the model is split."""
+
+    engine: Literal["vllm"] = Field("vllm", description="vllm")
+    executor: Literal["ray", "mp"] = Field("ray", description="ray, or mp for the engine's own multi-node mode")
+    tensor_parallel_size: int = Field(ge=1, description="accelerators that share each layer")
+    pipeline_parallel_size: int = Field(1, ge=1, description="stages the layers are cut into")
+    max_model_len: int | None = Field(None, ge=1, description="longest prompt and answer together, in tokens")
+    port: Port = Field(8100, description="the engine's own port; reached from its machine only")
+    arguments: tuple[str, ...] = Field((), description="more arguments for the engine, one a list entry")
+    environment: dict[str, str] = Field({}, description="environment of the engine's processes")
+    ready_timeout: int = Field(
+        3600, ge=10, le=86400, description="seconds from the engine's start to its first completion"
+    )
+
+
+class ImageSettings(_Model):
+    """Container images and what is mounted into them."""
+
+    engine: str = Field(versions.VLLM_IMAGE, description="the engine's image")
+    gateway: str = Field(versions.GATEWAY_IMAGE, description="the gateway's image: any nginx")
+    mounts: tuple[str, ...] = Field((), description="folders mounted into every container: source:target[:ro]")
+    shm_size_mib: int = Field(10240, ge=64, description="shared memory of each engine container, MiB")
+
+
+class GatewaySettings(_Model):
+    """What the outside reaches."""
+
+    port: Port = Field(8000, description="the port of the URL")
+    allowed_cidrs: tuple[Cidr, ...] = Field(
+        ("0.0.0.0/0",), description="who may use the URL; the key is asked for in any case"
+    )
+
+    @field_validator("allowed_cidrs")
+    @classmethod
+    def _cidrs(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for cidr in value:
+            try:
+                ipaddress.ip_network(cidr)
+            except ValueError as error:
+                raise ValueError(f"{cidr} is no address range ({error}); write it like 203.0.113.0/24") from None
+        return value
+
+
+class MirrorSettings(_Model):
+    """Where machines fetch from when the usual places are slow or out of reach."""
+
+    pip: str | None = Field(None, description="Python package index, such as https://mirror/simple")
+    registry_mirrors: tuple[str, ...] = Field((), description="Docker registry mirrors (URLs)")
+    insecure_registries: tuple[str, ...] = Field((), description="registries spoken to without TLS: host:port")
+
+
+class Settings(_Model):
+    """One stack, whole."""
+
+    platform: Literal["hosts"] = Field(description="hosts: machines that exist already")
+    machines: tuple[MachineSettings, ...] = Field(min_length=1, description="the machines; the first one leads")
+    ssh: SshSettings
+    accelerator: AcceleratorSettings
+    model: ModelSettings
+    storage: StorageSettings
+    serving: ServingSettings
+    images: ImageSettings = ImageSettings()  # type: ignore[call-arg]  # every field has a default
+    gateway: GatewaySettings = GatewaySettings()  # type: ignore[call-arg]  # every field has a default
+    mirrors: MirrorSettings = MirrorSettings()  # type: ignore[call-arg]  # every field has a default
+
+    @model_validator(mode="after")
+    def _machines_differ(self) -> Self:
+        for label, values in (
+            ("name", [m.name for m in self.machines]),
+            ("address", [f"{m.address}:{m.port}" for m in self.machines]),
+            ("privateAddress", [m.peer_address for m in self.machines]),
+        ):
+            value, count = Counter(values).most_common(1)[0]
+            if count > 1:
+                raise ValueError(
+                    f"machines: {count} machines have the same {label} {value}; give each its own, or remove one"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _every_accelerator_used(self) -> Self:
+        tp, pp = self.serving.tensor_parallel_size, self.serving.pipeline_parallel_size
+        if tp * pp != self.world_size:
+            raise ValueError(
+                f"serving: tensorParallelSize {tp} x pipelineParallelSize {pp} = {tp * pp}, but the machines have "
+                f"{self.world_size} accelerators; nearest that works: {_nearest_split(self, tp, pp)}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _ports_differ(self) -> Self:
+        if self.gateway.port == self.serving.port:
+            raise ValueError(
+                f"gateway.port and serving.port are both {self.gateway.port}; the gateway stands before the engine "
+                f"on the same machine: set serving.port to {self.serving.port + 100}"
+            )
+        return self
+
+    def accelerators(self, machine: MachineSettings) -> int:
+        """How many accelerators a machine brings."""
+        return machine.accelerators or self.accelerator.per_machine
+
+    @property
+    def world_size(self) -> int:
+        """Accelerators in all machines together."""
+        return sum(self.accelerators(m) for m in self.machines)
+
+
+def _nearest_split(settings: Settings, tp: int, pp: int) -> str:
+    """The split of all accelerators closest to the one asked for, TP kept before PP."""
+    world = settings.world_size
+    splits = [(size, world // size) for size in range(1, world + 1) if world % size == 0]
+    best = min(splits, key=lambda s: (abs(s[0] - tp), abs(s[1] - pp)))
+    return f"tensorParallelSize {best[0]}, pipelineParallelSize {best[1]}"

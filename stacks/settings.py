@@ -1,0 +1,148 @@
+"""From a stack's configuration to checked `Settings`, or one refusal that lists every mistake.
+
+The only reader of `pulumi.Config`. Settings are checked whole before any resource exists.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping
+from typing import Any, get_args
+
+import pulumi
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from stacks.schema import Settings
+
+NAMESPACE = "tandem"
+SECRETS = {"apiKey"}
+KEY_MINIMUM = 16
+"""Characters of an API key: 16 of [A-Za-z0-9] are 95 bits, out of reach of guessing over a network."""
+
+
+class SettingsError(pulumi.RunError):
+    """The settings don't hold. Shown by Pulumi as it is, without a traceback."""
+
+
+def load() -> Settings:
+    """Reads this stack's settings.
+
+    Raises:
+        SettingsError: with one line for each mistake: setting, reason, remedy.
+    """
+    given = {
+        key.removeprefix(f"{NAMESPACE}:"): value
+        for key, value in pulumi.runtime.config.CONFIG.get().items()
+        if key.startswith(f"{NAMESPACE}:")
+    } or {
+        key.removeprefix(f"{NAMESPACE}:"): value
+        for key, value in pulumi.runtime.config.get_config_env().items()
+        if key.startswith(f"{NAMESPACE}:")
+    }
+    key = given.get("apiKey")
+    problems = []
+    if key is not None and len(key) < KEY_MINIMUM:
+        problems.append(
+            f"apiKey: has {len(key)} characters, which can be guessed; give {KEY_MINIMUM} or more "
+            "(`pulumi config set --secret apiKey $(openssl rand -hex 24)`), or none to have one made"
+        )
+    try:
+        settings = parse({name: value for name, value in given.items() if name not in SECRETS})
+    except SettingsError as error:
+        raise SettingsError("\n".join([str(error), *(f"  {p}" for p in problems)])) from None
+    if problems:
+        raise SettingsError(_refusal(problems))
+    return settings
+
+
+def api_key() -> pulumi.Output[str] | None:
+    """The key the user gave, as a secret; None to have one made."""
+    return pulumi.Config(NAMESPACE).get_secret("apiKey")
+
+
+def parse(values: Mapping[str, str]) -> Settings:
+    """Checks settings given as Pulumi gives them: text, objects as JSON.
+
+    Raises:
+        SettingsError: with one line for each mistake.
+    """
+    decoded = {name: _decode(text) for name, text in values.items()}
+    try:
+        return Settings.model_validate(decoded)
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_context=False, include_input=False)
+        raise SettingsError(_refusal([_explain(d) for d in details])) from None
+
+
+def _decode(text: str) -> Any:  # noqa: ANN401  # JSON is any
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _refusal(problems: list[str]) -> str:
+    lines = "\n".join(f"  {p}" for p in problems)
+    return f"these settings can't work; nothing was created or changed:\n{lines}"
+
+
+def _explain(detail: ErrorDetails) -> str:
+    """One mistake as `setting: reason; remedy`."""
+    path = [p for p in detail["loc"] if p != "function-after"]
+    name = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".")
+    match detail["type"]:
+        case "extra_forbidden":
+            known = _fields(Settings, path[:-1])
+            near = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.4)
+            remedy = f"did you mean {near[0]}?" if near else f"known here: {', '.join(sorted(known))}"
+            return f"{name}: no such setting; {remedy}"
+        case "missing":
+            return f"{name}: is missing; {_hint(path)}"
+        case "value_error":
+            message = detail["msg"].removeprefix("Value error, ")
+            return f"{name}: {message}" if name else message
+        case _:
+            return f"{name}: {detail['msg'][:1].lower()}{detail['msg'][1:]}; {_hint(path)}"
+
+
+def _field(path: list[int | str]) -> tuple[str, str | None] | None:
+    """The setting's own name and description."""
+    model: type[BaseModel] | None = Settings
+    found = None
+    for part in path:
+        if model is None or isinstance(part, int):
+            continue
+        info = next((f for n, f in model.model_fields.items() if part in (n, f.alias)), None)
+        if info is None:
+            return found
+        found = (part, info.description)
+        model = _model_in(info.annotation)
+    return found
+
+
+def _hint(path: list[int | str]) -> str:
+    found = _field(path)
+    if found and found[1]:
+        return f"it is {found[1]}"
+    return f"set it with `pulumi config set --path {NAMESPACE}:{'.'.join(map(str, path))} VALUE`"
+
+
+def _fields(model: type[BaseModel] | None, path: list[int | str]) -> list[str]:
+    for part in path:
+        if model is None:
+            return []
+        if isinstance(part, int):
+            continue
+        info = next((f for n, f in model.model_fields.items() if part in (n, f.alias)), None)
+        model = _model_in(info.annotation) if info else None
+    extra = SECRETS if model is Settings else set()
+    return sorted({f.alias or n for n, f in model.model_fields.items()} | extra) if model else []
+
+
+def _model_in(annotation: object) -> type[BaseModel] | None:
+    """The settings model inside an annotation such as `tuple[MachineSettings, ...]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((m for a in get_args(annotation) if (m := _model_in(a))), None)
