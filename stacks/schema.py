@@ -72,7 +72,7 @@ class SshSettings(_Model):
 class AcceleratorSettings(_Model):
     """What computes."""
 
-    kind: Literal["cpu", "nvidia", "ascend"] = Field(description="cpu, nvidia or ascend")
+    kind: Literal["cpu"] = Field(description="cpu: no driver, an engine built for processors")
     per_machine: int = Field(1, ge=1, le=16, description="accelerators in each machine")
 
 
@@ -134,7 +134,6 @@ class ImageSettings(_Model):
     engine: str = Field(versions.VLLM_IMAGE, description="the engine's image")
     gateway: str = Field(versions.GATEWAY_IMAGE, description="the gateway's image: any nginx")
     mounts: tuple[str, ...] = Field((), description="folders mounted into every container: source:target[:ro]")
-    shm_size_mib: int = Field(10240, ge=64, description="shared memory of each engine container, MiB")
 
 
 class GatewaySettings(_Model):

@@ -22,5 +22,5 @@ def agent_input(call: Mapping[str, pulumi.Input[Any]]) -> pulumi.Output[str]:
 
 def hide(text: pulumi.Output[str]) -> pulumi.Output[str]:
     """The same text, secret."""
-    secret: pulumi.Output[str] = pulumi.Output.secret(text)  # type: ignore[arg-type]  # stubs lose T in the union
+    secret: pulumi.Output[str] = pulumi.Output.secret(text)
     return secret

@@ -28,6 +28,7 @@ class Machine:
         user: login; others than root use `sudo -n`.
         private_key: OpenSSH private key, a secret.
         host_key: the machine's public host key, `TYPE BASE64`; anything else is refused.
+        ssh_options: arguments that make the `ssh` program use this key and this host key, for Docker.
         owner: when this resource is deleted the machine's own resources needn't be (`deleted_with`).
     """
 
@@ -38,6 +39,7 @@ class Machine:
     port: int
     private_key: pulumi.Input[str]
     host_key: pulumi.Input[str]
+    ssh_options: tuple[str, ...] = ()
     owner: pulumi.Resource | None = None
 
     def connection(self) -> remote.ConnectionArgs:

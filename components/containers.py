@@ -1,0 +1,94 @@
+"""Containers as every part of a deployment runs them: host network, shared IPC, labelled, restarted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pulumi
+import pulumi_docker as docker
+
+from components.host import Host
+
+OPEN_FILES = 204800
+"""Open files for engines and gateways: each connection is one."""
+
+
+@dataclass(frozen=True)
+class ContainerArgs:
+    """One container.
+
+    Attributes:
+        image: the image's id on that machine.
+        entrypoint: the program, replacing the image's.
+        command: its arguments.
+        environment: variables; secrets belong into `files`.
+        files: content by path inside the container, secrets among them: nobody sees them in `docker inspect`.
+        mounts: folders of the machine, `source:target[:ro]`.
+    """
+
+    image: pulumi.Input[str]
+    entrypoint: Sequence[str]
+    command: pulumi.Input[Sequence[pulumi.Input[str]]]
+    environment: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    files: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    mounts: Sequence[str] = ()
+
+
+def run_container(
+    name: str, *, host: Host, stack: str, args: ContainerArgs, opts: pulumi.ResourceOptions
+) -> docker.Container:
+    """Declares a container on a host; `opts` gives parent and order, provider and owner are the host's.
+
+    It is replaced after the old one is gone: both would want the same name, ports and accelerators.
+    """
+    return docker.Container(
+        name,
+        name=f"{stack}-{name}",
+        image=args.image,
+        entrypoints=list(args.entrypoint),
+        command=args.command,
+        envs=[pulumi.Output.concat(key, "=", value) for key, value in sorted(args.environment.items())],
+        uploads=[
+            docker.ContainerUploadArgs(file=path, content=content) for path, content in sorted(args.files.items())
+        ],
+        volumes=[_volume(mount) for mount in args.mounts],
+        labels=[docker.ContainerLabelArgs(label="tandem.stack", value=stack)],
+        network_mode="host",
+        ipc_mode="host",
+        init=True,
+        restart="unless-stopped",
+        ulimits=[
+            docker.ContainerUlimitArgs(name="memlock", soft=-1, hard=-1),
+            docker.ContainerUlimitArgs(name="nofile", soft=OPEN_FILES, hard=OPEN_FILES),
+        ],
+        log_driver="json-file",
+        log_opts={"max-size": "50m", "max-file": "3"},
+        destroy_grace_seconds=30,
+        opts=pulumi.ResourceOptions.merge(
+            opts,
+            pulumi.ResourceOptions(provider=host.docker, deleted_with=host.machine.owner, delete_before_replace=True),
+        ),
+    )
+
+
+def pull_image(name: str, *, host: Host, image: str, opts: pulumi.ResourceOptions) -> docker.RemoteImage:
+    """Has a host pull an image; it stays there when the stack is destroyed, since others may use it."""
+    return docker.RemoteImage(
+        name,
+        name=image,
+        keep_locally=True,
+        opts=pulumi.ResourceOptions.merge(
+            opts,
+            pulumi.ResourceOptions(
+                provider=host.docker,
+                deleted_with=host.machine.owner,
+                custom_timeouts=pulumi.CustomTimeouts(create="2h", update="2h"),
+            ),
+        ),
+    )
+
+
+def _volume(mount: str) -> docker.ContainerVolumeArgs:
+    source, target, *mode = mount.split(":")
+    return docker.ContainerVolumeArgs(host_path=source, container_path=target, read_only=mode == ["ro"])

@@ -1,0 +1,5 @@
+"""The weights: one writer, resumable, verified, on the storage that all machines share."""
+
+from components.models.weights import Weights, WeightsArgs
+
+__all__ = ["Weights", "WeightsArgs"]

@@ -1,0 +1,82 @@
+"""A folder of weights: what must be in it, what is, and whether the bytes are right."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+MANIFEST = ".tandem-weights.json"
+CHUNK = 8 << 20
+
+
+@dataclass(frozen=True)
+class File:
+    """One file of a model: path, size in bytes, and its SHA-256 or (small files on a git hub) git blob id."""
+
+    path: str
+    size: int
+    sha256: str | None = None
+    git_sha1: str | None = None
+
+
+def digest(path: Path, file: File, progress: Callable[[int], None]) -> bool:
+    """Whether the bytes are the hub's."""
+    if file.sha256:
+        checksum, wanted = hashlib.sha256(), file.sha256
+    elif file.git_sha1:
+        checksum, wanted = hashlib.sha1(b"blob %d\0" % file.size, usedforsecurity=False), file.git_sha1
+    else:
+        return True
+    with path.open("rb") as stream:
+        while chunk := stream.read(CHUNK):
+            checksum.update(chunk)
+            progress(len(chunk))
+    return checksum.hexdigest() == wanted
+
+
+def wrong_files(folder: Path, files: list[File], progress: Callable[[int], None]) -> Iterator[tuple[File, str]]:
+    """Files that are missing or hold other bytes, with the reason."""
+    for file in files:
+        path = folder / file.path
+        if not path.is_file():
+            yield file, "is missing"
+        elif path.stat().st_size != file.size:
+            yield file, f"has {path.stat().st_size} bytes instead of {file.size}"
+        elif not digest(path, file, progress):
+            yield file, "holds other bytes than the hub's (checksum differs)"
+
+
+def write_manifest(folder: Path, files: list[File], revision: str) -> None:
+    """Records what was verified, so that it can be verified again without the hub."""
+    entries = [{"path": f.path, "size": f.size, "sha256": f.sha256, "git_sha1": f.git_sha1} for f in files]
+    new = folder / (MANIFEST + ".new")
+    with new.open("w") as stream:
+        json.dump({"revision": revision, "files": entries}, stream, indent=1)
+        stream.flush()
+        os.fsync(stream.fileno())
+    new.replace(folder / MANIFEST)
+
+
+def read_manifest(folder: Path) -> tuple[str, list[File]] | None:
+    """What was verified here last; None if nothing was."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text())
+    except FileNotFoundError:
+        return None
+    return manifest["revision"], [File(**entry) for entry in manifest["files"]]
+
+
+def size_on_disk(folder: Path) -> int:
+    """Bytes in the folder so far, unfinished downloads included."""
+    total = 0
+    for root, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += (Path(root) / name).stat().st_blocks * 512
+            except FileNotFoundError:
+                continue  # a download was renamed meanwhile
+    return total

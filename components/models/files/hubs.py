@@ -1,0 +1,84 @@
+"""What the hubs' own client libraries can tell and fetch. Runs in a virtual environment with that client."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from folder import File
+
+IGNORED = (".gitattributes",)
+
+
+def listing(source: str, model: str, revision: str | None) -> tuple[str, list[File]]:
+    """The model's files at a revision, and the revision's commit.
+
+    Raises:
+        LookupError: one sentence: no such model, no such revision, or no access.
+    """
+    return _huggingface(model, revision) if source == "huggingface" else _modelscope(model, revision)
+
+
+def _huggingface(model: str, revision: str | None) -> tuple[str, list[File]]:
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
+
+    token = os.environ.get("HUB_TOKEN") or None
+    try:
+        info = HfApi(token=token).model_info(model, revision=revision, files_metadata=True)
+    except GatedRepoError:
+        raise LookupError(f"{model} is gated: accept its licence on the hub and set hubToken") from None
+    except RevisionNotFoundError:
+        raise LookupError(f"{model} has no revision {revision}; leave model.revision out for its default") from None
+    except RepositoryNotFoundError:
+        raise LookupError(
+            f"the hub knows no model {model}; correct model.id, or set hubToken if it is private"
+        ) from None
+    files = [
+        File(
+            path=entry.rfilename,
+            size=entry.size or 0,
+            sha256=entry.lfs.sha256 if entry.lfs else None,
+            git_sha1=None if entry.lfs else entry.blob_id,
+        )
+        for entry in info.siblings or []
+        if entry.rfilename not in IGNORED
+    ]
+    return info.sha or "", files
+
+
+def _modelscope(model: str, revision: str | None) -> tuple[str, list[File]]:
+    from modelscope.hub.api import HubApi
+    from modelscope.hub.errors import HTTPError, NotExistError
+
+    api = HubApi()
+    try:
+        found = api.get_model_files(model, revision=revision or "master", recursive=True)
+    except (NotExistError, HTTPError) as error:
+        raise LookupError(
+            f"the hub does not give {model} at {revision or 'master'}: {error}; correct model.id"
+        ) from None
+    files = [
+        File(path=entry["Path"], size=entry["Size"], sha256=entry.get("Sha256") or None)
+        for entry in found
+        if entry["Type"] != "tree" and entry["Path"] not in IGNORED
+    ]
+    return revision or "master", files
+
+
+def download(source: str, model: str, revision: str | None, folder: Path) -> None:
+    """Fetches what is missing into `folder`, going on where an earlier try was cut."""
+    if source == "huggingface":
+        from huggingface_hub import snapshot_download
+
+        token = os.environ.get("HUB_TOKEN") or None
+        snapshot_download(model, revision=revision, local_dir=folder, token=token, ignore_patterns=list(IGNORED))
+    else:
+        from modelscope import snapshot_download as modelscope_download
+
+        modelscope_download(model, revision=revision, local_dir=str(folder))
+
+
+if __name__ == "__main__":
+    download(sys.argv[1], sys.argv[2], sys.argv[3] or None, Path(sys.argv[4]))

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Every node and every accelerator must be there before weights load: what is missing shows here, by name.
+# shellcheck source=components/remote/files/lib.sh
+. "$TANDEM_DIR/lib.sh"
+
+ask() {
+  docker exec -i "$CONTAINER" python3 - "$ADDRESS" "$ACCELERATORS" "$NODES" <"$TANDEM_DIR/count.py"
+}
+
+for ((second = 0; second < 240; second += 2)); do
+  if seen=$(ask 2>&1); then
+    result "$(tail -n 1 <<<"$seen")"
+    exit 0
+  fi
+  seen=$(tail -n 1 <<<"$seen")
+  status "waiting for Ray: $seen"
+  [[ $(docker inspect --format '{{.RestartCount}}' "$CONTAINER") -lt 5 ]] ||
+    fail "Ray's head does not stay up: $(docker logs --tail 5 "$CONTAINER" 2>&1 | tail -n 1); is port ${ADDRESS##*:} taken on this machine?"
+  sleep 2
+done
+fail "Ray does not see what it should: $seen; look at \`docker logs\` of the ray container on the machine that is missing, and let all ports between the machines be open"

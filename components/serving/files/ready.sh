@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# Ready means: a chat came back complete. Health pages say yes with a dead rank behind them.
+# shellcheck source=components/remote/files/lib.sh
+. "$TANDEM_DIR/lib.sh"
+
+body=$TANDEM_DIR/question.json
+answer=$TANDEM_DIR/answer.json
+printf '{"model": "%s", "messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 4, "temperature": 0}' \
+  "$MODEL" >"$body"
+began=$SECONDS
+
+log() { docker logs --tail "${1:-40}" "$CONTAINER" 2>&1 || true; }
+exits() { docker logs "$CONTAINER" 2>&1 | grep -c '^tandem: engine exited' || true; }
+# What a reader needs of an engine's last words: the error itself, not the farewell after it.
+reason() {
+  log 400 | grep -E 'Error|error:|ERROR|Exception|assert|No available memory|address already in use' |
+    grep -vE 'See root cause|Engine core initialization failed' | tail -n 1 | cut -c1-300
+}
+
+before=$(exits)
+while :; do
+  code=$(curl --silent --max-time 120 --output "$answer" --write-out '%{http_code}' \
+    --header 'Content-Type: application/json' --data "@$body" "http://127.0.0.1:$PORT/v1/chat/completions") || code=000
+  if [[ $code == 200 ]] && grep -qE '"completion_tokens": ?[1-9]' "$answer"; then
+    result "ready_seconds=$((SECONDS - began))"
+    exit 0
+  fi
+  running=$(docker inspect --format '{{.State.Running}}' "$CONTAINER" 2>/dev/null || echo gone)
+  [[ $running == true ]] || { log; fail "the engine's container $CONTAINER is not running: $(log 1)"; }
+  if (($(exits) > before)); then
+    log 60
+    why=$(reason)
+    [[ $code == 500 || $why != *EngineDead* ]] || why="it died on its first request"
+    fail "the engine ended before its first completion: ${why:-no error in its log}; change serving.* accordingly and run \`pulumi up\` again"
+  fi
+  if [[ $code == 500 ]]; then
+    # It came up and can't answer: give it a moment to end by itself, then say so.
+    for ((n = 0; n < 30 && $(exits) == before; n++)); do sleep 1; done
+    log 60
+    fail "the engine is up but its first completion failed: $(reason); its health page would have said ready"
+  fi
+  if [[ $code =~ ^4 ]]; then
+    fail "the engine refused a chat (HTTP $code): $(head -c 300 "$answer")"
+  fi
+  ((SECONDS - began < READY_SECONDS)) || fail "no completion within $READY_SECONDS s; raise serving.readyTimeout if the log still moves: $(log 1)"
+  stage=$(log 30 | tr '\r' '\n' | grep -vE '^\s*$' | tail -n 1 | sed -E 's/\x1b\[[0-9;]*m//g; s/^.*\] *//' | cut -c1-100)
+  status "engine: ${stage:-starting}"
+  sleep 1
+done

@@ -1,0 +1,342 @@
+"""Runs an engine as one rank of a group: together up, together down, together up again.
+
+The engine starts when the group is whole and is ended when the group breaks; when the engine ends, the
+group breaks for everybody. Needs nothing but Python; `--group=ray` needs Ray.
+
+    supervise.py --group=peers --rank=N --ranks=M --leader=ADDRESS --port=P --token=FILE -- ENGINE...
+    supervise.py --group=ray --accelerators=N -- ENGINE...
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hmac
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import NoReturn, Protocol
+
+BEAT = 1.0
+"""Seconds between heartbeats."""
+SILENCE = 10.0
+"""Seconds without a heartbeat after which a rank is lost."""
+GRACE = 15.0
+"""Seconds an engine has to end by itself."""
+
+
+def say(line: str) -> None:
+    """One line in the container's log, marked as ours."""
+    print(f"tandem: {line}", flush=True)
+
+
+class Group(Protocol):
+    """Who must be there for an engine to run."""
+
+    def form(self) -> None:
+        """Blocks until the group is whole."""
+
+    def intact(self) -> bool:
+        """Whether it still is."""
+
+    def leave(self) -> None:
+        """Tells the others that we are out."""
+
+
+class Alone:
+    """A group of one."""
+
+    def form(self) -> None:
+        """Whole at once."""
+
+    def intact(self) -> bool:
+        """Always."""
+        return True
+
+    def leave(self) -> None:
+        """Nobody to tell."""
+
+
+class Link:
+    """A connection between two ranks with heartbeats both ways."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection, self.heard, self.closed = connection, time.monotonic(), False
+        connection.settimeout(BEAT)
+        threading.Thread(target=self._beat, daemon=True).start()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _beat(self) -> None:
+        while not self.closed:
+            try:
+                self.connection.sendall(b".")
+            except TimeoutError:
+                pass
+            except OSError:
+                self.close()
+            time.sleep(BEAT)
+
+    def _listen(self) -> None:
+        while not self.closed:
+            try:
+                if not self.connection.recv(64):
+                    self.close()
+                self.heard = time.monotonic()
+            except TimeoutError:
+                continue
+            except OSError:
+                self.close()
+
+    def alive(self) -> bool:
+        """Whether the other side was heard of lately."""
+        return not self.closed and time.monotonic() - self.heard < SILENCE
+
+    def close(self) -> None:
+        """Ends it for both sides."""
+        self.closed = True
+        with contextlib.suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)
+        self.connection.close()
+
+
+def proof(token: bytes, challenge: bytes, rank: int) -> bytes:
+    """Shows knowledge of the token without sending it."""
+    return hmac.digest(token, challenge + b"%d" % rank, "sha256")
+
+
+def read_exactly(connection: socket.socket, count: int) -> bytes:
+    """So many bytes, or ConnectionError."""
+    data = b""
+    while len(data) < count:
+        part = connection.recv(count - len(data))
+        if not part:
+            raise ConnectionError("the other side hung up")
+        data += part
+    return data
+
+
+class Leader:
+    """Rank 0: waits for all others, then lets everybody start."""
+
+    def __init__(self, address: str, port: int, ranks: int, token: bytes) -> None:
+        self.ranks, self.token, self.links = ranks, token, dict[int, Link]()
+        while True:
+            try:
+                self.server = socket.create_server((address, port))
+                break
+            except OSError as error:
+                say(f"can't listen on {address}:{port} ({error}); another program holds the port, trying again")
+                time.sleep(5)
+        self.server.settimeout(1.0)
+
+    def form(self) -> None:
+        """Accepts ranks until all are there; whoever was lost meanwhile must come again."""
+        waiting: dict[int, socket.socket] = {}
+        shown = -1
+        while len(waiting) < self.ranks - 1:
+            if len(waiting) != shown:
+                shown = len(waiting)
+                missing = sorted(set(range(1, self.ranks)) - set(waiting))
+                say(f"{shown + 1} of {self.ranks} ranks are here, waiting for {missing}")
+            try:
+                connection, _ = self.server.accept()
+            except TimeoutError:
+                continue
+            try:
+                connection.settimeout(5)
+                challenge = secrets.token_bytes(32)
+                connection.sendall(challenge)
+                rank = int.from_bytes(read_exactly(connection, 4), "big")
+                if not hmac.compare_digest(read_exactly(connection, 32), proof(self.token, challenge, rank)):
+                    raise ConnectionError(f"rank {rank} does not know the group's token")
+                if not 0 < rank < self.ranks:
+                    raise ConnectionError(f"there is no rank {rank} in a group of {self.ranks}")
+            except OSError as error:
+                say(f"refused a connection: {error}")
+                connection.close()
+                continue
+            if rank in waiting:
+                waiting[rank].close()
+            waiting[rank] = connection
+        for connection in waiting.values():
+            with contextlib.suppress(OSError):  # its link will be found dead at once
+                connection.sendall(b"G")
+        self.links = {rank: Link(connection) for rank, connection in waiting.items()}
+
+    def intact(self) -> bool:
+        """All heard of lately."""
+        lost = [rank for rank, link in self.links.items() if not link.alive()]
+        if lost:
+            say(f"lost rank {lost}")
+        return not lost
+
+    def leave(self) -> None:
+        """Hangs up on everybody."""
+        for link in self.links.values():
+            link.close()
+
+
+class Member:
+    """Any other rank."""
+
+    def __init__(self, leader: tuple[str, int], rank: int, token: bytes) -> None:
+        self.leader, self.rank, self.token = leader, rank, token
+        self.link: Link | None = None
+
+    def form(self) -> None:
+        """Knocks at the leader's until it says go."""
+        shown = ""
+        while True:
+            try:
+                connection = socket.create_connection(self.leader, timeout=5)
+                challenge = read_exactly(connection, 32)
+                connection.sendall(self.rank.to_bytes(4, "big") + proof(self.token, challenge, self.rank))
+                connection.settimeout(None)
+                enable_keepalive(connection)
+                if read_exactly(connection, 1) == b"G":
+                    self.link = Link(connection)
+                    return
+            except OSError as error:
+                if str(error) != shown:
+                    shown = str(error)
+                    say(f"waiting for the leader at {self.leader[0]}:{self.leader[1]} ({error})")
+                time.sleep(1)
+
+    def intact(self) -> bool:
+        """The leader was heard of lately."""
+        return self.link is not None and self.link.alive()
+
+    def leave(self) -> None:
+        """Hangs up."""
+        if self.link:
+            self.link.close()
+
+
+def enable_keepalive(connection: socket.socket) -> None:
+    """So that a member waiting for the others notices a leader that vanished without a word."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in ((socket.TCP_KEEPIDLE, 5), (socket.TCP_KEEPINTVL, 2), (socket.TCP_KEEPCNT, 3)):
+        connection.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+class RayCluster:
+    """All accelerators that the engine was promised are alive in Ray."""
+
+    def __init__(self, accelerators: int) -> None:
+        self.wanted, self.asked, self.enough = accelerators, 0.0, False
+        self.initial: int | None = None
+
+    def _count(self) -> int:
+        """Accelerators on living nodes, asked in a process of its own: a lost head must not take us along."""
+        program = (
+            "import ray; ray.init(address='auto', logging_level='ERROR', log_to_driver=False);"
+            "print(int(sum(n['Resources'].get('GPU', 0) for n in ray.nodes() if n['Alive'])))"
+        )
+        try:
+            done = subprocess.run(
+                [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+            )
+            return int(done.stdout.strip() or 0)
+        except (subprocess.TimeoutExpired, ValueError):
+            return 0
+
+    def form(self) -> None:
+        """Asks until all are there."""
+        shown = -1
+        while (now := self._count()) < self.wanted:
+            if now != shown:
+                shown = now
+                say(f"{now} of {self.wanted} accelerators are in the cluster, waiting")
+            time.sleep(2)
+
+    def intact(self) -> bool:
+        """The engine itself notices a lost actor and ends; nothing else is asked while it runs."""
+        return True
+
+    def leave(self) -> None:
+        """Ray frees what a driver held when the driver ends."""
+
+
+def end(engine: subprocess.Popen[bytes]) -> None:
+    """Ends the engine with all its processes: kindly, then not."""
+    for number, patience in ((signal.SIGTERM, GRACE), (signal.SIGKILL, 10.0)):
+        try:
+            os.killpg(engine.pid, number)
+        except ProcessLookupError:
+            break
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            engine.poll()
+            try:
+                os.killpg(engine.pid, 0)
+            except ProcessLookupError:
+                return
+            time.sleep(0.1)
+
+
+def supervise(group: Group, command: list[str]) -> NoReturn:
+    """Forever: form, run, end together."""
+    current: list[subprocess.Popen[bytes]] = []
+
+    def stop(*_: object) -> NoReturn:
+        group.leave()
+        for engine in current:
+            end(engine)
+        sys.exit(0)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    attempt, pause = 0, 1.0
+    while True:
+        group.form()
+        attempt += 1
+        say(f"the group is whole, starting the engine (attempt {attempt})")
+        began = time.monotonic()
+        engine = subprocess.Popen(command, start_new_session=True)
+        current[:] = [engine]
+        while engine.poll() is None and group.intact():
+            time.sleep(0.5)
+        code = engine.poll()
+        say(f"engine exited with code {code}" if code is not None else "the group broke, ending the engine")
+        group.leave()
+        end(engine)
+        # Quick failures wait longer and longer; an engine that ran for minutes is started again at once.
+        pause = 1.0 if time.monotonic() - began > 120 else min(pause * 2, 30.0)
+        time.sleep(pause)
+
+
+def main() -> NoReturn:
+    """Reads the arguments and never returns."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--group", choices=("peers", "ray"), required=True)
+    parser.add_argument("--rank", type=int, default=0)
+    parser.add_argument("--ranks", type=int, default=1)
+    parser.add_argument("--leader", default="")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--token", type=Path)
+    parser.add_argument("--accelerators", type=int, default=0)
+    parser.add_argument("command", nargs="+")
+    told = parser.parse_args()
+    group: Group
+    if told.group == "ray":
+        group = RayCluster(told.accelerators)
+    elif told.ranks == 1:
+        group = Alone()
+    else:
+        token = told.token.read_bytes().strip()
+        group = (
+            Member((told.leader, told.port), told.rank, token)
+            if told.rank
+            else Leader(told.leader, told.port, told.ranks, token)
+        )
+    supervise(group, told.command)
+
+
+if __name__ == "__main__":
+    main()
