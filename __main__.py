@@ -5,5 +5,6 @@ import pulumi
 from stacks import settings
 from stacks.inference import deploy
 
-for name, value in deploy(settings.load(), settings.api_key()).items():
+outputs = deploy(settings.load(), api_key=settings.secret("apiKey"), hub_token=settings.secret("hubToken"))
+for name, value in outputs.items():
     pulumi.export(name, value)

@@ -25,12 +25,15 @@ CLIENTS = {
 }
 
 
-def deploy(settings: Settings, api_key: pulumi.Output[str] | None) -> dict[str, pulumi.Output[object]]:
+def deploy(
+    settings: Settings, *, api_key: pulumi.Output[str] | None, hub_token: pulumi.Output[str] | None
+) -> dict[str, pulumi.Output[object]]:
     """Declares one deployment.
 
     Args:
         settings: checked settings.
         api_key: the user's key, a secret; None to have one made.
+        hub_token: the model hub's access token, a secret.
 
     Returns:
         The stack's outputs. `apiUrl` exists only after a completion came back through it.
@@ -56,6 +59,7 @@ def deploy(settings: Settings, api_key: pulumi.Output[str] | None) -> dict[str, 
         writer=head.machine,
         stack=stack,
         args=weights_args,
+        token=hub_token,
         opts=pulumi.ResourceOptions(depends_on=[head.storage]),
     )
     images = [

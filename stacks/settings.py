@@ -17,7 +17,7 @@ from pydantic_core import ErrorDetails
 from stacks.schema import Settings
 
 NAMESPACE = "tandem"
-SECRETS = {"apiKey"}
+SECRETS = {"apiKey", "hubToken"}
 KEY_MINIMUM = 16
 """Characters of an API key: 16 of [A-Za-z0-9] are 95 bits, out of reach of guessing over a network."""
 
@@ -43,7 +43,7 @@ def load() -> Settings:
     }
     key = given.get("apiKey")
     problems = []
-    if key is not None and len(key) < KEY_MINIMUM:
+    if key and len(key) < KEY_MINIMUM:
         problems.append(
             f"apiKey: has {len(key)} characters, which can be guessed; give {KEY_MINIMUM} or more "
             "(`pulumi config set --secret apiKey $(openssl rand -hex 24)`), or none to have one made"
@@ -57,9 +57,10 @@ def load() -> Settings:
     return settings
 
 
-def api_key() -> pulumi.Output[str] | None:
-    """The key the user gave, as a secret; None to have one made."""
-    return pulumi.Config(NAMESPACE).get_secret("apiKey")
+def secret(name: str) -> pulumi.Output[str] | None:
+    """A secret setting, `apiKey` or `hubToken`; None when the user gave none."""
+    config = pulumi.Config(NAMESPACE)
+    return config.require_secret(name) if config.get(name) else None
 
 
 def parse(values: Mapping[str, str]) -> Settings:

@@ -1,0 +1,44 @@
+# `make help` lists what there is. Everything goes through the project's own environment in .venv.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+PYTHON := .venv/bin/python
+STACK ?= hosts
+WITH_ENV := set -a; eval "$$($(PYTHON) -m toolchain env)"; set +a;
+SHELL_FILES = $$(git ls-files '*.sh' .ci/run)
+
+.PHONY: help setup env up down test check bench lock
+
+help: ## What there is
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+setup: ## All that a fresh machine needs; nothing where nothing is missing
+	@toolchain/setup.sh
+
+env: ## Lines for your shell: eval "$$(make -s env)", then plain pulumi commands
+	@$(PYTHON) -m toolchain env
+
+up: setup ## The main job on this computer: two machines, one model over both, a URL that answers
+	@$(PYTHON) -m localcloud.hosts start
+	@$(WITH_ENV) pulumi stack select --create $(STACK) >/dev/null && pulumi up --stack $(STACK) --yes --skip-preview
+	@$(WITH_ENV) pulumi stack output --stack $(STACK)
+
+down: ## All of it away again
+	@$(WITH_ENV) if pulumi stack select $(STACK) >/dev/null 2>&1; then pulumi destroy --stack $(STACK) --yes --skip-preview; fi
+	@$(PYTHON) -m localcloud.hosts stop
+
+test: setup ## All tests
+	@$(PYTHON) -m pytest
+
+check: setup ## ruff, mypy --strict, shellcheck, gofmt and vet
+	@.venv/bin/ruff format --check .
+	@.venv/bin/ruff check .
+	@.venv/bin/mypy .
+	@shellcheck $(SHELL_FILES)
+
+bench: setup ## Ratios of times within one run
+	@$(PYTHON) -m pytest tests/bench --benchmark -s
+
+lock: ## requirements.lock anew from pyproject.toml
+	@$${TANDEM_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/tandem}/uv/0.13.9/bin/uv pip compile -q pyproject.toml --group dev \
+	  --universal --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements.lock
