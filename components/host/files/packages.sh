@@ -45,7 +45,7 @@ if ((${#missing[@]})); then
 fi
 
 status "configuring Docker"
-tool=/var/lib/tandem/$TANDEM_STACK/daemon_json.py
+tool=$TANDEM_HOME/daemon_json.py
 install -m 600 "$TANDEM_DIR/daemon_json.py" "$tool"
 changed=$(python3 "$tool" merge)
 if [[ $changed == changed ]]; then undo "python3 $tool restore && systemctl reload docker"; fi

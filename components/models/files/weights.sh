@@ -5,7 +5,7 @@
 
 python=python3
 if [[ $SOURCE != path ]]; then
-  venv=/var/lib/tandem/$TANDEM_STACK/hub
+  venv=$TANDEM_HOME/hub
   python=$venv/bin/python
   if ! "$python" -m pip show --quiet "${CLIENT%%==*}" 2>/dev/null || [[ ! -f $venv/$CLIENT ]]; then
     status "installing $CLIENT"

@@ -21,13 +21,13 @@ result() {
 
 # undo COMMAND: what leave.sh runs to take a change back; written once, before the change is made.
 undo() {
-  local file=/var/lib/tandem/$TANDEM_STACK/undo
+  local file=$TANDEM_HOME/undo
   grep -qxF -- "$1" "$file" 2>/dev/null || printf '%s\n' "$1" >>"$file"
 }
 
 # kept THING: what stays on the machine after destroy; leave.sh says so.
 kept() {
-  local file=/var/lib/tandem/$TANDEM_STACK/kept
+  local file=$TANDEM_HOME/kept
   grep -qxF -- "$1" "$file" 2>/dev/null || printf '%s\n' "$1" >>"$file"
 }
 

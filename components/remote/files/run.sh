@@ -9,6 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 dir=$PWD
 step=$(basename "$(dirname "$dir")")
 stack=$(basename "$(dirname "$(dirname "$(dirname "$dir")")")")
+home=$(dirname "$(dirname "$(dirname "$dir")")") # what is ours on this machine for this stack
 unit="tandem-$stack-$step.service"
 
 execute() {
@@ -20,7 +21,7 @@ execute() {
     # shellcheck source=/dev/null # written by components/remote/payload.py
     . ./env
     set +a
-    export TANDEM_STACK=$stack TANDEM_STEP=$step TANDEM_DIR=$dir
+    export TANDEM_STACK=$stack TANDEM_STEP=$step TANDEM_DIR=$dir TANDEM_HOME=$home
     exec timeout --kill-after=10 "${TANDEM_TIMEOUT:-600}" bash ./step.sh
   ) >>log 2>&1 </dev/null || code=$?
   if ((code == 124 || code == 137)) && [[ ! -s error ]]; then

@@ -1,0 +1,118 @@
+"""Settings are refused before any resource, with the setting, the reason and what works instead."""
+
+import json
+from typing import Any
+
+import pytest
+import yaml
+
+from stacks.schema import Settings
+from stacks.settings import NAMESPACE, SECRETS, SettingsError, load, parse
+from tests.paths import ROOT
+
+
+def values(**changes: Any) -> dict[str, str]:
+    """A stack's configuration as Pulumi hands it over: objects as JSON text."""
+    base: dict[str, Any] = {
+        "platform": "hosts",
+        "machines": [{"name": "a", "address": "10.0.0.1"}, {"name": "b", "address": "10.0.0.2"}],
+        "ssh": {"privateKeyFile": "~/.ssh/id"},
+        "accelerator": {"kind": "cpu"},
+        "model": {"source": "huggingface", "id": "owner/Model-7B"},
+        "storage": {"server": "nas"},
+        "serving": {"tensorParallelSize": 2},
+    }
+    base.update(changes)
+    return {k: v if isinstance(v, str) else json.dumps(v) for k, v in base.items() if v is not None}
+
+
+def refusal(**changes: Any) -> str:
+    with pytest.raises(SettingsError) as caught:
+        parse(values(**changes))
+    return str(caught.value)
+
+
+def test_defaults_fill_what_is_not_said():
+    settings = parse(values())
+    assert settings.model.name == "model-7b"
+    assert settings.gateway.port == 8000
+    assert settings.world_size == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"gatway": {}}, ["gatway: no such setting", "did you mean gateway?"]),
+        ({"serving": {"tensorParalelSize": 2}}, ["serving.tensorParalelSize", "did you mean tensorParallelSize?"]),
+        ({"machines": [{"name": "a", "adress": "x"}]}, ["machines[0].adress", "did you mean address?"]),
+        ({"serving": {"tensorParallelSize": "two"}}, ["serving.tensorParallelSize", "valid integer"]),
+        ({"serving": {"tensorParallelSize": 0}}, ["serving.tensorParallelSize", "greater than or equal to 1"]),
+        ({"serving": None}, ["serving: is missing"]),
+        ({"platform": "gcp"}, ["platform", "'hosts'"]),
+        ({"machines": []}, ["machines", "at least 1"]),
+        (
+            {"machines": [{"name": "a", "address": "10.0.0.1"}, {"name": "b", "address": "10.0.0.1"}]},
+            ["machines", "same address 10.0.0.1:22"],
+        ),
+        (
+            {
+                "machines": [
+                    {"name": "a", "address": "1.1.1.1", "privateAddress": "10.0.0.1"},
+                    {"name": "b", "address": "1.1.1.2", "privateAddress": "10.0.0.1"},
+                ]
+            },
+            ["same privateAddress 10.0.0.1"],
+        ),
+        (
+            {"serving": {"tensorParallelSize": 4}},
+            ["4 x pipelineParallelSize 1 = 4", "2 accelerators", "works: tensorParallelSize 2, pipelineParallelSize 1"],
+        ),
+        ({"gateway": {"port": 8100}}, ["both 8100", "serving.port to 8200"]),
+        ({"gateway": {"allowedCidrs": ["10.0.0.0/33"]}}, ["gateway.allowedCidrs", "203.0.113.0/24"]),
+        ({"storage": {"server": "nas", "mountPoint": "mnt"}}, ["storage.mountPoint", "/mnt"]),
+    ],
+)
+def test_a_mistake_is_named_with_its_remedy(changes, expected):
+    message = refusal(**changes)
+    assert "nothing was created or changed" in message
+    for part in expected:
+        assert part in message
+
+
+def test_all_mistakes_are_told_at_once():
+    message = refusal(platform="gcp", nonsense="1", storage={})
+    assert message.count("\n") == 3
+
+
+def test_a_short_key_is_refused_without_showing_it(monkeypatch):
+    config = {f"{NAMESPACE}:{k}": v for k, v in {**values(), "apiKey": "hunter2"}.items()}
+    monkeypatch.setenv("PULUMI_CONFIG", json.dumps(config))
+    with pytest.raises(SettingsError) as caught:
+        load()
+    assert "apiKey: has 7 characters" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_wrong_input_never_shows_its_value():
+    """A secret typed into the wrong place must not come back in the message."""
+    assert "s3cret-value" not in refusal(serving={"tensorParallelSize": "s3cret-value"})
+
+
+def test_project_file_declares_every_setting_and_no_other():
+    """Pulumi.yaml and the schema tell the same facts: names, and types as far as Pulumi knows them."""
+    declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
+    fields = {field.alias or name: field for name, field in Settings.model_fields.items()}
+    assert set(declared) == set(fields) | SECRETS
+    kinds = {"object": dict, "array": list, "string": str}
+    for name, entry in declared.items():
+        assert entry["description"]
+        if "default" in entry:
+            assert entry["default"] == kinds[entry["type"]]()
+        assert entry.get("secret", False) == (name in SECRETS)
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("Pulumi.*.yaml")), ids=lambda p: p.name)
+def test_every_stack_file_holds(path):
+    config = yaml.safe_load(path.read_text())["config"]
+    given = {k.removeprefix(f"{NAMESPACE}:"): v for k, v in config.items() if k.startswith(f"{NAMESPACE}:")}
+    assert parse({k: v if isinstance(v, str) else json.dumps(v) for k, v in given.items()}).world_size >= 1
