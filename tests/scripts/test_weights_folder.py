@@ -1,0 +1,69 @@
+"""folder.py: what is wrong with a folder of weights is found by its bytes."""
+
+import hashlib
+import sys
+
+import pytest
+
+from tests.paths import ROOT
+
+sys.path.insert(0, str(ROOT / "components/models/files"))
+
+from folder import File, read_manifest, write_manifest, wrong_files  # noqa: E402  # lies there for the machine
+
+DATA = bytes(range(256)) * 100
+
+
+@pytest.fixture
+def model(tmp_path):
+    (tmp_path / "a.safetensors").write_bytes(DATA)
+    (tmp_path / "config.json").write_bytes(b"{}")
+    return tmp_path, [
+        File("a.safetensors", len(DATA), sha256=hashlib.sha256(DATA).hexdigest()),
+        File("config.json", 2, git_sha1=hashlib.sha1(b"blob 2\0{}", usedforsecurity=False).hexdigest()),
+    ]
+
+
+def reasons(folder, files):
+    return {f.path: reason for f, reason in wrong_files(folder, files, lambda n: None)}
+
+
+def test_right_bytes_are_right(model):
+    assert reasons(*model) == {}
+
+
+def test_one_flipped_bit_is_found(model):
+    folder, files = model
+    (folder / "a.safetensors").write_bytes(DATA[:-1] + bytes([DATA[-1] ^ 1]))
+    assert "checksum differs" in reasons(folder, files)["a.safetensors"]
+
+
+def test_a_short_file_is_found_without_reading_it(model):
+    folder, files = model
+    (folder / "a.safetensors").write_bytes(DATA[:-5])
+    assert "bytes instead of" in reasons(folder, files)["a.safetensors"]
+
+
+def test_a_changed_small_file_of_a_git_hub_is_found(model):
+    folder, files = model
+    (folder / "config.json").write_bytes(b"[]")
+    assert "checksum differs" in reasons(folder, files)["config.json"]
+
+
+def test_a_missing_file_is_found(model):
+    folder, files = model
+    (folder / "config.json").unlink()
+    assert reasons(folder, files) == {"config.json": "is missing"}
+
+
+def test_every_byte_read_is_told(model):
+    folder, files = model
+    seen = []
+    list(wrong_files(folder, files, seen.append))
+    assert sum(seen) == len(DATA) + 2
+
+
+def test_a_manifest_verifies_without_the_hub(model):
+    folder, files = model
+    write_manifest(folder, files, "abc")
+    assert read_manifest(folder) == ("abc", files)
