@@ -5,24 +5,29 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from toolchain.errors import ToolchainError
 from toolchain.versions import parse, versions
 
 
-def go_build(module: Path, programs: dict[str, str], directory: Path) -> None:
+def go_build(
+    module: Path, programs: dict[str, str], directory: Path, variables: Mapping[str, str] | None = None
+) -> None:
     """Build ``programs`` (file name -> package, e.g. ``./cmd/x``) of the Go module at ``module`` into ``directory``.
 
-    Static (CGO_ENABLED=0) and stripped. The module's go.mod and go.sum must be complete.
+    Static (CGO_ENABLED=0) and stripped; ``variables`` are string variables set by the linker (package.Name -> value).
+    The module's go.mod and go.sum must be complete.
 
     Raises:
         ToolchainError: Go is missing or too old, a module can't be had, the disk is full, or it doesn't compile.
 
     """
     go = find_go()
+    flags = " ".join(["-s -w", *(f"-X {name}={value}" for name, value in (variables or {}).items())])
     for name, package in programs.items():
-        command = [go, "build", "-mod=readonly", "-buildvcs=false", "-trimpath", "-ldflags=-s -w"]
+        command = [go, "build", "-mod=readonly", "-buildvcs=false", "-trimpath", f"-ldflags={flags}"]
         _run([*command, "-o", str(directory / name), package], module, name)
 
 

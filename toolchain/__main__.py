@@ -1,0 +1,36 @@
+"""Command line: ``ensure`` makes the toolchain be here, ``env`` prints the environment to use it in."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+
+from toolchain.ensuring import ensure
+from toolchain.environment import environment
+from toolchain.errors import ToolchainError
+
+
+def main() -> int:
+    """Run a command; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m toolchain", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    ensuring = commands.add_parser("ensure", help="find, download or build Pulumi and its plugins")
+    ensuring.add_argument(
+        "--with", dest="extra", action="append", default=[], metavar="PART", help="a part not built by default"
+    )
+    commands.add_parser("env", help='print the environment: eval "$(python -m toolchain env)"')
+    arguments = parser.parse_args()
+    try:
+        if arguments.command == "ensure":
+            print("\n".join(ensure(arguments.extra)))
+        else:
+            print("\n".join(f"export {name}={shlex.quote(value)}" for name, value in environment().items()))
+    except ToolchainError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
