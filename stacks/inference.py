@@ -60,7 +60,7 @@ def deploy(
         stack=stack,
         args=weights_args,
         token=hub_token,
-        opts=pulumi.ResourceOptions(depends_on=[head.storage]),
+        after=[head.storage],
     )
     images = [
         pull_image(
@@ -79,7 +79,7 @@ def deploy(
             environment=[{**network, **settings.serving.environment} for network in environment],
             # The workers read the weights too; the storage is mounted before Docker is asked for a container.
             mounts=[*settings.images.mounts, f"{settings.storage.mount_point}:{settings.storage.mount_point}"],
-            opts=pulumi.ResourceOptions(depends_on=[host.storage for host in hosts]),
+            after=[host.storage for host in hosts],
         )
         if settings.serving.executor == "ray"
         else None
@@ -103,7 +103,7 @@ def deploy(
         environment=environment,
         mounts=[*settings.images.mounts, f"{settings.storage.mount_point}:{settings.storage.mount_point}:ro"],
         cluster=cluster,
-        opts=pulumi.ResourceOptions(depends_on=[host.storage for host in hosts]),
+        after=[host.storage for host in hosts],
     )
     key = api_key if api_key is not None else GeneratedSecret("api-key").value
     gateway = Gateway(
@@ -125,7 +125,7 @@ def deploy(
         model=settings.model.name,
         key=key,
         served_by=pulumi.Output.concat(gateway.version, "-", engine.version),
-        opts=pulumi.ResourceOptions(depends_on=[engine]),
+        after=[engine],
     )
     return _outputs(settings, owned, answer, key)
 

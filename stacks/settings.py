@@ -14,6 +14,7 @@ import pulumi
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from components.gateway import KEY_PATTERN
 from stacks.schema import Settings
 
 NAMESPACE = "tandem"
@@ -48,6 +49,8 @@ def load() -> Settings:
             f"apiKey: has {len(key)} characters, which can be guessed; give {KEY_MINIMUM} or more "
             "(`pulumi config set --secret apiKey $(openssl rand -hex 24)`), or none to have one made"
         )
+    if key and not KEY_PATTERN.match(key):
+        problems.append("apiKey: holds characters that a header can't carry; letters, digits and . _ ~ + / = - only")
     try:
         settings = parse({name: value for name, value in given.items() if name not in SECRETS})
     except SettingsError as error:

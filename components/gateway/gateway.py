@@ -14,7 +14,8 @@ from components.host import Host
 
 TEMPLATE = Path(__file__).parent / "files" / "nginx.conf"
 CONFIG = "/tandem/nginx.conf"
-_KEY = re.compile(r"^[A-Za-z0-9._~+/=-]+$")
+KEY_PATTERN = re.compile(r"^[A-Za-z0-9._~+/=-]+$")
+"""A bearer token's characters (RFC 6750, 2.1)."""
 
 
 def render(key: str, port: int, engine_port: int, allowed_cidrs: Sequence[str]) -> str:
@@ -23,7 +24,7 @@ def render(key: str, port: int, engine_port: int, allowed_cidrs: Sequence[str]) 
     Raises:
         ValueError: for a key with characters that an HTTP header or the configuration can't carry.
     """
-    if not _KEY.match(key):
+    if not KEY_PATTERN.match(key):
         raise ValueError("apiKey may hold letters, digits and . _ ~ + / = - only; make one with `openssl rand -hex 24`")
     allow = "".join(f"    allow {cidr};\n" for cidr in allowed_cidrs)
     return Template(TEMPLATE.read_text()).substitute(

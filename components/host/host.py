@@ -59,7 +59,6 @@ class Host(pulumi.ComponentResource):
     ) -> None:
         super().__init__("tandem:host:Host", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        after_lease = pulumi.ResourceOptions(parent=self, depends_on=[machine.owner] if machine.owner else [])
         facts = RemoteStep(
             f"{name}-facts",
             machine=machine,
@@ -71,11 +70,16 @@ class Host(pulumi.ComponentResource):
                 "DISK_MINIMUM_GIB": str(args.disk_minimum_gib),
             },
             timeout=60,
-            opts=after_lease,
+            opts=child,
         )
-        after_facts = pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[facts]))
         RemoteStep(
-            f"{name}-tuning", machine=machine, stack=stack, script=FILES / "tuning.sh", timeout=60, opts=after_facts
+            f"{name}-tuning",
+            machine=machine,
+            stack=stack,
+            script=FILES / "tuning.sh",
+            timeout=60,
+            after=[facts],
+            opts=child,
         )
         self.packages = RemoteStep(
             f"{name}-packages",
@@ -89,9 +93,9 @@ class Host(pulumi.ComponentResource):
             },
             long=True,
             timeout=1800,
-            opts=after_facts,
+            after=[facts],
+            opts=child,
         )
-        after_packages = pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[self.packages]))
         self.storage = RemoteStep(
             f"{name}-storage",
             machine=machine,
@@ -104,7 +108,8 @@ class Host(pulumi.ComponentResource):
                 "MOUNT_OPTIONS": args.mount_options,
             },
             timeout=120,
-            opts=after_packages,
+            after=[self.packages],
+            opts=child,
         )
         self.docker = docker.Provider(
             f"{name}-docker",
@@ -112,7 +117,7 @@ class Host(pulumi.ComponentResource):
             ssh_opts=list(machine.ssh_options),
             # The packages step has seen the daemon answer; asking again on each run would be a remote call.
             disable_docker_daemon_check=True,
-            opts=after_packages,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self.packages]),
         )
         self.machine = machine
         self.nic = facts.result.apply(lambda found: found["nic"])

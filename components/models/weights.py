@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -67,6 +68,7 @@ class Weights(pulumi.ComponentResource):
         stack: str,
         args: WeightsArgs,
         token: pulumi.Input[str] | None = None,
+        after: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declares the weights.
@@ -77,6 +79,7 @@ class Weights(pulumi.ComponentResource):
             stack: the deployment's own name on machines.
             args: which weights.
             token: the hub's access token, a secret.
+            after: what must be done before.
             opts: Pulumi options.
         """
         super().__init__("tandem:models:Weights", name, None, opts)
@@ -99,6 +102,7 @@ class Weights(pulumi.ComponentResource):
             secrets={"HUB_TOKEN": token} if token is not None else None,
             long=True,
             timeout=48 * 3600,
+            after=after,
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.folder = step.result.apply(lambda found: found["folder"])

@@ -65,6 +65,7 @@ class RayCluster(pulumi.ComponentResource):
         environment: Sequence[Mapping[str, pulumi.Input[str]]],
         mounts: Sequence[str],
         ports: RayPorts | None = None,
+        after: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declares the cluster.
@@ -78,6 +79,7 @@ class RayCluster(pulumi.ComponentResource):
             environment: each host's environment: its own address, its own network interface.
             mounts: folders mounted into every container.
             ports: Ray's ports.
+            after: what must be done before a container starts.
             opts: Pulumi options.
         """
         super().__init__("tandem:ray:RayCluster", name, None, opts)
@@ -115,7 +117,7 @@ class RayCluster(pulumi.ComponentResource):
                         files={TOKEN_FILE: self.token},
                         mounts=[*mounts, *self.mounts],
                     ),
-                    opts=pulumi.ResourceOptions(parent=self),
+                    opts=pulumi.ResourceOptions(parent=self, depends_on=list(after)),
                 )
             )
         self.counted = RemoteStep(
@@ -134,7 +136,8 @@ class RayCluster(pulumi.ComponentResource):
             },
             long=True,
             timeout=300,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=nodes),
+            after=nodes,
+            opts=pulumi.ResourceOptions(parent=self),
         )
         self.register_outputs({"address": self.address})
 

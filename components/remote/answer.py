@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pulumi
 from pulumi_command import local
 
@@ -27,6 +29,7 @@ class Answer(pulumi.ComponentResource):
         model: str,
         key: pulumi.Input[str],
         served_by: pulumi.Input[str],
+        after: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Asks.
@@ -37,6 +40,7 @@ class Answer(pulumi.ComponentResource):
             model: the model's served name.
             key: the API key, a secret.
             served_by: changes whenever what serves has changed, so that the question is asked again.
+            after: what must be done before.
             opts: Pulumi options.
         """
         super().__init__("tandem:remote:Answer", name, None, opts)
@@ -45,7 +49,7 @@ class Answer(pulumi.ComponentResource):
             create=pulumi.Output.concat(agent_call("ask"), " ", served_by),
             stdin=agent_input({"url": url, "model": model, "key": key}),
             add_previous_output_in_env=False,
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=list(after)),
         )
         self.text = asked.stdout
         self.url = pulumi.Output.all(url, asked.stdout).apply(lambda both: str(both[0]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pulumi
@@ -40,6 +40,7 @@ class RemoteStep(pulumi.ComponentResource):
         secrets: Mapping[str, pulumi.Input[str]] | None = None,
         long: bool = False,
         timeout: int = 600,
+        after: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declares the step.
@@ -54,7 +55,8 @@ class RemoteStep(pulumi.ComponentResource):
             secrets: the same, but hidden in state and logs, and no part of the hash.
             long: takes more than some 20 seconds.
             timeout: seconds the script may take.
-            opts: Pulumi options; `depends_on` orders it after others.
+            after: what must be done before; `depends_on` in `opts` would not reach the children.
+            opts: Pulumi options.
         """
         super().__init__("tandem:remote:RemoteStep", name, None, opts)
         step = name.removeprefix(f"{machine.name}-")
@@ -69,7 +71,8 @@ class RemoteStep(pulumi.ComponentResource):
         version = plain.apply(lambda env: content_hash(texts, env))
         command = version.apply(lambda v: _receive(machine, stack, step, v, mode))
         stdin = pulumi.Output.all(plain, hidden).apply(lambda both: pack(texts, {**both[0], **both[1]}))
-        children = pulumi.ResourceOptions(parent=self, deleted_with=machine.owner)
+        before = [*after, *([machine.owner] if machine.owner else [])]
+        children = pulumi.ResourceOptions(parent=self, deleted_with=machine.owner, depends_on=before)
         run = remote.Command(
             f"{name}-run",
             connection=machine.connection(),

@@ -101,6 +101,7 @@ class Vllm(pulumi.ComponentResource):
         environment: Sequence[Mapping[str, pulumi.Input[str]]],
         mounts: Sequence[str],
         cluster: RayCluster | None = None,
+        after: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declares the engine.
@@ -115,11 +116,12 @@ class Vllm(pulumi.ComponentResource):
             environment: each host's environment.
             mounts: folders mounted into every container, the storage among them.
             cluster: serve on this Ray cluster; None is vLLM's own multi-node mode.
+            after: what must be done before a container starts.
             opts: Pulumi options.
         """
         super().__init__("tandem:serving:Vllm", name, None, opts)
         head = hosts[0]
-        child = pulumi.ResourceOptions(parent=self, depends_on=[cluster.counted] if cluster else [])
+        child = pulumi.ResourceOptions(parent=self, depends_on=[*after, *([cluster.counted] if cluster else [])])
         supervisor = (FILES / "supervise.py").read_text()
         containers = []
         members: Sequence[Host]
@@ -172,7 +174,8 @@ class Vllm(pulumi.ComponentResource):
             },
             long=True,
             timeout=args.ready_timeout + 60,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=containers),
+            after=containers,
+            opts=pulumi.ResourceOptions(parent=self),
         )
         self.ready = ready.result
         self.port = args.port

@@ -9,7 +9,7 @@ from tests.paths import ROOT
 
 sys.path.insert(0, str(ROOT / "components/models/files"))
 
-from folder import File, read_manifest, write_manifest, wrong_files  # noqa: E402  # lies there for the machine
+from folder import File, read_manifest, write_manifest, wrong_files  # lies there for the machine
 
 DATA = bytes(range(256)) * 100
 

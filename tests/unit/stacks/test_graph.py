@@ -1,0 +1,180 @@
+"""The graph that the composition declares, seen through Pulumi's mocks: order, ownership, names.
+
+Mocks prove what is declared. That the engine replaces, deletes and hides accordingly is tested with the
+real engine (tests/engine, tests/e2e).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pulumi
+import pytest
+from pulumi.runtime.mocks import MockMonitor, MockResourceArgs, Mocks
+
+from stacks.inference import deploy
+from stacks.settings import parse
+from tests.unit.stacks.test_settings import values
+
+
+class Answers(Mocks):
+    """What machines would say."""
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        outputs = dict(args.inputs)
+        if args.typ.startswith("command:"):
+            made = args.name.endswith("-made")
+            outputs["stdout"] = "ab" * 24 if made else "nic=eth0 folder=/mnt/tandem/models/m"
+        if args.typ == "docker:index/remoteImage:RemoteImage":
+            outputs["imageId"] = "sha256:1"
+        return f"{args.name}-id", outputs
+
+    def call(self, args):
+        return {}
+
+
+class Recorder(MockMonitor):
+    """Keeps what the program registered: by name, with everything the engine would be told."""
+
+    def __init__(self, mocks: Mocks) -> None:
+        super().__init__(mocks)
+        self.seen: dict[str, Any] = {}
+
+    def RegisterResource(self, request):
+        self.seen[request.name] = request
+        return super().RegisterResource(request)
+
+
+def graph(monkeypatch, tmp_path, machines=2, executor="ray", **changes):
+    """All resources of a deployment, by name."""
+    key = tmp_path / "key"
+    key.write_text("PRIVATE")
+    known = tmp_path / "known_hosts"
+    addresses = [f"10.0.0.{n + 1}" for n in range(machines)]
+    known.write_text("".join(f"{a} ssh-ed25519 AAAA\n" for a in addresses))
+    settings = parse(
+        values(
+            machines=[{"name": f"n{i}", "address": a} for i, a in enumerate(addresses)],
+            ssh={"privateKeyFile": str(key), "knownHostsFile": str(known)},
+            serving={"tensorParallelSize": machines, "executor": executor, **changes},
+        )
+    )
+    monitor = Recorder(Answers())
+    pulumi.runtime.set_mocks(Answers(), project="tandem", stack="t", monitor=monitor)
+
+    @pulumi.runtime.test
+    def run():
+        outputs = deploy(settings, api_key=None, hub_token=None)
+        return pulumi.Output.all(**outputs)
+
+    run()
+    return monitor.seen
+
+
+def urn_name(urn: str) -> str:
+    return urn.rsplit("::", 1)[-1]
+
+
+def dependencies(seen, name) -> set[str]:
+    """Names that a resource waits for, directly."""
+    request = seen[name]
+    found = {urn_name(u) for u in request.dependencies}
+    for entry in request.propertyDependencies.values():
+        found |= {urn_name(u) for u in entry.urns}
+    if request.provider:
+        found.add(urn_name(request.provider.rsplit("::", 1)[0]))
+    return found
+
+
+def reaches(seen, start: str, goal: str) -> bool:
+    """Whether start waits for goal, over any number of others."""
+    todo, done = [start], set()
+    while todo:
+        name = todo.pop()
+        if name == goal:
+            return True
+        if name in done or name not in seen:
+            continue
+        done.add(name)
+        todo += dependencies(seen, name)
+    return False
+
+
+@pytest.mark.parametrize("executor", ["ray", "mp"])
+def test_nothing_happens_on_a_machine_before_its_lease(monkeypatch, tmp_path, executor):
+    seen = graph(monkeypatch, tmp_path, executor=executor)
+    for name, request in seen.items():
+        own = name.startswith("n1-") and not name.startswith("n1-lease")
+        if own and request.type.startswith(("command:", "docker:index")):
+            assert reaches(seen, name, "n1-lease-taken"), name
+
+
+@pytest.mark.parametrize("executor", ["ray", "mp"])
+def test_everything_on_a_machine_goes_with_its_lease(monkeypatch, tmp_path, executor):
+    seen = graph(monkeypatch, tmp_path, executor=executor)
+    for name, request in seen.items():
+        on_machine = request.type == "command:remote:Command" or request.type.startswith("docker:index")
+        if on_machine:
+            assert urn_name(request.deletedWith).endswith("-lease-taken"), name
+
+
+def test_machines_are_prepared_side_by_side(monkeypatch, tmp_path):
+    """No step of one machine's preparation waits for another machine."""
+    seen = graph(monkeypatch, tmp_path)
+    assert not reaches(seen, "n1-storage-run", "n0-lease-taken")
+    assert not reaches(seen, "n0-storage-run", "n1-lease-taken")
+
+
+def test_weights_do_not_wait_for_images_nor_images_for_weights(monkeypatch, tmp_path):
+    seen = graph(monkeypatch, tmp_path)
+    assert not reaches(seen, "n0-weights-run", "n0-engine-image")
+    assert not reaches(seen, "n0-ray", "n0-weights-run")
+
+
+@pytest.mark.parametrize("executor", ["ray", "mp"])
+def test_the_engine_waits_for_weights_and_the_answer_for_the_engine(monkeypatch, tmp_path, executor):
+    seen = graph(monkeypatch, tmp_path, executor=executor)
+    assert reaches(seen, "n0-vllm", "n0-weights-done")
+    assert reaches(seen, "answer-asked", "n0-vllm-ready-done")
+    assert reaches(seen, "answer-asked", "n0-gateway")
+    if executor == "ray":
+        assert reaches(seen, "n0-vllm", "n0-ray-count-done")
+        assert reaches(seen, "n0-ray-count-run", "n1-ray")
+    else:
+        assert "n0-ray" not in seen
+        assert reaches(seen, "n0-vllm-ready-run", "n1-vllm")
+
+
+def test_a_third_machine_changes_nothing_about_the_first_two(monkeypatch, tmp_path):
+    """What a step does on a machine depends on that machine: its preparation isn't run again."""
+    inputs = []
+    for machines in (2, 3):
+        seen = graph(monkeypatch, tmp_path, machines=machines)
+        inputs.append(
+            {
+                name: dict(r.object.fields["create"].struct_value.fields or {})
+                or r.object.fields["create"].string_value
+                for name, r in seen.items()
+                if r.type == "command:remote:Command"
+                and name.split("-")[1] in ("facts", "tuning", "packages", "storage")
+            }
+        )
+    assert len(inputs[0]) == 8
+    assert inputs[0].items() <= inputs[1].items()
+
+
+def test_children_hang_below_their_component(monkeypatch, tmp_path):
+    """Only components and the two pulled images stand at the top."""
+    seen = graph(monkeypatch, tmp_path)
+    top = {r.type for r in seen.values() if urn_name(r.parent) in ("tandem-t", "")}
+    assert {t for t in top if not t.startswith(("tandem:", "pulumi:"))} <= {"docker:index/remoteImage:RemoteImage"}
+
+
+def test_the_key_is_in_no_plain_property(monkeypatch, tmp_path):
+    seen = graph(monkeypatch, tmp_path)
+    marker = "4dabf18193072939515e22adb298388d"  # how the engine marks a secret
+    for name, request in seen.items():
+        for key, value in request.object.fields.items():
+            if key == "stdin":
+                assert marker in json.dumps(list(value.struct_value.fields)), name
