@@ -49,6 +49,11 @@ def load() -> Settings:
             f"apiKey: has {len(key)} characters, which can be guessed; give {KEY_MINIMUM} or more "
             "(`pulumi config set --secret apiKey $(openssl rand -hex 24)`), or none to have one made"
         )
+    problems += [
+        f"{name}: stands in clear in the stack's file; set it again with `pulumi config set --secret {name}`"
+        for name in sorted(SECRETS & given.keys())
+        if not pulumi.runtime.config.is_config_secret(f"{NAMESPACE}:{name}")
+    ]
     if key and not KEY_PATTERN.match(key):
         problems.append("apiKey: holds characters that a header can't carry; letters, digits and . _ ~ + / = - only")
     try:
