@@ -1,0 +1,21 @@
+"""The log of requests, one JSON object a line, for tests to read."""
+
+import json
+import threading
+import time
+from pathlib import Path
+
+
+class Journal:
+    """Appends to a file; every line is whole."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._lock = threading.Lock()
+        self._stream = file.open("a", buffering=1)
+
+    def write(self, **fields: str | int | None) -> None:
+        """Add a line: `time` (seconds since 1970), and the fields."""
+        line = json.dumps({"time": round(time.time(), 3), **fields})
+        with self._lock:
+            self._stream.write(line + "\n")
