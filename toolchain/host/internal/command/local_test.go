@@ -1,0 +1,185 @@
+package command
+
+import (
+	"context"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"tandem.local/toolchain/host/internal/wire"
+)
+
+const localCommand = "command:local:Command"
+
+func TestLocalCommandHasDirEnvironmentInterpreterAndStdin(t *testing.T) {
+	p, _ := newProvider(t)
+	directory := t.TempDir()
+	made, err := p.Create(context.Background(), &pulumirpc.CreateRequest{
+		Urn: urn(localCommand), Properties: properties(t, map[string]any{
+			"create": "pwd; cat; echo $A", "dir": directory, "environment": map[string]any{"A": "b"}, "stdin": "in\n",
+			"interpreter": []any{"/bin/sh", "-e", "-c"},
+		}),
+	})
+	must(t, err)
+	if out := made.Properties.Fields["stdout"].GetStringValue(); out != directory+"\nin\nb" {
+		t.Errorf("stdout %q", out)
+	}
+}
+
+func TestLocalFailureNamesExitStatusCommandAndOutput(t *testing.T) {
+	p, _ := newProvider(t)
+	_, err := p.Create(context.Background(), &pulumirpc.CreateRequest{
+		Urn: urn(localCommand), Properties: properties(t, map[string]any{"create": "echo why; exit 4"}),
+	})
+	wantError(t, err, "exit status 4: running \"echo why; exit 4\":\nwhy\n")
+}
+
+func TestStopReachesWhatTheCommandStarted(t *testing.T) {
+	p, engine := newProvider(t)
+	mark := t.TempDir() + "/stopped"
+	done := make(chan error, 1)
+	go func() {
+		_, err := p.Create(context.Background(), &pulumirpc.CreateRequest{
+			Urn: urn(localCommand), Properties: properties(t, map[string]any{
+				"create": "sh -c 'trap \"touch " + mark + "; exit 1\" TERM; echo up; while :; do sleep 0.05; done'; exit 1",
+			}),
+		})
+		done <- err
+	}()
+	eventually(t, "the command's start", func() bool { return engine.seen("up") })
+	started := time.Now()
+	p.Stop()
+	if err := <-done; err == nil {
+		t.Error("a stopped command succeeded")
+	}
+	mustExist(t, mark)
+	if took := time.Since(started); took > stopGrace {
+		t.Errorf("took %v", took)
+	}
+}
+
+func TestPreviewKnowsTheInputsAndNotTheOutput(t *testing.T) {
+	p, _ := newProvider(t)
+	inputs := properties(t, map[string]any{"create": "touch /nowhere/at/all"})
+	inputs.Fields["stdin"] = wire.Unknown()
+	made, err := p.Create(context.Background(), &pulumirpc.CreateRequest{
+		Urn: urn(localCommand), Properties: inputs, Preview: true,
+	})
+	must(t, err)
+	fields := made.Properties.Fields
+	if !wire.IsUnknown(fields["stdout"]) || !wire.IsUnknown(fields["stderr"]) || !wire.IsUnknown(fields["stdin"]) ||
+		fields["create"].GetStringValue() != "touch /nowhere/at/all" {
+		t.Errorf("preview %v", fields)
+	}
+}
+
+func TestDiffReplacesOnTriggersAndUpdatesOnTheRest(t *testing.T) {
+	p, _ := newProvider(t)
+	olds := map[string]any{"create": "a", "triggers": []any{"1"}, "environment": map[string]any{"A": "1"}}
+	for _, test := range []struct {
+		news     map[string]any
+		paths    string
+		replaces string
+	}{
+		{map[string]any{"create": "a", "triggers": []any{"1"}, "environment": map[string]any{"A": "1"}}, "", ""},
+		{map[string]any{"create": "b", "triggers": []any{"1"}, "environment": map[string]any{"A": "1"}}, "create", ""},
+		{map[string]any{"create": "a", "triggers": []any{"2"}, "environment": map[string]any{"A": "1"}}, "triggers[0]", "triggers"},
+		{map[string]any{"create": "a", "triggers": []any{"1", "2"}, "environment": map[string]any{"A": "1"}}, "triggers[1]", "triggers"},
+		{map[string]any{"create": "a", "triggers": []any{"1"}, "environment": map[string]any{"A": "2"}}, "environment.A", ""},
+		{map[string]any{"create": "a", "triggers": []any{"1"}}, "environment", ""},
+	} {
+		diff, err := p.Diff(context.Background(), &pulumirpc.DiffRequest{
+			Urn: urn(localCommand), OldInputs: properties(t, olds), News: properties(t, test.news),
+		})
+		must(t, err)
+		var paths []string
+		for path := range diff.DetailedDiff {
+			paths = append(paths, path)
+		}
+		if strings.Join(paths, " ") != test.paths || strings.Join(diff.Replaces, " ") != test.replaces {
+			t.Errorf("%v: differs at %q, replaces %q", test.news, paths, diff.Replaces)
+		}
+	}
+}
+
+func TestSecretnessIsNoDifferenceAndUnknownIsOne(t *testing.T) {
+	olds := properties(t, map[string]any{"create": "a"})
+	news := &structpb.Struct{Fields: map[string]*structpb.Value{"create": secretText("a")}}
+	if changes := wire.Diff(olds, news); len(changes) != 0 {
+		t.Errorf("secret: %v", changes)
+	}
+	news.Fields["create"] = wire.Unknown()
+	if changes := wire.Diff(olds, news); changes["create"] != wire.Updated {
+		t.Errorf("unknown: %v", changes)
+	}
+}
+
+func TestCheckFillsDefaultsAndMakesTheConnectionSecret(t *testing.T) {
+	p, _ := newProvider(t)
+	checked, err := p.Check(context.Background(), &pulumirpc.CheckRequest{
+		Urn: urn(remoteCommand), News: properties(t, map[string]any{"connection": map[string]any{"host": "h"}}),
+	})
+	must(t, err)
+	connection := checked.Inputs.Fields["connection"]
+	if len(checked.Failures) != 0 || !wire.IsSecret(connection) {
+		t.Fatalf("checked %v", checked)
+	}
+	want := map[string]any{"host": "h", "user": "root", "port": 22.0, "dialErrorLimit": 10.0, "perDialTimeout": 15.0}
+	got := wire.Plain(connection).(map[string]any)
+	for name, value := range want {
+		if got[name] != value {
+			t.Errorf("%s is %v, want %v", name, got[name], value)
+		}
+	}
+	if !checked.Inputs.Fields["addPreviousOutputInEnv"].GetBoolValue() {
+		t.Error("addPreviousOutputInEnv is not true by default")
+	}
+}
+
+func TestCheckNamesWhatIsWrong(t *testing.T) {
+	p, _ := newProvider(t)
+	host := map[string]any{"host": "h"}
+	for _, test := range []struct {
+		kind     string
+		news     map[string]any
+		property string
+	}{
+		{remoteCommand, map[string]any{}, "connection"},
+		{remoteCommand, map[string]any{"connection": map[string]any{}}, "connection.host"},
+		{remoteCommand, map[string]any{"connection": map[string]any{"host": "h", "port": "ssh"}}, "connection.port"},
+		{remoteCommand, map[string]any{"connection": map[string]any{"host": "h", "hostKey": "x"}}, "connection.hostKey"},
+		{remoteCommand, map[string]any{"connection": host, "logging": "loud"}, "logging"},
+		{localCommand, map[string]any{"assetPaths": []any{"*"}}, "assetPaths"},
+		{"command:remote:CopyToRemote", map[string]any{"connection": host, "remotePath": "/x"}, "source"},
+	} {
+		checked, err := p.Check(context.Background(), &pulumirpc.CheckRequest{Urn: urn(test.kind), News: properties(t, test.news)})
+		must(t, err)
+		if len(checked.Failures) == 0 || checked.Failures[0].Property != test.property || checked.Failures[0].Reason == "" {
+			t.Errorf("%s %v: %v, want a failure of %s", test.kind, test.news, checked.Failures, test.property)
+		}
+	}
+}
+
+func secretText(text string) *structpb.Value { return wire.Secret(structpb.NewStringValue(text)) }
+
+func wantError(t *testing.T, err error, part string) {
+	t.Helper()
+	if err == nil || !strings.Contains(err.Error(), part) {
+		t.Fatalf("error %v, want one with %q", err, part)
+	}
+}
+
+func touch(t *testing.T, path string) {
+	t.Helper()
+	must(t, os.WriteFile(path, nil, 0o600))
+}
+
+func mustExist(t *testing.T, path string) {
+	t.Helper()
+	_, err := os.Stat(path)
+	must(t, err)
+}
