@@ -10,7 +10,7 @@ for told in "$@"; do declare "${told%%=*}=${told#*=}"; done
 if command -v docker >/dev/null && systemctl is-active --quiet docker; then
   docker ps --all --quiet --filter "label=tandem.stack=$stack" | xargs -r docker rm --force >/dev/null
 fi
-systemctl list-units --all --plain --no-legend "tandem-$stack-*" | cut -d' ' -f1 | xargs -r systemctl stop
+systemctl list-units --all --plain --no-legend "$stack-*" | cut -d' ' -f1 | xargs -r systemctl stop
 if [[ -n ${MOUNT_POINT:-} ]] && mountpoint -q "$MOUNT_POINT"; then
   if [[ -n ${DELETE_WEIGHTS:-} ]]; then
     rm -rf "${DELETE_WEIGHTS:?}"
@@ -20,7 +20,7 @@ if [[ -n ${MOUNT_POINT:-} ]] && mountpoint -q "$MOUNT_POINT"; then
 fi
 if [[ -f /var/lib/tandem/$stack/undo ]]; then
   # Newest first; each line is a command that a step wrote when it changed the machine.
-  tac "/var/lib/tandem/$stack/undo" | while read -r line; do bash -c "$line" || echo "could not undo: $line" >&2; done
+  tac "/var/lib/tandem/$stack/undo" | while read -r line; do bash -c "$line" >/dev/null 2>&1 || echo "could not undo: $line" >&2; done
 fi
 if [[ -f /var/lib/tandem/$stack/kept ]]; then
   while read -r line; do echo "kept $line" >&2; done <"/var/lib/tandem/$stack/kept"

@@ -10,7 +10,7 @@ dir=$PWD
 step=$(basename "$(dirname "$dir")")
 stack=$(basename "$(dirname "$(dirname "$(dirname "$dir")")")")
 home=$(dirname "$(dirname "$(dirname "$dir")")") # what is ours on this machine for this stack
-unit="tandem-$stack-$step.service"
+unit="$stack-$step.service"
 
 execute() {
   rm -f exit error result

@@ -1,0 +1,84 @@
+"""python -m localcloud.hosts start | stop: two bare machines, and what they fetch, for Pulumi.hosts.yaml."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from localcloud.depot import daemon
+from localcloud.depot.wheels import ensure_wheels
+from localcloud.engine import ensure_environment, ensure_images, ensure_model
+from localcloud.machines import Machine, MachinesError, Site
+
+MEMORY_MIB = 5120
+"""One machine's limit: Ray, one rank of the tiny model and Docker take about 2.5 GiB together."""
+DEPOT_PORT = 8600
+SHARE = "share"
+EXPORT = f"nas:/{SHARE}"
+ENGINE = "/opt/tandem/engine"
+
+
+def start(site: Site, names: Sequence[str]) -> None:
+    """Makes what is missing of machines, shared folder and depot; leaves alone what is there."""
+    print("making what the machines need (the first time: some minutes)", flush=True)
+    environment = ensure_environment()
+    ensure_images()
+    ensure_model()
+    ensure_wheels()
+    present = {machine.paths.name: machine for machine in site.machines}
+    wanted = [(name, f"10.77.0.{11 + number}") for number, name in enumerate(names)]
+    # The network comes with the first machine, so make machines one by one and let them boot together.
+    machines = [present.get(name) or _create(site, name, address, environment) for name, address in wanted]
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda machine: _boot(site, machine), machines))
+    site.shares.create(SHARE, [EXPORT])
+    gateway = site.network().gateway
+    state = site.state_dir.parent / "depot"
+    if daemon.status(state) is None:
+        listen = f"{gateway}:{DEPOT_PORT}"
+        daemon.start(["--listen", listen, "--state", str(state)], listen, state)
+    (site.state_dir / "known_hosts").write_text(site.known_hosts)
+    for name, address in wanted:
+        print(f"{name}: ssh -i {site.key} -o UserKnownHostsFile={site.state_dir / 'known_hosts'} root@{address}")
+
+
+def stop(site: Site) -> None:
+    """Takes all of it away; what was built stays in the cache."""
+    daemon.stop(site.state_dir.parent / "depot")
+    site.destroy_all()
+    print("no machine, network or shared folder is left")
+
+
+def _create(site: Site, name: str, address: str, environment: Path) -> Machine:
+    return site.create(name, address, memory_mib=MEMORY_MIB, binds_ro=[f"{environment}:{ENGINE}"])
+
+
+def _boot(site: Site, machine: Machine) -> None:
+    if not machine.running:
+        site.start(machine.paths.name)
+    machine.wait_for_ssh()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command; 0, or 1 after one sentence on standard error."""
+    parser = argparse.ArgumentParser(prog="python -m localcloud.hosts", description=__doc__)
+    parser.add_argument("command", choices=("start", "stop"))
+    parser.add_argument("--machines", type=int, default=2, help="how many (%(default)s)")
+    told = parser.parse_args(argv)
+    try:
+        site = Site()
+        if told.command == "start":
+            start(site, [f"node-{number}" for number in range(told.machines)])
+        else:
+            stop(site)
+    except MachinesError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
