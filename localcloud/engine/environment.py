@@ -50,12 +50,13 @@ def _sources() -> list[Path]:
 
 def _make(folder: Path, log: Path) -> None:
     _check()
+    uv = find_uv()
     root = folder / "root"
     with tempfile.NamedTemporaryFile("w", suffix=".list") as sources:
         sources.write("".join(f"{line}\n" for line in archive_sources()))
         sources.flush()
         run(FILES / "root.sh", root, release_codename(), sources.name, ",".join(PACKAGES), log=log)
-    run(FILES / "packages.sh", root, find_uv(), cache_dir().parent / "uv-cache", log=log)
+    run(FILES / "packages.sh", root, uv, cache_dir().parent / "uv-cache", log=log)
 
 
 def _check() -> None:

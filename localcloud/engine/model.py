@@ -22,6 +22,6 @@ def ensure_model(mib: int = 0) -> Path:
     root = ensure_environment()
 
     def make(folder: Path, log: Path) -> None:
-        run(FILES / "model.sh", root, folder, str(mib), log=log)
+        run(FILES / "inside.sh", root, folder, "python", "/srv/tiny_model.py", "/mnt", "--mib", str(mib), log=log)
 
     return made_once("model", key_of(str(mib), root.parent.name, (FILES / "tiny_model.py").read_text()), make)
