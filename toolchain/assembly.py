@@ -20,6 +20,16 @@ def tools_dir() -> Path:
     return cache_dir() / "tools" / hashlib.sha256(keys.encode()).hexdigest()[:16]
 
 
+def plugins_of(part: Part) -> list[str]:
+    """Return the names of the providers that a part is the plugin of."""
+    return [program.removeprefix(_PLUGIN) for program in part.programs if program.startswith(_PLUGIN)]
+
+
+def plugin_dir(name: str) -> Path:
+    """Return the folder of our plugin for a provider, named as Pulumi names it."""
+    return tools_dir() / "plugins" / f"resource-{name}-v{versions().plugins[name]}"
+
+
 def assemble(part: Part) -> None:
     """Put the programs of a built part in their places; doing it again changes nothing.
 
@@ -29,9 +39,7 @@ def assemble(part: Part) -> None:
     for program in part.programs:
         built = part.directory() / program
         if program.startswith(_PLUGIN):
-            name = program.removeprefix(_PLUGIN)
-            folder = tools_dir() / "plugins" / f"resource-{name}-v{versions().plugins[name]}"
-            _place(folder / program, built, symbolic=True)
+            _place(plugin_dir(program.removeprefix(_PLUGIN)) / program, built, symbolic=True)
         else:
             _place(tools_dir() / "bin" / program, built, symbolic=False)
 

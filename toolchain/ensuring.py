@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from toolchain import plugins
 from toolchain.assembly import assemble
 from toolchain.chooser import Choice, Origin, choose
 from toolchain.errors import ToolchainError
@@ -31,19 +32,28 @@ def ensure(extra: Iterable[str] = ()) -> list[str]:
     """
     parts = wanted(extra)
     choice = choose(download=False)
-    if choice.origin is Origin.BUILD and not _complete(parts):
+    if choice.origin is Origin.BUILD and not all(part.present() for part in parts):
         with exclusive():
             choice = choose(download=True)
             if choice.origin is Origin.BUILD:
                 for part in parts:
                     build(part)
     lines = [f"pulumi: {choice.origin.value} ({choice.reason})"]
-    if choice.origin is not Origin.BUILD:
-        return [*lines, "plugins: the official ones, installed by Pulumi when a program needs them"]
     for part in parts:
-        assemble(part)
-        lines.append(f"{part.name}: {', '.join(part.programs)} in {part.directory()}")
+        if choice.directory is None:
+            assemble(part)
+            lines.append(f"{part.name}: {', '.join(part.programs)} in {part.directory()}")
+        else:
+            lines += _plugins(part, choice.directory)
     return lines
+
+
+def _plugins(part: Part, pulumi: Path) -> list[str]:
+    if plugins.missing(part):
+        with exclusive():
+            if not all(plugins.install(pulumi / "pulumi", plugin) for plugin in plugins.missing(part)):
+                build(part)
+    return plugins.describe(part)
 
 
 def wanted(extra: Iterable[str]) -> list[Part]:
@@ -105,10 +115,6 @@ def _check(part: Part, directory: Path) -> None:
                 f"The build of {part.name} left no executable {program}: its build() and its programs disagree in"
                 f" toolchain/parts/{part.name}.py."
             )
-
-
-def _complete(parts: list[Part]) -> bool:
-    return all(part.present() for part in parts)
 
 
 def explain(choice: Choice) -> str:

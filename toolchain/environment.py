@@ -6,8 +6,9 @@ import os
 import secrets
 from pathlib import Path
 
+from toolchain import plugins
 from toolchain.assembly import home_dir, tools_dir
-from toolchain.chooser import Origin, choose
+from toolchain.chooser import choose
 from toolchain.ensuring import explain, wanted
 from toolchain.errors import ToolchainError
 from toolchain.paths import state_dir
@@ -28,7 +29,7 @@ def environment() -> dict[str, str]:
     """
     choice = choose(download=False)
     result = {"PULUMI_SKIP_UPDATE_CHECK": "1"}
-    if choice.origin is Origin.BUILD:
+    if choice.directory is None:
         if not all(part.present() for part in wanted(())) or not (tools_dir() / "bin" / "pulumi").exists():
             raise ToolchainError(explain(choice))
         programs = tools_dir() / "bin"
@@ -38,11 +39,13 @@ def environment() -> dict[str, str]:
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
             "PULUMI_DISABLE_REGISTRY_RESOLVE": "true",
         }
-    elif choice.directory is None:
-        raise ToolchainError(explain(choice))
+        folders = [programs]
     else:
-        programs = choice.directory
-    result["PATH"] = _first_on_path(programs)
+        parts = wanted(())
+        if any(plugins.missing(part) for part in parts):
+            raise ToolchainError(explain(choice))
+        folders = [choice.directory, *plugins.ours(parts)]
+    result["PATH"] = _first_on_path(folders)
     if not _user_chose_backend():
         result |= _local_backend()
     return result
@@ -56,9 +59,10 @@ def _user_chose_backend() -> bool:
     return any(name in os.environ for name in ("PULUMI_BACKEND_URL", *_PASSPHRASES))
 
 
-def _first_on_path(programs: Path) -> str:
-    entries = [entry for entry in os.environ.get("PATH", os.defpath).split(os.pathsep) if entry != str(programs)]
-    return os.pathsep.join([str(programs), *entries])
+def _first_on_path(folders: list[Path]) -> str:
+    first = [str(folder) for folder in folders]
+    rest = [entry for entry in os.environ.get("PATH", os.defpath).split(os.pathsep) if entry not in first]
+    return os.pathsep.join([*first, *rest])
 
 
 def _local_backend() -> dict[str, str]:

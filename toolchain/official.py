@@ -28,25 +28,23 @@ class _Failed(Exception):
     """The download failed; the text says why."""
 
 
-def present(version: str) -> Path | None:
-    """Return the directory with the programs, if the download is here already."""
-    directory = cache_dir() / "official" / version
-    return directory if directory.is_dir() else None
+def fetch(version: str, *, download: bool = True) -> tuple[Path | None, str]:
+    """Return the directory with the programs, downloaded if need be, or None and the reason.
 
-
-def fetch(version: str) -> tuple[Path | None, str]:
-    """Download the CLI unless it is here; return its directory or None, and the reason when None.
-
-    A failure is remembered for a day, so that a closed network costs its few seconds once.
+    A failure is remembered for a day, so that a closed network costs its few seconds once. Without ``download`` only
+    what is here, or known, counts.
     """
-    if found := present(version):
-        return found, ""
+    directory = cache_dir() / "official" / version
+    if directory.is_dir():
+        return directory, ""
     site = os.environ.get("TANDEM_PULUMI_URL", _SITE).rstrip("/")
     if site == "none":
         return None, "downloading is off (TANDEM_PULUMI_URL=none)"
     record = cache_dir() / "official-failure.json"
     if reason := _remembered(record, site, version):
         return None, reason
+    if not download:
+        return None, "not downloaded"
     try:
         return _download(site, version), ""
     except (_Failed, OSError, http.client.HTTPException, tarfile.TarError) as error:
