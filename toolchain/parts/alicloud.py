@@ -1,0 +1,7 @@
+"""The alicloud plugin: our bridge in front of Alibaba Cloud's Terraform provider (6 minutes, 6.3 GB to build)."""
+
+from __future__ import annotations
+
+from toolchain.bridge import bridged_part
+
+PART = bridged_part("alicloud", "github.com/aliyun/terraform-provider-alicloud", default=False)
