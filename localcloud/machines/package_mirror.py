@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from localcloud.machines.archive_sources import archive_sources
-from localcloud.machines.base_image import base_image, base_key
+from localcloud.machines.base_image import bootstrap_key, bootstrapped
 from localcloud.machines.cache import FILES, cache_dir, key_of, made_once
 from localcloud.machines.errors import MachinesError
 from localcloud.machines.programs import run
@@ -18,13 +18,13 @@ PACKAGES = FILES / "mirror-packages.txt"
 def package_mirror() -> Path:
     """The folder to serve over HTTP as `deb [trusted=yes] URL ./`; the first call downloads it.
 
-    It has every package of files/mirror-packages.txt and what these depend on beyond the base image; recommended
-    packages are left out.
+    It has every package of files/mirror-packages.txt and what these depend on beyond the bootstrapped system;
+    recommended packages are left out.
 
     Raises:
         MachinesError: the archive cannot be reached or lacks a package; says which.
     """
-    return made_once("apt", key_of(base_key(), " ".join(_names())), _make)
+    return made_once("apt", key_of(bootstrap_key(), " ".join(_names())), _make)
 
 
 def index(folder: Path) -> None:
@@ -59,7 +59,7 @@ def _make(folder: Path, log: Path) -> None:
     (apt / "lists" / "partial").mkdir(parents=True)
     (folder / "partial").mkdir()
     (apt / "sources.list").write_text("\n".join(archive_sources()) + "\n")
-    status = base_image() / "var/lib/dpkg/status"
+    status = bootstrapped() / "var/lib/dpkg/status"
     run("bash", FILES / "download-debs.sh", apt, status, folder, *_names(), log=log)
     if not any(folder.glob("*.deb")):
         raise MachinesError(f"The archive gave no package for machines: see {log}.")

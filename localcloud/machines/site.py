@@ -116,7 +116,7 @@ class Site:
         if net.prefixlen > 29:
             raise MachinesError(f"The subnet {subnet} holds too few machines: use a prefix of /29 or shorter.")
         wanted = NetworkRecord(name, bridge, str(net), str(net.network_address + 1))
-        package_mirror()  # outside the lock: the first time it takes minutes
+        mirror = package_mirror()  # outside the lock: the first time it takes minutes
         with locked(self._lock):
             file = self._networks / f"{name}.json"
             if file.exists() and NetworkRecord.load(file) != wanted:
@@ -124,7 +124,7 @@ class Site:
                     f"The network {name} exists with other values ({NetworkRecord.load(file).subnet}): "
                     f"destroy it with `python -m localcloud.machines network destroy {name}` or choose another name."
                 )
-            self._up(wanted)
+            self._up(wanted, mirror)
             wanted.save(file)
             self.shares.publish([network.gateway for network in self.networks])
         return wanted
@@ -180,13 +180,14 @@ class Site:
         _check_name(name)
         for bind in binds_ro:
             _check_bind(bind)
-        image = base_image()
+        image, mirror = base_image(), package_mirror()
         if network == DEFAULT_NETWORK and not (self._networks / f"{network}.json").exists():
             self.create_network(network, *self._default)
         net = self.network(network)
         machine, site_key = self.machine(name), self.key
         with locked(self._lock):
             self._check_free(name, address, net)
+            self._up(net, mirror)
             folder = machine.paths.folder
             shutil.rmtree(folder, ignore_errors=True)  # what a create that was killed left behind
             for part in ("disk/upper", "disk/work", "root", *(f"disk/{name}" for name in REAL_FOLDERS)):
@@ -225,17 +226,18 @@ class Site:
     def _owner(self) -> str:
         return f"tandem:{self.state_dir}"
 
-    def _up(self, network: NetworkRecord) -> None:
+    def _up(self, network: NetworkRecord, mirror: Path | None = None) -> None:
+        """Bridge and package mirror of a network; a mirror that runs is replaced only by another folder."""
         self._networks.mkdir(parents=True, exist_ok=True)
         cable.bridge_up(network, self._owner)
         self.shares.publish([known.gateway for known in {*self.networks, network}])
         file = self._networks / f".{network.name}.mirror"
-        folder = str(package_mirror())
         if file.exists():
             server = ProcessRecord.load(file)
-            if server.name == folder and server.alive():
+            if server.alive() and (mirror is None or server.name == str(mirror)):
                 return
             self._stop_mirror(network.name)
+        folder = str(mirror or package_mirror())
         log = (self._networks / f".{network.name}.mirror.log").open("wb")
         with log:
             process = subprocess.Popen(

@@ -72,6 +72,10 @@ def leader_of(supervisor: int) -> int | None:
 
 
 def _mount(machine: MachineRecord, paths: MachinePaths) -> None:
+    if not Path(machine.image).is_dir():
+        raise MachinesError(
+            f"its base image {machine.image} is gone: destroy the machine and create it again, which makes the image."
+        )
     layers = f"lowerdir={machine.image},upperdir={paths.upper},workdir={paths.folder / 'disk' / 'work'}"
     try:
         run("mount", "-t", "overlay", paths.id, "-o", layers, paths.root)

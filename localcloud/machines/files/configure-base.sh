@@ -1,18 +1,12 @@
 #!/usr/bin/env bash
-# Makes the root folder that every machine sees below its own changes: a minimal Debian, configured, bare.
-# usage: build-base.sh TARGET SUITE SOURCES_LIST FILES_DIR
+# Makes the root folder that every machine sees below its own changes: the bootstrapped system, configured, bare.
+# usage: configure-base.sh BOOTSTRAPPED TARGET FILES_DIR
 set -euo pipefail
 
-target=$1 suite=$2 sources=$3 files=$4
-packages=$(sed -e 's/#.*//' "$files/base-packages.txt" | tr -s ' \n' ',')
+bootstrapped=$1 target=$2 files=$3
 
 # --- act -------------------------------------------------------------------------------------------------
-mmdebstrap --mode=root --variant=minbase --format=directory --quiet \
-  --include="${packages#,}" \
-  --aptopt='Acquire::Languages "none"' --aptopt='Acquire::Retries "3"' \
-  --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
-  --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
-  "$suite" "$target" "$sources"
+cp -a --reflink=auto "$bootstrapped/." "$target"
 
 # Packages installed in a machine need not survive a power cut of the host: no fsync for each file.
 echo force-unsafe-io > "$target/etc/dpkg/dpkg.cfg.d/unsafe-io"
@@ -50,6 +44,11 @@ for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub
   systemd-machine-id-commit.service ldconfig.service console-getty.service getty.target systemd-binfmt.service \
   systemd-remount-fs.service proc-sys-fs-binfmt_misc.automount dev-hugepages.mount dev-mqueue.mount \
   sys-kernel-debug.mount sys-kernel-tracing.mount modprobe@.service ssh.socket; do
+  ln -sf /dev/null "$target/etc/systemd/system/$unit"
+done
+
+# The kernel's NFS client that nfs-common would set up is not there.
+for unit in run-rpc_pipefs.mount rpc_pipefs.target nfs-blkmap.service rpc-gssd.service rpc-svcgssd.service; do
   ln -sf /dev/null "$target/etc/systemd/system/$unit"
 done
 
