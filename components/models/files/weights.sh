@@ -3,6 +3,8 @@
 # shellcheck source=components/remote/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
 
+umask 022 # others may read the weights; only what is ours on the machine is private
+
 python=python3
 if [[ $SOURCE != path ]]; then
   venv=$TANDEM_HOME/hub
