@@ -45,7 +45,7 @@ func main() {
 		programs: map[*os.Process]struct{}{},
 	}
 	if err == nil {
-		err = serve.Run(func(server *grpc.Server) { pulumirpc.RegisterLanguageRuntimeServer(server, h) }, h.interrupt)
+		err = serve.Run(func(server *grpc.Server) { pulumirpc.RegisterLanguageRuntimeServer(server, h) }, h.end)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "pulumi-language-python:", err)
@@ -74,9 +74,9 @@ func (h *host) GetPluginInfo(context.Context, *emptypb.Empty) (*pulumirpc.Plugin
 	return info, nil
 }
 
-// Cancel interrupts the programs that run.
+// Cancel ends the programs that run.
 func (h *host) Cancel(context.Context, *emptypb.Empty) (*emptypb.Empty, error) {
-	h.interrupt()
+	h.end()
 	return &emptypb.Empty{}, nil
 }
 
@@ -87,11 +87,11 @@ func (h *host) RuntimeOptionsPrompts(
 	return &pulumirpc.RuntimeOptionsResponse{}, nil
 }
 
-// interrupt ends every running program as Ctrl-C would.
-func (h *host) interrupt() {
+// end ends every running program.
+func (h *host) end() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for process := range h.programs {
-		_ = process.Signal(os.Interrupt) // it may have ended by itself
+		_ = terminate(process) // it may have ended by itself
 	}
 }

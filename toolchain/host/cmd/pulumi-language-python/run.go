@@ -44,9 +44,10 @@ func (h *host) Run(ctx context.Context, request *pulumirpc.RunRequest) (*pulumir
 	cmd.Env = append(cmd.Env, "PULUMI_CONFIG="+string(config), "PULUMI_CONFIG_SECRET_KEYS="+string(secretKeys))
 	cmd.Dir = request.Pwd
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	// A process group of its own: the engine interrupts ours, and Python answers an interrupt with a traceback.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	cmd.Cancel = func() error { return terminate(cmd.Process) }
 	cmd.WaitDelay = 5 * time.Second
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 
 	err = h.wait(cmd)
 	var exit *exec.ExitError
@@ -80,6 +81,9 @@ func (h *host) wait(cmd *exec.Cmd) error {
 	}()
 	return cmd.Wait()
 }
+
+// terminate asks a program, and what it started, to end.
+func terminate(process *os.Process) error { return syscall.Kill(-process.Pid, syscall.SIGTERM) }
 
 // arguments is the executor's command line.
 func (h *host) arguments(request *pulumirpc.RunRequest) []string {
