@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A command in the engine's environment on this computer, as a container would see it: inside.sh ROOT FOLDER COMMAND...
-# FOLDER is /mnt, the folder of this script is /srv; /root and /tmp are fresh, the rest is the environment's own.
+# FOLDER is /mnt, the folder of this script is /srv; /root, /tmp and /dev/shm are fresh, the rest is the environment's own.
 set -euo pipefail
 if [[ -z ${TANDEM_UNSHARED:-} ]]; then
   TANDEM_UNSHARED=1 exec unshare --mount --propagation private "$0" "$@"
@@ -13,7 +13,7 @@ mount --bind "$(realpath "$(dirname "${BASH_SOURCE[0]}")")" "$root/srv"
 mount -t proc proc "$root/proc"
 mount --rbind /dev "$root/dev"
 mount --rbind /sys "$root/sys"
-for fresh in root tmp; do mount -t tmpfs tmpfs "$root/$fresh"; done
+for fresh in root tmp dev/shm; do mount -t tmpfs tmpfs "$root/$fresh"; done
 mount -o remount,bind,ro "$root"
 exec chroot "$root" /usr/bin/env --ignore-environment HOME=/root LANG=C.UTF-8 \
   PATH=/opt/vllm/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin PYTHONDONTWRITEBYTECODE=1 "$@"

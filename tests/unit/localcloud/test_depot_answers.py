@@ -76,7 +76,7 @@ class TestFaults:
         "wrong", [{"kind": "explode"}, {"kind": "cut", "times": 0}, {"kind": "status", "status": 200}]
     )
     def test_impossible_orders_are_refused(self, wrong: dict[str, object]) -> None:
-        with pytest.raises(ValueError, match="use one of|at least"):
+        with pytest.raises(ValueError, match=r"use one of|at least"):
             Fault(**wrong)  # type: ignore[arg-type]  # wrong on purpose
 
     def test_cut_and_corrupt_touch_exactly_the_byte_they_name(self, repository: Repository) -> None:
