@@ -10,9 +10,6 @@ import pulumi_docker as docker
 
 from components.host import Host
 
-OPEN_FILES = 204800
-"""Open files for engines and gateways: each connection is one."""
-
 
 @dataclass(frozen=True)
 class ContainerArgs:
@@ -56,11 +53,10 @@ def run_container(
         labels=[docker.ContainerLabelArgs(label="tandem.stack", value=stack)],
         network_mode="host",
         ipc_mode="host",
-        init=True,
         restart="unless-stopped",
         ulimits=[
-            docker.ContainerUlimitArgs(name="memlock", soft=-1, hard=-1),
-            docker.ContainerUlimitArgs(name="nofile", soft=OPEN_FILES, hard=OPEN_FILES),
+            docker.ContainerUlimitArgs(name="memlock", soft=host.locked_memory, hard=host.locked_memory),
+            docker.ContainerUlimitArgs(name="nofile", soft=host.open_files, hard=host.open_files),
         ],
         log_driver="json-file",
         log_opts={"max-size": "50m", "max-file": "3"},

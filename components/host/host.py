@@ -46,6 +46,8 @@ class Host(pulumi.ComponentResource):
     Attributes:
         machine: the machine.
         nic: the network interface that routes to the peers; engines are told it by name.
+        open_files: files a container may open: 204800, or what the machine allows.
+        locked_memory: bytes a container may lock, which RDMA needs; -1 is all.
         packages: done when Docker runs.
         storage: done when the storage is mounted.
         docker: the provider of this machine's containers.
@@ -53,6 +55,8 @@ class Host(pulumi.ComponentResource):
 
     machine: Machine
     nic: pulumi.Output[str]
+    open_files: pulumi.Output[int]
+    locked_memory: pulumi.Output[int]
 
     def __init__(
         self, name: str, *, machine: Machine, stack: str, args: HostArgs, opts: pulumi.ResourceOptions | None = None
@@ -121,4 +125,6 @@ class Host(pulumi.ComponentResource):
         )
         self.machine = machine
         self.nic = facts.result.apply(lambda found: found["nic"])
+        self.open_files = facts.result.apply(lambda found: int(found["nofile"]))
+        self.locked_memory = facts.result.apply(lambda found: int(found["memlock"]))
         self.register_outputs({"nic": self.nic})

@@ -25,4 +25,10 @@ disk_gib=$(df --output=avail -B1G /var/lib | tail -1 | tr -d ' ')
 ((disk_gib >= DISK_MINIMUM_GIB)) ||
   fail "only $disk_gib GiB are free under /var/lib and $DISK_MINIMUM_GIB are needed for images and logs; free space or give the machine a larger disk"
 
-result "kernel=$(uname -r) arch=$(uname -m) cpus=$(nproc) memory_mib=$memory_mib disk_gib=$disk_gib nic=$nic"
+# What containers may be given: a virtual machine without CAP_SYS_RESOURCE can't go above its own limits.
+nofile=204800
+prlimit --nofile=$nofile:$nofile true 2>/dev/null || nofile=$(ulimit -Hn)
+memlock=-1
+prlimit --memlock=unlimited:unlimited true 2>/dev/null || memlock=$(($(ulimit -Hl) * 1024))
+
+result "kernel=$(uname -r) arch=$(uname -m) cpus=$(nproc) memory_mib=$memory_mib disk_gib=$disk_gib nic=$nic nofile=$nofile memlock=$memlock"

@@ -280,6 +280,17 @@ def end(engine: subprocess.Popen[bytes]) -> None:
             time.sleep(0.1)
 
 
+def reap_orphans(engine: subprocess.Popen[bytes]) -> None:
+    """As a container's first process we inherit the engine's lost children; the dead among them are taken in."""
+    if os.getpid() != 1:
+        return
+    with contextlib.suppress(ChildProcessError):
+        while found := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            if found.si_pid == engine.pid:
+                return  # its exit code is for poll()
+            os.waitpid(found.si_pid, 0)
+
+
 def supervise(group: Group, command: list[str]) -> NoReturn:
     """Forever: form, run, end together."""
     current: list[subprocess.Popen[bytes]] = []
@@ -301,6 +312,7 @@ def supervise(group: Group, command: list[str]) -> NoReturn:
         engine = subprocess.Popen(command, start_new_session=True)
         current[:] = [engine]
         while engine.poll() is None and group.intact():
+            reap_orphans(engine)
             time.sleep(0.5)
         code = engine.poll()
         say(f"engine exited with code {code}" if code is not None else "the group broke, ending the engine")

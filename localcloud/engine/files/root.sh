@@ -16,5 +16,3 @@ test -x "$target/usr/bin/python3.11" || {
 # Containers mount /usr and take their /etc from here, so that their image needs no content of its own.
 mkdir -p "$target/usr/lib/tandem/etc"
 for part in alternatives nginx ssl; do cp -a "$target/etc/$part" "$target/usr/lib/tandem/etc/"; done
-# Docker mounts its init here when a container asks for one; in a read-only /usr the place must exist.
-touch "$target/usr/sbin/docker-init"

@@ -25,7 +25,7 @@ class Answers(Mocks):
         outputs = dict(args.inputs)
         if args.typ.startswith("command:"):
             made = args.name.endswith("-made")
-            outputs["stdout"] = "ab" * 24 if made else "nic=eth0 folder=/mnt/tandem/models/m"
+            outputs["stdout"] = "ab" * 24 if made else "nic=eth0 nofile=1024 memlock=-1 folder=/mnt/tandem/models/m"
         if args.typ == "docker:index/remoteImage:RemoteImage":
             outputs["imageId"] = "sha256:1"
         return f"{args.name}-id", outputs
