@@ -4,6 +4,8 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+PACKAGE_ROOT = Path(__file__).parents[2]  # what a process of ours needs to import this package
+
 
 @dataclass(frozen=True)
 class MachinePaths:

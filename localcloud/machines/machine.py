@@ -7,21 +7,19 @@ import socket
 import subprocess
 import sys
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from localcloud.machines import network as cable
 from localcloud.machines.control_groups import ControlGroups
 from localcloud.machines.errors import MachinesError
-from localcloud.machines.layout import MachinePaths
+from localcloud.machines.layout import PACKAGE_ROOT, MachinePaths
 from localcloud.machines.locks import locked
-from localcloud.machines.processes import ProcessRecord, require, wait_until
+from localcloud.machines.processes import RTMIN, ProcessRecord, require, wait_until
 from localcloud.machines.programs import last_line
 from localcloud.machines.records import MachineRecord, NetworkRecord
 from localcloud.machines.supervisor import leader_of
 
-PACKAGE_ROOT = Path(__file__).parents[2]
-REBOOT = signal.SIGRTMIN + 5  # systemd(1): what its process 1 takes for `systemctl reboot`
+REBOOT = RTMIN + 5  # systemd(1): what its process 1 takes for `systemctl reboot`
 STOP_SECONDS = 30.0
 SSH_SECONDS = 60.0
 
@@ -142,7 +140,6 @@ class Machine:
             shutil.rmtree(self.paths.folder, ignore_errors=True)
             if self.paths.folder.exists():
                 shutil.rmtree(self.paths.folder)
-        self.paths.lock.unlink(missing_ok=True)
 
     def wait_for_ssh(self, seconds: float = SSH_SECONDS) -> None:
         """Returns when its SSH server greets.

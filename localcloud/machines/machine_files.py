@@ -5,11 +5,11 @@ import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
+from localcloud.machines.mirror_process import MIRROR_PORT
 from localcloud.machines.programs import run
 from localcloud.machines.records import MachineRecord, NetworkRecord
 
 UBUNTU_ID = 1000  # the first user of a Debian system, made in the base image
-MIRROR_PORT = 8601
 
 
 def write_machine_files(

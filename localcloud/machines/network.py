@@ -56,7 +56,8 @@ def cable_up(machine: MachineRecord, network: NetworkRecord, netns: str, interfa
 
     The default route goes to the host, which forwards nothing: programs that ask which address leads out are answered.
     """
-    if not (NETNS_DIR / netns).exists():
+    if not works(["ip", "-n", netns, "link", "show", "lo"]):
+        (NETNS_DIR / netns).unlink(missing_ok=True)  # a name that outlived a reboot of the host
         run("ip", "netns", "add", netns)
     if not works(["ip", "link", "show", interface]):
         run("ip", "link", "add", interface, "type", "veth", "peer", "name", "eth0", "netns", netns)

@@ -11,6 +11,8 @@ from typing import Self
 from localcloud.machines.errors import MachinesError
 from localcloud.machines.records import Record
 
+RTMIN = 34  # glibc's SIGRTMIN on Linux; Python has it only there, and this package explains itself elsewhere
+
 
 @dataclass(frozen=True)
 class ProcessRecord(Record):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
@@ -59,7 +60,7 @@ class MachineRecord(Record):
 
 def save_json(file: Path, value: object) -> None:
     """Replaces a JSON file atomically and durably."""
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    draft = file.with_name(f".{file.name}.{os.getpid()}.{threading.get_ident()}")
     with draft.open("w") as handle:
         json.dump(value, handle, indent=1, sort_keys=True)
         handle.flush()

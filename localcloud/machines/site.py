@@ -1,12 +1,10 @@
 """A site: networks, machines and shared folders on this host, beside those of other sites."""
 
+import contextlib
 import ipaddress
 import os
 import re
 import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,10 +15,10 @@ from localcloud.machines.errors import MachinesError
 from localcloud.machines.host import check_host
 from localcloud.machines.layout import REAL_FOLDERS, MachinePaths
 from localcloud.machines.locks import locked
-from localcloud.machines.machine import PACKAGE_ROOT, Machine
-from localcloud.machines.machine_files import MIRROR_PORT, new_key, write_machine_files
+from localcloud.machines.machine import Machine
+from localcloud.machines.machine_files import new_key, write_machine_files
+from localcloud.machines.mirror_process import MirrorProcess
 from localcloud.machines.package_mirror import package_mirror
-from localcloud.machines.processes import ProcessRecord, require
 from localcloud.machines.records import MachineRecord, NetworkRecord
 from localcloud.machines.shares import Shares
 
@@ -74,13 +72,18 @@ class Site:
         return [self.machine(record.parent.name) for record in records]
 
     def machine(self, name: str) -> Machine:
-        """The machine of that name, whether it exists or not."""
+        """The machine of that name, whether it exists or not.
+
+        Raises:
+            MachinesError: the name is no host name.
+        """
+        _check_name(name)
         return Machine(MachinePaths(self.state_dir, name))
 
     @property
     def known_hosts(self) -> str:
         """The machines' host keys, as a known_hosts file has them."""
-        return "".join(f"{m.record.address} {m.record.host_key}\n" for m in self.machines)
+        return "".join(f"{record.address} {record.host_key}\n" for record in self._records())
 
     def network(self, name: str = DEFAULT_NETWORK) -> NetworkRecord:
         """The network of that name.
@@ -139,11 +142,11 @@ class Site:
             file = self._networks / f"{name}.json"
             if not file.exists():
                 return
-            used = [m.paths.name for m in self.machines if m.record.network == name]
+            used = [record.name for record in self._records() if record.network == name]
             if used:
                 raise MachinesError(f"The network {name} has machines: destroy {', '.join(used)} first.")
             network = NetworkRecord.load(file)
-            self._stop_mirror(name)
+            self._mirror(name).stop()
             cable.bridge_down(network, self._owner)
             file.unlink()
             self.shares.publish([network.gateway for network in self.networks])
@@ -222,6 +225,13 @@ class Site:
             self.destroy_network(network.name)
         shutil.rmtree(self.state_dir, ignore_errors=True)
 
+    def _records(self) -> list[MachineRecord]:
+        found = []
+        for file in sorted((self.state_dir / "machines").glob("*/machine.json")):
+            with contextlib.suppress(FileNotFoundError):  # destroyed while we look
+                found.append(MachineRecord.load(file))
+        return found
+
     @property
     def _owner(self) -> str:
         return f"tandem:{self.state_dir}"
@@ -231,30 +241,13 @@ class Site:
         self._networks.mkdir(parents=True, exist_ok=True)
         cable.bridge_up(network, self._owner)
         self.shares.publish([known.gateway for known in {*self.networks, network}])
-        file = self._networks / f".{network.name}.mirror"
-        if file.exists():
-            server = ProcessRecord.load(file)
-            if server.alive() and (mirror is None or server.name == str(mirror)):
-                return
-            self._stop_mirror(network.name)
-        folder = str(mirror or package_mirror())
-        log = (self._networks / f".{network.name}.mirror.log").open("wb")
-        with log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "localcloud.machines.mirror_server", network.gateway, str(MIRROR_PORT), folder],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/",
-                env={"PATH": os.environ["PATH"], "PYTHONPATH": str(PACKAGE_ROOT)},
-            )  # fmt: skip
-        ProcessRecord.of(folder, process.pid).save(file)
+        server = self._mirror(network.name)
+        if not server.serves(mirror):
+            server.stop()
+            server.start(network.gateway, mirror or package_mirror())
 
-    def _stop_mirror(self, network: str) -> None:
-        file = self._networks / f".{network}.mirror"
-        if not file.exists():
-            return
-        server = ProcessRecord.load(file)
-        server.signal(signal.SIGTERM)
-        require(lambda: not server.alive(), 10, f"The package mirror (process {server.pid}) does not end: kill it.")
-        file.unlink()
+    def _mirror(self, network: str) -> MirrorProcess:
+        return MirrorProcess(self._networks / f".{network}.mirror")
 
     def _check_free(self, name: str, address: str, network: NetworkRecord) -> None:
         try:
@@ -267,7 +260,7 @@ class Site:
             )
         if address == network.gateway:
             raise MachinesError(f"The address {address} is this host's own there: give machine {name} another.")
-        for other in (machine.record for machine in self.machines):
+        for other in self._records():
             if other.name == name:
                 raise MachinesError(
                     f"Machine {name} exists: `python -m localcloud.machines destroy {name}` takes it away."
@@ -281,7 +274,7 @@ class Site:
         count = -(-cpus // 1) if cpus else len(host)
         if count >= len(host):
             return ()
-        taken = [cpu for machine in self.machines for cpu in machine.record.cpu_list]
+        taken = [cpu for record in self._records() for cpu in record.cpu_list]
         return tuple(sorted(sorted(host, key=lambda cpu: (taken.count(cpu), cpu))[: int(count)]))
 
 

@@ -15,11 +15,11 @@ from localcloud.machines.container import ENVIRONMENT, REBOOT, boot_command
 from localcloud.machines.control_groups import ControlGroups
 from localcloud.machines.errors import MachinesError
 from localcloud.machines.layout import MachinePaths
-from localcloud.machines.processes import ProcessRecord, descendants
+from localcloud.machines.processes import RTMIN, ProcessRecord, descendants
 from localcloud.machines.programs import run
 from localcloud.machines.records import MachineRecord, save_json
 
-POWEROFF = signal.SIGRTMIN + 4  # systemd(1): what its process 1 takes for `systemctl poweroff`
+POWEROFF = RTMIN + 4  # systemd(1): what its process 1 takes for `systemctl poweroff`
 NSPAWN_STATE = Path("/run/systemd/nspawn")
 
 
