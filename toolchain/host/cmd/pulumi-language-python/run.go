@@ -14,6 +14,8 @@ import (
 	"time"
 
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+
+	"tandem.local/toolchain/host/internal/serve"
 )
 
 // shownToUser is the exit code by which the executor says that the user has seen the error already.
@@ -45,7 +47,7 @@ func (h *host) Run(ctx context.Context, request *pulumirpc.RunRequest) (*pulumir
 	cmd.Dir = request.Pwd
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	// A process group of its own: the engine interrupts ours, and Python answers an interrupt with a traceback.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	cmd.SysProcAttr = serve.ChildAttributes()
 	cmd.Cancel = func() error { return terminate(cmd.Process) }
 	cmd.WaitDelay = 5 * time.Second
 

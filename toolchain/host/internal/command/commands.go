@@ -109,6 +109,9 @@ func (c commands) run(
 		if wire.HasSecrets(value) {
 			command = "[secret]"
 		}
+		if ctx.Err() != nil {
+			err = fmt.Errorf("cancelled: %w", err)
+		}
 		return nil, fmt.Errorf("%w: running %q:\n%s", err, command, out.both.String())
 	}
 	return out.output().values(), nil

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
@@ -73,9 +74,24 @@ func checkTypes(inputs *structpb.Struct, target any) []*pulumirpc.CheckFailure {
 	case err == nil:
 		return nil
 	case errors.As(err, &wrong):
-		return failed(strings.ToLower(wrong.Field[:1])+wrong.Field[1:], "must be a %s, but is a %s", wrong.Type, wrong.Value)
+		return failed(strings.ToLower(wrong.Field[:1])+wrong.Field[1:], "must be a %s, but is a %s", typeName(wrong.Type), wrong.Value)
 	}
 	return failed("", "%v", err)
+}
+
+// typeName is a Go type in Pulumi's words.
+func typeName(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Float64:
+		return "number"
+	case reflect.Bool:
+		return "boolean"
+	case reflect.Slice:
+		return "list"
+	case reflect.Map, reflect.Struct:
+		return "map"
+	}
+	return t.String()
 }
 
 // checkConnection fills in the defaults and makes the connection a secret.

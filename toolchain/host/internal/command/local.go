@@ -12,6 +12,7 @@ import (
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 	"google.golang.org/protobuf/types/known/structpb"
 
+	"tandem.local/toolchain/host/internal/serve"
 	"tandem.local/toolchain/host/internal/wire"
 )
 
@@ -47,8 +48,7 @@ func (local) run(ctx context.Context, _ task, properties commandProperties, comm
 		cmd.Stdin = strings.NewReader(properties.Stdin)
 	}
 	cmd.Stdout, cmd.Stderr = &out.out, &out.err
-	// A process group of its own, so that a stop reaches what the command started too.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	cmd.SysProcAttr = serve.ChildAttributes()
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = stopGrace
 

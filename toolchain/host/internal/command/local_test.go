@@ -164,6 +164,42 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 	}
 }
 
+func TestWrongTypesAreNamedInPulumisWords(t *testing.T) {
+	p, _ := newProvider(t)
+	for _, test := range []struct {
+		news map[string]any
+		want string
+	}{
+		{map[string]any{"create": 1}, "must be a string, but is a number"},
+		{map[string]any{"environment": "x"}, "must be a map, but is a string"},
+		{map[string]any{"environment": map[string]any{"A": 1}}, "must be a string, but is a number"},
+		{map[string]any{"triggers": "x"}, "must be a list, but is a string"},
+		{map[string]any{"addPreviousOutputInEnv": "x"}, "must be a boolean, but is a string"},
+	} {
+		checked, err := p.Check(context.Background(), &pulumirpc.CheckRequest{Urn: urn(localCommand), News: properties(t, test.news)})
+		must(t, err)
+		if len(checked.Failures) != 1 || checked.Failures[0].Reason != test.want || checked.Failures[0].Property == "" {
+			t.Errorf("%v: %v", test.news, checked.Failures)
+		}
+	}
+}
+
+func TestTheFunctionRunReturnsTheOutputAndKeepsASecretCommandsOutputSecret(t *testing.T) {
+	p, _ := newProvider(t)
+	args := properties(t, map[string]any{"command": "echo hi"})
+	result, err := p.Invoke(context.Background(), &pulumirpc.InvokeRequest{Tok: "command:local:run", Args: args})
+	must(t, err)
+	if result.Return.Fields["stdout"].GetStringValue() != "hi" || result.Return.Fields["command"].GetStringValue() != "echo hi" {
+		t.Errorf("result %v", result)
+	}
+	args.Fields["command"] = secretText("echo hi")
+	result, err = p.Invoke(context.Background(), &pulumirpc.InvokeRequest{Tok: "command:local:run", Args: args})
+	must(t, err)
+	if !wire.IsSecret(result.Return.Fields["stdout"]) {
+		t.Errorf("result %v", result)
+	}
+}
+
 func secretText(text string) *structpb.Value { return wire.Secret(structpb.NewStringValue(text)) }
 
 func wantError(t *testing.T, err error, part string) {
