@@ -1,10 +1,11 @@
-"""The command plugin's schema has the properties that the Python SDK of pulumi-command has: the SDK is the authority."""
+"""The command plugin's schema has the properties of pulumi-command's Python SDK, which is the authority on them."""
 
 from __future__ import annotations
 
 import inspect
 import json
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -16,10 +17,14 @@ from toolchain.versions import versions
 SCHEMA: dict[str, Any] = json.loads((ROOT / "toolchain/host/internal/command/schema.json").read_text())
 
 
-def arguments(function: Any) -> set[str]:
-    """Return a constructor's arguments as the wire has them."""
-    names = set(inspect.signature(function).parameters) - {"self", "opts"}
+def wire(names: Iterable[str]) -> set[str]:
+    """Return Python names as the wire has them."""
     return {re.sub(r"_(.)", lambda found: found[1].upper(), name) for name in names}
+
+
+def properties(arguments_class: type) -> set[str]:
+    """Return what an arguments class can be given."""
+    return wire(name for name, value in vars(arguments_class).items() if isinstance(value, property))
 
 
 @pytest.mark.parametrize(
@@ -31,7 +36,7 @@ def arguments(function: Any) -> set[str]:
     ],
 )
 def test_resources_have_the_sdks_inputs(token: str, arguments_class: type) -> None:
-    assert set(SCHEMA["resources"][token]["inputProperties"]) == arguments(arguments_class.__init__)
+    assert set(SCHEMA["resources"][token]["inputProperties"]) == properties(arguments_class)
 
 
 @pytest.mark.parametrize(
@@ -42,11 +47,13 @@ def test_resources_have_the_sdks_inputs(token: str, arguments_class: type) -> No
     ],
 )
 def test_connections_have_the_sdks_settings(token: str, arguments_class: type) -> None:
-    assert set(SCHEMA["types"][token]["properties"]) == arguments(arguments_class.__init__)
+    assert set(SCHEMA["types"][token]["properties"]) == properties(arguments_class)
 
 
 def test_the_function_run_has_the_sdks_inputs() -> None:
-    assert set(SCHEMA["functions"]["command:local:run"]["inputs"]["properties"]) == arguments(local.run)
+    assert set(SCHEMA["functions"]["command:local:run"]["inputs"]["properties"]) == wire(
+        inspect.signature(local.run).parameters.keys() - {"opts"}
+    )
 
 
 def test_the_version_is_the_pinned_one() -> None:
