@@ -60,15 +60,18 @@ func run(args []string) error {
 	upstream := filepath.Join(filepath.Dir(program), "terraform-provider-"+name)
 	schemas := filepath.Join(filepath.Dir(program), "schema-"+name)
 	engine := ""
+	provider := func() *server.Server { return server.New(mapping, upstream, schemas, engine) }
 	for _, arg := range args {
 		switch {
 		case arg == "--save-schemas":
 			return saveSchemas(mapping, upstream, schemas)
+		case arg == "--schema":
+			return printSchema(provider())
 		case !strings.HasPrefix(arg, "-"):
 			engine = arg
 		}
 	}
-	return serve(server.New(mapping, upstream, schemas, engine))
+	return serve(provider())
 }
 
 // saveSchemas asks the provider for its schemas and keeps those of the mapped types.
@@ -90,6 +93,15 @@ func saveSchemas(mapping *shape.Mapping, upstream, schemas string) error {
 		return err
 	}
 	return client.SaveSchemas(ctx, schemas, wanted)
+}
+
+// printSchema writes the package schema, for tests and for people.
+func printSchema(provider *server.Server) error {
+	response, err := provider.GetSchema(context.Background(), &pulumirpc.GetSchemaRequest{})
+	if err == nil {
+		_, err = fmt.Println(response.GetSchema())
+	}
+	return err
 }
 
 // exitWithParent stops serving when the engine is gone, also when it was killed.
