@@ -146,7 +146,9 @@ def _each(site: Site, options: argparse.Namespace) -> None:
 def _ssh(site: Site, name: str, words: Sequence[str]) -> None:
     record = site.machine(name).record
     known = site.state_dir / "known_hosts"
-    known.write_text(site.known_hosts)
+    draft = known.with_name(f".known_hosts.{os.getpid()}")
+    draft.write_text(site.known_hosts)
+    draft.replace(known)  # whole for others who log in at the same time
     options = ["-i", str(site.key), "-o", f"UserKnownHostsFile={known}", "-o", "IdentitiesOnly=yes"]
     os.execvp("ssh", ["ssh", *options, f"root@{record.address}", *words])  # noqa: S606 - ssh takes over this terminal
 

@@ -57,8 +57,7 @@ class Machine:
 
     def facts(self) -> dict[str, Any]:
         """All one may know, as JSON has it: the record, state, host names, folder, boots since power-on, leader pid."""
-        record, supervisor = self.record, self._supervisor()
-        running = supervisor is not None and supervisor.alive()
+        record, running = self.record, self.running
         return {
             **asdict(record),
             "state": "running" if running else "stopped",
@@ -67,7 +66,7 @@ class Machine:
             "folder": str(self.paths.folder),
             "console": str(self.paths.console),
             "boots": self._boots() if running else 0,
-            "leader": leader_of(supervisor.pid) if supervisor and running else None,
+            "leader": self._leader(),
         }
 
     def start(self, network: NetworkRecord) -> None:
@@ -111,8 +110,10 @@ class Machine:
             MachinesError: it is stopped, or does not reboot in time.
         """
         with locked(self.paths.lock):
-            supervisor, boots = self._supervisor(), self._boots()
-            leader = leader_of(supervisor.pid) if supervisor and supervisor.alive() else None
+            boots = self._boots()
+            # Between two boots it runs and has no process 1 yet.
+            wait_until(lambda: not self.running or self._leader() is not None, STOP_SECONDS)
+            leader = self._leader()
             if leader is None:
                 raise MachinesError(f"Machine {self.paths.name} is stopped and cannot reboot: start it.")
             ProcessRecord.of("leader", leader).signal(REBOOT)
@@ -199,6 +200,10 @@ class Machine:
             return ProcessRecord.load(self.paths.supervisor)
         except FileNotFoundError:
             return None
+
+    def _leader(self) -> int | None:
+        supervisor = self._supervisor()
+        return leader_of(supervisor.pid) if supervisor and supervisor.alive() else None
 
     def _boots(self) -> int:
         return int(self.paths.boots.read_text()) if self.paths.boots.exists() else 0

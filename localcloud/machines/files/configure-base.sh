@@ -28,7 +28,7 @@ for helper in mount.nfs mount.nfs4 umount.nfs umount.nfs4; do
   chroot "$target" dpkg-divert --quiet --local --no-rename --divert "/usr/lib/nfs-real/$helper" --add "/sbin/$helper"
 done
 mkdir -p "$target/usr/lib/nfs-real"
-install -m 0755 "$files/mount.nfs" "$target/usr/sbin/mount.nfs"
+install -m 0755 "$files/mount_nfs.py" "$target/usr/sbin/mount.nfs"
 ln -s mount.nfs "$target/usr/sbin/mount.nfs4"
 
 # A second user, as cloud images have one: reached by the same keys, root by sudo.
