@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	_ "embed"
 	"fmt"
 	"maps"
 	"slices"
@@ -40,16 +41,23 @@ func (remote) run(ctx context.Context, task task, properties commandProperties, 
 	session.Stdout, session.Stderr = &out.out, &out.err
 
 	out.started = true
-	stopped := context.AfterFunc(ctx, func() {
-		_ = session.Signal(ssh.SIGTERM) // an sshd too old for signals takes the closed connection as the message
-		time.Sleep(stopGrace)
-		_ = client.Close()
-	})
+	stopped := context.AfterFunc(ctx, func() { stop(client) })
 	defer stopped()
-	if err := session.Run(command); err != nil {
-		return err
+	return session.Run(command)
+}
+
+//go:embed stop.sh
+var stopScript string
+
+// stop ends the commands of a connection. SSH's own signals would be simpler, but OpenSSH refuses them to root.
+func stop(client *ssh.Client) {
+	if session, err := client.NewSession(); err == nil {
+		session.Stdin = strings.NewReader(stopScript)
+		_ = session.Run("exec /bin/sh -s") // without /proc there, closing the connection is what is left
+		_ = session.Close()
 	}
-	return nil
+	time.Sleep(stopGrace)
+	_ = client.Close()
 }
 
 // setenv hands over the environment. What the user asked for must arrive; the previous output may get lost.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 	"google.golang.org/protobuf/types/known/emptypb"
@@ -154,22 +155,25 @@ func TestDeleteRunsDeleteOrNothing(t *testing.T) {
 	must(t, err)
 }
 
-func TestCancelLetsTheRemoteCommandStop(t *testing.T) {
+func TestCancelLetsTheRemoteCommandAndWhatItStartedStop(t *testing.T) {
 	server := newServer(t)
 	p, engine := newProvider(t)
+	mark := t.TempDir() + "/cleaned"
 	done := make(chan error, 1)
 	go func() {
-		_, err := createRemote(t, p, map[string]any{"connection": server.connection(nil), "create": "echo up; exec sleep 600"})
+		_, err := createRemote(t, p, map[string]any{
+			"connection": server.connection(nil), "create": "trap 'touch " + mark + "; exit 1' TERM; echo up; sleep 600; sleep 600",
+		})
 		done <- err
 	}()
 	eventually(t, "the command's start", func() bool { return engine.seen("up") })
+	started := time.Now()
 	_, err := p.Cancel(context.Background(), &emptypb.Empty{})
 	must(t, err)
-	<-done
-	server.mu.Lock()
-	defer server.mu.Unlock()
-	if len(server.signals) != 1 || server.signals[0] != "TERM" {
-		t.Errorf("signals %q, want TERM", server.signals)
+	wantError(t, <-done, "cancelled: ")
+	mustExist(t, mark)
+	if took := time.Since(started); took > stopGrace {
+		t.Errorf("took %v", took)
 	}
 }
 

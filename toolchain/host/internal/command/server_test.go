@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/pkg/sftp"
@@ -28,7 +29,6 @@ type sshServer struct {
 	clientKey  string // a private key it lets in
 	acceptEnv  map[string]bool
 	mu         sync.Mutex
-	signals    []string
 	forwarded  int
 	refuseNext int // so many connections are closed before the handshake
 }
@@ -130,7 +130,6 @@ func (s *sshServer) serve(conn net.Conn) {
 
 func (s *sshServer) session(channel ssh.Channel, requests <-chan *ssh.Request) {
 	env := os.Environ()
-	var running *exec.Cmd
 	for request := range requests {
 		var text struct{ Value string }
 		switch request.Type {
@@ -142,7 +141,8 @@ func (s *sshServer) session(channel ssh.Channel, requests <-chan *ssh.Request) {
 		case "exec":
 			_ = ssh.Unmarshal(request.Payload, &text)
 			_ = request.Reply(true, nil)
-			running = exec.Command("/bin/sh", "-c", text.Value)
+			running := exec.Command("/bin/sh", "-c", text.Value)
+			running.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // as sshd has it
 			running.Env, running.Stdout, running.Stderr = env, channel, channel.Stderr()
 			stdin, err := running.StdinPipe() // by hand: an input nobody closes must not keep Wait waiting
 			if err != nil || running.Start() != nil {
@@ -158,12 +158,6 @@ func (s *sshServer) session(channel ssh.Channel, requests <-chan *ssh.Request) {
 				_, _ = channel.SendRequest("exit-status", false, ssh.Marshal(status))
 				_ = channel.Close()
 			}()
-		case "signal":
-			_ = ssh.Unmarshal(request.Payload, &text)
-			s.mu.Lock()
-			s.signals = append(s.signals, text.Value)
-			s.mu.Unlock()
-			_ = running.Process.Kill()
 		case "subsystem":
 			_ = request.Reply(true, nil)
 			server, err := sftp.NewServer(channel)
