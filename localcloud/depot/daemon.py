@@ -55,7 +55,7 @@ def start(arguments: list[str], listen: str, state: Path) -> Running:
         )
     running = Running(process.pid, _started(process.pid) or "", url, str(state / "requests.jsonl"))
     deadline = time.monotonic() + START_SECONDS
-    while not _answers(url):
+    while not _answers(running):
         if process.poll() is not None or time.monotonic() > deadline:
             process.kill()
             last = log.read_text(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
@@ -105,8 +105,9 @@ def _started(pid: int) -> str | None:
     return None if fields[0] == "Z" else fields[19]
 
 
-def _answers(url: str) -> bool:
+def _answers(running: Running) -> bool:
+    """Whether it answers, and not another depot at its address."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with contextlib.suppress(OSError), opener.open(f"{url}/depot/health", timeout=2) as answer:
-        return bool(answer.status == 200)
+    with contextlib.suppress(OSError), opener.open(f"{running.url}/depot/health", timeout=2) as answer:
+        return bool(json.load(answer)["journal"] == running.journal)
     return False

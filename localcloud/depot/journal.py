@@ -14,7 +14,7 @@ class Journal:
         self._lock = threading.Lock()
         self._stream = file.open("a", buffering=1)
 
-    def write(self, **fields: str | int | None) -> None:
+    def write(self, **fields: str | float | None) -> None:
         """Add a line: `time` (seconds since 1970), and the fields."""
         line = json.dumps({"time": round(time.time(), 3), **fields})
         with self._lock:

@@ -2,6 +2,7 @@
 
 import ipaddress
 import json
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -116,6 +117,7 @@ class _Handler(BaseHTTPRequestHandler):
             answer = Answer(403, b"orders come from private addresses only\n", content_type="text/plain")
         else:
             answer = depot.answer(request)
+        begun = time.monotonic()
         status, sent, fault = self._reply(depot, request, answer, what)
         if not request.path.startswith("/depot/"):
             depot.journal.write(
@@ -126,6 +128,7 @@ class _Handler(BaseHTTPRequestHandler):
                 status=status,
                 bytes=sent,
                 fault=fault,
+                seconds=round(time.monotonic() - begun, 3),
             )
 
     def _reply(self, depot: Depot, request: Request, answer: Answer, what: str) -> tuple[int, int, str | None]:

@@ -10,3 +10,8 @@ class RayCpuPlatform(CpuPlatform):  # type: ignore[misc]  # its base is unknown 
     """
 
     ray_device_key = "GPU"
+
+    @classmethod
+    def get_device_communicator_cls(cls) -> str:
+        """Return the dotted name of the class through which ranks talk."""
+        return "tandem_vllm_ray_cpu_communicator.NodeCpuCommunicator"
