@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import secrets
 from pathlib import Path
 
 from toolchain.part import Part
@@ -60,8 +60,7 @@ def _place(link: Path, target: Path, *, symbolic: bool) -> None:
             return
     elif link.exists() and link.samefile(target):
         return
-    fresh = link.with_name(f".{link.name}.{os.getpid()}")
-    fresh.unlink(missing_ok=True)
+    fresh = link.with_name(f".{link.name}.{secrets.token_hex(4)}")
     if symbolic:
         fresh.symlink_to(target)
     else:

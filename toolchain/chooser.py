@@ -59,9 +59,13 @@ def _on_path(needed: str) -> tuple[Path | None, str]:
 
 def _foreign_path() -> str:
     """Return PATH without what we put there ourselves."""
-    ours = cache_dir()
     entries = os.environ.get("PATH", os.defpath).split(os.pathsep)
-    return os.pathsep.join(entry for entry in entries if entry and not Path(entry).is_relative_to(ours))
+    return os.pathsep.join(entry for entry in entries if entry and not _ours(Path(entry)))
+
+
+def _ours(entry: Path) -> bool:
+    """Tell whether a PATH entry is from this cache, or from another one by its form (a shell with another cache)."""
+    return entry.is_relative_to(cache_dir()) or entry.match("*/toolchain/tools/*/bin")
 
 
 def _version(program: Path) -> str:

@@ -6,8 +6,8 @@ import os
 import re
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -74,6 +74,14 @@ def test_a_new_enough_pulumi_on_path_is_taken_and_asked_for_its_version_once(pri
     assert (first.origin, first.directory) == (Origin.PATH, private / "bin")
     assert NEWER in first.reason
     assert (private / "starts").read_text() == "x\n"
+
+
+def test_what_another_cache_built_is_not_taken_for_the_users_own(
+    private: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = program(private / "other/toolchain/tools/0123/bin/pulumi", f"echo v{NEWER}")
+    monkeypatch.setenv("PATH", f"{other.parent}:/bin")
+    assert choose(download=False).origin is Origin.BUILD
 
 
 def test_an_old_pulumi_on_path_gives_way_to_the_download(private: Path, site: Site) -> None:
@@ -191,11 +199,9 @@ def test_a_full_disk_is_said_with_its_remedy(private: Path) -> None:
 
 
 def test_two_ensures_at_once_build_once(private: Path, built: list[str]) -> None:
-    threads = [threading.Thread(target=ensuring.ensure) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda _: ensuring.ensure(), range(4)))
+    assert results == [results[0]] * 4
     assert sorted(built) == ["cli", "host"]
 
 
