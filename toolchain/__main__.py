@@ -29,6 +29,13 @@ def main() -> int:
     except ToolchainError as error:
         print(error, file=sys.stderr)
         return 1
+    except OSError as error:
+        print(
+            f"{error.filename or 'A folder of the toolchain'} can't be used ({error.strerror}): make it writable, or"
+            " move the cache with TANDEM_CACHE and the state with TANDEM_STATE.",
+            file=sys.stderr,
+        )
+        return 1
     return 0
 
 

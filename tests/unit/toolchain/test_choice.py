@@ -259,6 +259,16 @@ def test_a_go_that_can_not_build_is_one_sentence_with_the_remedy(private: Path, 
     assert "Traceback" not in done.stderr
 
 
+def test_a_cache_that_can_not_be_written_is_one_sentence_with_the_remedy(
+    private: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (private / "file").touch()
+    monkeypatch.setenv("TANDEM_CACHE", str(private / "file"))
+    done = go(private, "")()
+    assert done.returncode == 1
+    assert re.fullmatch(r".*file/toolchain can't be used \(.*\): .* TANDEM_CACHE .*\n", done.stderr), done.stderr
+
+
 def snapshot(directory: Path) -> dict[str, int]:
     """Return every file's time of change, the lock's aside."""
     return {str(path): path.lstat().st_mtime_ns for path in directory.rglob("*") if path.name != "lock"}

@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -35,15 +36,24 @@ func (remote) run(ctx context.Context, task task, properties commandProperties, 
 	if err := setenv(session, task.log, properties); err != nil {
 		return err
 	}
-	if properties.Stdin != "" {
-		session.Stdin = strings.NewReader(properties.Stdin)
+	stdin, err := session.StdinPipe()
+	if err != nil {
+		return fmt.Errorf("opening the command's standard input: %w", err)
 	}
 	session.Stdout, session.Stderr = &out.out, &out.err
 
 	out.started = true
 	stopped := context.AfterFunc(ctx, func() { stop(client) })
 	defer stopped()
-	return session.Run(command)
+	if err := session.Start(command); err != nil {
+		return err
+	}
+	// By hand, because Session.Stdin makes a failure of a command that ended well without reading all of it.
+	go func() {
+		_, _ = io.WriteString(stdin, properties.Stdin)
+		_ = stdin.Close()
+	}()
+	return session.Wait()
 }
 
 //go:embed stop.sh

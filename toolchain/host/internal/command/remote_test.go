@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -37,6 +38,24 @@ func TestRemoteCommandReturnsBothStreamsAndShowsTheirLines(t *testing.T) {
 	}
 	if !engine.seen("from stdin") || !engine.seen("oops") {
 		t.Errorf("shown: %q", engine.lines)
+	}
+}
+
+func TestACommandNeedNotReadItsInput(t *testing.T) {
+	server := newServer(t)
+	p, _ := newProvider(t)
+	for _, size := range []int{10, 8 << 20} { // the second is more than SSH's window
+		_, err := createRemote(t, p, map[string]any{
+			"connection": server.connection(nil), "create": "true", "stdin": strings.Repeat("x", size),
+		})
+		must(t, err)
+		made, err := createRemote(t, p, map[string]any{
+			"connection": server.connection(nil), "create": "wc -c", "stdin": strings.Repeat("x", size),
+		})
+		must(t, err)
+		if out := made.Properties.Fields["stdout"].GetStringValue(); out != strconv.Itoa(size) {
+			t.Errorf("%s bytes arrived of %d", out, size)
+		}
 	}
 }
 
