@@ -22,6 +22,7 @@ class ContainerArgs:
         environment: variables; secrets belong into `files`.
         files: content by path inside the container, secrets among them: nobody sees them in `docker inspect`.
         mounts: folders of the machine, `source:target[:ro]`.
+        sees_processes: sees the machine's processes: a Ray driver finds its node by them.
     """
 
     image: pulumi.Input[str]
@@ -30,6 +31,7 @@ class ContainerArgs:
     environment: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     files: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     mounts: Sequence[str] = ()
+    sees_processes: bool = False
 
 
 def run_container(
@@ -53,6 +55,7 @@ def run_container(
         labels=[docker.ContainerLabelArgs(label="tandem.stack", value=stack)],
         network_mode="host",
         ipc_mode="host",
+        pid_mode="host" if args.sees_processes else None,
         restart="unless-stopped",
         ulimits=[
             docker.ContainerUlimitArgs(name="memlock", soft=host.locked_memory, hard=host.locked_memory),

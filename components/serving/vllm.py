@@ -155,6 +155,7 @@ class Vllm(pulumi.ComponentResource):
                         },
                         files={SUPERVISOR: supervisor, **secret_files},
                         mounts=[*mounts, *(cluster.mounts if cluster else ())],
+                        sees_processes=cluster is not None,
                     ),
                     opts=child,
                 )

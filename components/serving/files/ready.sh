@@ -11,10 +11,17 @@ began=$SECONDS
 
 log() { docker logs --tail "${1:-40}" "$CONTAINER" 2>&1 || true; }
 exits() { docker logs "$CONTAINER" 2>&1 | grep -c '^tandem: engine exited' || true; }
-# What a reader needs of an engine's last words: the error itself, not the farewell after it.
+# What a reader needs of an engine's last words: the error itself, not the farewells after it.
 reason() {
-  log 400 | grep -E 'Error|error:|ERROR|Exception|assert|No available memory|address already in use' |
-    grep -vE 'See root cause|Engine core initialization failed' | tail -n 1 | cut -c1-300
+  log 400 | sed -E 's/\x1b\[[0-9;]*m//g; s/^\([A-Za-z0-9_]+ pid=[0-9]+\) //; s/^[A-Z]+ [0-9-]+ [0-9:]+ \[[^]]*\] *//' |
+    grep -E '^([A-Za-z_.]*(Error|Exception|Interrupt)\b.*: |.*(error: |No available memory|address already in use))' |
+    grep -vE 'Engine core initialization failed|EngineDeadError|cancelled' | tail -n 1 | cut -c1-400 || true
+}
+
+# The last thing the engine said, without colours and prefixes.
+stage() {
+  log 30 | tr '\r' '\n' | sed -E 's/\x1b\[[0-9;]*m//g; s/^.*\] *//' |
+    awk 'NF {last = $0} END {print substr(last == "" ? "starting" : last, 1, 100)}'
 }
 
 before=$(exits)
@@ -30,7 +37,6 @@ while :; do
   if (($(exits) > before)); then
     log 60
     why=$(reason)
-    [[ $code == 500 || $why != *EngineDead* ]] || why="it died on its first request"
     fail "the engine ended before its first completion: ${why:-no error in its log}; change serving.* accordingly and run \`pulumi up\` again"
   fi
   if [[ $code == 500 ]]; then
@@ -43,7 +49,6 @@ while :; do
     fail "the engine refused a chat (HTTP $code): $(head -c 300 "$answer")"
   fi
   ((SECONDS - began < READY_SECONDS)) || fail "no completion within $READY_SECONDS s; raise serving.readyTimeout if the log still moves: $(log 1)"
-  stage=$(log 30 | tr '\r' '\n' | grep -vE '^\s*$' | tail -n 1 | sed -E 's/\x1b\[[0-9;]*m//g; s/^.*\] *//' | cut -c1-100)
-  status "engine: ${stage:-starting}"
+  status "engine: $(stage)"
   sleep 1
 done
