@@ -1,0 +1,137 @@
+"""The docker plugin under the real engine, with pulumi_docker's SDK and a real Docker daemon."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.engine.dockerd import IMAGE, Daemon, running
+from tests.engine.project import Project
+
+pytestmark = [pytest.mark.engine, pytest.mark.root]
+
+
+@pytest.fixture(scope="module")
+def daemon() -> Iterator[Daemon]:
+    with running() as started:
+        yield started
+
+
+def program(daemon: Daemon, container: str, *, more: str = "", options: str = "") -> str:
+    return f"""
+import pulumi
+import pulumi_docker as docker
+
+options = pulumi.ResourceOptions(provider=docker.Provider("daemon", host={daemon.host!r}))
+image = docker.RemoteImage("image", name={IMAGE!r}, keep_locally=True, opts=options)
+it = docker.Container("it", image=image.image_id, network_mode="host", {container},
+                      opts=pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions({options})))
+pulumi.export("name", it.name)
+{more}
+"""
+
+
+def inspect(daemon: Daemon, container: str) -> dict[str, object]:
+    found: dict[str, object] = json.loads(daemon.docker("inspect", container))[0]
+    return found
+
+
+def test_a_container_is_created_updated_in_place_replaced_and_destroyed(project: Project, daemon: Daemon) -> None:
+    assert project.program(program(daemon, "memory=64, restart='no'")).up() == {"create": 4}
+    name = project.outputs()["name"]
+    assert name.startswith("it-")
+    identity = project.resources()["it"]["id"]
+
+    changed = program(daemon, "memory=64, restart='always', command=['x']")
+    assert project.program(program(daemon, "memory=64, restart='always'")).up() == {"same": 3, "update": 1}
+    assert project.resources()["it"]["id"] == identity == inspect(daemon, name)["Id"]
+    assert inspect(daemon, name)["HostConfig"]["RestartPolicy"]["Name"] == "always"  # type: ignore[index]
+
+    assert project.program(changed).up() == {"same": 3, "replace": 1}
+    replaced = project.resources()["it"]["id"]
+    assert replaced != identity
+    assert inspect(daemon, project.outputs()["name"])["Args"] == ["x"]
+    assert identity not in daemon.docker("ps", "--all", "--quiet", "--no-trunc")
+
+    project.pulumi("destroy", "--yes", "--skip-preview")
+    assert daemon.docker("ps", "--all", "--quiet") == ""
+    assert daemon.docker("images", "--quiet", IMAGE) != "", "keep_locally"
+
+
+def test_a_container_with_a_name_of_ours_is_replaced_by_one_of_that_name(project: Project, daemon: Daemon) -> None:
+    project.program(program(daemon, "name='mine'")).up()
+    assert project.program(program(daemon, "name='mine', command=['y']")).up() == {"same": 3, "replace": 1}
+    assert inspect(daemon, "mine")["Args"] == ["y"]
+
+
+def test_what_is_unchanged_is_not_asked_for(project: Project, daemon: Daemon) -> None:
+    """An `up` without changes succeeds while the daemon answers nobody: no provider was configured to ask it."""
+    project.program(program(daemon, "memory=64")).up()
+    with daemon.paused():
+        assert project.up() == {"same": 4}
+
+
+def test_a_container_that_vanished_is_noticed_and_made_again(project: Project, daemon: Daemon) -> None:
+    project.program(program(daemon, "restart='no'")).up()
+    daemon.docker("rm", "--force", project.outputs()["name"])
+    project.pulumi("refresh", "--yes", "--skip-preview")
+    assert "it" not in project.resources()
+    assert project.up() == {"same": 3, "create": 1}
+
+
+def test_drift_is_seen_after_a_refresh_and_put_right(project: Project, daemon: Daemon) -> None:
+    project.program(program(daemon, "restart='no'")).up()
+    daemon.docker("update", "--restart", "always", project.outputs()["name"])
+    project.pulumi("refresh", "--yes", "--skip-preview")
+    assert project.up()["update"] == 1
+    policy = inspect(daemon, project.outputs()["name"])["HostConfig"]["RestartPolicy"]  # type: ignore[index]
+    assert policy["Name"] == "no"
+
+
+def test_ignored_changes_are_not_made(project: Project, daemon: Daemon) -> None:
+    project.program(program(daemon, "restart='no'")).up()
+    text = program(daemon, "restart='always'", options="ignore_changes=['restart']")
+    assert project.program(text).up() == {"same": 4}
+
+
+def test_a_secret_is_nowhere_in_clear(project: Project, daemon: Daemon) -> None:
+    """The set's order differs from the list's, so a mark on the position alone would miss it."""
+    project.program(program(daemon, "envs=['Z=1', pulumi.Output.secret('A=hush-hush')]")).up()
+    environment = inspect(daemon, project.outputs()["name"])["Config"]["Env"]  # type: ignore[index]
+    assert "A=hush-hush" in environment
+    assert "hush-hush" not in project.files()
+    project.pulumi("refresh", "--yes", "--skip-preview")
+    assert "hush-hush" not in project.files()
+
+
+def test_wrong_input_is_refused_at_preview_with_its_property_and_reason(project: Project, daemon: Daemon) -> None:
+    done = project.program(program(daemon, "restart='sometimes'")).run("preview")
+    assert done.returncode != 0
+    assert "restart" in done.stdout and "sometimes" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_a_container_that_did_not_come_up_is_made_anew(project: Project, daemon: Daemon) -> None:
+    """A creation that fails half-way leaves its resource in the state, so that it is neither lost nor taken for good."""
+    failed = project.program(program(daemon, "entrypoints=['/missing']")).run("up", "--yes", "--skip-preview")
+    assert failed.returncode != 0
+    assert "/missing" in failed.stdout
+    kept = daemon.docker("ps", "--all", "--quiet", "--no-trunc")
+    assert kept in (project.resources().get("it", {}).get("id", ""), "")
+    project.program(program(daemon, "restart='no'")).up()
+    assert daemon.docker("ps", "--all", "--quiet", "--no-trunc") == project.resources()["it"]["id"]
+
+
+def test_an_existing_volume_is_imported(project: Project, daemon: Daemon) -> None:
+    """A volume, because the provider itself reads too little of a container to keep one that it did not make."""
+    daemon.docker("volume", "create", "--label", "a=b", "there")
+    volume = (
+        "docker.Volume('there', name='there', labels=[docker.VolumeLabelArgs(label='a', value='b')],"
+        " opts=pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(import_='there')))"
+    )
+    assert project.program(program(daemon, "restart='no'", more=volume)).up() == {"create": 4, "import": 1}
+    assert project.up() == {"same": 5}
+    project.pulumi("destroy", "--yes", "--skip-preview")
+    assert daemon.docker("volume", "ls", "--quiet") == ""
