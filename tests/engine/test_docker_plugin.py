@@ -114,7 +114,7 @@ def test_wrong_input_is_refused_at_preview_with_its_property_and_reason(project:
 
 
 def test_a_container_that_did_not_come_up_is_made_anew(project: Project, daemon: Daemon) -> None:
-    """A creation that fails half-way leaves its resource in the state, so that it is neither lost nor taken for good."""
+    """A creation that fails half-way leaves its resource in the state, so that it is not lost or taken for good."""
     failed = project.program(program(daemon, "entrypoints=['/missing']")).run("up", "--yes", "--skip-preview")
     assert failed.returncode != 0
     assert "/missing" in failed.stdout
