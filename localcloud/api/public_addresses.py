@@ -1,0 +1,23 @@
+"""The addresses at which machines are known outside."""
+
+import ipaddress
+
+from localcloud.api.cloud import Cloud
+from localcloud.api.errors import ApiError
+
+
+def take_public(cloud: Cloud) -> str:
+    """A free public address; the network's first is this host's.
+
+    Raises:
+        ApiError: none is left.
+    """
+    used = {eip["IpAddress"] for eip in cloud.store.all("eip")}
+    for instance in cloud.store.all("instance"):
+        used.update(instance["PublicIpAddress"]["IpAddress"])
+    hosts = ipaddress.IPv4Network(cloud.settings.public_network).hosts()
+    next(hosts)
+    for address in hosts:
+        if str(address) not in used:
+            return str(address)
+    raise ApiError(400, "QuotaExceeded.Eip", "No public address is left.")

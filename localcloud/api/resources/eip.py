@@ -1,0 +1,164 @@
+"""Elastic public addresses."""
+
+from localcloud.api.answers import copy_given, page, public, tagged, vpc_tags
+from localcloud.api.cloud import GONE, Cloud, stamp
+from localcloud.api.errors import ApiError, invalid
+from localcloud.api.machines import public_address
+from localcloud.api.params import Params
+from localcloud.api.public_addresses import take_public
+from localcloud.api.registry import Json, action
+
+MISSING = ("InvalidAllocationId.NotFound", "elastic IP address")
+QUOTA = 20  # Alibaba's default quota an account and region
+
+
+@action("Vpc", "AllocateEipAddress")
+def allocate_eip_address(cloud: Cloud, params: Params) -> Json:
+    """Rents a public address."""
+    if len(cloud.store.all("eip")) >= QUOTA:
+        raise ApiError(400, "QuotaExceeded.Eip", "EIP quota exceeded.")
+    bandwidth = params.number("Bandwidth", 5, 1, 500)
+    key, address = cloud.new_id("eip"), take_public(cloud)
+    document: Json = {
+        "AllocationId": key, "IpAddress": address, "Bandwidth": str(bandwidth), "EipBandwidth": str(bandwidth),
+        "InternetChargeType": params.text("InternetChargeType", "PayByBandwidth"), "Mode": "NAT",
+        "ChargeType": params.text("InstanceChargeType", "PostPaid"), "ISP": params.text("ISP", "BGP"),
+        "Name": params.text("Name"), "Description": params.text("Description"),
+        "Netmode": params.text("Netmode", "public"),
+        "AllocationTime": stamp(), "ExpiredTime": "", "RegionId": cloud.settings.region, "BusinessStatus": "Normal",
+        "ResourceGroupId": params.text("ResourceGroupId", f"rg-{cloud.settings.account}"), "DeletionProtection": False,
+        "HDMonitorStatus": "OFF", "InstanceId": "", "InstanceType": "", "InstanceRegionId": "", "VpcId": "",
+        "PrivateIpAddress": "", "Zone": params.text("Zone"), "SegmentInstanceId": "", "SecondLimited": False,
+        "OperationLocks": {"LockReason": []}, "ServiceManaged": 0, "_tags": params.tags(),
+        "SecurityProtectionTypes": {"SecurityProtectionType": params.items("SecurityProtectionTypes")},
+    }  # fmt: skip
+    cloud.begin("eip", key, document, status="Available", then="Available")
+    return {"AllocationId": key, "EipAddress": address, "ResourceGroupId": document["ResourceGroupId"]}
+
+
+@action("Vpc", "DescribeEipAddresses")
+def describe_eip_addresses(cloud: Cloud, params: Params) -> Json:
+    """Public addresses by id, address, status, what they lead to, and tags."""
+    fits, wanted = tagged(params), params.text("AllocationId")
+    filters = {
+        "IpAddress": params.text("EipAddress"), "Status": params.text("Status"), "Name": params.text("EipName"),
+        "InstanceId": params.text("AssociatedInstanceId"), "InstanceType": params.text("AssociatedInstanceType"),
+    }  # fmt: skip
+    found = (
+        {**public(eip), "Tags": vpc_tags(eip["_tags"])}
+        for eip in cloud.store.all("eip")
+        if (not wanted or eip["AllocationId"] in wanted.split(","))
+        and all(not value or eip[field] == value for field, value in filters.items())
+        and fits(eip)
+    )
+    return page(found, params, "EipAddresses", "EipAddress")
+
+
+@action("Vpc", "ModifyEipAddressAttribute")
+def modify_eip_address_attribute(cloud: Cloud, params: Params) -> Json:
+    """Changes bandwidth, name and description."""
+    eip = cloud.need("eip", params.need("AllocationId"), *MISSING)
+    copy_given(eip, params, {"Name": "Name", "Description": "Description"})
+    if "Bandwidth" in params:
+        eip["Bandwidth"] = eip["EipBandwidth"] = str(params.number("Bandwidth", 5, 1, 500))
+    cloud.store.put("eip", eip["AllocationId"], eip)
+    return {}
+
+
+@action("Vpc", "AssociateEipAddress")
+def associate_eip_address(cloud: Cloud, params: Params) -> Json:
+    """Lets a public address lead to a machine."""
+    eip = cloud.need("eip", params.need("AllocationId"), *MISSING)
+    if params.text("InstanceType", "EcsInstance") != "EcsInstance":
+        raise invalid("InstanceType", "only EcsInstance is supported here")
+    key = params.need("InstanceId")
+    instance = cloud.need("instance", key, "InvalidInstanceId.NotFound", "instance")
+    if eip["InstanceId"] == key:
+        return {}
+    if eip["Status"] != "Available" or eip["InstanceId"]:
+        raise ApiError(400, "IncorrectEipStatus", f"The EIP is in use by {eip['InstanceId']}.")
+    if instance["Status"] not in ("Running", "Stopped"):
+        raise ApiError(400, "IncorrectInstanceStatus", f"The instance is {instance['Status']}.")
+    if public_address(instance):
+        raise ApiError(
+            400, "InvalidInstanceId.AlreadyAssigned",
+            f"The instance has a public address already: {public_address(instance)}.",
+        )  # fmt: skip
+    eip.update(
+        InstanceId=key, InstanceType="EcsInstance", InstanceRegionId=cloud.settings.region,
+        VpcId=instance["VpcAttributes"]["VpcId"], Mode=params.text("Mode", "NAT"),
+        PrivateIpAddress=instance["VpcAttributes"]["PrivateIpAddress"]["IpAddress"][0],
+    )  # fmt: skip
+    instance["EipAddress"] = {
+        "AllocationId": eip["AllocationId"], "IpAddress": eip["IpAddress"], "Bandwidth": int(eip["Bandwidth"]),
+        "InternetChargeType": eip["InternetChargeType"], "IsSupportUnassociate": True,
+    }  # fmt: skip
+    cloud.store.put("instance", key, instance)
+    cloud.begin("eip", eip["AllocationId"], eip, status="Associating", then="InUse")
+    if instance["Status"] == "Running":
+        cloud.backend.set_public(key, eip["IpAddress"])
+    return {}
+
+
+@action("Vpc", "UnassociateEipAddress")
+def unassociate_eip_address(cloud: Cloud, params: Params) -> Json:
+    """Lets a public address lead nowhere."""
+    eip = cloud.need("eip", params.need("AllocationId"), *MISSING)
+    key = eip["InstanceId"]
+    if not key:
+        raise ApiError(400, "IncorrectEipStatus", "The EIP is not associated.")
+    if params.text("InstanceId", key) != key:
+        raise ApiError(400, "InvalidBindingStatus", f"The EIP is associated with {key}.")
+    instance = cloud.store.get("instance", key)
+    if instance:
+        instance["EipAddress"] = {
+            "AllocationId": "", "IpAddress": "", "InternetChargeType": "", "Bandwidth": 0, "IsSupportUnassociate": True,
+        }  # fmt: skip
+        cloud.store.put("instance", key, instance)
+        cloud.backend.set_public(key, public_address(instance))
+    eip.update(InstanceId="", InstanceType="", PrivateIpAddress="", VpcId="", InstanceRegionId="")
+    cloud.begin("eip", eip["AllocationId"], eip, status="Unassociating", then="Available")
+    return {}
+
+
+@action("Vpc", "ModifyEipForwardMode")
+def modify_eip_forward_mode(cloud: Cloud, params: Params) -> Json:
+    """Changes the mode; here an address is always translated."""
+    eip = cloud.need("eip", params.need("InstanceId"), *MISSING)
+    eip["Mode"] = params.need("Mode")
+    cloud.store.put("eip", eip["AllocationId"], eip)
+    return {}
+
+
+@action("Vpc", "DeletionProtection")
+def deletion_protection(cloud: Cloud, params: Params) -> Json:
+    """Protects a public address from release."""
+    eip = cloud.need("eip", params.need("InstanceId"), *MISSING)
+    eip["DeletionProtection"] = params.flag("ProtectionEnable")
+    cloud.store.put("eip", eip["AllocationId"], eip)
+    return {}
+
+
+@action("Vpc", "ReleaseEipAddress")
+def release_eip_address(cloud: Cloud, params: Params) -> Json:
+    """Gives a public address back that leads nowhere."""
+    eip = cloud.need("eip", params.need("AllocationId"), *MISSING)
+    if eip["DeletionProtection"]:
+        raise ApiError(400, "OperationDenied.DeletionProtection", "Deletion protection of the EIP is on.")
+    if eip["Status"] != "Available" or eip["InstanceId"]:
+        raise ApiError(400, "IncorrectEipStatus", f"The EIP is {eip['Status']}: unassociate it first.")
+    cloud.arrive("eip", eip["AllocationId"], GONE)
+    return {}
+
+
+@action("Vpc", "DescribeHighDefinitionMonitorLogAttribute")
+def describe_high_definition_monitor_log_attribute(cloud: Cloud, params: Params) -> Json:
+    """The fine log of a public address: none here."""
+    cloud.need("eip", params.need("InstanceId"), *MISSING)
+    return {
+        "InstanceId": params.text("InstanceId"),
+        "InstanceType": "EIP",
+        "LogProject": "",
+        "LogStore": "",
+        "Success": "true",
+    }

@@ -1,0 +1,85 @@
+"""Start, stop, reboot and release."""
+
+from localcloud.api.cloud import Cloud
+from localcloud.api.errors import ApiError, wrong_status
+from localcloud.api.machines import power, release, switch_on
+from localcloud.api.params import Params
+from localcloud.api.registry import Json, action
+from localcloud.api.resources.instance import MISSING
+
+WRONG = "IncorrectInstanceStatus"
+
+
+@action("Ecs", "StartInstance")
+def start_instance(cloud: Cloud, params: Params) -> Json:
+    """Switches a stopped machine on."""
+    instance = cloud.need("instance", params.need("InstanceId"), *MISSING)
+    _require(instance, "Stopped")
+    switch_on(cloud, instance["InstanceId"])
+    return {}
+
+
+@action("Ecs", "StopInstance")
+def stop_instance(cloud: Cloud, params: Params) -> Json:
+    """Shuts a running machine down, or cuts its power."""
+    instance = cloud.need("instance", params.need("InstanceId"), *MISSING)
+    if instance["Status"] == "Stopped":
+        return {}
+    _require(instance, "Running")
+    key, force = instance["InstanceId"], params.flag("ForceStop")
+    power(cloud, key, "Stopping", "Stopped", lambda: cloud.backend.stop(key, force=force))
+    return {}
+
+
+@action("Ecs", "RebootInstance")
+def reboot_instance(cloud: Cloud, params: Params) -> Json:
+    """Restarts a running machine."""
+    instance = cloud.need("instance", params.need("InstanceId"), *MISSING)
+    _require(instance, "Running")
+    key, force = instance["InstanceId"], params.flag("ForceStop")
+    power(cloud, key, "Starting", "Running", lambda: cloud.backend.reboot(key, force=force))
+    return {}
+
+
+@action("Ecs", "DeleteInstance")
+def delete_instance(cloud: Cloud, params: Params) -> Json:
+    """Releases a machine: a stopped one, or with Force a running one."""
+    _release(cloud, params.need("InstanceId"), force=params.flag("Force"))
+    return {}
+
+
+@action("Ecs", "DeleteInstances")
+def delete_instances(cloud: Cloud, params: Params) -> Json:
+    """Releases several machines, or none."""
+    keys, force = params.items("InstanceId"), params.flag("Force")
+    for key in keys:
+        _check_release(cloud, key, force=force)
+    for key in keys:
+        release(cloud, key)
+    return {}
+
+
+def _release(cloud: Cloud, key: str, *, force: bool) -> None:
+    _check_release(cloud, key, force=force)
+    release(cloud, key)
+
+
+def _check_release(cloud: Cloud, key: str, *, force: bool) -> None:
+    instance = cloud.need("instance", key, *MISSING)
+    if instance["DeletionProtection"]:
+        raise ApiError(
+            403, "InvalidOperation.DeletionProtection",
+            f"Deletion protection of instance {key} is on: switch it off with ModifyInstanceAttribute.",
+        )  # fmt: skip
+    if instance["Status"] == "Pending":
+        raise wrong_status("instance", "Pending", f"{WRONG}.Initializing")
+    if instance["InstanceChargeType"] == "PrePaid":
+        raise ApiError(403, "ChargeTypeViolation", "An instance that is paid in advance cannot be released.")
+    if instance.get("_leaving"):
+        return
+    _require(instance, *(("Stopped", "Running", "Starting", "Stopping") if force else ("Stopped",)))
+
+
+def _require(instance: Json, *statuses: str) -> None:
+    if instance["Status"] not in statuses:
+        raise wrong_status("instance", instance["Status"], WRONG)

@@ -1,0 +1,85 @@
+"""SSH key pairs."""
+
+import base64
+import binascii
+import fnmatch
+import hashlib
+import json
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from localcloud.api.answers import ecs_tags, page, public, tagged
+from localcloud.api.cloud import Cloud, stamp
+from localcloud.api.errors import ApiError
+from localcloud.api.params import Params
+from localcloud.api.registry import Json, action
+
+RSA_BITS = 2048  # what CreateKeyPair makes
+
+
+@action("Ecs", "ImportKeyPair")
+def import_key_pair(cloud: Cloud, params: Params) -> Json:
+    """Keeps a public key."""
+    body = params.need("PublicKeyBody")
+    words = body.split()
+    try:
+        blob = base64.b64decode(words[1], validate=True)
+    except (IndexError, binascii.Error):
+        raise ApiError(
+            400, "InvalidPublicKeyBody.Malformed", "The specified parameter PublicKeyBody is not valid."
+        ) from None
+    return _keep(cloud, params, body, hashlib.md5(blob, usedforsecurity=False).hexdigest())
+
+
+@action("Ecs", "CreateKeyPair")
+def create_key_pair(cloud: Cloud, params: Params) -> Json:
+    """Makes a pair and gives the private key away, once."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS)
+    secret = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+    )
+    body = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH).decode()
+    blob = base64.b64decode(body.split()[1])
+    answer = _keep(cloud, params, body, hashlib.md5(blob, usedforsecurity=False).hexdigest())
+    return {**answer, "PrivateKeyBody": secret.decode()}
+
+
+@action("Ecs", "DescribeKeyPairs")
+def describe_key_pairs(cloud: Cloud, params: Params) -> Json:
+    """Pairs by name, which may hold `*`, fingerprint and tags."""
+    name, mark, fits = params.text("KeyPairName", "*"), params.text("KeyPairFingerPrint"), tagged(params)
+    found = (
+        {**public(pair), "Tags": ecs_tags(pair["_tags"])}
+        for pair in cloud.store.all("key_pair")
+        if fnmatch.fnmatchcase(pair["KeyPairName"], name)
+        and (not mark or pair["KeyPairFingerPrint"] == mark)
+        and fits(pair)
+    )
+    return page(found, params, "KeyPairs", "KeyPair", most=50)
+
+
+@action("Ecs", "DeleteKeyPairs")
+def delete_key_pairs(cloud: Cloud, params: Params) -> Json:
+    """Forgets pairs; names that do not exist are no error."""
+    names = json.loads(params.need("KeyPairNames"))
+    for instance in cloud.store.all("instance"):
+        if instance["KeyPairName"] in names:
+            raise ApiError(
+                403, "InvalidParameter.KeypairAlreadyAttachedInstance",
+                f"The key pair {instance['KeyPairName']} is attached to instance {instance['InstanceId']}.",
+            )  # fmt: skip
+    cloud.store.delete("key_pair", names)
+    return {}
+
+
+def _keep(cloud: Cloud, params: Params, body: str, mark: str) -> Json:
+    name = params.need("KeyPairName")
+    if cloud.store.get("key_pair", name):
+        raise ApiError(400, "KeyPair.AlreadyExist", f"The key pair {name} already exists.")
+    document: Json = {
+        "KeyPairName": name, "KeyPairFingerPrint": mark, "CreationTime": stamp(seconds=False), "PublicKey": body,
+        "ResourceGroupId": params.text("ResourceGroupId"), "_tags": params.tags(), "_id": cloud.new_id("ssh"),
+    }  # fmt: skip
+    cloud.store.put("key_pair", name, document)
+    return {"KeyPairId": document["_id"], "KeyPairName": name, "KeyPairFingerPrint": mark}

@@ -1,0 +1,93 @@
+"""Tags of everything, by each product's own calls."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from localcloud.api.cloud import Cloud
+from localcloud.api.errors import ApiError, missing, not_found
+from localcloud.api.params import Params
+from localcloud.api.registry import Json, action
+
+MOST = 20  # Alibaba's documentation: tags a resource
+# The store's kinds by what each product calls them, in lower case.
+KINDS = {
+    "Ecs": {
+        "instance": "instance", "disk": "disk", "securitygroup": "security_group", "eni": "network_interface",
+        "keypair": "key_pair",
+    },
+    "Vpc": {"vpc": "vpc", "vswitch": "vswitch", "routetable": "route_table", "eip": "eip"},
+    "NAS": {"filesystem": "file_system"},
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Product:
+    name: str
+
+    def kind(self, params: Params) -> str:
+        wanted = params.need("ResourceType")
+        kind = KINDS[self.name].get(wanted.lower())
+        if kind is None:
+            raise ApiError(400, "InvalidResourceType.NotFound", f"The resource type {wanted} does not exist.")
+        return kind
+
+    def tag(self, cloud: Cloud, params: Params) -> Json:
+        tags = params.tags()
+        if not tags:
+            raise missing("Tag")
+        for kind, key, document in self._resources(cloud, params):
+            if len({**document["_tags"], **tags}) > MOST:
+                raise ApiError(400, "NumberExceed.Tags", f"The resource {key} would have more than {MOST} tags.")
+            document["_tags"].update(tags)
+            cloud.store.put(kind, key, document)
+        return {}
+
+    def untag(self, cloud: Cloud, params: Params) -> Json:
+        keys = params.items("TagKey")
+        for kind, key, document in self._resources(cloud, params):
+            gone = document["_tags"] if params.flag("All") else keys
+            document["_tags"] = {name: value for name, value in document["_tags"].items() if name not in gone}
+            cloud.store.put(kind, key, document)
+        return {}
+
+    def listed(self, cloud: Cloud, params: Params) -> Json:
+        kind, wanted, tags = self.kind(params), params.items("ResourceId"), params.tags()
+        found = [
+            {"ResourceType": params.text("ResourceType"), "ResourceId": key, "TagKey": name, "TagValue": value}
+            for key in cloud.store.keys(kind)
+            if not wanted or key in wanted
+            for document in [cloud.store.get(kind, key) or {}]
+            if all(document["_tags"].get(name) == value for name, value in tags.items())
+            for name, value in document["_tags"].items()
+        ]
+        return {"NextToken": "", "TagResources": {"TagResource": found}}
+
+    def _resources(self, cloud: Cloud, params: Params) -> Iterator[tuple[str, str, Json]]:
+        kind, keys = self.kind(params), params.items("ResourceId")
+        if not keys:
+            raise missing("ResourceId")
+        for key in keys:
+            if cloud.store.get(kind, key) is None:
+                raise not_found("InvalidResourceId.NotFound", f"{params.text('ResourceType')} {key}")
+        return ((kind, key, cloud.store.get(kind, key) or {}) for key in keys)
+
+
+for _name in KINDS:
+    _product = _Product(_name)
+    action(_name, "TagResources")(_product.tag)
+    action(_name, "UntagResources", *(["UnTagResources"] if _name != "NAS" else []))(_product.untag)
+    action(_name, "ListTagResources")(_product.listed)
+
+
+@action("Ecs", "DescribeTags")
+def describe_tags(cloud: Cloud, params: Params) -> Json:
+    """Tags of one resource, or all there are: what the data source of images asks for each image."""
+    wanted = params.text("ResourceId")
+    found = [
+        {"TagKey": name, "TagValue": value, "ResourceTypeCount": {}}
+        for kind in KINDS["Ecs"].values()
+        for key in cloud.store.keys(kind)
+        if wanted in ("", key)
+        for name, value in (cloud.store.get(kind, key) or {}).get("_tags", {}).items()
+    ]
+    return {"TotalCount": len(found), "PageNumber": 1, "PageSize": 50, "Tags": {"Tag": found}}

@@ -1,0 +1,62 @@
+"""A whole local cloud, put together from its parts."""
+
+from pathlib import Path
+from threading import Thread
+
+from localcloud.api import resources
+from localcloud.api.admin import Admin
+from localcloud.api.backend import MachineBackend, MemoryBackend
+from localcloud.api.certificates import ensure_certificates
+from localcloud.api.cloud import Cloud
+from localcloud.api.dispatch import Dispatcher
+from localcloud.api.journal import Journal
+from localcloud.api.machines import Watch, resume
+from localcloud.api.server import Server
+from localcloud.api.settings import Settings
+from localcloud.api.store import Store
+
+assert resources.__all__  # importing it filled the table of actions  # noqa: S101 - a fact, not a check of input
+
+
+class Service:
+    """One cloud with its state folder, listening on 127.0.0.1.
+
+    Args:
+        folder: settings, state, certificates and the log of calls.
+        settings: as loaded from the folder.
+        backend: the machines; by the settings when None.
+    """
+
+    def __init__(self, folder: Path, settings: Settings, backend: MachineBackend | None = None) -> None:
+        self.folder = folder
+        self.authority = ensure_certificates(folder)
+        self.backend = backend or _backend(folder, settings)
+        self.cloud = Cloud(settings, Store(folder / "state.sqlite"), self.backend)
+        journal = Journal(folder / "calls.jsonl")
+        self.server = Server(settings.port, Dispatcher(self.cloud, journal), Admin(self.cloud), folder / "server.pem")
+        self.port = int(self.server.server_address[1])
+        self.cloud.endpoint = f"127.0.0.1:{self.port}"
+        self.cloud.ticks.append(Watch())
+
+    def start(self) -> Thread:
+        """Resumes what was going on, then answers in a thread of its own."""
+        with self.cloud.lock:
+            resume(self.cloud)
+        self.cloud.start()
+        thread = Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.1}, name="cloud-http", daemon=True)
+        thread.start()
+        return thread
+
+    def stop(self) -> None:
+        """Answers no longer; machines stay as they are."""
+        self.server.shutdown()
+        self.server.server_close()
+        self.cloud.close()
+
+
+def _backend(folder: Path, settings: Settings) -> MachineBackend:
+    if settings.backend == "memory":
+        return MemoryBackend()
+    from localcloud.api.real_backend import RealBackend
+
+    return RealBackend(folder, settings.public_network)

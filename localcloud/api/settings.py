@@ -1,0 +1,75 @@
+"""What the local cloud is started with, and what it tells its users."""
+
+import json
+import os
+import secrets
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Self
+
+from localcloud.api.errors import LocalCloudError
+
+BACKENDS = ("machines", "memory")
+
+
+def default_state_dir() -> Path:
+    """Folder of the cloud's state, by $TANDEM_STATE, else ~/.local/state/tandem."""
+    own = os.environ.get("TANDEM_STATE")
+    return (Path(own).expanduser() if own else Path.home() / ".local/state/tandem") / "alicloud"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Kept in the state folder, so that a later start has the same account, keys and port.
+
+    Args:
+        region: the one region there is.
+        port: on 127.0.0.1; 0 takes a free one, which is then kept.
+        account: its number.
+        key: access key's id.
+        secret: access key's secret, made here and of no use elsewhere.
+        backend: `machines` boots real ones; `memory` boots nothing.
+        speed: delays of the cloud are divided by this; 1 is the cloud's own pace.
+        public_network: /24 or wider from which public addresses come; its first address is this host.
+    """
+
+    region: str = "cn-hangzhou"
+    port: int = 0
+    account: str = "1770000000000001"
+    key: str = ""
+    secret: str = ""
+    backend: str = "machines"
+    speed: float = 50.0
+    public_network: str = "100.64.77.0/24"
+
+    def check(self) -> Self:
+        """Returns itself.
+
+        Raises:
+            LocalCloudError: a value cannot be.
+        """
+        if self.backend not in BACKENDS:
+            raise LocalCloudError(f"The backend {self.backend!r} does not exist: choose one of {', '.join(BACKENDS)}.")
+        if not self.speed > 0:
+            raise LocalCloudError(f"The speed {self.speed:g} is not positive: 1 is the cloud's own pace, 50 is quick.")
+        return self
+
+    @classmethod
+    def load(cls, folder: Path, changes: dict[str, object]) -> Self:
+        """Reads what an earlier start kept, applies changes, and keeps the result."""
+        file = folder / "settings.json"
+        known = {field.name for field in fields(cls)}
+        kept = json.loads(file.read_text()) if file.exists() else {}
+        settings = cls(**{key: value for key, value in {**kept, **changes}.items() if key in known}).check()
+        if not settings.key:
+            settings = replace(settings, key=f"LTAI5t{secrets.token_hex(9)}", secret=secrets.token_hex(15))
+        settings.save(folder)
+        return settings
+
+    def save(self, folder: Path) -> None:
+        """Writes the file, for its owner alone."""
+        folder.mkdir(parents=True, exist_ok=True)
+        draft = folder / "settings.json.new"
+        draft.touch(mode=0o600)
+        draft.write_text(json.dumps(asdict(self), indent=1))
+        draft.rename(folder / "settings.json")
