@@ -113,6 +113,17 @@ def test_wrong_input_is_refused_at_preview_with_its_property_and_reason(project:
     assert "Traceback" not in done.stdout
 
 
+def test_a_preview_does_without_a_host_that_is_not_known_yet(project: Project, daemon: Daemon) -> None:
+    """So a whole deployment can be previewed before its machines exist."""
+    text = program(daemon, "restart='no'").replace(
+        f"host={daemon.host!r}", "host=local.Command('late', create='echo -n ' + host).stdout"
+    )
+    project.program(f"from pulumi_command import local\nhost = {daemon.host!r}\n{text}")
+    assert "+ 5 to create" in project.pulumi("preview")
+    assert project.up() == {"create": 5}
+    assert project.up() == {"same": 5}
+
+
 def test_a_container_that_did_not_come_up_is_made_anew(project: Project, daemon: Daemon) -> None:
     """A creation that fails half-way leaves its resource in the state, so that it is not lost or taken for good."""
     failed = project.program(program(daemon, "entrypoints=['/missing']")).run("up", "--yes", "--skip-preview")

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"regexp"
+	"strings"
 
 	"github.com/zclconf/go-cty/cty"
 	ctyjson "github.com/zclconf/go-cty/cty/json"
@@ -116,12 +118,22 @@ type Diagnostic struct {
 	Path    cty.Path
 }
 
-// Text is the diagnostic as one paragraph.
+// Text is the diagnostic as one paragraph, without the terminal colours and the counting of providers' error lists.
 func (d Diagnostic) Text() string {
-	if d.Detail == "" || d.Detail == d.Summary {
-		return d.Summary
+	summary, detail := clean(d.Summary), clean(d.Detail)
+	if detail == "" || detail == summary {
+		return summary
 	}
-	return d.Summary + ": " + d.Detail
+	return summary + ": " + detail
+}
+
+var (
+	colour   = regexp.MustCompile("\x1b\\[[0-9;]*m")
+	oneError = regexp.MustCompile(`^1 error occurred:\s*\*\s*`)
+)
+
+func clean(text string) string {
+	return strings.TrimSpace(oneError.ReplaceAllString(colour.ReplaceAllString(text, ""), ""))
 }
 
 // Diagnostics is what a call had to say.

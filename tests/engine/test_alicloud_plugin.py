@@ -1,0 +1,127 @@
+"""The alicloud plugin under the real engine, with pulumi_alicloud's SDK, against the local cloud without machines."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.engine.project import Project
+from tests.paths import ROOT
+from toolchain.parts import all_parts
+
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.skipif(
+        not all_parts()["alicloud"].present(),
+        reason="the alicloud plugin is not built: python -m toolchain ensure --with alicloud",
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    state = str(tmp_path_factory.mktemp("cloud") / "state")
+    command = [sys.executable, "-m", "localcloud"]
+    start = [*command, "start", "--state", state, "--backend", "memory", "--speed", "1000"]
+    status: dict[str, Any] = json.loads(subprocess.check_output(start, cwd=ROOT))
+    yield status
+    subprocess.run([*command, "stop", "--state", state, "--wipe"], cwd=ROOT, check=True, capture_output=True)
+
+
+@pytest.fixture
+def aliproject(project: Project, cloud: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Project:
+    monkeypatch.setenv("SSL_CERT_FILE", cloud["authority"])
+    monkeypatch.setenv("NO_PROXY", cloud["endpoint"])
+    return project
+
+
+def program(cloud: dict[str, Any], text: str) -> str:
+    return f"""
+import pulumi
+import pulumi_alicloud as ali
+
+at = {cloud["endpoint"]!r}
+provider = ali.Provider(
+    "cloud", region={cloud["region"]!r}, access_key={cloud["accessKey"]!r}, secret_key={cloud["secretKey"]!r},
+    protocol="HTTP", skip_region_validation=True, account_type="Domestic", account_id={cloud["accountId"]!r},
+    endpoints=[ali.ProviderEndpointArgs(ecs=at, vpc=at, nas=at, sts=at, location=at, bssopenapi=at)])
+options = pulumi.ResourceOptions(provider=provider)
+{text}
+"""
+
+
+def network(cidr: str = "10.1.0.0/16", tag: str = "1", user: str = "", options: str = "options") -> str:
+    return f"""
+net = ali.vpc.Network("net", vpc_name="net", cidr_block={cidr!r}, tags={{"t": {tag!r}}},
+                      user_cidrs=[{user!r}] if {user!r} else None, opts={options})
+group = ali.ecs.SecurityGroup("group", vpc_id=net.id, security_group_name="group", opts=options)
+rule = ali.ecs.SecurityGroupRule("rule", security_group_id=group.id, type="ingress", ip_protocol="tcp",
+                                 port_range="22/22", cidr_ip="192.0.2.1/32", opts=options)
+"""
+
+
+def test_create_update_replace_refresh_and_delete(aliproject: Project, cloud: dict[str, Any]) -> None:
+    assert aliproject.program(program(cloud, network())).up() == {"create": 5}
+    identity = aliproject.resources()["net"]["id"]
+    assert identity.startswith("vpc-")
+    assert aliproject.up() == {"same": 5}
+
+    assert aliproject.program(program(cloud, network(tag="2"))).up() == {"same": 4, "update": 1}
+    assert aliproject.resources()["net"]["id"] == identity
+
+    assert aliproject.program(program(cloud, network(tag="2", user="172.30.0.0/16"))).up()["replace"] == 3
+    assert aliproject.resources()["net"]["id"] != identity
+    aliproject.pulumi("refresh", "--yes", "--skip-preview")
+    assert aliproject.up() == {"same": 5}
+
+    aliproject.pulumi("destroy", "--yes", "--skip-preview")
+    assert aliproject.resources() == {}
+
+
+def test_the_secret_key_is_nowhere_in_clear(aliproject: Project, cloud: dict[str, Any]) -> None:
+    aliproject.program(program(cloud, "")).up()
+    assert cloud["region"] in aliproject.files()
+    assert cloud["secretKey"] not in aliproject.files()
+
+
+def test_the_data_sources_answer(aliproject: Project, cloud: dict[str, Any]) -> None:
+    text = """
+to = pulumi.InvokeOptions(provider=provider)
+zone = ali.get_zones(available_resource_creation="VSwitch", opts=to).zones[0].id
+pulumi.export("zone", zone)
+pulumi.export("image", ali.ecs.get_images(owners="system", opts=to).images[0].id)
+types = ali.ecs.get_instance_types(availability_zone=zone, cpu_core_count=4, opts=to).instance_types
+pulumi.export("cores", types[0].cpu_core_count)
+pulumi.export("nas", len(ali.nas.get_zones(opts=to).zones))
+pulumi.export("account", ali.get_caller_identity(opts=to).account_id)
+"""
+    aliproject.program(program(cloud, text)).up()
+    outputs = aliproject.outputs()
+    assert outputs["zone"].startswith(cloud["region"]) and outputs["image"] and outputs["nas"]
+    assert outputs["cores"] == 4 and outputs["account"] == cloud["accountId"]
+
+
+def test_what_exists_is_imported(aliproject: Project, cloud: dict[str, Any], tmp_path: Path) -> None:
+    other = Project.make(tmp_path / "other")
+    other.program(program(cloud, network())).up()
+    identity = other.resources()["net"]["id"]
+    imported = f"""
+net = ali.vpc.Network("net", vpc_name="net", cidr_block="10.1.0.0/16", tags={{"t": "1"}},
+                      opts=pulumi.ResourceOptions(provider=provider, import_={identity!r}, retain_on_delete=True))
+"""
+    assert aliproject.program(program(cloud, imported)).up() == {"create": 2, "import": 1}
+    assert aliproject.up() == {"same": 3}
+    other.pulumi("destroy", "--yes", "--skip-preview")
+
+
+def test_a_refusal_by_the_cloud_reaches_the_user(aliproject: Project, cloud: dict[str, Any]) -> None:
+    done = aliproject.program(program(cloud, network(cidr="8.8.8.0/24"))).run("up", "--yes", "--skip-preview")
+    assert done.returncode != 0
+    assert "CidrBlock" in done.stdout
+    assert "\x1b" not in done.stdout and "Traceback" not in done.stdout
