@@ -94,8 +94,9 @@ def _wipe(folder: Path) -> None:
     if not (folder / "settings.json").exists():
         return
     from localcloud.api.real_backend import wipe
+    from localcloud.api.settings import Settings
 
-    wipe(folder)
+    wipe(folder, Settings.load(folder, {}).public_network)
     shutil.rmtree(folder)
 
 

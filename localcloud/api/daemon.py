@@ -38,6 +38,10 @@ def start(folder: Path, changes: dict[str, object]) -> dict[str, Any]:
                 f"stop it first with `python -m localcloud stop`."
             )
         return status(folder)
+    if settings.backend == "machines":
+        from localcloud.api.real_backend import prepare
+
+        prepare()  # here, where a failure is seen, and not behind the server's door
     log = folder / "server.log"
     with log.open("ab") as output:
         process = subprocess.Popen(

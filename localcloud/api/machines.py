@@ -152,6 +152,9 @@ def resume(cloud: Cloud) -> None:
                 switch_on(cloud, key)
             case "Starting":
                 _arrive(cloud, key, "Running")
+            case "Running":
+                cloud.backend.set_public(key, public_address(instance))
+                cloud.backend.set_firewall(key, rules_of(cloud, instance))
 
 
 class Watch:

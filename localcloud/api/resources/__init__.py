@@ -1,49 +1,6 @@
 """The actions, one module a resource; importing this package fills the table."""
 
-from localcloud.api.resources import (
-    access_group,
-    account,
-    catalog,
-    disk,
-    eip,
-    file_system,
-    images,
-    instance,
-    instance_change,
-    instance_power,
-    instance_run,
-    key_pair,
-    mount_target,
-    network_interface,
-    prices,
-    route_table,
-    security_group,
-    security_group_rule,
-    tags,
-    vpc,
-    vswitch,
-)
+import importlib
+import pkgutil
 
-__all__ = [
-    "access_group",
-    "account",
-    "catalog",
-    "disk",
-    "eip",
-    "file_system",
-    "images",
-    "instance",
-    "instance_change",
-    "instance_power",
-    "instance_run",
-    "key_pair",
-    "mount_target",
-    "network_interface",
-    "prices",
-    "route_table",
-    "security_group",
-    "security_group_rule",
-    "tags",
-    "vpc",
-    "vswitch",
-]
+MODULES = [importlib.import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)]

@@ -9,6 +9,8 @@ from localcloud.api.params import Params
 from localcloud.api.registry import Json, action
 
 SIZE_GIB = 20
+# Fields that DescribeImages has and DescribeImageFromFamily has not.
+LISTED_ONLY = ("BootMode", "ImageOwnerId", "IsPublic", "LoginAsNonRootSupported", "OSNameEn", "ResourceGroupId")
 
 
 @action("Ecs", "DescribeImages")
@@ -33,7 +35,10 @@ def describe_image_from_family(cloud: Cloud, params: Params) -> Json:
     """The newest image of a family."""
     family = params.need("ImageFamily")
     fitting = [image for image in IMAGES.values() if image.family == family]
-    return {"Image": _shown(max(fitting, key=lambda image: image.created))} if fitting else {}
+    if not fitting:
+        return {}
+    shown = _shown(max(fitting, key=lambda image: image.created))
+    return {"Image": {field: value for field, value in shown.items() if field not in LISTED_ONLY}}
 
 
 @action("Ecs", "DescribeImageSupportInstanceTypes")

@@ -51,7 +51,9 @@ def describe_instance_attribute(cloud: Cloud, params: Params) -> Json:
         "SecurityGroupIds", "VpcAttributes", "PublicIpAddress", "InnerIpAddress", "EipAddress", "OperationLocks",
         "CreditSpecification", "Cpu", "Memory",
     )  # fmt: skip
-    return {**{field: instance[field] for field in fields}, "IoOptimized": "optimized", "EnableJumboFrame": False}
+    shown = {field: instance[field] for field in fields}
+    shown["EipAddress"] = {key: value for key, value in instance["EipAddress"].items() if key != "IsSupportUnassociate"}
+    return {**shown, "IoOptimized": "optimized", "EnableJumboFrame": False}
 
 
 @action("Ecs", "DescribeUserData")

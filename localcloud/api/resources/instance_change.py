@@ -100,7 +100,7 @@ def modify_instance_spec(cloud: Cloud, params: Params) -> Json:
         GPUAmount=kind.gpus, GPUSpec=kind.gpu,
     )  # fmt: skip
     cloud.store.put("instance", instance["InstanceId"], instance)
-    return {"OrderId": ""}
+    return {}
 
 
 @action("Ecs", "ModifyInstanceNetworkSpec")

@@ -42,7 +42,7 @@ def create_key_pair(cloud: Cloud, params: Params) -> Json:
     body = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH).decode()
     blob = base64.b64decode(body.split()[1])
     answer = _keep(cloud, params, body, hashlib.md5(blob, usedforsecurity=False).hexdigest())
-    return {**answer, "PrivateKeyBody": secret.decode()}
+    return {**answer, "KeyPairId": cloud.new_id("ssh"), "PrivateKeyBody": secret.decode()}
 
 
 @action("Ecs", "DescribeKeyPairs")
@@ -79,7 +79,7 @@ def _keep(cloud: Cloud, params: Params, body: str, mark: str) -> Json:
         raise ApiError(400, "KeyPair.AlreadyExist", f"The key pair {name} already exists.")
     document: Json = {
         "KeyPairName": name, "KeyPairFingerPrint": mark, "CreationTime": stamp(seconds=False), "PublicKey": body,
-        "ResourceGroupId": params.text("ResourceGroupId"), "_tags": params.tags(), "_id": cloud.new_id("ssh"),
+        "ResourceGroupId": params.text("ResourceGroupId"), "_tags": params.tags(),
     }  # fmt: skip
     cloud.store.put("key_pair", name, document)
-    return {"KeyPairId": document["_id"], "KeyPairName": name, "KeyPairFingerPrint": mark}
+    return {"KeyPairName": name, "KeyPairFingerPrint": mark}

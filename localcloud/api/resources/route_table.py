@@ -31,8 +31,7 @@ def describe_route_table_list(cloud: Cloud, params: Params) -> Json:
         for table in cloud.store.all("route_table")
         if (not vpc or table["VpcId"] == vpc) and (not wanted or table["RouteTableId"] == wanted)
     ]
-    answer = page(found, params, "RouterTableList", "RouterTableListType", most=50)
-    return {**answer, "Code": "200", "Message": "", "Success": True}
+    return page(found, params, "RouterTableList", "RouterTableListType", most=50)
 
 
 @action("Vpc", "ModifyRouteTableAttributes")

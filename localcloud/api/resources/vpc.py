@@ -33,10 +33,7 @@ def create_vpc(cloud: Cloud, params: Params) -> Json:
         "Ipv6CidrBlocks": {"Ipv6CidrBlock": []}, "_tags": params.tags(), "_table": table,
     }  # fmt: skip
     cloud.begin("vpc", key, document, status="Pending", then="Available")
-    return {
-        "VpcId": key, "VRouterId": router, "RouteTableId": table, "ResourceGroupId": document["ResourceGroupId"],
-        "CidrBlock": cidr,
-    }  # fmt: skip
+    return {"VpcId": key, "VRouterId": router, "RouteTableId": table, "ResourceGroupId": document["ResourceGroupId"]}
 
 
 @action("Vpc", "DescribeVpcAttribute")
@@ -99,6 +96,7 @@ def _shown(cloud: Cloud, vpc: Json, *, attribute: bool = False) -> Json:
             "CloudResourceSetType": [{"ResourceType": "VSwitch", "ResourceCount": len(vswitches)}]
         }
     else:
+        del shown["ClassicLinkEnabled"]  # only the attributes have it
         shown["RouterTableIds"] = {"RouterTableIds": [vpc["_table"]]}
     return shown
 

@@ -5,7 +5,7 @@ import ipaddress
 from localcloud.api.answers import copy_given, page, public, tagged, vpc_tags
 from localcloud.api.catalog import ZONES
 from localcloud.api.cloud import GONE, Cloud, stamp
-from localcloud.api.errors import ApiError, dependency, not_found, wrong_status
+from localcloud.api.errors import ApiError, LocalCloudError, dependency, not_found, wrong_status
 from localcloud.api.params import Params
 from localcloud.api.registry import Json, action
 
@@ -43,7 +43,10 @@ def create_vswitch(cloud: Cloud, params: Params) -> Json:
         "CreationTime": stamp(), "ResourceGroupId": vpc["ResourceGroupId"], "NetworkAclId": "", "ShareType": "",
         "OwnerId": int(cloud.settings.account), "EnabledIpv6": False, "_tags": params.tags(), "_table": vpc["_table"],
     }  # fmt: skip
-    cloud.backend.open_network(key, vpc_id, str(network))
+    try:
+        cloud.backend.open_network(key, vpc_id, str(network))
+    except LocalCloudError as error:  # a range that this computer itself uses, where the real cloud has no such limit
+        raise ApiError(400, "InvalidCidrBlock.Conflict", str(error)) from None
     cloud.begin("vswitch", key, document, status="Pending", then="Available")
     return {"VSwitchId": key}
 
@@ -51,11 +54,7 @@ def create_vswitch(cloud: Cloud, params: Params) -> Json:
 @action("Vpc", "DescribeVSwitchAttributes")
 def describe_vswitch_attributes(cloud: Cloud, params: Params) -> Json:
     """One vSwitch."""
-    vswitch = cloud.need("vswitch", params.need("VSwitchId"), *MISSING)
-    shown = _shown(cloud, vswitch)
-    shown["RegionId"] = cloud.settings.region
-    shown["CloudResources"] = {"CloudResourceSetType": []}
-    return shown
+    return _shown(cloud, cloud.need("vswitch", params.need("VSwitchId"), *MISSING))
 
 
 @action("Vpc", "DescribeVSwitches")
