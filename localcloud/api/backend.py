@@ -1,7 +1,7 @@
 """What the cloud asks of the machines behind it."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -68,8 +68,11 @@ class MachineBackend(Protocol):
     def set_public(self, machine: str, address: str | None) -> None:
         """Lets a public address lead to the machine, or none."""
 
-    def set_share(self, share: str, domains: Sequence[str], clients: Sequence[str]) -> None:
-        """Makes a folder that mounts as `DOMAIN:/` from the clients' CIDRs; keeps its files."""
+    def set_share(self, share: str, domains: Mapping[str, str], clients: Sequence[str]) -> None:
+        """Makes a folder that mounts as `DOMAIN:/` from the clients' CIDRs; keeps its files.
+
+        `domains` maps each name to the address that machines find for it.
+        """
 
     def drop_share(self, share: str) -> None:
         """Takes a folder and its files away."""
@@ -134,7 +137,7 @@ class MemoryBackend:
         """See MachineBackend."""
         self.publics[machine] = address
 
-    def set_share(self, share: str, domains: Sequence[str], clients: Sequence[str]) -> None:
+    def set_share(self, share: str, domains: Mapping[str, str], clients: Sequence[str]) -> None:
         """See MachineBackend."""
         self.shares[share] = (tuple(domains), tuple(clients))
 

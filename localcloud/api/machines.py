@@ -12,6 +12,7 @@ from localcloud.api.cloud import DELAYS, Cloud, stamp
 from localcloud.api.errors import LocalCloudError
 from localcloud.api.firewall import apply_to, rules_of
 from localcloud.api.registry import Json
+from localcloud.api.shares import publish
 
 WATCH_SECONDS = 1.0
 PASSING = ("Pending", "Starting", "Stopping")
@@ -138,6 +139,8 @@ def resume(cloud: Cloud) -> None:
     """After a start of the server: finishes what it was doing, and switches on machines that should run."""
     for vswitch in cloud.store.all("vswitch"):
         cloud.backend.open_network(vswitch["VSwitchId"], vswitch["VpcId"], vswitch["CidrBlock"])
+    for system in cloud.store.keys("file_system"):
+        publish(cloud, system)
     for instance in cloud.store.all("instance"):
         key = instance["InstanceId"]
         match instance["Status"]:

@@ -5,12 +5,13 @@ import ipaddress
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from localcloud.api.backend import MachineSpec, Rule
 from localcloud.api.errors import LocalCloudError
+from localcloud.api.names import NameServer
 from localcloud.api.packet_filter import host_rules, machine_rules
 from localcloud.api.user_data import FirstBoot, parse
 from localcloud.machines.base_image import base_image
@@ -46,6 +47,8 @@ class RealBackend:
         self._vpcs: dict[str, str] = {}  # VPC by vSwitch
         self._rules: dict[str, tuple[Rule, ...]] = {}
         self._publics: dict[str, str] = {}  # public address by machine
+        self._domains: dict[str, dict[str, str]] = {}  # address by name, by share
+        self._names = NameServer()
         self._lock = threading.RLock()
         self._open_public(public_network)
 
@@ -54,6 +57,7 @@ class RealBackend:
         with self._lock, _translated():
             network = self._site.create_network(vswitch, self._bridge(vswitch), cidr)
             self._vpcs[vswitch] = vpc
+            self._names.listen(network.gateway)
             self._forward(network.bridge)
             self._apply_host()
 
@@ -62,6 +66,9 @@ class RealBackend:
         with self._lock, _translated():
             self._vpcs.pop(vswitch, None)
             self._apply_host()
+            for network in self._site.networks:
+                if network.name == vswitch:
+                    self._names.leave(network.gateway)
             self._site.destroy_network(vswitch)
 
     def create(self, spec: MachineSpec, rules: Sequence[Rule]) -> None:
@@ -132,21 +139,27 @@ class RealBackend:
                 self._publics[machine] = address
             self._apply_host()
 
-    def set_share(self, share: str, domains: Sequence[str], clients: Sequence[str]) -> None:
+    def set_share(self, share: str, domains: Mapping[str, str], clients: Sequence[str]) -> None:
         """A folder that machines mount by NFS as DOMAIN:/."""
-        with _translated():
+        with self._lock, _translated():
+            self._domains[share] = dict(domains)
+            self._name()
             self._site.shares.create(share, [f"{domain}:/" for domain in domains], clients)
 
     def drop_share(self, share: str) -> None:
         """Takes folder and files away."""
-        with _translated():
+        with self._lock, _translated():
+            self._domains.pop(share, None)
+            self._name()
             self._site.shares.destroy(share)
 
     def close(self) -> None:
-        """Machines, networks and rules stay."""
+        """Machines, networks and rules stay; names are found again with the next start."""
+        self._names.close()
 
     def wipe(self) -> None:
         """Destroys all machines, networks and folders, and takes the host's rules away."""
+        self._names.close()
         with _translated():
             self._site.destroy_all()
             if works(["nft", "list", "table", "ip", self._table]):
@@ -173,6 +186,9 @@ class RealBackend:
                 run("ip", "link", "add", self._door, "type", "bridge")
                 run("ip", "address", "add", f"{public[1]}/{public.prefixlen}", "dev", self._door)
                 run("ip", "link", "set", self._door, "up")
+
+    def _name(self) -> None:
+        self._names.names = {name: address for share in self._domains.values() for name, address in share.items()}
 
     def _guard(self, machine: Machine, rules: Sequence[Rule]) -> None:
         if not (NETNS_DIR / machine.paths.netns).exists():
@@ -252,5 +268,5 @@ def _nft(argv: Sequence[str], rules: str) -> None:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except MachinesError as error:
+    except (MachinesError, OSError) as error:
         raise LocalCloudError(str(error)) from error

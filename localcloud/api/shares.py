@@ -14,7 +14,9 @@ def publish(cloud: Cloud, file_system: str) -> None:
         if target["_file_system"] == file_system and target["Status"] not in ("Inactive", "Deleting")
     ]
     clients = sorted({cidr for target in targets for cidr in _clients(cloud, target["AccessGroup"], target["_kind"])})
-    cloud.backend.set_share(file_system, [target["MountTargetDomain"] for target in targets], clients or [NOBODY])
+    cloud.backend.set_share(
+        file_system, {target["MountTargetDomain"]: target["_address"] for target in targets}, clients or [NOBODY]
+    )
 
 
 def publish_group(cloud: Cloud, group: str) -> None:

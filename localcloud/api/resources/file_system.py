@@ -49,7 +49,7 @@ def create_file_system(cloud: Cloud, params: Params) -> Json:
         "AutoSnapshotPolicyId": "", "Packages": {"Package": []}, "_tags": params.tags(), "_nfs_acl": False,
         "SupportedFeatures": {"SupportedFeature": []}, "_recycle": {"Status": "Disable", "ReservedDays": 0},
     }  # fmt: skip
-    cloud.backend.set_share(key, [], ["255.255.255.255/32"])
+    cloud.backend.set_share(key, {}, ["255.255.255.255/32"])
     cloud.begin("file_system", key, document, status="Pending", then="Running")
     return {"FileSystemId": key}
 

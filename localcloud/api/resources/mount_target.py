@@ -46,6 +46,7 @@ def create_mount_target(cloud: Cloud, params: Params) -> Json:
         "_file_system": key, "_kind": kind, "_address": take_address(cloud, vswitch),
     }  # fmt: skip
     cloud.begin("mount_target", domain, document, status="Pending", then="Active")
+    publish(cloud, key)
     return {"MountTargetDomain": domain}
 
 
