@@ -14,7 +14,9 @@ from components.remote import GeneratedSecret, RemoteStep
 
 FILES = Path(__file__).parent / "files"
 TOKEN_FILE = "/tandem/ray-token"  # noqa: S105  # a path, not a token
-SESSION_MOUNT = "/tmp/ray"  # noqa: S108  # Ray's own session folder
+SHARED = "/tmp"  # noqa: S108  # where Ray keeps its session and vLLM the sockets between driver and ranks
+OBJECT_STORE_BYTES = 256 << 20
+"""Ray's object store: vLLM moves tensors by its own collectives; only small control messages go through Ray."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ class RayCluster(pulumi.ComponentResource):
         head = hosts[0]
         self.token = GeneratedSecret(f"{name}-token", opts=pulumi.ResourceOptions(parent=self)).value
         self.address = pulumi.Output.concat(head.machine.peer_address, f":{ports.gcs}")
-        self.mounts = (f"/var/lib/tandem/{stack}/ray:{SESSION_MOUNT}",)
+        self.mounts = (f"/var/lib/tandem/{stack}/ray:{SHARED}",)
         nodes = []
         for host, count, image, variables in zip(hosts, accelerators, images, environment, strict=True):
             role = (
@@ -102,6 +104,9 @@ class RayCluster(pulumi.ComponentResource):
                 *role,
                 pulumi.Output.concat("--node-ip-address=", host.machine.peer_address),
                 f"--num-gpus={count}",
+                # Ray starts a Python process a CPU in advance; one for each rank is what is used.
+                f"--num-cpus={count}",
+                f"--object-store-memory={OBJECT_STORE_BYTES}",
                 *ports.arguments(),
             ]
             nodes.append(

@@ -13,15 +13,19 @@ log() { docker logs --tail "${1:-40}" "$CONTAINER" 2>&1 || true; }
 exits() { docker logs "$CONTAINER" 2>&1 | grep -c '^tandem: engine exited' || true; }
 # What a reader needs of an engine's last words: the error itself, not the farewells after it.
 reason() {
-  log 400 | sed -E 's/\x1b\[[0-9;]*m//g; s/^\([A-Za-z0-9_]+ pid=[0-9]+\) //; s/^[A-Z]+ [0-9-]+ [0-9:]+ \[[^]]*\] *//' |
+  log 400 | plain |
     grep -E '^([A-Za-z_.]*(Error|Exception|Interrupt)\b.*: |.*(error: |No available memory|address already in use))' |
     grep -vE 'Engine core initialization failed|EngineDeadError|cancelled' | tail -n 1 | cut -c1-400 || true
 }
 
-# The last thing the engine said, without colours and prefixes.
+# The engine's log as a reader wants it: no colours, no process names, no time stamps.
+plain() {
+  tr '\r' '\n' | sed -E 's/\x1b\[[0-9;]*m//g; s/^(\([A-Za-z0-9_]+[^)]*\) *)+//; s/^[A-Z]+ [0-9-]+ [0-9:]+ \[[^]]*\] *//'
+}
 stage() {
-  log 30 | tr '\r' '\n' | sed -E 's/\x1b\[[0-9;]*m//g; s/^.*\] *//' |
-    awk 'NF {last = $0} END {print substr(last == "" ? "starting" : last, 1, 100)}'
+  log 200 | plain |
+    grep -E 'Loading|Starting|Initializing|Connecting|Connected|Capturing|[Cc]ompil|KV cache|startup|^tandem:|Resolved' |
+    awk 'NF {last = $0} END {print substr(last == "" ? "starting" : last, 1, 80)}' || true
 }
 
 before=$(exits)
