@@ -31,7 +31,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     start = [*command, "start", "--state", state, "--backend", "memory", "--speed", "1000"]
     status: dict[str, Any] = json.loads(subprocess.check_output(start, cwd=ROOT))
     yield status
-    subprocess.run([*command, "stop", "--state", state, "--wipe"], cwd=ROOT, check=True, capture_output=True)
+    subprocess.run([*command, "stop", "--state", state], cwd=ROOT, check=True, capture_output=True)
 
 
 @pytest.fixture
@@ -108,16 +108,20 @@ pulumi.export("account", ali.get_caller_identity(opts=to).account_id)
 
 
 def test_what_exists_is_imported(aliproject: Project, cloud: dict[str, Any], tmp_path: Path) -> None:
+    def group(options: str) -> str:
+        arguments = "access_group_name='there', access_group_type='Vpc', file_system_type='standard'"
+        made = f"ali.nas.AccessGroup('group', {arguments}, opts=pulumi.ResourceOptions(provider=provider{options}))"
+        return program(cloud, made)
+
     other = Project.make(tmp_path / "other")
-    other.program(program(cloud, network())).up()
-    identity = other.resources()["net"]["id"]
-    imported = f"""
-net = ali.vpc.Network("net", vpc_name="net", cidr_block="10.1.0.0/16", tags={{"t": "1"}},
-                      opts=pulumi.ResourceOptions(provider=provider, import_={identity!r}, retain_on_delete=True))
-"""
-    assert aliproject.program(program(cloud, imported)).up() == {"create": 2, "import": 1}
+    other.program(group("")).up()
+    identity = other.resources()["group"]["id"]
+    assert aliproject.program(group(f", import_={identity!r}")).up() == {"create": 2, "import": 1}
+    assert aliproject.resources()["group"]["id"] == identity
     assert aliproject.up() == {"same": 3}
-    other.pulumi("destroy", "--yes", "--skip-preview")
+    aliproject.pulumi("destroy", "--yes", "--skip-preview")
+    other.pulumi("refresh", "--yes", "--skip-preview")
+    assert "group" not in other.resources()
 
 
 def test_a_refusal_by_the_cloud_reaches_the_user(aliproject: Project, cloud: dict[str, Any]) -> None:
