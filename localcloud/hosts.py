@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ipaddress
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ from localcloud.depot import daemon
 from localcloud.depot.wheels import ensure_wheels
 from localcloud.engine import ensure_environment, ensure_images, ensure_model
 from localcloud.machines import Machine, MachinesError, Site
+from localcloud.machines.site import DEFAULT_SUBNET
 
 MEMORY_MIB = 5120
 """One machine's limit: Ray, one rank of the tiny model and Docker take about 2.5 GiB together."""
@@ -21,15 +23,19 @@ EXPORT = f"nas:/{SHARE}"
 ENGINE = "/opt/tandem/engine"
 
 
-def start(site: Site, names: Sequence[str]) -> None:
-    """Makes what is missing of machines, shared folder and depot; leaves alone what is there."""
+def start(site: Site, names: Sequence[str], subnet: str = DEFAULT_SUBNET) -> None:
+    """Makes what is missing of machines, shared folder and depot; leaves alone what is there.
+
+    Machines get the addresses .11, .12 and so on of the site's subnet; the depot listens on the gateway's.
+    """
     print("making what the machines need (the first time: some minutes)", flush=True)
     environment = ensure_environment()
     ensure_images()
     ensure_model()
     ensure_wheels()
     present = {machine.paths.name: machine for machine in site.machines}
-    wanted = [(name, f"10.77.0.{11 + number}") for number, name in enumerate(names)]
+    first = ipaddress.IPv4Network(subnet).network_address + 11
+    wanted = [(name, str(first + number)) for number, name in enumerate(names)]
     # The network comes with the first machine, so make machines one by one and let them boot together.
     machines = [present.get(name) or _create(site, name, address, environment) for name, address in wanted]
     with ThreadPoolExecutor() as pool:

@@ -186,7 +186,7 @@ def from_path() -> str:
 
 if __name__ == "__main__":
     if os.environ["ENDPOINT"]:
-        os.environ["HF_ENDPOINT"] = os.environ["MODELSCOPE_DOMAIN"] = os.environ["ENDPOINT"]
+        os.environ["HF_ENDPOINT"] = os.environ["MODELSCOPE_ENDPOINT"] = os.environ["ENDPOINT"]
     # xet writes chunks to a cache of its own first; plain HTTP writes straight to the storage, once.
     os.environ["HF_HUB_DISABLE_XET"] = os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     commit = from_path() if SOURCE == "path" else from_hub()

@@ -49,20 +49,20 @@ def _huggingface(model: str, revision: str | None) -> tuple[str, list[File]]:
 
 
 def _modelscope(model: str, revision: str | None) -> tuple[str, list[File]]:
-    from modelscope.hub.api import HubApi
-    from modelscope.hub.errors import HTTPError, NotExistError
+    from modelscope_hub import HubApi
+    from modelscope_hub.errors import HubError, NotExistError
 
-    api = HubApi()
+    wanted = revision or "master"
     try:
-        found = api.get_model_files(model, revision=revision or "master", recursive=True)
-    except (NotExistError, HTTPError) as error:
-        raise LookupError(
-            f"the hub does not give {model} at {revision or 'master'}: {error}; correct model.id"
-        ) from None
+        found = HubApi(endpoint=os.environ.get("MODELSCOPE_ENDPOINT")).list_repo_files(model, "model", revision=wanted)
+    except NotExistError:
+        raise LookupError(f"the hub knows no model {model} at {wanted}; correct model.id and model.revision") from None
+    except HubError as error:
+        raise ConnectionError(str(error)) from error
     files = [
-        File(path=entry["Path"], size=entry["Size"], sha256=entry.get("Sha256") or None)
+        File(path=entry.path, size=entry.size, sha256=entry.sha256 or None)
         for entry in found
-        if entry["Type"] != "tree" and entry["Path"] not in IGNORED
+        if entry.type != "tree" and entry.path not in IGNORED
     ]
     return revision or "master", files
 
