@@ -142,6 +142,7 @@ class RealBackend:
     def set_share(self, share: str, domains: Mapping[str, str], clients: Sequence[str]) -> None:
         """A folder that machines mount by NFS as DOMAIN:/."""
         with self._lock, _translated():
+            self._place(set(self._domains.get(share, {}).values()), set(domains.values()))
             self._domains[share] = dict(domains)
             self._name()
             self._site.shares.create(share, [f"{domain}:/" for domain in domains], clients)
@@ -149,7 +150,7 @@ class RealBackend:
     def drop_share(self, share: str) -> None:
         """Takes folder and files away."""
         with self._lock, _translated():
-            self._domains.pop(share, None)
+            self._place(set(self._domains.pop(share, {}).values()), set())
             self._name()
             self._site.shares.destroy(share)
 
@@ -186,6 +187,17 @@ class RealBackend:
                 run("ip", "link", "add", self._door, "type", "bridge")
                 run("ip", "address", "add", f"{public[1]}/{public.prefixlen}", "dev", self._door)
                 run("ip", "link", "set", self._door, "up")
+
+    def _place(self, old: set[str], new: set[str]) -> None:
+        """Gives the host the addresses of mount targets: a mount reaches the server's address first."""
+        for address in old | new:
+            for network in self._site.networks:
+                if ipaddress.IPv4Address(address) not in ipaddress.IPv4Network(network.subnet):
+                    continue
+                if address in new:
+                    run("ip", "address", "replace", f"{address}/32", "dev", network.bridge)
+                else:
+                    works(["ip", "address", "delete", f"{address}/32", "dev", network.bridge])
 
     def _name(self) -> None:
         self._names.names = {name: address for share in self._domains.values() for name, address in share.items()}
