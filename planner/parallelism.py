@@ -1,0 +1,242 @@
+"""Which splits of a model can exist: one function a rule, one message a rule.
+
+Every function returns None when the rule holds and raises `Refusal` when it doesn't. Arguments are plain
+numbers, so that settings, the planner and the launchers of all engines share the same rules.
+The rules are vLLM's (`config/model.py` verify_with_parallel_config, `layers/linear.py`,
+`layers/vocab_parallel_embedding.py`, `layers/quantization/fp8.py`, read in 0.24.0 and 0.33.0); SGLang 0.5.23
+takes the same splits of heads, MLP and FP8 blocks, which it has from vLLM. llama.cpp's is at its function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from planner.refusal import Change, Refusal
+
+VOCAB_PADDING = 64
+"""vLLM's DEFAULT_VOCAB_PADDING_SIZE (layers/vocab_parallel_embedding.py)."""
+
+RPC_DEVICES = 15
+"""llama.cpp: GGML_SCHED_MAX_BACKENDS is 16, and the processor is one of them (ggml-backend.cpp, b11434)."""
+
+TENSOR, PIPELINE = "tensor_parallel_size", "pipeline_parallel_size"
+
+
+def check_sizes(tensor_parallel_size: int, pipeline_parallel_size: int) -> None:
+    """Both sizes are 1 or more."""
+    for name, size in ((TENSOR, tensor_parallel_size), (PIPELINE, pipeline_parallel_size)):
+        if size < 1:
+            raise Refusal(
+                "size_not_positive", name, f"is {size}, and a model has at least one part", f"set {name} to 1",
+                (Change(name, 1),),
+            )  # fmt: skip
+
+
+def check_world_size(
+    tensor_parallel_size: int, pipeline_parallel_size: int, accelerators: int, *, data_parallel_size: int = 1
+) -> None:
+    """Tensor x pipeline x data parallel needs as many accelerators as there are, or fewer."""
+    check_sizes(tensor_parallel_size, pipeline_parallel_size)
+    world = tensor_parallel_size * pipeline_parallel_size * data_parallel_size
+    if world > accelerators:
+        tp, pp = _largest_split(tensor_parallel_size, pipeline_parallel_size, accelerators // data_parallel_size)
+        raise Refusal(
+            "too_few_accelerators",
+            TENSOR,
+            f"{tensor_parallel_size} x {PIPELINE} {pipeline_parallel_size} = {world} accelerators, "
+            f"but the machines have {accelerators}",
+            f"set {TENSOR} {tp} and {PIPELINE} {pp}, or bring {world - accelerators} more accelerators",
+            (Change(TENSOR, tp), Change(PIPELINE, pp)),
+        )
+
+
+def check_nodes(tensor_parallel_size: int, pipeline_parallel_size: int, nodes: int) -> None:
+    """Ranks are contiguous and equally many on each machine: world size % nodes == 0 (`--nnodes`)."""
+    world = tensor_parallel_size * pipeline_parallel_size
+    if nodes < 1 or world % nodes:
+        fit = max(n for n in range(1, world + 1) if world % n == 0 and n <= max(1, nodes))
+        raise Refusal(
+            "ranks_not_equal_on_nodes",
+            "nodes",
+            f"{world} ranks can't be shared equally by {nodes} machines",
+            f"use {fit} machines, or a {PIPELINE} that is a multiple of {max(1, nodes)}",
+            (Change("nodes", fit),),
+        )
+
+
+def check_heads(heads: int, tensor_parallel_size: int) -> None:
+    """Attention heads are shared out whole: heads % tensor_parallel_size == 0."""
+    if heads % tensor_parallel_size:
+        _refuse_tensor(
+            "heads_not_divisible",
+            f"the model's {heads} attention heads can't be shared equally by {tensor_parallel_size} accelerators",
+            tensor_parallel_size,
+            lambda tp: heads % tp == 0,
+        )
+
+
+def check_kv_heads(kv_heads: int, tensor_parallel_size: int) -> None:
+    """KV heads are shared out whole, or each is copied to the same number of accelerators."""
+    if not _kv_heads_fit(kv_heads, tensor_parallel_size):
+        _refuse_tensor(
+            "kv_heads_not_divisible",
+            f"the model's {kv_heads} KV heads can be neither shared equally by nor copied equally to "
+            f"{tensor_parallel_size} accelerators",
+            tensor_parallel_size,
+            lambda tp: _kv_heads_fit(kv_heads, tp),
+        )
+
+
+def check_vocab(vocab_size: int, tensor_parallel_size: int) -> None:
+    """The vocabulary, padded to a multiple of 64, is cut into equal parts."""
+    padded = padded_vocab(vocab_size)
+    if padded % tensor_parallel_size:
+        _refuse_tensor(
+            "vocab_not_divisible",
+            f"the vocabulary ({vocab_size}, padded to {padded}) can't be cut into {tensor_parallel_size} equal parts",
+            tensor_parallel_size,
+            lambda tp: padded % tp == 0,
+        )
+
+
+def check_intermediate(intermediate_size: int, tensor_parallel_size: int, *, what: str = "intermediate_size") -> None:
+    """The MLP's width is cut into equal parts; `what` names the width in the message."""
+    if intermediate_size % tensor_parallel_size:
+        _refuse_tensor(
+            "intermediate_not_divisible",
+            f"the model's {what} {intermediate_size} can't be cut into {tensor_parallel_size} equal parts",
+            tensor_parallel_size,
+            lambda tp: intermediate_size % tp == 0,
+        )
+
+
+def check_block_quantization(
+    width: int, tensor_parallel_size: int, block: int, *, what: str = "intermediate_size", expert: bool = False
+) -> None:
+    """Block-quantized (FP8) weights: each part of a width is a whole number of blocks.
+
+    Args:
+        width: of the layer that is cut, unpadded.
+        tensor_parallel_size: parts; the tensor-parallel size that the width is cut by.
+        block: columns or rows of one scale, 128 in DeepSeek's and Qwen's checkpoints.
+        what: the width's name in the message.
+        expert: the width is a routed expert's, which expert parallelism leaves whole.
+
+    Raises:
+        Refusal: `block_not_whole`. vLLM fails here only once weights load: refused early.
+    """
+
+    def fits(size: int) -> bool:
+        return width % size == 0 and (size == 1 or (width // size) % block == 0)
+
+    if not fits(tensor_parallel_size):
+        part = width / tensor_parallel_size
+        _refuse_tensor(
+            "block_not_whole",
+            f"{what} {width} / {tensor_parallel_size} = {part:g}, which isn't a multiple of the quantization block "
+            f"{block}",
+            tensor_parallel_size,
+            fits,
+            ", or give the engine --enable-expert-parallel" if expert else "",
+        )
+
+
+def check_group_quantization(
+    width: int, tensor_parallel_size: int, group_size: int, *, what: str = "intermediate_size", tile: int = 64
+) -> None:
+    """Group-quantized (AWQ, GPTQ) weights: each part is whole groups and whole tiles of the kernel.
+
+    Args:
+        width: of the input dimension that is cut.
+        tensor_parallel_size: parts.
+        group_size: inputs that share a scale; -1 for one scale a column, which any part can have.
+        what: the width's name in the message.
+        tile: the least multiple that the kernel takes: Marlin's min_thread_n 64, min_thread_k 128.
+    """
+    unit = max(tile, group_size)
+
+    def fits(size: int) -> bool:
+        return width % size == 0 and (width // size) % unit == 0
+
+    if not fits(tensor_parallel_size):
+        _refuse_tensor(
+            "group_not_whole",
+            f"{what} {width} / {tensor_parallel_size} = {width / tensor_parallel_size:g}, which isn't a multiple of "
+            f"{unit} (quantization group {group_size}, kernel tile {tile})",
+            tensor_parallel_size,
+            fits,
+        )
+
+
+def check_pipeline(layers: int, pipeline_parallel_size: int, *, supported: bool = True) -> None:
+    """Each stage has a layer, and the model's code can be cut; stages may be uneven."""
+    if pipeline_parallel_size > 1 and not supported:
+        raise Refusal(
+            "pipeline_not_supported",
+            PIPELINE,
+            f"is {pipeline_parallel_size}, but the engine's code of this model can't be cut into stages",
+            f"set {PIPELINE} to 1",
+            (Change(PIPELINE, 1),),
+        )
+    if pipeline_parallel_size > layers:
+        raise Refusal(
+            "more_stages_than_layers",
+            PIPELINE,
+            f"is {pipeline_parallel_size}, but the model has {layers} layers and each stage needs one",
+            f"set {PIPELINE} to {layers} or less",
+            (Change(PIPELINE, layers),),
+        )
+
+
+def check_experts(experts: int, ranks: int, *, even: bool = False) -> None:
+    """Expert parallelism: each rank holds an expert (`even`: as many as every other rank).
+
+    vLLM shares uneven numbers out (`determine_expert_map`); SGLang and redundant experts need equal ones.
+    """
+    if experts < ranks or (even and experts % ranks):
+        fit = max(n for n in range(1, max(2, min(experts, ranks) + 1)) if not even or experts % n == 0)
+        raise Refusal(
+            "experts_not_divisible",
+            "enable_expert_parallel",
+            f"{experts} experts can't be shared by {ranks} ranks",
+            f"use {fit} ranks, or leave expert parallelism off",
+            (Change("enable_expert_parallel", False),),
+        )
+
+
+def check_rpc_devices(devices: int) -> None:
+    """llama.cpp drives at most 15 devices, local and remote together, beside the processor."""
+    if devices > RPC_DEVICES:
+        raise Refusal(
+            "too_many_rpc_devices",
+            "devices",
+            f"{devices} devices, but llama.cpp schedules at most {RPC_DEVICES} beside the processor "
+            "(GGML_SCHED_MAX_BACKENDS is 16)",
+            f"use {RPC_DEVICES} devices or fewer, or an engine with tensor and pipeline parallelism",
+            (Change("devices", RPC_DEVICES),),
+        )
+
+
+def padded_vocab(vocab_size: int, padding: int = VOCAB_PADDING) -> int:
+    """Rows of the embedding after the engine's padding."""
+    return -(-vocab_size // padding) * padding
+
+
+def _kv_heads_fit(kv_heads: int, tensor_parallel_size: int) -> bool:
+    return kv_heads % tensor_parallel_size == 0 or tensor_parallel_size % kv_heads == 0
+
+
+def _refuse_tensor(code: str, reason: str, asked: int, fits: Callable[[int], bool], also: str = "") -> None:
+    """Names the largest size below the asked one that the rule lets pass: fewer parts never need more machines."""
+    best = next((size for size in range(asked - 1, 0, -1) if fits(size)), None)
+    if best is None:
+        raise Refusal(code, TENSOR, reason, f"no {TENSOR} works with this model{also}")
+    raise Refusal(code, TENSOR, reason, f"set {TENSOR} to {best}{also}", (Change(TENSOR, best),))
+
+
+def _largest_split(tensor: int, pipeline: int, accelerators: int) -> tuple[int, int]:
+    """The split of at most `accelerators` closest to the asked one: most accelerators, TP kept before PP."""
+    splits = [
+        (tp, pp) for tp in range(1, tensor + 1) for pp in range(1, pipeline + 1) if tp * pp <= max(1, accelerators)
+    ]
+    return max(splits, key=lambda s: (s[0] * s[1], s[0]))
