@@ -34,6 +34,7 @@ class Cloud:
         self.backend = backend
         self.endpoint = ""  # host:port, once it listens
         self.lock = threading.RLock()
+        self.strangers: set[str] = set()  # VPCs in which a machine appeared or went, unknown yet to the others
         self.ticks: list[Callable[[Cloud], None]] = []
         self._pool = ThreadPoolExecutor(16, thread_name_prefix="cloud")
         self._moving = {

@@ -89,9 +89,11 @@ class Dispatcher:
         with self._cloud.lock:
             self._cloud.settle()
             token = params.text("ClientToken")
-            if not token:
-                return outcome.lost, handler(self._cloud, params)
-            return outcome.lost, self._once(f"{product}:{name}:{token}", values, lambda: handler(self._cloud, params))
+            with self._cloud.store.transaction():
+                if not token:
+                    return outcome.lost, handler(self._cloud, params)
+                key = f"{product}:{name}:{token}"
+                return outcome.lost, self._once(key, values, lambda: handler(self._cloud, params))
 
     @staticmethod
     def _weight(params: Params) -> int:

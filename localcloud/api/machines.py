@@ -117,7 +117,7 @@ def forget(cloud: Cloud, key: str) -> None:
     cloud.store.delete("network_interface", instance["_card"])
     cloud.store.delete("instance", key)
     move_stock(cloud.store, instance["ZoneId"], instance["InstanceType"], 1)
-    apply_to(cloud, instance["VpcAttributes"]["VpcId"])
+    cloud.strangers.add(instance["VpcAttributes"]["VpcId"])
 
 
 def public_address(instance: Json) -> str | None:
@@ -168,6 +168,8 @@ class Watch:
 
     def __call__(self, cloud: Cloud) -> None:
         """Looks around once in a while; the caller holds the lock."""
+        for vpc in list(cloud.strangers):
+            apply_to(cloud, vpc)
         now = time.time()
         if now < self._next:
             return
@@ -207,7 +209,7 @@ def _arrive(cloud: Cloud, key: str, status: str) -> None:
         if status == "Running":
             try:
                 cloud.backend.set_public(key, public_address(instance))
-                apply_to(cloud, instance["VpcAttributes"]["VpcId"])
+                cloud.backend.set_firewall(key, rules_of(cloud, instance))
             except LocalCloudError as error:
                 problem(cloud, key, str(error))
 

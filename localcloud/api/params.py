@@ -70,6 +70,16 @@ class Params:
                 found += text.split(",")
         return list(dict.fromkeys(found))
 
+    def json_items(self, name: str) -> list[str]:
+        """A parameter that is a JSON array of texts; empty when absent."""
+        try:
+            found = json.loads(self.text(name, "[]"))
+        except json.JSONDecodeError:
+            found = None
+        if not isinstance(found, list):
+            raise invalid(name, 'it is no JSON array such as ["i-1"]')
+        return [str(item) for item in found]
+
     def structs(self, name: str) -> list[Self]:
         """Groups `NAME.1.Key`, `NAME.2.Key`... in order."""
         numbers = sorted({int(key.split(".")[0]) for key in self._after(name) if key.split(".")[0].isdigit()})

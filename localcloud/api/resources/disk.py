@@ -1,7 +1,5 @@
 """Disks: the system's and data disks that machines are made with."""
 
-import json
-
 from localcloud.api.answers import copy_given, ecs_tags, page, public, tagged
 from localcloud.api.catalog import DISK_CATEGORIES
 from localcloud.api.cloud import Cloud, stamp
@@ -44,7 +42,7 @@ def create_disks(cloud: Cloud, instance: Json, params: Params) -> None:
 def describe_disks(cloud: Cloud, params: Params) -> Json:
     """Disks by machine, kind, id and tags."""
     machine, kind, fits = params.text("InstanceId"), params.text("DiskType", "all"), tagged(params)
-    wanted = json.loads(params.text("DiskIds", "[]"))
+    wanted = params.json_items("DiskIds")
     found = (
         {**public(disk), "Tags": ecs_tags(disk["_tags"])}
         for disk in cloud.store.all("disk")

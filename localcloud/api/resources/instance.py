@@ -1,11 +1,9 @@
 """What one may know about machines."""
 
-import json
 from collections.abc import Iterable
 
 from localcloud.api.answers import ecs_tags, page, public, tagged
 from localcloud.api.cloud import Cloud
-from localcloud.api.errors import invalid
 from localcloud.api.params import Params
 from localcloud.api.registry import Json, action
 
@@ -126,20 +124,12 @@ def describe_instance_auto_renew_attribute(cloud: Cloud, params: Params) -> Json
     return page(found, params, "InstanceRenewAttributes", "InstanceRenewAttribute")
 
 
-def ids(params: Params, name: str = "InstanceIds") -> list[str]:
-    """A parameter that is a JSON array of ids."""
-    try:
-        return [str(key) for key in json.loads(params.text(name, "[]"))]
-    except (json.JSONDecodeError, TypeError):
-        raise invalid(name, 'it is no JSON array such as ["i-1"]') from None
-
-
 def _chosen(cloud: Cloud, params: Params) -> Iterable[Json]:
-    wanted = ids(params)
+    wanted = params.json_items("InstanceIds")
     filters = {field: params.text(field) for field in FILTERS}
     group, fits = params.text("SecurityGroupId"), tagged(params)
     network = {field: params.text(field) for field in ("VpcId", "VSwitchId")}
-    addresses = ids(params, "PrivateIpAddresses")
+    addresses = params.json_items("PrivateIpAddresses")
     documents = (
         [found for key in wanted if (found := cloud.store.get("instance", key))]
         if wanted

@@ -12,7 +12,7 @@ from localcloud.api.machines import power, public_address
 from localcloud.api.params import Params
 from localcloud.api.public_addresses import take_public
 from localcloud.api.registry import Json, action
-from localcloud.api.resources.instance import MISSING, ids
+from localcloud.api.resources.instance import MISSING
 from localcloud.api.resources.instance_run import check_release_time
 
 WRONG = "IncorrectInstanceStatus"
@@ -197,7 +197,7 @@ def modify_instance_maintenance_attributes(cloud: Cloud, params: Params) -> Json
 
 def _set_pair(cloud: Cloud, params: Params, name: str) -> Json:
     results = []
-    for key in ids(params):
+    for key in params.json_items("InstanceIds"):
         instance = cloud.need("instance", key, *MISSING)
         instance["KeyPairName"] = name
         cloud.store.put("instance", key, instance)

@@ -61,6 +61,7 @@ def run_instances(cloud: Cloud, params: Params) -> Json:
     for key in keys:
         boot(cloud, key)
     move_stock(cloud.store, zone, kind.id, -amount)
+    cloud.strangers.add(vswitch["VpcId"])
     return {
         "InstanceIdSets": {"InstanceIdSet": keys}, "OrderId": "", "TradePrice": round(kind.price * amount, 4),
     }  # fmt: skip

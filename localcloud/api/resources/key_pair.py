@@ -4,7 +4,6 @@ import base64
 import binascii
 import fnmatch
 import hashlib
-import json
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -62,7 +61,8 @@ def describe_key_pairs(cloud: Cloud, params: Params) -> Json:
 @action("Ecs", "DeleteKeyPairs")
 def delete_key_pairs(cloud: Cloud, params: Params) -> Json:
     """Forgets pairs; names that do not exist are no error."""
-    names = json.loads(params.need("KeyPairNames"))
+    params.need("KeyPairNames")
+    names = params.json_items("KeyPairNames")
     for instance in cloud.store.all("instance"):
         if instance["KeyPairName"] in names:
             raise ApiError(
