@@ -28,6 +28,7 @@ LEAVE_SECONDS = int(os.environ.get("TANDEM_LEAVE_SECONDS", "20"))
 """How long a machine is looked for when the stack is destroyed."""
 LOST_SECONDS = int(os.environ.get("TANDEM_LOST_SECONDS", "600"))
 """How long a machine may be away in the middle of a step: a server's reboot takes up to ten minutes."""
+REPEAT_SECONDS = 10
 ASK_SECONDS = int(os.environ.get("TANDEM_ASK_SECONDS", "120"))
 
 
@@ -177,7 +178,7 @@ def await_step(ssh: Ssh, step: str) -> str:
     """Watches a step until it ends; connections may break and the machine may reboot meanwhile."""
     call = ssh.call
     poll = _script(call, 'exec bash "$1/run.sh" poll', call["folder"])
-    shown, lost, pause, began = "", 0.0, 0.2, time.monotonic()
+    shown, said, lost, pause, began = "", 0.0, 0.0, 0.2, time.monotonic()
     while True:
         done = ssh.run(*poll, timeout=30)
         lines = done.stdout.splitlines()
@@ -199,10 +200,11 @@ def await_step(ssh: Ssh, step: str) -> str:
         else:
             lost = 0.0
             line = f"{call['name']}: {' '.join(lines[1:]) or step} ({now - began:.0f} s)"
-        if line.rsplit(" (", 1)[0] != shown.rsplit(" (", 1)[0] or now - began > 10:
-            if line != shown:
-                say(line)
-            shown = line
+        # A new stage at once; the same one now and then, to show that it lives.
+        stage = line.rsplit(" (", 1)[0]
+        if stage != shown or now - said > REPEAT_SECONDS:
+            say(line)
+            shown, said = stage, now
         time.sleep(pause)
         pause = min(pause * 1.5, 2.0)
 

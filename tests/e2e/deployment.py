@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import toolchain
 import yaml
+
+import toolchain
 from localcloud import hosts
 from localcloud.machines import Machine, Site
-
 from tests.paths import ROOT
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -87,6 +87,7 @@ class Deployment:
             ["ssh", "-F", "none", *options, f"root@{self.machine(name).record.address}", command],
             capture_output=True,
             text=True,
+            errors="replace",
             check=False,
             timeout=300,
         )

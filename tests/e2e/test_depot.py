@@ -51,7 +51,7 @@ def url(depot: Depot, path: str) -> str:
 
 
 def fetch(depot: Depot, path: str, body: bytes | None = None, **headers: str) -> bytes:
-    request = urllib.request.Request(url(depot, path), data=body, headers=headers)  # noqa: S310  # a URL of our own
+    request = urllib.request.Request(url(depot, path), data=body, headers=headers)  # a URL of our own
     with OPENER.open(request, timeout=10) as answer:
         return bytes(answer.read())
 

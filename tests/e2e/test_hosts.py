@@ -1,0 +1,259 @@
+"""The whole path on two real machines: real engine, real Docker, real Ray, real vLLM, a real completion.
+
+One deployment is changed step by step, so the tests run in this order. There is no GPU here: accelerator `cpu`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from localcloud.engine import ensure_environment, ensure_model
+from tests.e2e.deployment import Deployment, chat, fetch
+from tests.paths import ROOT
+from tests.scripts.test_supervise import until
+
+pytestmark = [pytest.mark.root, pytest.mark.engine]
+
+MODEL = "tiny-qwen2"
+NOT_EAGER = ["--max-num-seqs=4", "--kv-cache-memory-bytes=67108864", "--dtype=float32"]
+PREPARED = {f"node-{n}-{step}-run" for n in (0, 1) for step in ("facts", "tuning", "packages", "storage", "lease")}
+INSIDE = ROOT / "localcloud/engine/files/inside.sh"
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory):
+    made = Deployment(tmp_path_factory.mktemp("hosts"), "tandemh", "10.79.0.0/24", ["node-0", "node-1"])
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def one_machine(tmp_path_factory):
+    """What one machine says: the model's greedy text, by vLLM without Tandem."""
+    folder = tmp_path_factory.mktemp("one")
+    shutil.copytree(ensure_model(), folder / "model")
+    shutil.copy(Path(__file__).with_name("greedy.py"), folder)
+    done = subprocess.run(
+        ["bash", str(INSIDE), str(ensure_environment()), str(folder), "python3", "/mnt/greedy.py"],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def containers(deployment, name):
+    """Containers of a machine: name to id."""
+    lines = deployment.ssh(name, "docker ps --format '{{.Names}} {{.ID}}'").splitlines()
+    return dict(line.split() for line in lines)
+
+
+def answer(deployment):
+    out = deployment.outputs()
+    return chat(out["apiUrl"], out["apiKey"], MODEL)
+
+
+def logins(deployment, name):
+    """How many SSH logins a machine has seen."""
+    return int(deployment.ssh(name, "journalctl -b -o cat | grep -c 'Accepted publickey' || true"))
+
+
+def test_a_url_appears_when_a_completion_came_back(deployment):
+    run = deployment.up().good()
+    out = deployment.outputs()
+    assert out["apiUrl"] == f"http://{deployment.machine('node-0').record.address}:8000/v1"
+    assert out["model"] == MODEL
+    # The answer was asked for after the engine was ready, and only then was the URL told.
+    assert run.text.index("node-0-vllm-ready-done created") < run.text.index("answer-asked created")
+    assert re.search(r"nodes=2 accelerators=2", run.text)
+
+
+def test_both_machines_work_on_the_answer(deployment):
+    for name in ("node-0", "node-1"):
+        assert "RayWorkerProc" in deployment.ssh(name, "ps -eo args")
+
+
+def test_greedy_text_equals_one_machines(deployment, one_machine):
+    assert answer(deployment).said == one_machine
+
+
+def test_the_pasted_curl_answers(deployment):
+    """The line as the output gives it, in a shell with the project's environment."""
+    line = deployment.outputs()["curl"].replace("pulumi stack output", "pulumi stack output --stack test")
+    done = subprocess.run(
+        ["bash", "-c", line],
+        env={**deployment.environment, "NO_PROXY": "*"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert json.loads(done.stdout)["choices"][0]["message"]["content"], done.stderr
+
+
+def test_the_gateway_lets_in_only_the_api_and_only_with_the_key(deployment):
+    out = deployment.outputs()
+    url, key = out["apiUrl"], out["apiKey"]
+    root = url.removesuffix("/v1")
+    assert fetch(f"{url}/models", key).code == 200
+    for wrong in (None, "", "x" * 48, key.upper(), key + "x"):
+        reply = fetch(f"{url}/models", wrong)
+        assert (reply.code, json.loads(reply.body)["error"]["code"]) == (401, "invalid_api_key")
+    for path in (
+        "/health",
+        "/metrics",
+        "/version",
+        "/tokenize",
+        "/v1/load_lora_adapter",
+        "/pause",
+        "/",
+        "/v1/../metrics",
+    ):
+        assert fetch(root + path, key).code in (400, 404), path
+
+
+def test_the_engine_itself_is_not_reachable_from_outside(deployment):
+    listening = deployment.ssh("node-0", "ss -Hltn 'sport = :8100'")
+    assert "127.0.0.1:8100" in listening
+    assert "0.0.0.0:8100" not in listening
+
+
+def test_no_secret_stands_in_clear(deployment):
+    """State, logs and files readable by others, process lists, units: on this side and on the machines."""
+    key = deployment.outputs()["apiKey"]
+    private = deployment.site.key.read_text().splitlines()[2]
+    token = deployment.ssh(
+        "node-0",
+        "docker exec test-x true 2>/dev/null; docker exec $(docker ps -qf name=node-0-ray) cat /tandem/ray-token",
+    )
+    assert len(token.strip()) == 48
+    state = "".join(
+        p.read_text(errors="replace") for p in (deployment.folder / "stacks").rglob("*.json*") if p.is_file()
+    )
+    assert "ciphertext" in state or "v1:" in state
+    for secret in (key, private, token.strip()):
+        assert secret not in state
+    for name in ("node-0", "node-1"):
+        seen = deployment.ssh(
+            name,
+            "cat /proc/[0-9]*/cmdline | tr '\\0' ' '; systemctl cat 'tandem-*' 2>/dev/null;"
+            "find / -xdev -path /proc -prune -o -type f -perm -o+r -newer /etc/hostname -size -2M "
+            "-not -path '/var/lib/docker/*' -print0 | xargs -0 cat 2>/dev/null; docker ps -q | xargs docker inspect;"
+            "docker ps -q | xargs -n1 docker logs 2>&1; cat /var/lib/tandem/*/steps/*/*/log",
+        )
+        for secret in (key, private, token.strip()):
+            assert secret not in seen, name
+
+
+def test_an_up_without_changes_runs_nothing_anywhere(deployment):
+    before = [logins(deployment, n) for n in ("node-0", "node-1")]
+    run = deployment.up().good()
+    assert run.changed() == set()
+    # The only logins since are the ones that counted.
+    assert [logins(deployment, n) for n in ("node-0", "node-1")] == [b + 1 for b in before]
+
+
+def test_one_setting_of_the_engine_restarts_only_the_engine(deployment):
+    before = {n: containers(deployment, n) for n in ("node-0", "node-1")}
+    run = deployment.up(serving={"maxModelLen": 256}).good()
+    assert run.changed() == {
+        "node-0-vllm",
+        "node-0-vllm-ready-run",
+        "node-0-vllm-ready-done",
+        "answer-asked",
+    }
+    after = {n: containers(deployment, n) for n in ("node-0", "node-1")}
+    assert after["node-1"] == before["node-1"]
+    assert {n for n in after["node-0"] if after["node-0"][n] != before["node-0"][n]} == {"tandem-test-node-0-vllm"}
+    assert answer(deployment).code == 200
+
+
+def test_a_third_machine_leaves_the_first_two_alone(deployment):
+    """Seen by preview: the steps of the first two machines are the same to the letter."""
+    third = {"name": "node-2", "address": deployment.machine("node-1").record.address.replace(".12", ".13")}
+    deployment.known_hosts.write_text(deployment.site.known_hosts + f"{third['address']} ssh-ed25519 {'A' * 68}\n")
+    steps = deployment.preview(
+        machines=[*deployment.config["machines"], third],
+        serving={"tensorParallelSize": 1, "pipelineParallelSize": 3, "maxModelLen": 256},
+    )
+    deployment.known_hosts.write_text(deployment.site.known_hosts)
+    ops = {step["urn"].rsplit("::", 1)[-1]: step["op"] for step in steps}
+    assert ops["node-2-packages-run"] == "create"
+    assert {ops.get(name, "same") for name in PREPARED} == {"same"}
+    assert {ops[f"node-{n}-ray"] for n in (0, 1)} == {"same"}
+
+
+def test_a_rank_that_dies_comes_back_with_its_group_on_ray(deployment):
+    rank = deployment.ssh("node-1", "pgrep -f ray::RayWorkerProc").split()[0]
+    deployment.ssh("node-1", f"kill -9 {rank}")
+    until(lambda: answer(deployment).code != 200, 120)
+    until(lambda: answer(deployment).code == 200, 240)
+
+
+@pytest.mark.parametrize(
+    ("executor", "tp", "pp"), [("mp", 2, 1), ("mp", 1, 2), ("ray", 1, 2)], ids=["mp-tp2", "mp-pp2", "ray-pp2"]
+)
+def test_every_mode_says_what_one_machine_says(deployment, one_machine, executor, tp, pp):
+    """Tensor parallel and pipeline parallel, with and without Ray. Pipelines don't run eagerly on CPU."""
+    changes = {"executor": executor, "tensorParallelSize": tp, "pipelineParallelSize": pp}
+    if pp == 2:
+        environment = {
+            k: v for k, v in deployment.config["serving"]["environment"].items() if k != "TORCHDYNAMO_DISABLE"
+        }
+        changes |= {"arguments": NOT_EAGER, "environment": environment}
+    deployment.up(serving=changes).good()
+    assert answer(deployment).said == one_machine
+    if executor == "mp":
+        assert not any("ray" in c for n in ("node-0", "node-1") for c in containers(deployment, n))
+
+
+def test_a_rank_that_dies_comes_back_with_its_group_without_ray(deployment):
+    deployment.up(serving={"executor": "mp"}).good()
+    engine = "docker exec tandem-test-node-1-vllm pgrep -f 'vllm serve'"
+    first = deployment.ssh("node-1", engine).split()[0]
+    deployment.ssh("node-1", f"docker exec tandem-test-node-1-vllm kill -9 {first}")
+    until(lambda: "lost rank [1]" in deployment.ssh("node-0", "docker logs tandem-test-node-0-vllm 2>&1"), 60)
+    until(lambda: answer(deployment).code == 200, 240)
+
+
+def test_an_engine_that_says_healthy_and_cannot_answer_is_not_ready(deployment):
+    """A pipeline run eagerly loads, answers /health with 200, and dies on its first request."""
+    run = deployment.up(serving={"executor": "mp", "tensorParallelSize": 1, "pipelineParallelSize": 2}).bad()
+    assert "node-0-vllm-ready-done created" not in run.text
+    assert re.search(
+        r"vllm-ready: the engine (ended before its first completion|is up but its first completion failed): ", run.text
+    )
+    assert "AssertionError" in run.text
+
+
+def test_an_engine_that_ends_while_loading_says_why(deployment):
+    run = deployment.up(serving={"executor": "mp", "arguments": ["--max-model-len=999999", "--enforce-eager"]}).bad()
+    assert "the engine ended before its first completion" in run.text
+    assert re.search(r"max_model_len|999999", run.text)
+
+
+def test_a_port_that_is_taken_is_named(deployment):
+    deployment.ssh("node-0", "systemd-run --unit=squatter python3 -m http.server 8107 --bind 127.0.0.1")
+    run = deployment.up(serving={"executor": "mp", "port": 8107}).bad()
+    deployment.ssh("node-0", "systemctl stop squatter")
+    assert re.search(r"[Aa]ddress already in use", run.text)
+
+
+def test_destroy_works_when_a_machine_is_gone_and_cleans_the_other(deployment):
+    deployment.machine("node-1").kill()
+    run = deployment.destroy().good()
+    assert re.search(r"node-1 .*not reached.*nothing was removed there", run.text)
+    left = deployment.ssh(
+        "node-0",
+        "docker ps -aq; ls /var/lib/tandem /mnt/tandem 2>/dev/null; systemctl list-units --no-legend 'tandem*'",
+    )
+    assert left.strip() == ""
+    assert "kept the packages" in run.text
