@@ -28,7 +28,8 @@ def environment() -> dict[str, str]:
 
     """
     choice = choose(download=False)
-    result = {"PULUMI_SKIP_UPDATE_CHECK": "1"}
+    # Stack files name keys and host keys of the local machines below the state's folder.
+    result = {"PULUMI_SKIP_UPDATE_CHECK": "1", "TANDEM_STATE": str(state_dir().parent)}
     if choice.directory is None:
         if not all(part.present() for part in wanted(())) or not (tools_dir() / "bin" / "pulumi").exists():
             raise ToolchainError(explain(choice))
