@@ -58,7 +58,7 @@ def test_a_missing_file_is_found(model):
 
 def test_every_byte_read_is_told(model):
     folder, files = model
-    seen = []
+    seen: list[int] = []
     list(wrong_files(folder, files, seen.append))
     assert sum(seen) == len(DATA) + 2
 
