@@ -155,7 +155,7 @@ def test_a_deployment_lives_on_real_machines(service: Service, tmp_path: Path) -
     assert not opens(eip["EipAddress"], 22)
 
     # Power: a machine that switches itself off is seen, starts again with its disk, and user data does not run again.
-    world.ssh(public, "systemd-run --on-active=1 systemctl poweroff")
+    world.ssh(public, "systemd-run --timer-property=AccuracySec=1ms --on-active=1 systemctl poweroff")
     world.until(machines[0], "Stopped")
     call("Ecs", "StartInstance", InstanceId=machines[0])
     world.until(machines[0], "Running")
