@@ -67,6 +67,10 @@ class Deployment:
         self.environment["PULUMI_BACKEND_URL"] = f"file://{folder / 'stacks'}"
         self.config = self._base(names)
         self.pulumi("stack", "init", "test").good()
+        # Pulumi writes the salt beside the program; it belongs to the configuration that the tests use.
+        written = program / "Pulumi.test.yaml"
+        self.salt = yaml.safe_load(written.read_text()) if written.exists() else {}
+        written.unlink(missing_ok=True)
 
     def _base(self, names: list[str]) -> dict[str, Any]:
         """Pulumi.hosts.yaml on this network, with every part a mapping that tests may change."""
@@ -114,7 +118,7 @@ class Deployment:
     def write(self, config: dict[str, Any]) -> None:
         # JSON is YAML, and has no anchors, which Pulumi's reader would mind.
         namespaced = {f"tandem:{k}": v for k, v in config.items()}
-        self.config_file.write_text(json.dumps({"config": namespaced}, indent=1))
+        self.config_file.write_text(json.dumps({**self.salt, "config": namespaced}, indent=1))
 
     def command(self, *words: str) -> list[str]:
         return ["pulumi", "--non-interactive", "--color", "never", *words]

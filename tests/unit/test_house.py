@@ -1,0 +1,72 @@
+"""The house keeps its order: who may import whom, who reads configuration, how long a file may be."""
+
+import ast
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.paths import ROOT
+
+LONGEST = 420
+"""Lines of a file that a reader can hold in the head."""
+
+
+def tracked(*patterns):
+    listed = subprocess.run(["git", "ls-files", *patterns], cwd=ROOT, capture_output=True, text=True, check=True)
+    return [ROOT / line for line in listed.stdout.splitlines() if (ROOT / line).exists()]
+
+
+def imports(path: Path) -> set[str]:
+    """Top-level names of what a file imports, wherever the import stands."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+OURS = {"components", "stacks", "planner", "toolchain", "localcloud"}
+ALLOWED = {
+    "components": {"components", "planner"},
+    "stacks": {"stacks", "components", "planner"},
+    "planner": {"planner"},
+    "toolchain": {"toolchain"},
+    "localcloud": {"localcloud"},
+}
+
+
+@pytest.mark.parametrize("room", sorted(ALLOWED))
+def test_arrows_run_one_way(room):
+    for path in tracked(f"{room}/*.py"):
+        assert imports(path) & OURS <= ALLOWED[room], path
+
+
+def test_only_remote_runs_commands():
+    users = {p.relative_to(ROOT) for p in tracked("*.py") if "pulumi_command" in imports(p)}
+    outside = {p for p in users if p.parts[:2] != ("components", "remote") and p.parts[0] != "tests"}
+    assert users
+    assert not outside
+
+
+def test_the_planner_knows_no_pulumi():
+    assert not [p for p in tracked("planner/*.py") if any(n.startswith("pulumi") for n in imports(p))]
+
+
+def test_only_the_settings_read_configuration():
+    readers = {str(p.relative_to(ROOT)) for p in tracked("*.py") if "pulumi.Config(" in p.read_text()}
+    assert {r for r in readers if not r.startswith("tests/")} == {"stacks/settings.py"}
+
+
+def test_scripts_stop_at_the_first_mistake():
+    for path in tracked("*.sh", ".ci/run"):
+        text = path.read_text()
+        strict = "set -eu" if text.startswith("#!/bin/sh") else "set -euo pipefail"
+        assert strict in text or "lib.sh" in text, path
+
+
+def test_files_fit_into_a_head():
+    long = {p.name: n for p in tracked("*.py", "*.sh") if (n := len(p.read_text().splitlines())) > LONGEST}
+    assert not long
