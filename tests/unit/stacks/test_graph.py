@@ -57,6 +57,7 @@ def graph(monkeypatch, tmp_path, machines=2, executor="ray", **changes):
         values(
             machines=[{"name": f"n{i}", "address": a} for i, a in enumerate(addresses)],
             ssh={"privateKeyFile": str(key), "knownHostsFile": str(known)},
+            images={"engine": "registry/vllm-with-ray:1"},
             serving={"tensorParallelSize": machines, "executor": executor, **changes},
         )
     )

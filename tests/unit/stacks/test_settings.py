@@ -20,7 +20,7 @@ def values(**changes: Any) -> dict[str, str]:
         "accelerator": {"kind": "cpu"},
         "model": {"source": "huggingface", "id": "owner/Model-7B"},
         "storage": {"server": "nas"},
-        "serving": {"tensorParallelSize": 2},
+        "serving": {"tensorParallelSize": 2, "executor": "mp"},
     }
     base.update(changes)
     return {k: v if isinstance(v, str) else json.dumps(v) for k, v in base.items() if v is not None}
@@ -67,6 +67,7 @@ def test_defaults_fill_what_is_not_said():
             {"serving": {"tensorParallelSize": 4}},
             ["4 x pipelineParallelSize 1 = 4", "2 accelerators", "works: tensorParallelSize 2, pipelineParallelSize 1"],
         ),
+        ({"serving": {"tensorParallelSize": 2, "executor": "ray"}}, ["holds no Ray", "serving.executor to mp"]),
         ({"gateway": {"port": 8100}}, ["both 8100", "serving.port to 8200"]),
         ({"gateway": {"allowedCidrs": ["10.0.0.0/33"]}}, ["gateway.allowedCidrs", "203.0.113.0/24"]),
         ({"storage": {"server": "nas", "mountPoint": "mnt"}}, ["storage.mountPoint", "/mnt"]),
