@@ -135,6 +135,16 @@ class ImageSettings(_Model):
     gateway: str = Field(versions.GATEWAY_IMAGE, description="the gateway's image: any nginx")
     mounts: tuple[str, ...] = Field((), description="folders mounted into every container: source:target[:ro]")
 
+    @field_validator("mounts")
+    @classmethod
+    def _mounts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for mount in value:
+            if not re.fullmatch(r"/[^:]*:/[^:]*(:ro)?", mount):
+                raise ValueError(
+                    f"{mount!r} is no mount; write /on/the/machine:/in/the/container, with :ro if read-only"
+                )
+        return value
+
 
 class GatewaySettings(_Model):
     """What the outside reaches."""

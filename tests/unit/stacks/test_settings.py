@@ -70,6 +70,7 @@ def test_defaults_fill_what_is_not_said():
         ({"serving": {"tensorParallelSize": 2, "executor": "ray"}}, ["holds no Ray", "serving.executor to mp"]),
         ({"gateway": {"port": 8100}}, ["both 8100", "serving.port to 8200"]),
         ({"gateway": {"allowedCidrs": ["10.0.0.0/33"]}}, ["gateway.allowedCidrs", "203.0.113.0/24"]),
+        ({"images": {"mounts": ["data:/data"]}}, ["images.mounts", "'data:/data' is no mount", ":ro"]),
         ({"storage": {"server": "nas", "mountPoint": "mnt"}}, ["storage.mountPoint", "/mnt"]),
     ],
 )
