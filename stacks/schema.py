@@ -215,8 +215,8 @@ class Settings(_Model):
     def _ray_is_in_the_image(self) -> Self:
         if self.serving.executor == "ray" and self.images.engine == versions.VLLM_IMAGE:
             raise ValueError(
-                f"serving.executor: the image {versions.VLLM_IMAGE} holds no Ray; set serving.executor to mp, which needs "
-                "none, or images.engine to an image with Ray (docs/images.md)"
+                f"serving.executor: the image {versions.VLLM_IMAGE} holds no Ray; set serving.executor to mp, "
+                "which needs none, or images.engine to an image with Ray (docs/images.md)"
             )
         return self
 
