@@ -153,7 +153,9 @@ class Deployment:
             timeout=300,
             check=False,
         )
-        steps: list[dict[str, Any]] = json.loads(done.stdout)["steps"]
+        told = json.loads(done.stdout)
+        assert done.returncode == 0, [d["message"] for d in told.get("diagnostics") or []]
+        steps: list[dict[str, Any]] = told["steps"]
         return steps
 
     def destroy(self) -> Run:

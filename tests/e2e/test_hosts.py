@@ -217,7 +217,7 @@ def test_every_mode_says_what_one_machine_says(deployment, one_machine, executor
 
 def test_a_rank_that_dies_comes_back_with_its_group_without_ray(deployment):
     deployment.up(serving={"executor": "mp"}).good()
-    engine = "docker exec tandem-test-node-1-vllm pgrep -f 'vllm serve'"
+    engine = "docker exec tandem-test-node-1-vllm pgrep -f 'bin/vllm serve'"
     first = deployment.ssh("node-1", engine).split()[0]
     deployment.ssh("node-1", f"docker exec tandem-test-node-1-vllm kill -9 {first}")
     until(lambda: "lost rank [1]" in deployment.ssh("node-0", "docker logs tandem-test-node-0-vllm 2>&1"), 60)
@@ -231,7 +231,6 @@ def test_an_engine_that_says_healthy_and_cannot_answer_is_not_ready(deployment):
     assert re.search(
         r"vllm-ready: the engine (ended before its first completion|is up but its first completion failed): ", run.text
     )
-    assert "AssertionError" in run.text
 
 
 def test_an_engine_that_ends_while_loading_says_why(deployment):

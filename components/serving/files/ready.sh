@@ -11,11 +11,11 @@ began=$SECONDS
 
 log() { docker logs --tail "${1:-40}" "$CONTAINER" 2>&1 || true; }
 exits() { docker logs "$CONTAINER" 2>&1 | grep -c '^tandem: engine exited' || true; }
-# What a reader needs of an engine's last words: the error itself, not the farewells after it.
+# What a reader needs of an engine's last words: the first error since its last start; the rest follows from it.
 reason() {
-  log 400 | plain |
+  log 2000 | plain | awk '/^tandem: the group is whole/ {text = ""} {text = text $0 "\n"} END {printf "%s", text}' |
     grep -E '^([A-Za-z_.]*(Error|Exception|Interrupt)\b.*: |.*(error: |No available memory|address already in use))' |
-    grep -vE 'Engine core initialization failed|EngineDeadError|cancelled' | tail -n 1 | cut -c1-400 || true
+    grep -vE 'Engine core initialization failed|EngineDeadError|cancelled' | head -n 1 | cut -c1-400 || true
 }
 
 # The engine's log as a reader wants it: no colours, no process names, no time stamps.
@@ -47,7 +47,7 @@ while :; do
     # It came up and can't answer: give it a moment to end by itself, then say so.
     for ((n = 0; n < 30 && $(exits) == before; n++)); do sleep 1; done
     log 60
-    fail "the engine is up but its first completion failed: $(reason); its health page would have said ready"
+    fail "the engine is up but its first completion failed: $(reason); its health page says ready all the same; a rank on another machine may have failed first: see docker logs there"
   fi
   if [[ $code =~ ^4 ]]; then
     fail "the engine refused a chat (HTTP $code): $(head -c 300 "$answer")"

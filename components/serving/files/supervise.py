@@ -263,6 +263,17 @@ class RayCluster:
         """Ray frees what a driver held when the driver ends."""
 
 
+def reap_orphans(engine: subprocess.Popen[bytes]) -> None:
+    """As a container's first process we inherit the engine's lost children; the dead among them are taken in."""
+    if os.getpid() != 1:
+        return
+    with contextlib.suppress(ChildProcessError):
+        while found := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            if found.si_pid == engine.pid and engine.poll() is not None:
+                continue  # poll() has taken it in
+            os.waitpid(found.si_pid, 0)
+
+
 def end(engine: subprocess.Popen[bytes]) -> None:
     """Ends the engine with all its processes: kindly, then not."""
     for number, patience in ((signal.SIGTERM, GRACE), (signal.SIGKILL, 10.0)):
@@ -273,22 +284,12 @@ def end(engine: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
             engine.poll()
+            reap_orphans(engine)  # a dead process that nobody took in still counts as one of the group
             try:
                 os.killpg(engine.pid, 0)
             except ProcessLookupError:
                 return
             time.sleep(0.1)
-
-
-def reap_orphans(engine: subprocess.Popen[bytes]) -> None:
-    """As a container's first process we inherit the engine's lost children; the dead among them are taken in."""
-    if os.getpid() != 1:
-        return
-    with contextlib.suppress(ChildProcessError):
-        while found := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-            if found.si_pid == engine.pid:
-                return  # its exit code is for poll()
-            os.waitpid(found.si_pid, 0)
 
 
 def supervise(group: Group, command: list[str]) -> NoReturn:
