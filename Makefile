@@ -27,8 +27,8 @@ down: ## All of it away again
 	@$(WITH_ENV) if pulumi stack select $(STACK) >/dev/null 2>&1; then pulumi destroy --stack $(STACK) --yes --skip-preview; fi
 	@$(PYTHON) -m localcloud.hosts stop
 
-test: setup ## All tests
-	@$(PYTHON) -m pytest
+test: setup ## All tests; LONG=1 adds the long ones
+	@$(PYTHON) -m pytest -n 2 --dist loadfile --durations 15 -m "$(if $(LONG),,not long)"
 
 check: setup ## ruff, mypy --strict, shellcheck, gofmt and vet
 	@.venv/bin/ruff format --check .
@@ -37,7 +37,7 @@ check: setup ## ruff, mypy --strict, shellcheck, gofmt and vet
 	@shellcheck $(SHELL_FILES)
 
 bench: setup ## Ratios of times within one run
-	@$(PYTHON) -m pytest tests/bench --benchmark -s
+	@$(PYTHON) -m pytest tests/bench --benchmark -s -p no:xdist
 
 lock: ## requirements.lock anew from pyproject.toml
 	@$${TANDEM_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/tandem}/uv/0.13.9/bin/uv pip compile -q pyproject.toml --group dev \
