@@ -1,0 +1,35 @@
+"""The planner's command line: `python -m planner --help`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser
+
+from planner import command_memory
+from planner.refusal import Refusal
+
+COMMANDS = {"memory": command_memory}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command; 2 and one sentence on stderr (JSON on stdout with --json) when it is refused."""
+    parser = ArgumentParser(
+        prog="python -m planner", description="Does a model fit, how is it split, what does it cost?"
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, module in COMMANDS.items():
+        module.add_arguments(commands.add_parser(name, help=(module.__doc__ or "").splitlines()[0]))
+    options = parser.parse_args(arguments)
+    try:
+        print(COMMANDS[options.command].run(options))
+    except Refusal as refusal:
+        if options.json:
+            print(json.dumps({"refusal": refusal.as_dict()}, indent=2))
+        print(f"refused ({refusal.code}): {refusal}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,136 @@
+"""The peak of activations in vLLM's profiling run: what is alive at once, tensor by tensor.
+
+Source: vllm 0.24.0, v1/worker/gpu_model_runner.py and v1/worker/gpu/model_runner.py (profile_run, _dummy_sampler_run),
+v1/sample/ops/topk_topp_sampler.py and topk_topp_triton.py, layers/attention/mla_attention.py (forward_impl),
+fused_moe/modular_kernel.py (_allocate_buffers) and fused_moe/experts/triton_moe.py (workspace_shapes).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from planner.device import Device
+from planner.engine import EngineArguments, EngineVersion
+from planner.model import Experts, LatentAttention, Model
+from planner.parallelism import padded_vocab
+from planner.split import Split
+
+FP32 = 4
+MLA_WORKSPACE_TOKENS = 64 * 1024
+"""determine_chunked_prefill_workspace_size: at most 64k tokens of up-projected context."""
+SORTED_BELOW = 8
+"""Requests below which top-p sorts the logits instead of the Triton kernel (apply_top_k_top_p)."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The profiling run of one rank, in bytes.
+
+    Attributes:
+        forward: peak while the layers run.
+        sampling: peak while a token is drawn for every request; 0 before the last stage.
+    """
+
+    forward: int
+    sampling: int
+
+    @property
+    def peak(self) -> int:
+        """What the engine keeps free for activations."""
+        return max(self.forward, self.sampling)
+
+
+def profile(
+    model: Model, split: Split, layers: range, arguments: EngineArguments, *, version: EngineVersion, device: Device
+) -> Profile:
+    """What the profiling run of the stage that holds `layers` needs."""
+    tokens, unit = arguments.max_num_batched_tokens, model.dtype_bytes
+    hidden = tokens * model.hidden * unit
+    routed = [i for i in layers if not model.dense[i]]
+    workspace = _expert_workspace(model.experts, model, split, arguments) if routed and model.experts else 0
+    # The scratch is made by the first layer that needs it; dense layers come before it.
+    scratch = [workspace if routed and i >= routed[0] else 0 for i in range(layers.stop)]
+    # The buffers that a later stage receives into are made during the first runner's profile, and stay.
+    received = 0 if layers.start == 0 or version.second_runner(model) else 2 * hidden
+    forward = received + max(scratch[i] + _layer_peak(model, split, arguments, i) for i in _samples(model, layers))
+    sampling = 0
+    if layers.stop == model.layers:
+        sampling = received + workspace + hidden + _sampler(model, arguments, version, device)
+    return Profile(forward, sampling)
+
+
+def _samples(model: Model, layers: range) -> list[int]:
+    """One layer of each kind; the rest need the same."""
+    seen: dict[tuple[str, bool], int] = {}
+    for i in layers:
+        seen.setdefault((model.kinds[i], model.dense[i]), i)
+    return list(seen.values())
+
+
+def _layer_peak(model: Model, split: Split, arguments: EngineArguments, index: int) -> int:
+    """The larger of the layer's two halves.
+
+    In eager mode the layer's input lives until the layer returns, beside its normalized copy and the residual;
+    compiled, the input's buffer is used again. A tensor-parallel sum needs one output more.
+    """
+    tokens, unit, tp = arguments.max_num_batched_tokens, model.dtype_bytes, split.tensor
+    hidden = tokens * model.hidden * unit
+    kept = (3 if arguments.enforce_eager else 2) * hidden
+    summed = hidden if tp > 1 else 0
+    if model.kinds[index] == "linear" and model.linear is not None:
+        keys, values = model.linear.key_heads * model.linear.key_dim, model.linear.value_heads * model.linear.value_dim
+        mixing = tokens * unit * (2 * (2 * keys + 2 * values) + 2 * values) // tp + hidden
+    elif isinstance(a := model.attention, LatentAttention):
+        mixing = _latent_peak(a, tokens, unit, split, arguments) - hidden
+    else:
+        queries, pairs = a.heads // tp * a.head_dim, 2 * max(1, a.kv_heads // tp) * a.head_dim
+        norm = queries + pairs // 2 if a.qk_norm == "head" else 0
+        gate = queries if a.output_gate else 0
+        mixing = tokens * unit * (queries + gate + pairs + queries + norm) + hidden
+    e = model.experts
+    if e is None or model.dense[index]:
+        mlp = tokens * unit * 3 * model.intermediate // tp + hidden
+    else:
+        logits = tokens * e.count * FP32
+        mlp = 2 * hidden + logits + tokens * unit * 3 * e.shared_intermediate // tp
+    return kept + summed + max(mixing, mlp)
+
+
+def _latent_peak(a: LatentAttention, tokens: int, unit: int, split: Split, arguments: EngineArguments) -> int:
+    """MLA's tensors, and the up-projected context of which the profile pretends the largest."""
+    heads = a.heads // split.tensor
+    context = min(
+        max(8 * arguments.max_model_len, 4 * arguments.max_num_seqs * arguments.block_size), MLA_WORKSPACE_TOKENS
+    )
+    context = max(context, arguments.max_num_seqs * arguments.block_size)
+    compressed = (a.query_lora_rank or 0) * 2 + a.kv_lora_rank * 2 + a.rope_dim
+    own = heads * (a.nope_dim + a.rope_dim) + heads * a.value_dim + compressed
+    return context * heads * (a.nope_dim + a.value_dim) * unit + tokens * own * unit
+
+
+def _expert_workspace(e: Experts, model: Model, split: Split, arguments: EngineArguments) -> int:
+    """The experts' shared scratch, which stays once it is made."""
+    part = e.intermediate if arguments.expert_parallel else e.intermediate // split.tensor
+    rows = arguments.max_num_batched_tokens * e.per_token
+    if model.quantization.method == "fp8_block":
+        # DeepGEMM pads every expert's rows to 128 (compute_aligned_M).
+        rows += 127 * min(e.count, rows)
+    first, second = max(part, model.hidden), max(2 * part, model.hidden)
+    return rows * (first + second) * 2
+
+
+def _sampler(model: Model, arguments: EngineArguments, version: EngineVersion, device: Device) -> int:
+    """Logits and the sampler's copies of them, for one token of every request."""
+    requests = min(arguments.max_num_seqs, arguments.max_num_batched_tokens)
+    states = requests * model.hidden * model.dtype_bytes
+    logits = requests * padded_vocab(model.vocab) * model.dtype_bytes
+    wide = requests * model.vocab * FP32
+    if version.second_runner(model):
+        # One 32-bit copy, changed in place; then block-wise maxima (gumbel.py).
+        return states + logits + wide
+    # hidden states of the sampled tokens, their random stand-in; 32-bit logits, probabilities, exponential noise
+    total = 2 * states + logits + 3 * wide
+    if requests < SORTED_BELOW or not version.sampler_buffer:
+        return total + 2 * wide  # sorted logits' 64-bit indices
+    programs = min(1 << (min(device.multiprocessors, requests) - 1).bit_length(), device.multiprocessors)
+    return total + programs * model.vocab * FP32

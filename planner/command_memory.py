@@ -1,0 +1,93 @@
+"""`python -m planner memory`: what an engine started with exactly these arguments will report. A stable call."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser, Namespace
+from dataclasses import replace
+from pathlib import Path
+
+from planner.config import DTYPE_BYTES, load_config, parse_model
+from planner.device import device_of_memory
+from planner.engine import COUNTED, NEUTRAL, resolve_arguments, vllm_version
+from planner.memory import GIB, Memory, memory
+from planner.model import Model
+from planner.refusal import Refusal
+from planner.rules import check_device, check_split
+from planner.split import Split
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declares the command's arguments."""
+    parser.add_argument("--config", required=True, type=Path, help="the model's config.json, or its folder")
+    parser.add_argument("--gpu-memory-mib", required=True, type=int, help="total memory as nvidia-smi reports it")
+    parser.add_argument("--tensor-parallel-size", type=int, default=1)
+    parser.add_argument("--pipeline-parallel-size", type=int, default=1)
+    parser.add_argument("--engine", choices=["vllm"], default="vllm")
+    parser.add_argument("--engine-version", default="0.24.0")
+    parser.add_argument("--compute-capability", type=float, default=None, help="such as 9.0; known GPUs need none")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="an engine argument")
+    parser.add_argument(
+        "--usage", choices=["offline", "server"], default="offline",
+        help="how the engine is started: vllm.LLM (offline, as the published measurements) or vllm serve",
+    )  # fmt: skip
+    parser.add_argument("--nvlink-multicast", action="store_true", help="NCCL uses NVLink multicast (NVLS)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(options: Namespace) -> str:
+    """Counts and formats.
+
+    Raises:
+        Refusal: what was asked can't work.
+    """
+    given = _pairs(options.set)
+    model = _typed(parse_model(load_config(options.config)), given)
+    device = device_of_memory(options.gpu_memory_mib, options.compute_capability)
+    version = vllm_version(options.engine_version)
+    arguments = resolve_arguments(model, device, version, given, options.usage)
+    split = Split(options.tensor_parallel_size, options.pipeline_parallel_size, arguments.expert_parallel)
+    check_device(model, device, version)
+    check_split(model, split)
+    result = memory(model, split, device, version, arguments, multicast=options.nvlink_multicast)
+    return json.dumps(result.as_dict(), indent=2) if options.json else _table(result)
+
+
+def _pairs(texts: list[str]) -> dict[str, str]:
+    pairs = {}
+    for text in texts:
+        name, separator, value = text.partition("=")
+        if not separator or not name:
+            raise Refusal(
+                "bad_argument", "--set", f"{text[:60]!r} isn't KEY=VALUE", "such as --set max_model_len=32768"
+            )
+        name = name.strip().replace("-", "_")
+        if name not in COUNTED and name not in NEUTRAL and name != "env":
+            pairs[name] = value  # refused with its neighbours by resolve_arguments
+        pairs[name] = value
+    return pairs
+
+
+def _typed(model: Model, given: dict[str, str]) -> Model:
+    """The model with the type that `dtype` asks for; float32 checkpoints are served in 16 bits unless it does."""
+    dtype = given.get("dtype", "auto")
+    dtype = {"half": "float16", "float": "float32"}.get(dtype, dtype)
+    if dtype == "auto":
+        dtype = "bfloat16" if model.dtype == "float32" else model.dtype
+    if dtype not in DTYPE_BYTES:
+        raise Refusal("bad_argument", "dtype", f"is {dtype[:40]!r}", f"one of auto, {', '.join(DTYPE_BYTES)}")
+    return replace(model, dtype=dtype, dtype_bytes=DTYPE_BYTES[dtype])
+
+
+def _table(result: Memory) -> str:
+    lines = [f"{'stage':>5} {'layers':>9} {'weights':>9} {'activ.':>8} {'other':>7} {'graphs':>7} {'KV cache':>9}  GiB"]
+    for r in result.ranks:
+        lines.append(
+            f"{r.stage:>5} {f'{r.layers[0]}-{r.layers[1] - 1}':>9} {r.weights / GIB:>9.2f} {r.activations / GIB:>8.2f} "
+            f"{r.overhead / GIB:>7.2f} {r.graphs / GIB:>7.2f} {r.kv_cache / GIB:>9.2f}"
+        )
+    lines.append(
+        f"KV cache {result.kv_cache_tokens:,} tokens, {result.max_concurrency:.2f} requests of "
+        f"{result.max_model_len:,} tokens at once"
+    )
+    return "\n".join(lines)

@@ -1,0 +1,86 @@
+"""Accelerators: from the catalog, or from what nvidia-smi reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from planner.refusal import Refusal
+
+MIB = 2**20
+RESERVED = 0.0087
+"""Share of its memory that a GPU's driver keeps from programs: the mean over the catalog, for GPUs not in it."""
+
+
+@dataclass(frozen=True)
+class Device:
+    """One accelerator.
+
+    Attributes:
+        total: bytes that a program can have (cudaMemGetInfo's total).
+        capability: CUDA compute capability; None for other makes.
+        multiprocessors: streaming multiprocessors.
+        bandwidth: bytes/s of its memory.
+        flops: dense 16-bit operations a second.
+        switch: whether all accelerators of a machine reach each other through a switch.
+        link: bytes/s to another accelerator of the machine, one way.
+    """
+
+    name: str
+    total: int
+    capability: float | None
+    multiprocessors: int
+    bandwidth: float
+    flops: float
+    switch: bool
+    link: float
+
+    @property
+    def ascend(self) -> bool:
+        """Whether it is an Ascend NPU."""
+        return self.name.startswith("Ascend")
+
+
+@cache
+def _entries() -> dict[str, dict[str, Any]]:
+    loaded: dict[str, dict[str, Any]] = yaml.safe_load((Path(__file__).with_name("data") / "gpus.yaml").read_text())
+    return loaded
+
+
+@cache
+def device(name: str) -> Device:
+    """An accelerator of the catalog, by name.
+
+    Raises:
+        Refusal: `unknown_gpu`.
+    """
+    entry = _entries().get(name)
+    if entry is None:
+        raise Refusal("unknown_gpu", "gpu", f"{name[:60]!r} isn't in the catalog", f"one of {', '.join(_entries())}")
+    return Device(
+        name, entry["usable_mib"] * MIB, entry["capability"], entry["sms"], entry["bandwidth_gbs"] * 1e9,
+        entry["tflops"] * 1e12, entry["link"] == "nvswitch", entry["link_gbs"] * 1e9,
+    )  # fmt: skip
+
+
+def device_of_memory(memory_mib: int, capability: float | None = None) -> Device:
+    """The accelerator of which nvidia-smi reports this total; one that no entry fits loses the catalog's mean share."""
+    if not 1024 <= memory_mib <= 2**21:
+        raise Refusal(
+            "bad_argument", "gpu-memory-mib", f"is {memory_mib}", "give MiB as nvidia-smi reports them, such as 81559"
+        )
+    for name, entry in _entries().items():
+        same = capability is None or entry["capability"] == capability
+        if same and abs(entry["memory_mib"] - memory_mib) <= 8:
+            return device(name)
+    usable = int(memory_mib * (1 - RESERVED)) * MIB
+    return Device("unlisted", usable, 9.0 if capability is None else capability, 132, 1e12, 1e14, False, 32e9)
+
+
+def device_names() -> tuple[str, ...]:
+    """Every accelerator of the catalog."""
+    return tuple(_entries())

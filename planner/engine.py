@@ -1,0 +1,251 @@
+"""The engine's versions and arguments: defaults as the engine itself sets them."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from planner.device import Device
+from planner.model import Model
+from planner.refusal import Change, Refusal
+
+Usage = Literal["offline", "server"]
+"""offline: `vllm.LLM(...)`; server: `vllm serve`. They differ in max_num_batched_tokens' default."""
+
+
+@dataclass(frozen=True)
+class EngineVersion:
+    """What one version does; the fields are described in data/engines.yaml."""
+
+    version: str
+    utilization: float
+    capability: tuple[float, float]
+    v2_runner: tuple[str, ...] | Literal["all", "none"]
+    max_split: int | None
+    graph_estimate: Literal["none", "v1", "all"]
+    whole_context: bool
+    hybrid_groups: bool
+    sampler_buffer: bool
+
+    def second_runner(self, model: Model) -> bool:
+        """Whether the second model runner serves this model."""
+        if isinstance(self.v2_runner, str):
+            return self.v2_runner == "all"
+        return model.architecture in self.v2_runner
+
+
+@dataclass(frozen=True)
+class EngineArguments:
+    """The arguments that decide memory, each with its value in effect.
+
+    Attributes:
+        kv_bytes: bytes of one KV element.
+        block_size: tokens of a KV block.
+        kv_cache_memory: bytes given by hand, which skips the estimate.
+        graph_sizes: how many batch sizes are captured; 0 when eager.
+        graph_largest: the largest captured batch, in tokens.
+    """
+
+    max_model_len: int
+    fit_model_len: bool
+    enforce_eager: bool
+    kv_bytes: int
+    block_size: int
+    utilization: float
+    max_num_batched_tokens: int
+    max_num_seqs: int
+    kv_cache_memory: int | None
+    blocks_override: int | None
+    hybrid_groups: bool
+    graph_sizes: int
+    graph_largest: int
+    expert_parallel: bool
+
+    def with_model_len(self, length: int) -> EngineArguments:
+        """The same with another context length."""
+        return replace(self, max_model_len=length)
+
+
+NEUTRAL = frozenset((
+    "seed", "trust_remote_code", "served_model_name", "enable_prefix_caching", "enable_chunked_prefill",
+    "load_format", "host", "port", "api_key", "tokenizer", "tokenizer_mode", "revision", "download_dir",
+    "distributed_executor_backend", "disable_log_requests", "skip_tokenizer_init", "uvicorn_log_level",
+    "reasoning_parser", "tool_call_parser", "enable_auto_tool_choice", "chat_template", "generation_config",
+    "swap_space", "safetensors_load_strategy", "disable_custom_all_reduce", "scheduling_policy", "async_scheduling",
+    "limit_mm_per_prompt", "model", "enable_log_requests", "disable_log_stats", "max_logprobs",
+    "tensor_parallel_size", "pipeline_parallel_size", "nnodes", "node_rank", "master_addr", "master_port",
+    "headless",
+))  # fmt: skip
+"""Arguments that change no memory that the planner counts, or that have an option of their own."""
+
+COUNTED = (
+    "max_model_len", "enforce_eager", "kv_cache_dtype", "block_size", "gpu_memory_utilization",
+    "max_num_batched_tokens", "max_num_seqs", "kv_cache_memory_bytes", "num_gpu_blocks_override",
+    "disable_hybrid_kv_cache_manager", "enable_expert_parallel", "dtype", "quantization", "max_cudagraph_capture_size",
+)  # fmt: skip
+
+KV_DTYPES = {
+    "auto": 0, "bfloat16": 2, "float16": 2, "fp8": 1, "fp8_e4m3": 1, "fp8_e5m2": 1, "fp8_inc": 1, "int8": 1
+}  # fmt: skip
+"""Bytes of a KV element; 0: the model's own type."""
+
+
+@cache
+def _versions() -> dict[str, dict[str, Any]]:
+    loaded = yaml.safe_load((Path(__file__).with_name("data") / "engines.yaml").read_text())
+    versions: dict[str, dict[str, Any]] = loaded["vllm"]
+    return versions
+
+
+@cache
+def vllm_version(version: str) -> EngineVersion:
+    """The rules that a vLLM version follows.
+
+    Raises:
+        Refusal: `unknown_engine_version` for one older than the oldest known, or no version at all.
+    """
+    known = {name: _number(name) for name in _versions()}
+    asked = _number(version)
+    earlier = [name for name, number in known.items() if number <= asked] if asked else []
+    if not earlier:
+        first = min(known, key=lambda name: known[name])
+        raise Refusal(
+            "unknown_engine_version", "engine_version", f"{version[:40]!r} is no vLLM version the planner knows",
+            f"use {first} or later, such as 0.24.0", (Change("engine_version", "0.24.0"),),
+        )  # fmt: skip
+    name = max(earlier, key=lambda n: known[n])
+    entry = _versions()[name]
+    low, high = (float(c) for c in entry["capability"])
+    runner = entry["v2_runner"]
+    return EngineVersion(
+        version=name, utilization=entry["utilization"], capability=(low, high),
+        v2_runner=tuple(runner) if isinstance(runner, list) else runner,
+        max_split=entry["max_split_mib"] * 2**20 or None, graph_estimate=entry["graph_estimate"],
+        whole_context=entry["whole_context"], hybrid_groups=entry["hybrid_groups"],
+        sampler_buffer=entry["sampler_buffer"],
+    )  # fmt: skip
+
+
+def _number(version: str) -> tuple[int, ...]:
+    parts = version.removeprefix("v").split("+")[0].split(".")[:3]
+    return tuple(int(p) for p in parts) if len(parts) >= 2 and all(p.isascii() and p.isdigit() for p in parts) else ()
+
+
+def resolve_arguments(
+    model: Model, device: Device, version: EngineVersion, given: dict[str, str], usage: Usage = "server"
+) -> EngineArguments:
+    """Fills in the defaults as the engine does (`arg_utils.py` get_batch_defaults, `config/vllm.py`).
+
+    Args:
+        model: the model.
+        device: the accelerator; its memory decides the batch defaults.
+        version: the engine's version.
+        given: arguments by name, as text, dashes or underscores.
+        usage: how the engine is started.
+
+    Raises:
+        Refusal: `unknown_argument` or `bad_argument`.
+    """
+    values = {name.replace("-", "_").lstrip("_"): text for name, text in given.items()}
+    for name in values:
+        if name not in COUNTED and name not in NEUTRAL:
+            near = difflib.get_close_matches(name, [*COUNTED, *NEUTRAL], n=1)
+            remedy = f"did you mean {near[0]}?" if near else f"arguments that change memory: {', '.join(COUNTED)}"
+            raise Refusal("unknown_argument", name[:60], "is no engine argument the planner can count", remedy)
+    length, fit = _model_len(model, values)
+    large = device.total >= 70 * 2**30 and "a100" not in device.name.lower()
+    sequences = _whole(values, "max_num_seqs") or (1024 if large else 256)
+    batched = _whole(values, "max_num_batched_tokens")
+    if batched is None:
+        default = {("offline", True): 16384, ("server", True): 8192, ("offline", False): 8192, ("server", False): 2048}
+        batched = min(sequences * length, default[(usage, large)])
+        if usage == "server" and device.total >= 160 * 2**30:
+            batched = min(sequences * length, 16384)
+    if "max_num_seqs" not in values:
+        sequences = min(sequences, batched)
+    if batched < sequences:
+        raise Refusal(
+            "bad_argument", "max_num_batched_tokens", f"is {batched}, below max_num_seqs {sequences}",
+            f"set max_num_batched_tokens to {sequences}", (Change("max_num_batched_tokens", sequences),),
+        )  # fmt: skip
+    kv_name = values.get("kv_cache_dtype", "auto")
+    if kv_name not in KV_DTYPES:
+        raise Refusal("bad_argument", "kv_cache_dtype", f"is {kv_name[:40]!r}", f"one of {', '.join(KV_DTYPES)}")
+    kv_bytes = KV_DTYPES[kv_name] or model.dtype_bytes
+    eager = _flag(values, "enforce_eager")
+    largest = min(_whole(values, "max_cudagraph_capture_size") or min(sequences * 2, 512), batched)
+    return EngineArguments(
+        max_model_len=length, fit_model_len=fit, enforce_eager=eager, kv_bytes=kv_bytes,
+        block_size=_whole(values, "block_size") or _block_size(model, kv_bytes),
+        utilization=_fraction(values, "gpu_memory_utilization", version.utilization),
+        max_num_batched_tokens=batched, max_num_seqs=sequences,
+        kv_cache_memory=_whole(values, "kv_cache_memory_bytes"),
+        blocks_override=_whole(values, "num_gpu_blocks_override"),
+        hybrid_groups=version.hybrid_groups and not _flag(values, "disable_hybrid_kv_cache_manager"),
+        graph_sizes=0 if eager else _graph_sizes(largest), graph_largest=0 if eager else largest,
+        expert_parallel=_flag(values, "enable_expert_parallel"),
+    )  # fmt: skip
+
+
+def _graph_sizes(largest: int) -> int:
+    """How many batch sizes `_set_cudagraph_sizes` captures: 1, 2, 4, by 8 below 256, by 16 from there."""
+    small = sum(1 for size in (1, 2, 4) if size <= largest)
+    return small + len(range(8, min(largest + 1, 256), 8)) + len(range(256, largest + 1, 16))
+
+
+def _block_size(model: Model, kv_bytes: int) -> int:
+    """FlashMLA, which serves 8-bit MLA caches, takes blocks of 64 only; all else starts from 16."""
+    return 64 if model.latent is not None and kv_bytes == 1 else 16
+
+
+def _model_len(model: Model, values: dict[str, str]) -> tuple[int, bool]:
+    text = values.get("max_model_len")
+    if text is None:
+        return model.positions, False
+    if text.strip().lower() in ("auto", "-1"):
+        return model.positions, True
+    factor = {"k": 1000, "K": 1024}.get(text[-1:], 1)
+    length = factor * (_whole({"max_model_len": text[:-1] if factor > 1 else text}, "max_model_len") or 1)
+    if length > max(model.positions, model.rope_positions):
+        raise Refusal(
+            "context_too_long", "max_model_len", f"is {length}, but the model was made for {model.positions} tokens",
+            f"set max_model_len to {model.positions}", (Change("max_model_len", model.positions),),
+        )  # fmt: skip
+    return length, False
+
+
+def _whole(values: dict[str, str], name: str) -> int | None:
+    if name not in values:
+        return None
+    text = values[name].strip()
+    if not (text.isascii() and text.isdigit() and len(text) <= 15 and int(text) > 0):
+        raise Refusal("bad_argument", name, f"is {text[:40]!r}", "give a whole number of 1 or more")
+    return int(text)
+
+
+def _flag(values: dict[str, str], name: str) -> bool:
+    text = values.get(name, "false").strip().lower()
+    if text not in ("true", "false", "1", "0", ""):
+        raise Refusal("bad_argument", name, f"is {text[:40]!r}", "give true or false")
+    return text in ("true", "1", "")
+
+
+def _fraction(values: dict[str, str], name: str, default: float) -> float:
+    if name not in values:
+        return default
+    try:
+        value = float(values[name])
+    except ValueError:
+        value = math.nan
+    if not 0 < value <= 1:
+        raise Refusal(
+            "bad_argument", name, f"is {values[name][:40]!r}", f"give a number above 0, at most 1, such as {default}",
+            (Change(name, default),),
+        )  # fmt: skip
+    return value

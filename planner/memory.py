@@ -1,0 +1,219 @@
+"""What vLLM will report on a device: weights, KV cache, concurrency, for each stage, and what is in between."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from math import ceil
+
+from planner.activation import profile
+from planner.device import Device
+from planner.engine import EngineArguments, EngineVersion
+from planner.kv_cache import fitting_length, kv_layout
+from planner.model import Model
+from planner.refusal import Change, Refusal
+from planner.split import Split
+from planner.weights import StageWeights, stage_weights
+
+GIB, MIB = 2**30, 2**20
+
+CONTEXT = 264 * MIB
+"""cuBLAS' workspace and what the CUDA context grows by while the profile runs (kernels loaded, their local memory).
+
+No source says it: it is what the four one-GPU rows of vllm-memory-measured.json leave, 261 to 270 MiB."""
+
+WHOLE_CONTEXT = 520 * MIB
+"""A CUDA context before anything runs, which versions before 0.11 count too (nvidia-smi beside an idle process)."""
+
+COLLECTIVES = 337 * MIB
+"""NCCL's buffers that appear after the engine's first look at the device, with a tensor-parallel group over NVLink.
+
+What the two-GPU row of vllm-memory-measured.json leaves; a rank of a ring has the same neighbours in a larger group."""
+
+SWITCHED = 1536 * MIB
+"""More where NCCL uses NVLink multicast (NCCL_NVLS_ENABLE not 0, on machines with an NVSwitch).
+
+llm-d-planner's report for vLLM 0.19 on H100: 2.08 GiB non-torch at TP2 and 2.17 at TP4, against 0.54 without."""
+
+
+@dataclass(frozen=True)
+class RankMemory:
+    """One rank of a stage, in bytes.
+
+    Attributes:
+        stage: index of the pipeline stage.
+        layers: first and last layer, the last not included.
+        weights: as the engine reports them once loaded.
+        activations: peak of the profiling run.
+        overhead: CUDA context, cuBLAS and NCCL beyond what the device had before.
+        graphs: kept free for CUDA graphs.
+        kv_cache: what is left of the engine's share for the KV cache.
+        blocks: how many blocks of the whole model's layout that is.
+    """
+
+    stage: int
+    layers: tuple[int, int]
+    weights: int
+    activations: int
+    overhead: int
+    graphs: int
+    kv_cache: int
+    blocks: int
+
+
+@dataclass(frozen=True)
+class Memory:
+    """The engine as it starts.
+
+    Attributes:
+        ranks: one for each stage; the tensor-parallel ranks of a stage are alike.
+        requested: bytes of each device that the engine takes for itself.
+        max_model_len: in tokens; fitted where `max_model_len=auto`.
+        kv_cache_tokens: tokens of full context that the cache holds, as the engine logs it.
+        max_concurrency: requests of `max_model_len` tokens at once.
+    """
+
+    ranks: tuple[RankMemory, ...]
+    requested: int
+    max_model_len: int
+    kv_cache_tokens: int
+    max_concurrency: float
+
+    @property
+    def deciding(self) -> RankMemory:
+        """The rank with the fewest blocks, which decides for all."""
+        return min(self.ranks, key=lambda r: (r.blocks, r.kv_cache))
+
+    def as_dict(self) -> dict[str, object]:
+        """As the command line prints it; GiB rounded as the engine's log rounds them."""
+        return {
+            "weights_gib_per_gpu": round(max(r.weights for r in self.ranks) / GIB, 2),
+            "kv_cache_gib_per_gpu": round(self.deciding.kv_cache / GIB, 2),
+            "kv_cache_tokens": self.kv_cache_tokens,
+            "max_concurrency": round(self.max_concurrency, 2),
+            "max_model_len": self.max_model_len,
+            "requested_gib_per_gpu": round(self.requested / GIB, 2),
+            "ranks": [asdict(r) for r in self.ranks],
+        }
+
+
+def memory(
+    model: Model, split: Split, device: Device, version: EngineVersion, arguments: EngineArguments, *,
+    multicast: bool = False,
+) -> Memory:  # fmt: skip
+    """Counts an engine's memory as its own start-up will.
+
+    Args:
+        model: the model.
+        split: tensor and pipeline parallel sizes; rules of `planner.rules` hold.
+        device: each rank's accelerator.
+        version: the engine's version.
+        arguments: its arguments in effect.
+        multicast: NCCL uses NVLink multicast.
+
+    Raises:
+        Refusal: `weights_too_large`, `no_kv_memory` or `context_does_not_fit`.
+    """
+    requested = ceil(device.total * arguments.utilization)
+    layout = kv_layout(model, split, arguments)
+    engine = _Engine(model, split, device, version, arguments, multicast)
+    ranks = [
+        engine.rank(stage, held, requested, layout.block_bytes(held.layers))
+        for stage, held in enumerate(stage_weights(model, split, max_split=version.max_split))
+    ]
+    _check_room(ranks, requested, device, arguments)
+    blocks = min(r.blocks for r in ranks)
+    if arguments.fit_model_len:
+        length = fitting_length(model, split, arguments, blocks)
+        arguments = replace(arguments, max_model_len=length)
+        layout = kv_layout(model, split, arguments) if length else layout
+    if layout.request_blocks > blocks:
+        _refuse_context(model, split, arguments, blocks)
+    concurrency = blocks / layout.request_blocks
+    length = arguments.max_model_len
+    return Memory(tuple(ranks), requested, length, int(concurrency * length), concurrency)
+
+
+@dataclass(frozen=True)
+class _Engine:
+    model: Model
+    split: Split
+    device: Device
+    version: EngineVersion
+    arguments: EngineArguments
+    multicast: bool
+
+    def rank(self, stage: int, held: StageWeights, requested: int, block: int) -> RankMemory:
+        """One rank of a stage; `block`: bytes of a KV block there."""
+        arguments, version = self.arguments, self.version
+        run = profile(self.model, self.split, held.layers, arguments, version=version, device=self.device)
+        overhead = CONTEXT + (WHOLE_CONTEXT if version.whole_context else 0)
+        if self.split.tensor > 1:
+            overhead += COLLECTIVES + (SWITCHED if self.multicast else 0)
+        graphs = graph_memory(self.model, self.split, held.layers, arguments, version)
+        left = requested - held.resident - run.peak - overhead - graphs
+        if arguments.kv_cache_memory is not None:
+            left = arguments.kv_cache_memory
+        blocks = max(0, left // block)
+        if arguments.blocks_override is not None:
+            blocks = arguments.blocks_override
+            left = blocks * block
+        layers = (held.layers.start, held.layers.stop)
+        return RankMemory(stage, layers, held.resident, run.peak, overhead, graphs, left, blocks)
+
+
+GRAPH_NODE = 96 * 1024
+"""Bytes of a captured layer in one graph: what the buffers leave of the measured estimate (0.61 GiB, 48 layers)."""
+
+
+def graph_memory(model: Model, split: Split, layers: range, arguments: EngineArguments, version: EngineVersion) -> int:
+    """Bytes that the engine keeps free for CUDA graphs (profile_cudagraph_memory).
+
+    It captures the two largest batches piece by piece and whole, and multiplies: every graph costs its nodes, the
+    first of each kind also its buffers and cuBLAS' workspace of the capturing stream.
+    """
+    estimated = version.graph_estimate == "all" or (version.graph_estimate == "v1" and not version.second_runner(model))
+    if not estimated or arguments.graph_sizes == 0:
+        return 0
+    width = model.intermediate
+    if model.experts is not None:
+        width = model.experts.intermediate * model.experts.per_token + model.experts.shared_intermediate
+    buffers = arguments.graph_largest * model.dtype_bytes * (3 * width // split.tensor + 4 * model.hidden)
+    nodes = max(MIB, GRAPH_NODE * len(layers))
+    return 2 * (buffers + 32 * MIB) + 2 * (arguments.graph_sizes - 1) * nodes
+
+
+def _check_room(ranks: list[RankMemory], requested: int, device: Device, arguments: EngineArguments) -> None:
+    heaviest = max(ranks, key=lambda r: r.weights)
+    if heaviest.weights > device.total:
+        raise Refusal(
+            "weights_too_large", "tensor_parallel_size",
+            f"each GPU would hold {heaviest.weights / GIB:.1f} GiB of weights and has {device.total / GIB:.1f} GiB",
+            f"split over {ceil(heaviest.weights / device.total / 0.8)} times as many GPUs, or take a smaller "
+            "quantization",
+        )  # fmt: skip
+    if arguments.kv_cache_memory is not None or arguments.blocks_override is not None:
+        return
+    poorest = min(ranks, key=lambda r: r.kv_cache)
+    if poorest.kv_cache <= 0:
+        needed = requested - poorest.kv_cache
+        share = ceil(needed / device.total * 100 + 1) / 100
+        mends = share <= 0.97
+        remedy = f"set gpu_memory_utilization to {share:.2f}" if mends else (
+            "use more or larger GPUs, fewer max_num_batched_tokens, or a smaller quantization"
+        )  # fmt: skip
+        raise Refusal(
+            "no_kv_memory", "gpu_memory_utilization",
+            f"weights {poorest.weights / GIB:.1f} GiB, activations {poorest.activations / GIB:.1f} GiB and overhead "
+            f"{(poorest.overhead + poorest.graphs) / GIB:.1f} GiB leave nothing of {requested / GIB:.1f} GiB for the "
+            "KV cache", remedy, (Change("gpu_memory_utilization", share),) if mends else (),
+        )  # fmt: skip
+
+
+def _refuse_context(model: Model, split: Split, arguments: EngineArguments, blocks: int) -> None:
+    length = fitting_length(model, split, arguments, blocks)
+    remedy = f"set max_model_len to {length}" if length else "use more or larger GPUs"
+    raise Refusal(
+        "context_does_not_fit", "max_model_len",
+        f"one request of {arguments.max_model_len} tokens needs more KV cache than is left",
+        remedy, (Change("max_model_len", length),) if length else (),
+    )  # fmt: skip
