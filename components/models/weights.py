@@ -27,6 +27,7 @@ class WeightsArgs:
         mount_point: where the storage is mounted.
         pip_index: Python package index; None is pip's own.
         check: any text; another text has every checksum verified again.
+        stall_seconds: without a new byte for so long a download is started again, where it was.
     """
 
     source: str
@@ -37,6 +38,7 @@ class WeightsArgs:
     mount_point: str
     pip_index: str | None = None
     check: str = ""
+    stall_seconds: int = 60
 
     @property
     def folder(self) -> str:
@@ -98,6 +100,7 @@ class Weights(pulumi.ComponentResource):
                 "FOLDER": args.folder,
                 "PIP_INDEX": args.pip_index or "",
                 "CHECK": args.check,
+                "STALL_SECONDS": str(args.stall_seconds),
             },
             secrets={"HUB_TOKEN": token} if token is not None else None,
             long=True,

@@ -1,6 +1,6 @@
 """Brings weights into a folder and proves them right. One writer, resumable, watched.
 
-Told by environment: SOURCE, MODEL_ID, REVISION, ENDPOINT, FOLDER, HUB_TOKEN, and lib.sh's TANDEM_DIR.
+Told by environment: SOURCE, MODEL_ID, REVISION, ENDPOINT, FOLDER, STALL_SECONDS, HUB_TOKEN, and lib.sh's TANDEM_DIR.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from folder import File, read_manifest, size_on_disk, write_manifest, wrong_file
 
 SOURCE, MODEL, REVISION = os.environ["SOURCE"], os.environ["MODEL_ID"], os.environ["REVISION"]
 FOLDER = Path(os.environ["FOLDER"])
-STALL_SECONDS = int(os.environ.get("STALL_SECONDS", "60"))
+STALL_SECONDS = int(os.environ["STALL_SECONDS"])
 """Without one new byte for this long a download is started again; it resumes where it was."""
 TRIES = int(os.environ.get("DOWNLOAD_TRIES", "8"))
 
@@ -158,16 +158,17 @@ def from_hub() -> str:
         print(f"the hub did not answer ({error}); verifying what was verified before", flush=True)
         revision, files = known
     enough_space(files)
-    wrong = verify(files)
-    if wrong:
+    downloads = 0
+    while wrong := verify(files):
+        if downloads == 2:
+            file, reason = wrong[0]
+            fail(f"{FOLDER / file.path} {reason} after downloading it twice; the hub or the storage alters bytes")
         for file, reason in wrong:
             print(f"{file.path} {reason}", flush=True)
             if reason != "is missing":
                 (FOLDER / file.path).unlink()
         download(sum(f.size for f in files))
-        if wrong := verify(files):
-            file, reason = wrong[0]
-            fail(f"{FOLDER / file.path} {reason} after downloading it twice; the hub or the storage alters bytes")
+        downloads += 1
     write_manifest(FOLDER, files, revision)
     unlock()
     return revision

@@ -2,7 +2,7 @@
 # Runs one step on its machine. The folder this file is in holds the step (step.sh, lib.sh, env, more
 # files) and what became of it: log, status (one line), result, error, exit.
 #   sync     run now, wait, report          launch   start as a unit and return
-#   execute  what the unit runs             poll     report; start again after a reboot
+#   execute  what the unit runs             poll     report; start again after a reboot or a failure
 set -euo pipefail
 umask 077
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -70,7 +70,7 @@ case ${1:-} in
     drop_other_versions
     # The same content is running already when an `up` was cut off: leave it and watch it.
     if ! systemctl is-active --quiet "$unit"; then
-      rm -f exit
+      rm -f exit exit.told
       launch
     fi
     echo "started=$unit"
@@ -80,16 +80,23 @@ case ${1:-} in
     ;;
   poll)
     if [[ -f exit ]]; then
-      if report 2>report.txt >answer.txt; then echo finished; cat answer.txt; else echo failed; cat report.txt; fi
+      if report 2>report.txt >answer.txt; then
+        echo finished
+        cat answer.txt
+      else
+        echo failed
+        cat report.txt
+        mv exit exit.told # told once: who asks again, the next `up`, has it tried again
+      fi
     elif systemctl is-active --quiet "$unit"; then
       echo running
       tail -n 1 status 2>/dev/null || true
     elif [[ -f exit ]]; then # it ended between the two questions
       exec bash "$dir/run.sh" poll
     else
-      launch # a reboot took the unit away; steps may be run again
+      launch # a reboot took the unit away, or its failure has been told; steps may be run again
       echo running
-      echo "started again after an interruption"
+      if [[ -f exit.told ]]; then echo "started again after a failure"; else echo "started again after an interruption"; fi
     fi
     ;;
   *)
