@@ -1,0 +1,61 @@
+"""A lease on one machine and, as the configuration says, its preparation, weights and one step of a test's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pulumi
+
+from components.host import Host, HostArgs
+from components.models import Weights, WeightsArgs
+from components.remote import Lease, Machine, RemoteStep
+
+STACK = "tandem-steps"
+config = pulumi.Config("tandem")
+ssh: dict[str, str] = config.require_object("ssh")
+storage: dict[str, str] = config.require_object("storage")
+weights: dict[str, Any] = config.get_object("weights") or {}
+step: dict[str, Any] = config.get_object("step") or {}
+
+bare = Machine(
+    name="node-0",
+    address=ssh["address"],
+    peer_address=ssh["address"],
+    user="root",
+    port=22,
+    private_key=pulumi.Output.secret(Path(ssh["key"]).read_text()),
+    host_key=ssh["hostKey"],
+)
+leave = {"MOUNT_POINT": storage["mountPoint"], **(config.get_object("leave") or {})}
+machine = Lease("node-0-lease", machine=bare, stack=STACK, leave=leave).machine
+
+if step:
+    RemoteStep(
+        f"node-0-{step['name']}",
+        machine=machine,
+        stack=STACK,
+        script=Path(step["script"]),
+        environment=step.get("environment"),
+        secrets={name: pulumi.Output.secret(text) for name, text in step.get("secrets", {}).items()} or None,
+        long=step.get("long", False),
+    )
+
+if config.get_bool("prepare"):
+    host = Host(
+        "node-0",
+        machine=machine,
+        stack=STACK,
+        args=HostArgs(
+            peer=ssh["address"],
+            storage_server=storage["server"],
+            storage_export=storage["export"],
+            mount_point=storage["mountPoint"],
+            mount_options="vers=3,nolock",
+            disk_minimum_gib=1,
+        ),
+    )
+    if weights:
+        token = weights.pop("token", None)
+        args = WeightsArgs(mount_point=storage["mountPoint"], **weights)
+        Weights("weights", writer=machine, stack=STACK, args=args, token=token, after=[host.storage])
