@@ -57,5 +57,5 @@ if config.get_bool("prepare"):
     )
     if weights:
         token = weights.pop("token", None)
-        args = WeightsArgs(mount_point=storage["mountPoint"], **weights)
+        args = WeightsArgs(mount_point=storage["mountPoint"], **{"revision": None, **weights})
         Weights("weights", writer=machine, stack=STACK, args=args, token=token, after=[host.storage])
