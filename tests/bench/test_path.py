@@ -1,0 +1,117 @@
+"""P1, P2: from two prepared machines to the first completion, and once more with nothing changed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.bench.memory import Sampler
+from tests.bench.timeline import Step, critical_path, steps, table
+from tests.e2e.deployment import Deployment
+from tests.paths import ROOT
+
+pytestmark = [pytest.mark.root, pytest.mark.engine]
+
+BRIDGE, SUBNET, DEPOT = "tandemb", "10.83.0.0/24", "10.83.0.1:8600"
+NAMES = ["node-0", "node-1"]
+
+
+@pytest.fixture
+def machines(tmp_path: Path) -> Iterator[Deployment]:
+    """Two fresh machines: they exist and SSH works, nothing of ours is on them."""
+    made = Deployment(tmp_path, BRIDGE, SUBNET, NAMES)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def by_hand(tmp_path_factory) -> float:
+    """Seconds that the same steps take by hand, on machines of their own."""
+    made = Deployment(tmp_path_factory.mktemp("hand"), BRIDGE, SUBNET, NAMES)
+    try:
+        made.ssh(NAMES[0], "true")
+        addresses = [made.machine(name).record.address for name in NAMES]
+        environment = {
+            **os.environ,
+            "KEY": str(made.site.key),
+            "KNOWN_HOSTS": str(made.known_hosts),
+            "DEPOT": DEPOT,
+        }
+        began = time.monotonic()
+        script = str(ROOT / "tests/bench/by_hand.sh")
+        subprocess.run(["bash", script, *addresses], env=environment, check=True, timeout=600)
+        return time.monotonic() - began
+    finally:
+        made.close()
+
+
+def timed_up(deployment: Deployment) -> tuple[float, list[tuple[float, dict[str, Any]]]]:
+    """`pulumi up`: seconds, and the engine's events with the seconds after its start at which each was written.
+
+    The log's own times are whole seconds, so the log is a pipe and each line is stamped as it comes.
+    """
+    pipe = deployment.folder / "events"
+    os.mkfifo(pipe)
+    events: list[tuple[float, dict[str, Any]]] = []
+    began = time.monotonic()
+
+    def read() -> None:
+        with pipe.open() as lines:
+            events.extend((time.monotonic() - began, json.loads(line)) for line in lines)
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    deployment.environment["PULUMI_DEBUG_COMMANDS"] = "true"
+    deployment.write(deployment.config)
+    words = ["up", "--yes", "--skip-preview", "--stack", "test", "--config-file", str(deployment.config_file)]
+    try:
+        deployment.pulumi(*words, "--event-log", str(pipe)).good()
+        seconds = time.monotonic() - began
+    finally:
+        # Nobody may have opened the pipe: a writer that closes at once lets the reader end.
+        os.close(os.open(pipe, os.O_RDWR | os.O_NONBLOCK))
+        reader.join(10)
+        pipe.unlink()
+    return seconds, events
+
+
+def timeline_of(deployment: Deployment, events: list[tuple[float, dict[str, Any]]]) -> list[Step]:
+    exported = deployment.pulumi("stack", "export", "--stack", "test").good().text
+    return steps(events, json.loads(exported[exported.index("{") :])["deployment"]["resources"])
+
+
+def test_up_against_by_hand_and_the_critical_path(by_hand, machines):
+    """P1: <= 0.7 of by hand, <= 1.05 of the critical path. P2: nothing changed, nobody logs in."""
+    with Sampler() as memory:
+        seconds, events = timed_up(machines)
+    found = timeline_of(machines, events)
+    path = critical_path(found)
+    own = sum(step.seconds for step in path)
+    print(f"\n{table(found)}")
+    print("critical path: " + " -> ".join(f"{s.name} {s.seconds:.1f}" for s in path))
+    print(f"P1 up {seconds:.1f} s; by hand {by_hand:.1f} s: ratio {seconds / by_hand:.2f} (goal 0.70)")
+    print(f"P1 critical path {own:.1f} s: ratio {seconds / own:.2f} (goal 1.05)")
+    print(f"P1 before the first step {found[0].start:.1f} s, after the last {seconds - found[-1].end:.1f} s")
+    print(f"peak memory of everything on this computer over what was there before: {memory.peak_gib:.1f} GiB (goal 12)")
+
+    before = [logins(machines, name) for name in NAMES]
+    began = time.monotonic()
+    again = machines.up().good()
+    print(f"P2 up with nothing changed {time.monotonic() - began:.1f} s, {len(found)} custom resources")
+    assert again.changed() == set()
+    # Each count is a login of its own.
+    assert [logins(machines, name) for name in NAMES] == [count + 1 for count in before]
+    machines.destroy().good()
+
+
+def logins(deployment: Deployment, name: str) -> int:
+    """SSH logins that a machine's sshd has accepted, this one among them."""
+    return int(deployment.ssh(name, "journalctl -b -o cat | grep -c 'Accepted publickey' || true"))
