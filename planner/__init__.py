@@ -1,5 +1,8 @@
 """Does a model fit, how is it split, what does it cost, when does it answer: pure Python, no Pulumi."""
 
+from planner.catalog import find_model
+from planner.cluster import Cluster, owned, rented
+from planner.plan import Plan, PlanRequest, plan, plans
 from planner.refusal import Change, Refusal
 
-__all__ = ["Change", "Refusal"]
+__all__ = ["Change", "Cluster", "Plan", "PlanRequest", "Refusal", "find_model", "owned", "plan", "plans", "rented"]

@@ -6,10 +6,10 @@ import json
 import sys
 from argparse import ArgumentParser
 
-from planner import command_memory
+from planner import command_memory, command_plan
 from planner.refusal import Refusal
 
-COMMANDS = {"memory": command_memory}
+COMMANDS = {"plan": command_plan, "memory": command_memory}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -7,9 +7,10 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import replace
 from pathlib import Path
 
+from planner.arguments import pairs
 from planner.config import DTYPE_BYTES, load_config, parse_model
 from planner.device import device_of_memory
-from planner.engine import COUNTED, NEUTRAL, resolve_arguments, vllm_version
+from planner.engine import resolve_arguments, vllm_version
 from planner.memory import GIB, Memory, memory
 from planner.model import Model
 from planner.refusal import Refusal
@@ -41,31 +42,16 @@ def run(options: Namespace) -> str:
     Raises:
         Refusal: what was asked can't work.
     """
-    given = _pairs(options.set)
+    given = pairs(options.set)
     model = _typed(parse_model(load_config(options.config)), given)
     device = device_of_memory(options.gpu_memory_mib, options.compute_capability)
     version = vllm_version(options.engine_version)
     arguments = resolve_arguments(model, device, version, given, options.usage)
     split = Split(options.tensor_parallel_size, options.pipeline_parallel_size, arguments.expert_parallel)
     check_device(model, device, version)
-    check_split(model, split)
+    check_split(model, split, version)
     result = memory(model, split, device, version, arguments, multicast=options.nvlink_multicast)
     return json.dumps(result.as_dict(), indent=2) if options.json else _table(result)
-
-
-def _pairs(texts: list[str]) -> dict[str, str]:
-    pairs = {}
-    for text in texts:
-        name, separator, value = text.partition("=")
-        if not separator or not name:
-            raise Refusal(
-                "bad_argument", "--set", f"{text[:60]!r} isn't KEY=VALUE", "such as --set max_model_len=32768"
-            )
-        name = name.strip().replace("-", "_")
-        if name not in COUNTED and name not in NEUTRAL and name != "env":
-            pairs[name] = value  # refused with its neighbours by resolve_arguments
-        pairs[name] = value
-    return pairs
 
 
 def _typed(model: Model, given: dict[str, str]) -> Model:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,8 @@ def parse_model(values: dict[str, Any]) -> Model:
     latent = family == "deepseek"
     attention = _latent(fields, heads) if latent else _attention(fields, traits, hidden, heads)
     experts = _experts(fields, family, traits)
+    if experts is not None and traits.get("router_fp32"):
+        experts = replace(experts, router_bytes=4)
     dtype = fields.text("torch_dtype") or fields.text("dtype") or "bfloat16"
     if dtype not in DTYPE_BYTES:
         raise fields.refuse("torch_dtype", "bfloat16, float16 or float32")
@@ -102,6 +105,7 @@ def parse_model(values: dict[str, Any]) -> Model:
         positions=positions,
         rope_positions=_rope_positions(fields, positions),
         rope_dim=attention.rope_dim if isinstance(attention, LatentAttention) else attention.head_dim,
+        every_stage=traits.get("every_stage", False),
         mtp_layers=fields.count("num_nextn_predict_layers"),
         quantization=quantization,
     )
@@ -227,7 +231,7 @@ def _kinds(fields: Fields, family: str, layers: int, attention: Attention | Late
             "download config.json of the model again",
         )  # fmt: skip
     if window is None:
-        return ("full",) * layers
+        return _every(layers, lambda i: i >= 0, "full")
     if types is not None:
         return _every(layers, lambda i: types[i] != "sliding_attention", "sliding")
     if family == "gpt_oss":

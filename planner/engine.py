@@ -32,6 +32,7 @@ class EngineVersion:
     whole_context: bool
     hybrid_groups: bool
     sampler_buffer: bool
+    refine_experts: bool
 
     def second_runner(self, model: Model) -> bool:
         """Whether the second model runner serves this model."""
@@ -129,6 +130,7 @@ def vllm_version(version: str) -> EngineVersion:
         max_split=entry["max_split_mib"] * 2**20 or None, graph_estimate=entry["graph_estimate"],
         whole_context=entry["whole_context"], hybrid_groups=entry["hybrid_groups"],
         sampler_buffer=entry["sampler_buffer"],
+        refine_experts=entry["refine_experts"],
     )  # fmt: skip
 
 

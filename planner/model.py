@@ -22,7 +22,8 @@ class Quantization:
         group_size: inputs that share a scale; -1: one scale for a whole column.
         block: (rows, columns) that share a scale in block-wise FP8.
         ignored: names of modules that stay unquantized; a name matches as part of a path, `re:` as a pattern.
-        zero_points: AWQ and asymmetric GPTQ store them.
+        zero_points: the engine makes room for them while it loads.
+        symmetric: they are dropped once loaded.
         experts_only: only routed experts are quantized (mxfp4 of gpt-oss).
         name: the checkpoint's own name of the method, for messages.
     """
@@ -32,6 +33,7 @@ class Quantization:
     block: tuple[int, int] = (128, 128)
     ignored: tuple[str, ...] = ()
     zero_points: bool = True
+    symmetric: bool = False
     experts_only: bool = False
     name: str = "none"
 
@@ -86,6 +88,7 @@ class Experts:
     correction_bias: bool = False
     bias: bool = False
     router_bias: bool = False
+    router_bytes: int = 2
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,7 @@ class Model:
         dtype_bytes: bytes of an unquantized weight and of an activation.
         positions: the longest context the weights were made for, in tokens.
         rope_positions: rows of the engine's table of cosines and sines; 0 when it has none.
+        every_stage: whether the engine keeps embeddings, final norm and head on every stage.
         pipeline: whether the engine can cut the model into stages.
         dtype: bfloat16, float16 or float32, as the checkpoint says.
     """
@@ -122,6 +126,7 @@ class Model:
     rope_positions: int
     rope_dim: int
     pipeline: bool = True
+    every_stage: bool = False
     mtp_layers: int = 0
     quantization: Quantization = field(default_factory=Quantization)
 

@@ -32,9 +32,9 @@ def parse_quantization(config: dict[str, Any]) -> Quantization:  # noqa: PLR0911
             if _integer(given, "bits", 4) not in (4,):
                 break_remedy = "use a 4-bit GPTQ or an AWQ checkpoint"
                 raise Refusal("unknown_quantization", SETTING, f"GPTQ with {given.get('bits')} bits", break_remedy)
-            zeros = not bool(given.get("sym", True))
+            symmetric = bool(given.get("sym", True))
             return Quantization(
-                "gptq", _integer(given, "group_size", 128), ignored=ignored, zero_points=zeros, name=name
+                "gptq", _integer(given, "group_size", 128), ignored=ignored, symmetric=symmetric, name=name
             )
         case "mxfp4":
             return Quantization("mxfp4", 32, ignored=ignored, experts_only=True, name=name)

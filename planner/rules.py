@@ -19,8 +19,13 @@ BF16 = 8.0
 """Compute capability from which there is bfloat16 (platforms/cuda.py check_if_supports_dtype)."""
 
 
-def check_split(model: Model, split: Split) -> None:
+def check_split(model: Model, split: Split, version: EngineVersion | None = None) -> None:
     """The model can be cut this way.
+
+    Args:
+        model: the model.
+        split: the parts.
+        version: the engine's; None for the rules that hold in all.
 
     Raises:
         Refusal: of the first rule that doesn't hold.
@@ -38,7 +43,7 @@ def check_split(model: Model, split: Split) -> None:
         parallelism.check_heads(model.linear.key_heads, tp)
     if model.experts is not None and split.expert_parallel:
         parallelism.check_experts(model.experts.count, tp)
-    _check_quantization(model, split)
+    _check_quantization(model, split, refined=version is not None and version.refine_experts)
     parallelism.check_pipeline(model.layers, split.pipeline, supported=model.pipeline)
     split.stages(model.layers)
 
@@ -72,7 +77,8 @@ def check_device(model: Model, device: Device, version: EngineVersion) -> None:
     if device.capability < low:
         raise Refusal(
             "gpu_too_old", "gpu", f"{device.name} has compute capability {device.capability}; {engine} "
-            f"needs {low}", "use a newer GPU such as T4, A10 or L20, or vLLM 0.8.5", (Change("engine_version", "0.8.5"),),
+            f"needs {low}", "use a newer GPU such as T4, A10 or L20, or vLLM 0.8.5",
+            (Change("engine_version", "0.8.5"),),
         )  # fmt: skip
     if device.capability > high:
         raise Refusal(
@@ -104,12 +110,12 @@ def _widths(model: Model) -> list[tuple[int, str, bool]]:
     return widths
 
 
-def _check_quantization(model: Model, split: Split) -> None:
+def _check_quantization(model: Model, split: Split, *, refined: bool) -> None:
     q, tp = model.quantization, split.tensor
     if q.method == "fp8_block":
         block = max(q.block)
         for width, what, expert in _widths(model):
-            if not (expert and split.expert_parallel):
+            if not (expert and (split.expert_parallel or refined)):
                 parallelism.check_block_quantization(width, tp, block, what=what, expert=expert)
         for width, what in _attention_widths(model):
             parallelism.check_block_quantization(width, tp, block, what=what)

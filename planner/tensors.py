@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import gcd
 
 from planner.model import Attention, Experts, LatentAttention, LinearAttention, Model
 from planner.parallelism import padded_vocab
@@ -38,7 +39,8 @@ class StageTensors:
     def stage(self, layers: range) -> Iterator[Tensor]:
         """Every tensor of the stage that holds `layers`."""
         model = self.model
-        first, last = layers.start == 0, layers.stop == model.layers
+        first = layers.start == 0 or model.every_stage
+        last = layers.stop == model.layers or model.every_stage
         table = padded_vocab(model.vocab) // self.tp * model.hidden * self.unit
         if first or (last and model.tied):
             yield Tensor("embed_tokens", table)
@@ -121,7 +123,7 @@ class StageTensors:
 
     def _experts(self, e: Experts, index: int) -> Iterator[tuple[str, int]]:
         hidden, unit = self.model.hidden, self.unit
-        yield "mlp.gate", e.count * hidden * unit
+        yield "mlp.gate", e.count * hidden * e.router_bytes
         if e.router_bias:
             yield "mlp.gate.bias", e.count * unit
         if e.correction_bias:
@@ -169,7 +171,12 @@ class StageTensors:
         match q.method:
             case "fp8_block":
                 yield f"{name}.weight", weights
-                blocks = sum(-(-part // q.block[0]) for part in parts) * -(-columns // q.block[1])
+                high, wide = q.block
+                if "experts.w" in name:
+                    # Parts that aren't whole blocks get finer ones (resolve_fp8_moe_weight_block_shape, 0.32.0).
+                    part = rows // 2 if name.endswith("w13") else columns
+                    high, wide = gcd(high, part), gcd(wide, part)
+                blocks = sum(-(-part // high) for part in parts) * -(-columns // wide)
                 yield f"{name}.weight_scale_inv", count * blocks * FP32
             case "fp8":
                 yield f"{name}.weight", weights

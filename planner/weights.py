@@ -44,7 +44,8 @@ def stage_weights(model: Model, split: Split, *, max_split: int | None) -> list[
 def _stage(model: Model, split: Split, layers: range, tensors: list[Tensor], max_split: int | None) -> StageWeights:
     allocator = Allocator(max_split)
     for tensor in tensors:
-        allocator.take(tensor.nbytes)
+        if not (model.quantization.symmetric and tensor.name.endswith("qzeros")):
+            allocator.take(tensor.nbytes)
     return StageWeights(
         layers=layers,
         tensors=sum(t.nbytes for t in tensors if "rotary" not in t.name),

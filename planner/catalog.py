@@ -1,0 +1,88 @@
+"""Models of the catalog, and a model wherever it is: a name, a config.json, a folder with weights."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from planner.config import load_config, parse_model
+from planner.model import Model
+from planner.refusal import Refusal
+from planner.safetensors import folder_bytes
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """A model and how many bytes a download of it has.
+
+    Attributes:
+        name: short name, or the path it was read from.
+        model: its shapes.
+        download_bytes: of the weights, exact where the files or their index are there; None when unknown.
+        variants: other quantizations of the same model, by name.
+    """
+
+    name: str
+    model: Model
+    download_bytes: int | None
+    variants: tuple[str, ...] = ()
+
+
+@cache
+def _entries() -> dict[str, dict[str, Any]]:
+    loaded: dict[str, dict[str, Any]] = yaml.safe_load((Path(__file__).with_name("data") / "models.yaml").read_text())
+    return loaded
+
+
+def model_names() -> tuple[str, ...]:
+    """Every model of the catalog."""
+    return tuple(_entries())
+
+
+@cache
+def model_config(name: str) -> dict[str, Any]:
+    """The config.json values of a model of the catalog."""
+    entry = _entries()[name]
+    base = model_config(entry["base"]) if "base" in entry else {}
+    config = {**base, **entry["config"]}
+    if entry.get("unquantized_routers"):
+        routers = [f"model.layers.{i}.mlp.gate" for i in range(config["num_hidden_layers"])]
+        given = config["quantization_config"]
+        listed = [*given["modules_to_not_convert"], *routers]
+        config["quantization_config"] = {**given, "modules_to_not_convert": listed}
+    return config
+
+
+@cache
+def catalog_model(name: str) -> ModelEntry:
+    """A model of the catalog by its short name or its hub's id, in any case.
+
+    Raises:
+        Refusal: `unknown_model`.
+    """
+    wanted = name.lower()
+    for short, entry in _entries().items():
+        if wanted in (short, entry["id"].lower(), entry["id"].rsplit("/", 1)[-1].lower()):
+            model = parse_model(model_config(short))
+            return ModelEntry(short, model, int(entry["weights_gb"] * 1e9), tuple(entry.get("variants", ())))
+    near = difflib.get_close_matches(wanted, _entries(), n=1, cutoff=0.5)
+    remedy = f"did you mean {near[0]}? Or give" if near else "give"
+    raise Refusal("unknown_model", "model", f"{name[:60]!r} isn't in the catalog", f"{remedy} its config.json's path")
+
+
+def find_model(name: str) -> ModelEntry:
+    """A model by the name of the catalog, or by the path of its config.json or folder.
+
+    Raises:
+        Refusal: what `catalog_model`, `load_config` and `parse_model` refuse.
+    """
+    path = Path(name)
+    if "\0" not in name and (path.suffix == ".json" or path.is_dir()):
+        folder = path if path.is_dir() else path.parent
+        return ModelEntry(name, parse_model(load_config(path)), folder_bytes(folder))
+    return catalog_model(name)

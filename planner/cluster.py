@@ -1,0 +1,103 @@
+"""Machines to plan on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from planner.device import Device, device
+from planner.refusal import Refusal
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Equal machines.
+
+    Attributes:
+        name: the instance type, or what the user calls own machines.
+        device: the accelerator.
+        per_machine: accelerators in a machine.
+        machines: how many machines.
+        network: bytes/s between machines.
+        cny_hour: price of one machine; None for own ones.
+        priced: where the price is from.
+    """
+
+    name: str
+    device: Device
+    per_machine: int
+    machines: int
+    network: float = 1.25e9
+    cny_hour: float | None = None
+    priced: str = "own machines"
+
+    @property
+    def accelerators(self) -> int:
+        """In all machines."""
+        return self.per_machine * self.machines
+
+    @property
+    def price(self) -> float:
+        """CNY an hour for all machines; 0 for own ones."""
+        return (self.cny_hour or 0.0) * self.machines
+
+    def of(self, machines: int) -> Cluster:
+        """The same kind, another number of machines."""
+        return replace(self, machines=machines)
+
+
+@cache
+def _machines() -> dict[str, dict[str, Any]]:
+    loaded: dict[str, dict[str, Any]] = yaml.safe_load((Path(__file__).with_name("data") / "machines.yaml").read_text())
+    return loaded
+
+
+def instance_types() -> tuple[str, ...]:
+    """Every instance type of the catalog."""
+    return tuple(_machines())
+
+
+def rented(instance_type: str, machines: int = 1, cny_hour: float | None = None) -> Cluster:
+    """Alibaba Cloud machines of one type.
+
+    Args:
+        instance_type: such as ecs.gn8is-2x.8xlarge.
+        machines: how many.
+        cny_hour: a price that was asked for live, instead of the table's.
+
+    Raises:
+        Refusal: `unknown_instance_type`, `no_machines`.
+    """
+    entry = _machines().get(instance_type)
+    if entry is None:
+        raise Refusal(
+            "unknown_instance_type", "instanceType", f"{instance_type[:60]!r} isn't in the catalog",
+            f"one of {', '.join(_machines())}",
+        )  # fmt: skip
+    _check_machines(machines)
+    priced = "asked live" if cny_hour is not None else "table of 2026-11-22, unverified"
+    return Cluster(
+        instance_type, device(entry["gpu"]), entry["gpus"], machines, entry["network_gbits"] / 8 * 1e9,
+        entry["cny_hour"] if cny_hour is None else cny_hour, priced,
+    )  # fmt: skip
+
+
+def owned(gpu: str, per_machine: int, machines: int, network: float = 1.25e9) -> Cluster:
+    """Machines that exist: `machines` of `per_machine` accelerators named as in the catalog.
+
+    Raises:
+        Refusal: `unknown_gpu`, `no_machines`.
+    """
+    _check_machines(machines)
+    if not 1 <= per_machine <= 64:
+        raise Refusal("no_accelerators", "perMachine", f"is {per_machine}", "give 1 to 64 accelerators a machine")
+    return Cluster(f"{per_machine} x {gpu}", device(gpu), per_machine, machines, network)
+
+
+def _check_machines(machines: int) -> None:
+    if not 1 <= machines <= 4096:
+        raise Refusal("no_machines", "machines", f"is {machines}", "give 1 to 4096 machines")

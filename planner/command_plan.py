@@ -1,0 +1,112 @@
+"""`python -m planner plan`: every plan that fits, or why none does and what would."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser, Namespace
+from dataclasses import asdict
+from typing import get_args
+
+from planner.arguments import pairs
+from planner.catalog import find_model
+from planner.cluster import Cluster, instance_types, owned, rented
+from planner.plan import Engine, Plan, PlanRequest, plan, plans
+from planner.refusal import Refusal
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declares the command's arguments."""
+    parser.add_argument("--model", required=True, help="a name of the catalog, or the path of a config.json or folder")
+    parser.add_argument(
+        "--instance-type", action="append", default=[], help="Alibaba Cloud type; several to choose from"
+    )
+    parser.add_argument("--machines", type=int, help="how many machines; without it 1 to 8 are tried")
+    parser.add_argument("--gpu", help="own machines: the accelerator's name in the catalog")
+    parser.add_argument("--gpus-per-machine", type=int, default=1, help="own machines: accelerators in each")
+    parser.add_argument("--engine", choices=get_args(Engine), default="vllm")
+    parser.add_argument("--engine-version", default="0.24.0")
+    parser.add_argument("--tensor-parallel-size", type=int)
+    parser.add_argument("--pipeline-parallel-size", type=int)
+    parser.add_argument("--context", help="tokens of prompt and answer; the model's own when not given")
+    parser.add_argument("--concurrency", type=float, default=1.0, help="requests of the full context at once")
+    parser.add_argument("--storage-class", default="performance", help="NAS class")
+    parser.add_argument("--download-mb-per-second", type=float, help="of the model's source")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="an engine argument")
+    parser.add_argument("--all", action="store_true", help="list every plan that fits, cheapest first")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(options: Namespace) -> str:
+    """Plans and formats.
+
+    Raises:
+        Refusal: nothing fits.
+    """
+    request = request_of(options)
+    if options.all:
+        found = plans(request)
+        if found:
+            return json.dumps([as_dict(p) for p in found], indent=2) if options.json else "\n".join(map(_line, found))
+    best = plan(request)
+    return json.dumps(as_dict(best), indent=2) if options.json else best.render()
+
+
+def request_of(options: Namespace) -> PlanRequest:
+    """The request that the options say.
+
+    Raises:
+        Refusal: an option can't be.
+    """
+    arguments = pairs(options.set)
+    if options.context is not None:
+        arguments["max_model_len"] = options.context
+    if not options.concurrency > 0 or options.concurrency > 1e6:
+        raise Refusal("bad_argument", "concurrency", f"is {options.concurrency}", "give a number above 0, such as 8")
+    rate = options.download_mb_per_second
+    if rate is not None and not 0 < rate < 1e6:
+        raise Refusal("bad_argument", "download-mb-per-second", f"is {rate}", "give MB/s above 0, such as 12.5")
+    return PlanRequest(
+        model=find_model(options.model), clusters=_clusters(options), engine=options.engine,
+        engine_version=options.engine_version, arguments=arguments, concurrency=options.concurrency,
+        tensor_parallel_size=options.tensor_parallel_size, pipeline_parallel_size=options.pipeline_parallel_size,
+        storage_class=options.storage_class, download_bytes_per_second=rate * 1e6 if rate else None,
+        machines_ready=options.gpu is not None,
+    )  # fmt: skip
+
+
+def as_dict(chosen: Plan) -> dict[str, object]:
+    """A plan as JSON can hold it."""
+    return {
+        "model": chosen.request.model.name,
+        "engine": chosen.request.engine,
+        "machines": chosen.cluster.machines,
+        "machine": chosen.cluster.name,
+        "gpu": chosen.cluster.device.name,
+        "tensor_parallel_size": chosen.split.tensor,
+        "pipeline_parallel_size": chosen.split.pipeline,
+        "cny_per_hour": chosen.price,
+        "price_source": chosen.cluster.priced,
+        "memory": chosen.memory.as_dict() if chosen.memory else None,
+        "layers_per_device": list(chosen.layers.layers) if chosen.layers else None,
+        "throughput_upper_bounds": asdict(chosen.throughput) if chosen.throughput else None,
+        "seconds_to_first_token": round(chosen.timeline.seconds),
+        "paid_gpu_minutes": round(chosen.timeline.gpu_minutes, 1),
+        "timeline": [asdict(step) for step in chosen.timeline.steps],
+        "critical_path": list(chosen.timeline.critical_path),
+        "notes": list(chosen.notes),
+    }
+
+
+def _clusters(options: Namespace) -> tuple[Cluster, ...]:
+    counts = [options.machines] if options.machines is not None else range(1, 9)
+    if options.gpu is not None:
+        return tuple(owned(options.gpu, options.gpus_per_machine, n) for n in counts)
+    return tuple(rented(name, n) for name in options.instance_type or instance_types() for n in counts)
+
+
+def _line(p: Plan) -> str:
+    size = f"{p.memory.max_concurrency:7.1f} x {p.memory.max_model_len:,}" if p.memory else "whole layers"
+    return (
+        f"CNY {p.price:7.0f}/h  {p.cluster.machines:>2} x {p.cluster.name:<26} {p.cluster.device.name:<12} "
+        f"TP{p.split.tensor} PP{p.split.pipeline}  {size}"
+    )

@@ -1,0 +1,115 @@
+"""The nearest plan that works: fewest changes first, each tried before it is named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from planner.catalog import catalog_model
+from planner.cluster import Cluster
+from planner.plan import Plan, PlanRequest, attempt_all
+from planner.refusal import Change, Refusal
+
+MOST_MACHINES = 16
+"""Machines of the asked kind up to which a refusal offers more."""
+
+
+def nearest_refusal(request: PlanRequest, refusals: list[Refusal]) -> Refusal:
+    """The first refusal, with a remedy that was tried and works.
+
+    Where nothing that is tried works, the refusal keeps its own remedy.
+    """
+    if not refusals:
+        return Refusal("nothing_to_plan_on", "machines", "no machines are given", "give at least one kind of machine")
+    told = _closest(refusals)
+    for changes in _alternatives(request, told):
+        works = _works(apply_changes(request, changes))
+        if works is not None:
+            settings = " and ".join(f"{c.setting} {c.value}" for c in changes)
+            gained = f" (TP{works.split.tensor} PP{works.split.pipeline}, {works.cluster.machines} machines)"
+            return Refusal(told.code, told.setting, told.reason, f"nearest that works: {settings}{gained}", changes)
+    return told
+
+
+def apply_changes(request: PlanRequest, changes: tuple[Change, ...]) -> PlanRequest:
+    """The request with a refusal's changes made: what a user does who follows the remedy."""
+    for change in changes:
+        value = change.value
+        match change.setting:
+            case "tensor_parallel_size":
+                request = replace(request, tensor_parallel_size=int(value))
+            case "pipeline_parallel_size":
+                request = replace(request, pipeline_parallel_size=int(value))
+            case "machines":
+                clusters = tuple(dict.fromkeys(cluster.of(int(value)) for cluster in request.clusters))
+                request = replace(request, clusters=clusters)
+            case "model":
+                request = replace(request, model=catalog_model(str(value)))
+            case "engine":
+                request = replace(request, engine=str(value))  # type: ignore[arg-type]  # only names of engines get here
+            case "engine_version":
+                request = replace(request, engine_version=str(value))
+            case "concurrency":
+                request = replace(request, concurrency=float(value))
+            case name:
+                request = replace(request, arguments={**request.arguments, name: str(value)})
+    return request
+
+
+def _closest(refusals: list[Refusal]) -> Refusal:
+    """The refusal that got furthest: one about memory says more than one about a split that was only tried."""
+    late = ("too_little_concurrency", "context_does_not_fit", "no_kv_memory", "weights_too_large")
+    return min(refusals, key=lambda r: late.index(r.code) if len(refusals) > 1 and r.code in late else len(late))
+
+
+def _works(request: PlanRequest) -> Plan | None:
+    try:
+        found, _ = attempt_all(request)
+    except Refusal:
+        return None
+    return found[0] if found else None
+
+
+def _alternatives(request: PlanRequest, told: Refusal) -> Iterator[tuple[Change, ...]]:
+    """Changes to try, fewest first."""
+    if told.changes:
+        yield told.changes
+    splits = list(_other_splits(request))
+    yield from splits
+    shorter = [(Change("max_model_len", length),) for length in (131072, 65536, 32768, 16384, 8192, 4096, 2048)]
+    yield from shorter
+    small = (Change("kv_cache_dtype", "fp8"),)
+    yield small
+    smaller_models = [(Change("model", name),) for name in request.model.variants]
+    yield from smaller_models
+    yield from ((*model, *split) for model in smaller_models for split in splits)
+    yield from ((*split, *length) for split in splits for length in shorter)
+    more = [(Change("machines", n),) for n in _more_machines(request.clusters)]
+    free = replace(request, tensor_parallel_size=None, pipeline_parallel_size=None)
+    for change in more:
+        for cluster in apply_changes(free, change).clusters:
+            yield from ((*change, *split) for split in _splits_of(cluster, request))
+
+
+def _other_splits(request: PlanRequest) -> Iterator[tuple[Change, ...]]:
+    """Other splits of the same machines, the one closest to the asked first."""
+    if request.tensor_parallel_size is None or request.engine in ("llamacpp", "ollama"):
+        return
+    for cluster in request.clusters:
+        yield from _splits_of(cluster, request)
+
+
+def _splits_of(cluster: Cluster, request: PlanRequest) -> list[tuple[Change, ...]]:
+    if request.tensor_parallel_size is None or request.engine in ("llamacpp", "ollama"):
+        return [()]
+    asked, count = request.tensor_parallel_size, cluster.accelerators
+    # Splits that keep tensor parallelism inside a machine come first: others need RDMA.
+    sizes = sorted(
+        (n for n in range(1, count + 1) if count % n == 0), key=lambda n: (n > cluster.per_machine, abs(n - asked))
+    )
+    return [(Change("tensor_parallel_size", n), Change("pipeline_parallel_size", count // n)) for n in sizes]
+
+
+def _more_machines(clusters: tuple[Cluster, ...]) -> list[int]:
+    most = max((cluster.machines for cluster in clusters), default=1)
+    return list(range(most + 1, max(MOST_MACHINES, 2 * most) + 1))

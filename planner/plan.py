@@ -1,0 +1,212 @@
+"""The planner's entry: from a request to the best plan, or a refusal that names the nearest plan that works."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from planner.catalog import ModelEntry
+from planner.cluster import Cluster
+from planner.engine import EngineArguments, resolve_arguments, vllm_version
+from planner.llamacpp import LayerSplit, split_layers
+from planner.memory import Memory, memory
+from planner.parallelism import check_nodes, check_world_size
+from planner.refusal import Change, Refusal
+from planner.rules import check_device, check_split
+from planner.split import Split
+from planner.throughput import Throughput, throughput
+from planner.timeline import Timeline, timeline
+
+Engine = Literal["vllm", "sglang", "vllm-ascend", "llamacpp", "ollama"]
+
+
+@dataclass(frozen=True)
+class PlanRequest:
+    """What a user wants.
+
+    Attributes:
+        model: from `planner.catalog.find_model`.
+        clusters: machines to choose from; one entry where they are given.
+        engine: serving engine.
+        engine_version: vLLM's version; SGLang and vllm-ascend are counted by vLLM's rules.
+        arguments: engine arguments by name, such as max_model_len, as text.
+        concurrency: requests of the full context that must fit at once.
+        tensor_parallel_size: given, or None to choose.
+        pipeline_parallel_size: given, or None to choose.
+        storage_class: NAS class.
+        download_bytes_per_second: of the model's source.
+        weights_ready: the weights are on the storage already.
+        machines_ready: the machines exist and are prepared.
+    """
+
+    model: ModelEntry
+    clusters: tuple[Cluster, ...]
+    engine: Engine = "vllm"
+    engine_version: str = "0.24.0"
+    arguments: dict[str, str] = field(default_factory=dict)
+    concurrency: float = 1.0
+    tensor_parallel_size: int | None = None
+    pipeline_parallel_size: int | None = None
+    storage_class: str = "performance"
+    download_bytes_per_second: float | None = None
+    weights_ready: bool = False
+    machines_ready: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A deployment that fits.
+
+    Attributes:
+        request: what it answers.
+        cluster: the machines.
+        split: tensor and pipeline parallel sizes.
+        arguments: the engine's arguments in effect; None for llama.cpp and Ollama.
+        memory: of each stage; None for llama.cpp and Ollama.
+        layers: layers of each device; for llama.cpp and Ollama only.
+        timeline: to the first completion.
+        throughput: upper bounds; None for llama.cpp and Ollama.
+        notes: what a reader should know, one sentence each.
+    """
+
+    request: PlanRequest
+    cluster: Cluster
+    split: Split
+    arguments: EngineArguments | None
+    memory: Memory | None
+    layers: LayerSplit | None
+    timeline: Timeline
+    throughput: Throughput | None
+    notes: tuple[str, ...]
+
+    @property
+    def price(self) -> float:
+        """CNY an hour; 0 for own machines."""
+        return self.cluster.price
+
+    def render(self) -> str:
+        """The plan as a person reads it."""
+        from planner.render import render
+
+        return render(self)
+
+
+def plan(request: PlanRequest) -> Plan:
+    """The best plan: the cheapest that fits; among equals the one with the fastest single request.
+
+    Raises:
+        Refusal: nothing fits; code and reason of the most promising attempt, and the nearest plan that works.
+    """
+    from planner.nearest import nearest_refusal
+
+    found, refusals = attempt_all(request)
+    if found:
+        return found[0]
+    raise nearest_refusal(request, refusals)
+
+
+def plans(request: PlanRequest) -> list[Plan]:
+    """Every plan that fits, cheapest first; empty when none does."""
+    return attempt_all(request)[0]
+
+
+def attempt_all(request: PlanRequest) -> tuple[list[Plan], list[Refusal]]:
+    """Every plan that fits, and the refusals of the others, in the order they were tried."""
+    found: list[Plan] = []
+    refusals: list[Refusal] = []
+    for cluster in request.clusters:
+        for split in _splits(request, cluster):
+            try:
+                found.append(attempt(request, cluster, split))
+            except Refusal as refusal:
+                refusals.append(refusal)
+    found.sort(key=lambda p: (p.price, -(p.throughput.decode_one if p.throughput else 0.0)))
+    return found, refusals
+
+
+def attempt(request: PlanRequest, cluster: Cluster, split: Split) -> Plan:
+    """One cluster and one split.
+
+    Raises:
+        Refusal: it doesn't work.
+    """
+    entry = request.model
+    notes: list[str] = []
+    layers, counted, arguments, speed = None, None, None, None
+    if request.engine in ("llamacpp", "ollama"):
+        layers = split_layers(entry, cluster, one_machine=request.engine == "ollama")
+        split = Split(1, 1)
+    else:
+        counted, arguments = _count(request, cluster, split, notes)
+        split = replace(split, expert_parallel=arguments.expert_parallel)
+        if counted.max_concurrency < request.concurrency:
+            _refuse_concurrency(request, counted)
+        context = max(1, counted.max_model_len // 2)
+        speed = throughput(entry.model, split, cluster, counted, arguments, context=context)
+    weights = entry.download_bytes or sum(r.weights for r in counted.ranks) * split.tensor if counted else None
+    schedule = timeline(
+        cluster, float(weights or entry.download_bytes or 0), storage_class=request.storage_class,
+        download_bytes_per_second=request.download_bytes_per_second,
+        eager=arguments is None or arguments.enforce_eager, weights_ready=request.weights_ready,
+        machines_ready=request.machines_ready,
+    )  # fmt: skip
+    return Plan(request, cluster, split, arguments, counted, layers, schedule, speed, tuple(notes))
+
+
+def _count(request: PlanRequest, cluster: Cluster, split: Split, notes: list[str]) -> tuple[Memory, EngineArguments]:
+    entry, device = request.model, cluster.device
+    version = vllm_version(request.engine_version)
+    if request.engine == "vllm-ascend" and not device.ascend:
+        raise Refusal(
+            "engine_needs_ascend", "engine", f"vllm-ascend runs on Ascend NPUs, not on {device.name}",
+            "use engine vllm", (Change("engine", "vllm"),),
+        )  # fmt: skip
+    if device.ascend and request.engine != "vllm-ascend":
+        raise Refusal(
+            "engine_not_on_ascend", "engine", f"{request.engine} doesn't run on {device.name}",
+            "use engine vllm-ascend", (Change("engine", "vllm-ascend"),),
+        )  # fmt: skip
+    arguments = resolve_arguments(entry.model, device, version, request.arguments)
+    split = replace(split, expert_parallel=arguments.expert_parallel)
+    check_world_size(split.tensor, split.pipeline, cluster.accelerators)
+    check_device(entry.model, device, version)
+    check_split(entry.model, split, version)
+    if split.world_size > cluster.per_machine:
+        check_nodes(split.tensor, split.pipeline, -(-split.world_size // cluster.per_machine))
+    if split.tensor > cluster.per_machine:
+        notes.append(
+            f"tensor parallelism spans machines ({split.tensor} over {cluster.per_machine} each): "
+            "two collectives a layer cross the network, so RDMA is needed for speed"
+        )
+    if request.engine == "sglang":
+        notes.append("SGLang is counted by vLLM's rules; its own static fraction may leave less for the KV cache")
+    multicast = device.switch and split.tensor > 1 and not device.ascend
+    return memory(entry.model, split, device, version, arguments, multicast=multicast), arguments
+
+
+def _splits(request: PlanRequest, cluster: Cluster) -> list[Split]:
+    """Splits to try: the given one, or tensor within a machine and pipeline across, larger tensor first."""
+    tensor, pipeline = request.tensor_parallel_size, request.pipeline_parallel_size
+    if request.engine in ("llamacpp", "ollama"):
+        return [Split(1, 1)]
+    if tensor is not None:
+        return [Split(tensor, pipeline or max(1, cluster.accelerators // max(1, tensor)))]
+    within = [n for n in range(cluster.per_machine, 0, -1) if cluster.per_machine % n == 0]
+    across = [cluster.accelerators] if cluster.machines > 1 else []
+    if pipeline is not None:
+        return [Split(n, pipeline) for n in within if n * pipeline == cluster.accelerators] or [
+            Split(max(1, cluster.accelerators // max(1, pipeline)), pipeline)
+        ]
+    return [Split(n, cluster.accelerators // n) for n in [*within, *across]]
+
+
+def _refuse_concurrency(request: PlanRequest, counted: Memory) -> None:
+    length = int(counted.kv_cache_tokens / request.concurrency) // 16 * 16
+    works = 16 <= length < counted.max_model_len
+    raise Refusal(
+        "too_little_concurrency", "concurrency",
+        f"{request.concurrency:g} requests of {counted.max_model_len} tokens are wanted at once; the KV cache holds "
+        f"{counted.max_concurrency:.2f}",
+        f"set max_model_len to {length}" if works else "use more or larger GPUs",
+        (Change("max_model_len", length),) if works else (),
+    )  # fmt: skip

@@ -1,0 +1,101 @@
+"""A plan as a table that a person reads: memory bars, the split by layer, the timeline, the price."""
+
+from __future__ import annotations
+
+from planner.memory import GIB, RankMemory
+from planner.plan import Plan
+from planner.timeline import Timeline
+
+BAR = 40
+"""Characters of a memory bar."""
+
+
+def render(plan: Plan) -> str:
+    """The whole plan, ready to print."""
+    request, cluster = plan.request, plan.cluster
+    price = f"CNY {plan.price:.0f} an hour ({cluster.priced})" if plan.price else "own machines, no price"
+    lines = [
+        f"{request.model.name} on {cluster.machines} x {cluster.name}: {cluster.accelerators} x {cluster.device.name}, "
+        f"{request.engine} {request.engine_version if request.engine == 'vllm' else ''}".rstrip(),
+        f"  split     TP{plan.split.tensor} x PP{plan.split.pipeline}"
+        + (", experts spread (EP)" if plan.split.expert_parallel else ""),
+        f"  price     {price}",
+        *_capacity(plan),
+        f"  first     token after {_clock(plan.timeline.seconds)}, of which GPUs are paid "
+        f"{plan.timeline.gpu_minutes:.0f} min ({plan.price * plan.timeline.gpu_minutes / 60:.0f} CNY)",
+        "",
+        *_memory(plan),
+        "",
+        *_timeline(plan.timeline),
+        *(f"  note: {note}" for note in plan.notes),
+    ]
+    return "\n".join(lines)
+
+
+def _capacity(plan: Plan) -> list[str]:
+    if plan.memory is None or plan.throughput is None:
+        return []
+    m, t = plan.memory, plan.throughput
+    return [
+        f"  serves    {m.max_concurrency:.1f} requests of {m.max_model_len:,} tokens at once "
+        f"({m.kv_cache_tokens:,} tokens of KV cache)",
+        f"  at most   {t.decode_one:.0f} tokens/s for one request, {t.decode_all:,.0f} for {t.requests}, "
+        f"{t.prefill:,.0f} of prompt (roofline: engines reach 40 to 70 %)",
+    ]
+
+
+def _memory(plan: Plan) -> list[str]:
+    if plan.layers is not None:
+        return [
+            f"  device {i:<3} {layers:>3} layers {weights / GIB:6.1f} GiB"
+            for i, (layers, weights) in enumerate(zip(plan.layers.layers, plan.layers.weights, strict=True))
+        ]
+    if plan.memory is None:
+        return []
+    total = plan.cluster.device.total
+    lines = [f"  each GPU: {total / GIB:.1f} GiB   # weights  + activations  o engine  g graphs  = KV cache  . free"]
+    for rank in plan.memory.ranks:
+        gpus = f"GPU x{plan.split.tensor}"
+        layers = f"layers {rank.layers[0]}-{rank.layers[1] - 1}"
+        lines.append(f"  stage {rank.stage:<2} {gpus:<7} {layers:<14} [{_bar(rank, total)}]")
+        lines.append(
+            f"  {'':<31} {rank.weights / GIB:.1f} + {rank.activations / GIB:.1f} + {rank.overhead / GIB:.1f} + "
+            f"{rank.graphs / GIB:.1f} + {max(0, rank.kv_cache) / GIB:.1f} GiB"
+        )
+    return lines
+
+
+def _bar(rank: RankMemory, total: int) -> str:
+    parts = (
+        (rank.weights, "#"),
+        (rank.activations, "+"),
+        (rank.overhead, "o"),
+        (rank.graphs, "g"),
+        (rank.kv_cache, "="),
+    )
+    bar, reached = "", 0.0
+    for nbytes, mark in parts:
+        reached += max(0, nbytes)
+        bar += mark * (round(reached / total * BAR) - len(bar))
+    return bar[:BAR].ljust(BAR, ".")
+
+
+def _timeline(timeline: Timeline) -> list[str]:
+    critical = timeline.critical_path
+    lines = ["  timeline (* on the critical path, $ GPUs are paid)"]
+    for step in timeline.steps:
+        marks = ("*" if step.name in critical else " ") + ("$" if step.paid else " ")
+        start = round(step.start / max(1.0, timeline.seconds) * BAR)
+        width = max(1, round(step.seconds / max(1.0, timeline.seconds) * BAR))
+        lines.append(
+            f"  {marks} {step.name:<16} {_clock(step.start):>8} {_clock(step.seconds):>8}  {' ' * start}{'-' * width}"
+        )
+    return lines
+
+
+def _clock(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds // 3600:.0f}:{seconds % 3600 / 60:02.0f} h"

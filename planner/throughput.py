@@ -1,0 +1,76 @@
+"""A roofline of prefill and decode: what the hardware can't exceed. Real engines reach about 40 to 70 % of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from planner.cluster import Cluster
+from planner.kv_cache import token_bytes
+from planner.memory import Memory
+from planner.model import Model
+from planner.split import Split
+from planner.tensors import StageTensors
+
+from planner.engine import EngineArguments  # isort: skip
+
+HOP = 30e-6
+"""Seconds of latency of a collective or a send: NCCL over a switch or PCIe; over TCP it is several times as much."""
+
+
+@dataclass(frozen=True)
+class Throughput:
+    """Upper bounds.
+
+    Attributes:
+        prefill: prompt tokens/s of the whole engine.
+        decode_one: tokens/s of a single request.
+        decode_all: tokens/s of all requests together, with as many as the KV cache holds at the mean context.
+        requests: how many that is.
+    """
+
+    prefill: float
+    decode_one: float
+    decode_all: float
+    requests: int
+
+
+def throughput(
+    model: Model, split: Split, cluster: Cluster, memory: Memory, arguments: EngineArguments, *, context: int
+) -> Throughput:
+    """The bounds at a mean context.
+
+    A decode step reads every active weight and the requests' KV cache once, stage after stage; prefill costs two
+    operations for each active weight and token. Collectives cost latency, two a layer; a stage boundary one send.
+    """
+    device, lister = cluster.device, StageTensors(model, split)
+    active, everything, cache = [], [], []
+    for layers in split.stages(model.layers):
+        sizes = [
+            (t.name, t.nbytes) for t in lister.stage(layers) if t.name != "embed_tokens" and "rotary" not in t.name
+        ]
+        routed = sum(size for name, size in sizes if ".experts." in name)
+        rest = sum(size for _, size in sizes) - routed
+        share = model.experts.per_token / model.experts.count if model.experts else 1.0
+        active.append(rest + routed * min(1.0, share))
+        everything.append(float(rest + routed))
+        cache.append(token_bytes(model, split, arguments, layers))
+    hops = (2 * model.layers if split.tensor > 1 else 0) + split.pipeline - 1
+    one = sum((a + c * context) / device.bandwidth for a, c in zip(active, cache, strict=True)) + hops * HOP
+    requests = max(1, min(arguments.max_num_seqs, int(memory.kv_cache_tokens / max(1, context))))
+    # With many requests every expert is used; the stages work on different requests at once, the slowest decides.
+    step = max((e + c * context * requests) / device.bandwidth for e, c in zip(everything, cache, strict=True))
+    step += hops * HOP / split.pipeline
+    weights = [a / _weight_bytes(model) for a in active]
+    prefill = min(device.flops / (2 * w) for w in weights)
+    return Throughput(prefill, 1 / one, max(1 / one, requests / step), requests)
+
+
+def _weight_bytes(model: Model) -> float:
+    """Bytes of one weight of the linear layers."""
+    match model.quantization.method:
+        case "none":
+            return float(model.dtype_bytes)
+        case "awq" | "gptq" | "mxfp4" | "nvfp4" | "gguf":
+            return 0.55
+        case _:
+            return 1.0

@@ -1,0 +1,101 @@
+"""Run by the engine's own Python, not by the project's: vLLM's classes say what each rank holds, without a weight.
+
+Reads cases as JSON from stdin (name, config, tensor, pipeline, expert), builds the model's own class on the meta device
+for every pipeline stage, and writes one JSON line a case: bytes of the parameters of each stage, or the refusal.
+What the CPU build lacks (kernels of GPU quantizations) stands in `unsupported`.
+"""
+
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
+
+os.environ.update(
+    HF_HUB_OFFLINE="1", VLLM_CPU_KVCACHE_SPACE="1", VLLM_LOGGING_LEVEL="ERROR", VLLM_NO_USAGE_STATS="1",
+    VLLM_CPU_OMP_THREADS_BIND="nobind",
+)  # fmt: skip
+
+import torch
+import vllm
+from vllm import _custom_ops
+from vllm.config import set_current_vllm_config
+from vllm.distributed import parallel_state
+from vllm.engine.arg_utils import EngineArgs
+from vllm.model_executor.model_loader.utils import initialize_model
+from vllm.utils.torch_utils import set_default_torch_dtype
+
+# Kernels are chosen while a model is built, and parameters don't depend on the choice: say this processor has them all.
+torch.cpu._is_amx_tile_supported = lambda: True
+_custom_ops.cpu_has_amx_fp8 = lambda: True
+# The map of experts is logged while it is made, which needs values that meta tensors don't have.
+_nonzero = torch.Tensor.nonzero
+
+
+def _no_values(tensor, *args, **kwargs):
+    return torch.empty((0, 1), device="cpu", dtype=torch.int64) if tensor.is_meta else _nonzero(tensor, *args, **kwargs)
+
+
+torch.nonzero = torch.Tensor.nonzero = _no_values
+
+
+def group(size, rank=0):
+    """A process group of `size` in which this process is `rank`, as far as building a model looks."""
+    return SimpleNamespace(
+        world_size=size, rank_in_group=rank, rank=rank, ranks=list(range(size)), first_rank=0, last_rank=size - 1,
+        is_first_rank=rank == 0, is_last_rank=rank == size - 1, device_group=SimpleNamespace(size=lambda: size),
+        cpu_group=SimpleNamespace(size=lambda: size), local_rank=rank, device_communicator=None, unique_name="oracle",
+    )  # fmt: skip
+
+
+def _without_empty(config):
+    """`quantization_config: null` stands in no config.json; other nulls mean something (q_lora_rank)."""
+    return {k: v for k, v in config.items() if not (k == "quantization_config" and v is None)}
+
+
+def config_of(folder, case):
+    return EngineArgs(
+        model=str(folder), tokenizer=str(folder), skip_tokenizer_init=True, load_format="dummy", enforce_eager=True,
+        tensor_parallel_size=case["tensor"], pipeline_parallel_size=case["pipeline"],
+        enable_expert_parallel=case["expert"], distributed_executor_backend="ray" if case["world"] > 1 else None,
+        max_model_len=4096, dtype="auto",
+    ).create_engine_config()  # fmt: skip
+
+
+def stage_bytes(config, case, stage):
+    parallel_state._TP = group(case["tensor"])
+    parallel_state._PP = group(case["pipeline"], stage)
+    parallel_state._DP = group(1)
+    parallel_state._EP = group(case["tensor"])
+    parallel_state._DCP = parallel_state._PCP = group(1)
+    config.compilation_config.static_forward_context.clear()
+    with set_current_vllm_config(config), torch.device("meta"), set_default_torch_dtype(config.model_config.dtype):
+        model = initialize_model(vllm_config=config)
+    seen = {id(p): p for p in model.parameters()}
+    return sum(p.numel() * p.element_size() for p in seen.values())
+
+
+def answer(case):
+    case = {**case, "world": case["tensor"] * case["pipeline"]}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "config.json").write_text(json.dumps(_without_empty(case["config"])))
+        try:
+            config = config_of(folder, case)
+            stages = [stage_bytes(config, case, stage) for stage in range(case["pipeline"])]
+        except (NotImplementedError, ImportError, AttributeError, RuntimeError) as error:
+            return {"unsupported": f"{type(error).__name__}: {error}"[:400]}
+        except Exception as error:  # whatever the engine raises is its refusal
+            if "Failed to find a kernel" in str(error):
+                return {"unsupported": f"{type(error).__name__}: {error}"[:400]}
+            return {"refused": f"{type(error).__name__}: {error}"[:400]}
+    return {"stage_bytes": stages}
+
+
+def main():
+    for case in json.load(sys.stdin):
+        print("ORACLE " + json.dumps({"name": case["name"], "engine": vllm.__version__, **answer(case)}), flush=True)
+
+
+main()

@@ -1,0 +1,100 @@
+"""Writes engine_oracle.json: what vLLM's own model classes hold, and refuse, for every case below.
+
+    python -m tests.unit.planner.record_oracle ENGINE_PYTHON [NAME_PART]
+
+ENGINE_PYTHON is a Python that can import vLLM: the CPU build will do (`opt/vllm/bin/python3` under the engine's root in
+the cache). NAME_PART takes only the cases whose name holds it and prints them instead. About 6 minutes on two cores.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from planner.catalog import model_config
+
+HERE = Path(__file__).parent
+RECORDED = HERE / "engine_oracle.json"
+
+CASES: dict[str, list[str]] = {
+    # dense GQA
+    "qwen2.5-0.5b-instruct": ["1x1", "2x1", "4x1", "1x2", "8x1"],
+    "qwen2.5-7b-instruct": ["1x1", "2x2", "4x1", "3x1", "1x3", "28x1"],
+    "qwen2.5-14b-instruct": ["5x1", "8x2"],
+    "qwen2.5-72b-instruct": ["2x2", "8x3", "16x1"],
+    "llama-3.1-8b-instruct": ["2x1", "1x5", "6x1"],
+    "llama-3.1-405b-instruct": ["8x4"],
+    "qwen3-8b": ["1x1", "4x2"],
+    "qwen3-0.6b": ["1x3"],
+    # MoE
+    "qwen3-30b-a3b": ["1x1", "4x2", "8x1e", "3x1"],
+    "qwen3-235b-a22b": ["8x4"],
+    "qwen1.5-moe-a2.7b": ["2x1", "4x2"],
+    "mixtral-8x7b-instruct": ["2x2", "8x1e"],
+    "glm-4.5-air": ["4x2", "3x1"],
+    # MLA
+    "deepseek-v2-lite": ["1x1", "4x2"],
+    "deepseek-r1-bf16": ["8x4"],
+    # FP8 in blocks
+    "deepseek-r1": ["8x2", "16x1", "32x1", "32x1e"],
+    "kimi-k2-instruct": ["16x2"],
+    "qwen3-32b-fp8": ["2x1", "8x1", "16x1"],
+    "qwen3-30b-a3b-fp8": ["2x1", "4x1", "4x1e"],
+    "qwen3-235b-a22b-fp8": ["4x2", "8x1"],
+    # 4 bits, and FP8 by channel
+    "qwen2.5-72b-instruct-awq": ["2x1", "8x2"],
+    "deepseek-r1-awq": ["8x4"],
+    "qwen2.5-7b-instruct-gptq-int4": ["1x1", "2x2"],
+    "llama-3.1-70b-instruct-fp8": ["2x2"],
+    "llama-3.3-70b-instruct-nvfp4": ["1x1", "2x1"],
+    "gpt-oss-20b": ["1x1", "2x2"],
+    # sliding window, hybrid
+    "mistral-7b-v0.1": ["2x1"],
+    "gemma-2-27b-it": ["2x2", "3x1"],
+    "gemma-3-1b-it": ["1x1", "1x2"],
+    "qwen3-next-80b-a3b-instruct": ["2x1", "4x2"],
+}
+"""Model to splits, tensor x pipeline parallel size; e: expert parallel."""
+
+
+def cases() -> list[dict[str, Any]]:
+    """Every case, as engine_oracle.py reads it."""
+    found = []
+    for model, splits in CASES.items():
+        for split in splits:
+            tensor, pipeline = split.removesuffix("e").split("x")
+            found.append(
+                {"name": f"{model} {split}", "model": model, "config": model_config(model), "tensor": int(tensor),
+                 "pipeline": int(pipeline), "expert": split.endswith("e")}
+            )  # fmt: skip
+    return found
+
+
+def ask_engine(python: str, asked: list[dict[str, Any]], timeout: float = 1200) -> list[dict[str, Any]]:
+    """The engine's answers."""
+    answer = subprocess.run(
+        [python, str(HERE / "engine_oracle.py")], input=json.dumps(asked), text=True, capture_output=True,
+        timeout=timeout, check=False, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+    )  # fmt: skip
+    lines = [line for line in answer.stdout.splitlines() if line.startswith("ORACLE ")]
+    if len(lines) != len(asked):
+        raise SystemExit(f"the engine answered {len(lines)} of {len(asked)} cases:\n{answer.stderr[-3000:]}")
+    return [json.loads(line.removeprefix("ORACLE ")) for line in lines]
+
+
+def main() -> None:
+    """Records, or prints some."""
+    python, part = sys.argv[1], (sys.argv[2:] or [""])[0]
+    answers = ask_engine(python, [case for case in cases() if part in case["name"]])
+    if part:
+        print(json.dumps(answers, indent=1))
+    else:
+        RECORDED.write_text(json.dumps(answers, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
