@@ -109,6 +109,8 @@ def enough_space(files: list[File]) -> None:
 
 def download(total: int) -> None:
     """Runs the hub's client as a child, and again when it dies or stands still."""
+    from hubs import REFUSED
+
     progress = Progress("downloading", total)
     for attempt in range(1, TRIES + 1):
         argv = [sys.executable, str(HERE / "hubs.py"), SOURCE, MODEL, REVISION, str(FOLDER)]
@@ -127,6 +129,8 @@ def download(total: int) -> None:
                 child.wait()
         if child.returncode == 0:
             return
+        if child.returncode == REFUSED:
+            sys.exit(1)  # it has written the sentence
         if shutil.disk_usage(FOLDER.parent).free < 16 << 20:
             fail(f"{FOLDER.parent} is full; free space there, then run `pulumi up` again: the download goes on")
         print(f"try {attempt} of {TRIES} ended with {child.returncode}; it resumes where it was", flush=True)

@@ -9,6 +9,8 @@ from pathlib import Path
 from folder import File
 
 IGNORED = (".gitattributes",)
+REFUSED = 3
+"""Exit code when the hub gives the files to nobody like us: trying again can't mend it."""
 
 
 def listing(source: str, model: str, revision: str | None) -> tuple[str, list[File]]:
@@ -28,7 +30,7 @@ def _huggingface(model: str, revision: str | None) -> tuple[str, list[File]]:
     try:
         info = HfApi(token=token).model_info(model, revision=revision, files_metadata=True)
     except GatedRepoError:
-        raise LookupError(f"{model} is gated: accept its licence on the hub and set hubToken") from None
+        raise LookupError(_gated(model)) from None
     except RevisionNotFoundError:
         raise LookupError(f"{model} has no revision {revision}; leave model.revision out for its default") from None
     except RepositoryNotFoundError:
@@ -67,13 +69,25 @@ def _modelscope(model: str, revision: str | None) -> tuple[str, list[File]]:
     return revision or "master", files
 
 
+def _gated(model: str) -> str:
+    return f"{model} is gated: accept its licence on the hub and set hubToken"
+
+
 def download(source: str, model: str, revision: str | None, folder: Path) -> None:
-    """Fetches what is missing into `folder`, going on where an earlier try was cut."""
+    """Fetches what is missing into `folder`, going on where an earlier try was cut.
+
+    Raises:
+        LookupError: one sentence: no access. A gated model lists its files to everybody and gives them to few.
+    """
     if source == "huggingface":
         from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import GatedRepoError
 
         token = os.environ.get("HUB_TOKEN") or None
-        snapshot_download(model, revision=revision, local_dir=folder, token=token, ignore_patterns=list(IGNORED))
+        try:
+            snapshot_download(model, revision=revision, local_dir=folder, token=token, ignore_patterns=list(IGNORED))
+        except GatedRepoError:
+            raise LookupError(_gated(model)) from None
     else:
         from modelscope import snapshot_download as modelscope_download
 
@@ -81,4 +95,8 @@ def download(source: str, model: str, revision: str | None, folder: Path) -> Non
 
 
 if __name__ == "__main__":
-    download(sys.argv[1], sys.argv[2], sys.argv[3] or None, Path(sys.argv[4]))
+    try:
+        download(sys.argv[1], sys.argv[2], sys.argv[3] or None, Path(sys.argv[4]))
+    except LookupError as refusal:
+        Path(os.environ["TANDEM_DIR"], "error").write_text(f"{refusal}\n")
+        sys.exit(REFUSED)
