@@ -65,7 +65,8 @@ def steps(events: Iterable[tuple[float, Mapping[str, Any]]], resources: Sequence
         urn = resource["urn"]
         if urn not in custom or urn not in begun or urn not in ended:
             continue
-        named = {*resource.get("dependencies", []), *sum((resource.get("propertyDependencies") or {}).values(), [])}
+        named = set(resource.get("dependencies", []))
+        named.update(*(resource.get("propertyDependencies") or {}).values())
         if provider := resource.get("provider"):
             named.add(provider.rsplit("::", 1)[0])
         needs = frozenset(u for n in named for u in own(n) if u != urn)
