@@ -29,15 +29,17 @@ from vllm.utils.torch_utils import set_default_torch_dtype
 # Kernels are chosen while a model is built, and parameters don't depend on the choice: say this processor has them all.
 torch.cpu._is_amx_tile_supported = lambda: True
 _custom_ops.cpu_has_amx_fp8 = lambda: True
-# The map of experts is logged while it is made, which needs values that meta tensors don't have.
-_nonzero = torch.Tensor.nonzero
+# The map of experts is read while it is logged, which needs values that meta tensors don't have.
+_where = torch.where
 
 
-def _no_values(tensor, *args, **kwargs):
-    return torch.empty((0, 1), device="cpu", dtype=torch.int64) if tensor.is_meta else _nonzero(tensor, *args, **kwargs)
+def where(condition, *args):
+    if not args and condition.is_meta:
+        return (torch.empty(0, dtype=torch.int64, device="cpu"),)
+    return _where(condition, *args)
 
 
-torch.nonzero = torch.Tensor.nonzero = _no_values
+torch.where = where
 
 
 def group(size, rank=0):

@@ -1,0 +1,69 @@
+"""Planner against vLLM's own model classes: recorded answers always, and a sample asked again where the engine is."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from planner.catalog import catalog_model
+from planner.engine import vllm_version
+from planner.refusal import Refusal
+from planner.rules import check_split
+from planner.split import Split
+from planner.tensors import StageTensors
+from tests.unit.planner.record_oracle import RECORDED, ask_engine, cases
+
+ANSWERS = {answer["name"]: answer for answer in json.loads(RECORDED.read_text())}
+CASES = {case["name"]: case for case in cases()}
+ENGINE = vllm_version("0.32.0")
+
+
+def planned_bytes(case):
+    """Bytes of each stage, or the refusal's code."""
+    model, split = catalog_model(case["model"]).model, Split(case["tensor"], case["pipeline"], case["expert"])
+    try:
+        check_split(model, split, ENGINE)
+    except Refusal as refusal:
+        return refusal.code
+    lister = StageTensors(model, split)
+    return [sum(t.nbytes for t in lister.stage(s) if "rotary" not in t.name) for s in split.stages(model.layers)]
+
+
+def test_enough_configurations_are_compared():
+    """At least 40 real configurations that the CPU build could judge, refusals among them."""
+    judged = [answer for answer in ANSWERS.values() if "unsupported" not in answer]
+    assert len(judged) >= 40
+    assert sum("refused" in answer for answer in judged) >= 10
+
+
+@pytest.mark.parametrize("name", [n for n, a in ANSWERS.items() if "stage_bytes" in a])
+def test_weights_of_every_stage_are_the_engines(name):
+    """To 0.1 %; accepted by the engine means accepted here."""
+    planned, engine = planned_bytes(CASES[name]), ANSWERS[name]["stage_bytes"]
+    assert planned == pytest.approx(engine, rel=0.001)
+
+
+@pytest.mark.parametrize("name", [n for n, a in ANSWERS.items() if "refused" in a])
+def test_what_the_engine_refuses_is_refused(name):
+    assert isinstance(planned_bytes(CASES[name]), str)
+
+
+def engine_python():
+    """The newest engine environment of the cache that can import vLLM."""
+    cache = Path(os.environ.get("TANDEM_CACHE") or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "tandem")
+    found = cache.expanduser().glob("machines/engine-*/root/opt/vllm/bin/python3")
+    return max(found, key=lambda p: p.parent.stat().st_mtime, default=None)
+
+
+@pytest.mark.engine
+def test_recorded_answers_are_what_the_engine_says_today():
+    """A dense, a quantized, an expert-parallel and a refused case, asked again: about 40 s."""
+    python = engine_python()
+    if python is None:
+        pytest.skip("no engine environment in the cache: python -m localcloud.engine makes one")
+    names = ["qwen2.5-0.5b-instruct 2x1", "qwen3-32b-fp8 8x1", "qwen3-30b-a3b-fp8 4x1e", "deepseek-r1 32x1"]
+    for fresh in ask_engine(str(python), [CASES[name] for name in names], timeout=600):
+        recorded = ANSWERS[fresh["name"]]
+        assert fresh.get("stage_bytes") == recorded.get("stage_bytes")
+        assert ("refused" in fresh) == ("refused" in recorded)
