@@ -8,7 +8,7 @@ import pytest
 
 from tests.paths import ROOT
 
-LONGEST = 420
+LONGEST = 480
 """Lines of a file that a reader can hold in the head."""
 
 
