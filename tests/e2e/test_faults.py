@@ -88,6 +88,12 @@ class Faults(Deployment):
             **told,
         }
 
+    def secret_file(self, text: str) -> str:
+        """A file with a secret, away from what Pulumi writes."""
+        path = self.folder / "secret"
+        path.write_text(text)
+        return str(path)
+
     def fetch(self, **told: object) -> Run:
         """`up` with the machine prepared and these weights."""
         return self.up(prepare=True, weights=self.weights(**told))
@@ -227,7 +233,7 @@ def test_a_reboot_in_the_middle_of_a_long_step(faults):
 
 def test_an_up_killed_in_the_middle_is_gone_on_with(faults):
     """The unit that runs is watched again and not started twice. The engine's lock must be lifted first."""
-    step = faults.step("/root/gate-2", name="kept", secrets={"PASSWORD": "hunter2-of-the-test"})
+    step = faults.step("/root/gate-2", name="kept", secretFile=faults.secret_file("hunter2-of-the-test"))
     faults.ssh(NODE, "rm /root/runs")
     run = faults.begin(step=step)
     run.says("node-0: at the gate")
@@ -293,7 +299,7 @@ def test_a_model_that_cannot_be_had(faults, told, said):
 
 def test_a_gated_model_with_its_token(faults):
     """And the token is nowhere in clear."""
-    run = faults.fetch(model=GATED, token=TOKEN).good()
+    run = faults.fetch(model=GATED, tokenFile=faults.secret_file(TOKEN)).good()
     assert TOKEN not in faults.state() + run.text
     assert faults.ssh(NODE, f"grep -rl {TOKEN} /var/lib/tandem /mnt/tandem /etc /root /tmp || true") == ""
 
@@ -306,7 +312,7 @@ def test_the_ssh_key_is_nowhere_in_clear(faults):
 
 def test_a_second_up_changes_nothing_and_logs_in_nowhere(faults):
     before = logins(faults)
-    run = faults.fetch(model=GATED, token=TOKEN).good()
+    run = faults.fetch(model=GATED, tokenFile=faults.secret_file(TOKEN)).good()
     assert run.changed() == set()
     assert logins(faults) == before + 1  # the one that counts
 

@@ -210,7 +210,7 @@ def test_a_rank_that_dies_comes_back_with_its_group_without_ray(deployment):
     engine = "docker exec tandem-test-node-1-vllm pgrep -f 'bin/vllm serve'"
     first = deployment.ssh("node-1", engine).split()[0]
     deployment.ssh("node-1", f"docker exec tandem-test-node-1-vllm kill -9 {first}")
-    until(lambda: "lost rank [1]" in deployment.ssh("node-0", "docker logs tandem-test-node-0-vllm 2>&1"), 60)
+    until(lambda: "rank 1: engine exited" in deployment.ssh("node-0", "docker logs tandem-test-node-0-vllm 2>&1"), 60)
     until(lambda: answer(deployment).code == 200, 240)
 
 

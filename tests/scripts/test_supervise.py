@@ -100,6 +100,15 @@ def test_no_engine_starts_before_the_group_is_whole(group):
     until(lambda: all(ranks.pids(r) for r in range(3)))
 
 
+def test_the_leader_says_whose_engine_ended_first(group):
+    ranks = group(2)
+    for rank in (0, 1):
+        ranks.start(rank)
+    victim = until(lambda: ranks.pids(0) and ranks.pids(1) and ranks.pids(1)[0])
+    os.kill(victim, signal.SIGKILL)
+    until(lambda: "tandem: rank 1: engine exited" in ranks.log(0))
+
+
 @pytest.mark.parametrize("victim", [0, 1])
 def test_an_engine_that_dies_takes_the_group_down_and_up_again(group, victim):
     ranks = group(2)
@@ -120,7 +129,7 @@ def test_a_supervisor_that_is_killed_is_missed_and_replaced(group):
     ranks.processes[1].kill()
     ranks.processes[1].wait()
     os.kill(orphan, signal.SIGKILL)  # in a container the engine goes with its supervisor
-    until(lambda: "lost rank [1]" in ranks.log(0))
+    until(lambda: "rank 1 was lost" in ranks.log(0))
     ranks.start(1)
     until(lambda: len(ranks.pids(0)) > 1 and len(ranks.pids(1)) > 1)
 

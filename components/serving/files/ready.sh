@@ -10,7 +10,7 @@ printf '{"model": "%s", "messages": [{"role": "user", "content": "Say hello."}],
 began=$SECONDS
 
 log() { docker logs --tail "${1:-40}" "$CONTAINER" 2>&1 || true; }
-exits() { docker logs "$CONTAINER" 2>&1 | grep -c '^tandem: engine exited' || true; }
+exits() { docker logs "$CONTAINER" 2>&1 | grep -cE '^tandem: (rank [0-9]+: )?engine exited' || true; }
 # What a reader needs of an engine's last words: the first error since its last start; the rest follows from it.
 reason() {
   log 2000 | plain | awk '/^tandem: the group is whole/ {text = ""} {text = text $0 "\n"} END {printf "%s", text}' |
@@ -41,7 +41,7 @@ while :; do
   if (($(exits) > before)); then
     log 60
     why=$(reason)
-    fail "the engine ended before its first completion: ${why:-no error in its log}; change serving.* accordingly and run \`pulumi up\` again"
+    fail "the engine ended before its first completion: ${why:-this machine shows no error, so see docker logs of the rank that exited}; change serving.* accordingly and run \`pulumi up\` again"
   fi
   if [[ $code == 500 ]]; then
     # It came up and can't answer: give it a moment to end by itself, then say so.

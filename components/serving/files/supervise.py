@@ -27,6 +27,10 @@ BEAT = 1.0
 """Seconds between heartbeats."""
 SILENCE = 10.0
 """Seconds without a heartbeat after which a rank is lost."""
+EXITED = b"X"
+"""Sent instead of a heartbeat by a rank whose engine ended by itself."""
+LAST_WORDS = 10.0
+"""Seconds our engine has to tell by itself why another rank's ended: often it is the same mistake."""
 GRACE = 15.0
 """Seconds an engine has to end by itself."""
 
@@ -39,18 +43,22 @@ def say(line: str) -> None:
 class Group(Protocol):
     """Who must be there for an engine to run."""
 
+    exited_elsewhere: bool
+
     def form(self) -> None:
         """Blocks until the group is whole."""
 
     def intact(self) -> bool:
         """Whether it still is."""
 
-    def leave(self) -> None:
-        """Tells the others that we are out."""
+    def leave(self, *, exited: bool = False) -> None:
+        """Tells the others that we are out, and whether because our engine ended by itself."""
 
 
 class Alone:
     """A group of one."""
+
+    exited_elsewhere = False
 
     def form(self) -> None:
         """Whole at once."""
@@ -59,7 +67,7 @@ class Alone:
         """Always."""
         return True
 
-    def leave(self) -> None:
+    def leave(self, *, exited: bool = False) -> None:
         """Nobody to tell."""
 
 
@@ -68,6 +76,7 @@ class Link:
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection, self.heard, self.closed = connection, time.monotonic(), False
+        self.exited = False
         connection.settimeout(BEAT)
         threading.Thread(target=self._beat, daemon=True).start()
         threading.Thread(target=self._listen, daemon=True).start()
@@ -85,7 +94,9 @@ class Link:
     def _listen(self) -> None:
         while not self.closed:
             try:
-                if not self.connection.recv(64):
+                heard = self.connection.recv(64)
+                self.exited = self.exited or EXITED in heard
+                if not heard or self.exited:
                     self.close()
                 self.heard = time.monotonic()
             except TimeoutError:
@@ -97,9 +108,12 @@ class Link:
         """Whether the other side was heard of lately."""
         return not self.closed and time.monotonic() - self.heard < SILENCE
 
-    def close(self) -> None:
+    def close(self, *, exited: bool = False) -> None:
         """Ends it for both sides."""
         self.closed = True
+        if exited:
+            with contextlib.suppress(OSError):
+                self.connection.sendall(EXITED)
         with contextlib.suppress(OSError):
             self.connection.shutdown(socket.SHUT_RDWR)
         self.connection.close()
@@ -126,6 +140,7 @@ class Leader:
 
     def __init__(self, address: str, port: int, ranks: int, token: bytes) -> None:
         self.ranks, self.token, self.links = ranks, token, dict[int, Link]()
+        self.exited_elsewhere = False
         while True:
             try:
                 self.server = socket.create_server((address, port))
@@ -172,14 +187,15 @@ class Leader:
     def intact(self) -> bool:
         """All heard of lately."""
         lost = [rank for rank, link in self.links.items() if not link.alive()]
-        if lost:
-            say(f"lost rank {lost}")
+        self.exited_elsewhere = any(self.links[rank].exited for rank in lost)
+        for rank in lost:
+            say(f"rank {rank}: engine exited" if self.links[rank].exited else f"rank {rank} was lost")
         return not lost
 
-    def leave(self) -> None:
+    def leave(self, *, exited: bool = False) -> None:
         """Hangs up on everybody."""
         for link in self.links.values():
-            link.close()
+            link.close(exited=exited)
 
 
 class Member:
@@ -188,6 +204,7 @@ class Member:
     def __init__(self, leader: tuple[str, int], rank: int, token: bytes) -> None:
         self.leader, self.rank, self.token = leader, rank, token
         self.link: Link | None = None
+        self.exited_elsewhere = False
 
     def form(self) -> None:
         """Knocks at the leader's until it says go."""
@@ -210,12 +227,15 @@ class Member:
 
     def intact(self) -> bool:
         """The leader was heard of lately."""
-        return self.link is not None and self.link.alive()
+        if self.link is None or self.link.alive():
+            return self.link is not None
+        self.exited_elsewhere = self.link.exited
+        return False
 
-    def leave(self) -> None:
+    def leave(self, *, exited: bool = False) -> None:
         """Hangs up."""
         if self.link:
-            self.link.close()
+            self.link.close(exited=exited)
 
 
 def enable_keepalive(connection: socket.socket) -> None:
@@ -228,9 +248,10 @@ def enable_keepalive(connection: socket.socket) -> None:
 class RayCluster:
     """All accelerators that the engine was promised are alive in Ray."""
 
+    exited_elsewhere = False
+
     def __init__(self, accelerators: int) -> None:
         self.wanted, self.asked, self.enough = accelerators, 0.0, False
-        self.initial: int | None = None
 
     def _count(self) -> int:
         """Accelerators on living nodes, asked in a process of its own: a lost head must not take us along."""
@@ -259,7 +280,7 @@ class RayCluster:
         """The engine itself notices a lost actor and ends; nothing else is asked while it runs."""
         return True
 
-    def leave(self) -> None:
+    def leave(self, *, exited: bool = False) -> None:
         """Ray frees what a driver held when the driver ends."""
 
 
@@ -315,9 +336,12 @@ def supervise(group: Group, command: list[str]) -> NoReturn:
         while engine.poll() is None and group.intact():
             reap_orphans(engine)
             time.sleep(0.5)
+        deadline = time.monotonic() + LAST_WORDS
+        while group.exited_elsewhere and engine.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.2)
         code = engine.poll()
         say(f"engine exited with code {code}" if code is not None else "the group broke, ending the engine")
-        group.leave()
+        group.leave(exited=code is not None)
         end(engine)
         # Quick failures wait longer and longer; an engine that ran for minutes is started again at once.
         pause = 1.0 if time.monotonic() - began > 120 else min(pause * 2, 30.0)

@@ -37,7 +37,10 @@ if step:
         stack=STACK,
         script=Path(step["script"]),
         environment=step.get("environment"),
-        secrets={name: pulumi.Output.secret(text) for name, text in step.get("secrets", {}).items()} or None,
+        # In a file, as the SSH key is: Pulumi writes down what stands in a stack's configuration.
+        secrets={"PASSWORD": pulumi.Output.secret(Path(step["secretFile"]).read_text())}
+        if "secretFile" in step
+        else None,
         long=step.get("long", False),
     )
 
@@ -56,6 +59,7 @@ if config.get_bool("prepare"):
         ),
     )
     if weights:
-        token = weights.pop("token", None)
+        token_file = weights.pop("tokenFile", None)
+        token = pulumi.Output.secret(Path(token_file).read_text()) if token_file else None
         args = WeightsArgs(mount_point=storage["mountPoint"], **{"revision": None, **weights})
         Weights("weights", writer=machine, stack=STACK, args=args, token=token, after=[host.storage])

@@ -1,3 +1,5 @@
+# mypy: disable-error-code="import-not-found"
+# (torch and vLLM are in the engine's environment, not in the project's)
 """Run by the engine's own Python, not by the project's: vLLM's classes say what each rank holds, without a weight.
 
 Reads cases as JSON from stdin (name, config, tensor, pipeline, expert), builds the model's own class on the meta device

@@ -1,0 +1,98 @@
+"""What holds for every model, split and machine."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from planner import PlanRequest, Refusal, find_model, owned, plan
+from planner.catalog import catalog_model, model_names
+from planner.device import device, device_names
+from planner.engine import resolve_arguments, vllm_version
+from planner.memory import memory
+from planner.nearest import apply_changes
+from planner.rules import check_split
+from planner.split import Split
+from planner.weights import stage_weights
+
+MODELS = st.sampled_from(sorted(set(model_names()) - {"deepseek-r1-q4-k-m-gguf"}))
+SIZES = st.sampled_from([1, 2, 4, 8])
+CONTEXTS = st.sampled_from(["2048", "4096", "8192"])
+
+
+def counted(model, split, machine, version, context):
+    return memory(
+        model, split, machine, version, resolve_arguments(model, machine, version, {"max_model_len": context})
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(MODELS, SIZES, SIZES, CONTEXTS, st.integers(8, 200), st.integers(1, 60))
+def test_more_memory_never_turns_a_fit_into_a_refusal(name, tensor, pipeline, context, gib, more):
+    """The same batch defaults on both sides: at 70 GiB the engine itself switches to larger ones."""
+    model, split, version = catalog_model(name).model, Split(tensor, pipeline), vllm_version("0.24.0")
+    machine = replace(device("H100-80GB"), total=gib * 2**30)
+    larger = replace(machine, total=(gib + more) * 2**30)
+    if machine.total < 70 * 2**30 <= larger.total:
+        return
+    try:
+        check_split(model, split, version)
+        small = counted(model, split, machine, version, context)
+    except Refusal:
+        return
+    assert counted(model, split, larger, version, context).kv_cache_tokens >= small.kv_cache_tokens
+
+
+@settings(max_examples=60, deadline=None)
+@given(MODELS, SIZES, SIZES)
+def test_the_ranks_together_hold_at_least_the_model(name, tensor, pipeline):
+    model, split = catalog_model(name).model, Split(tensor, pipeline)
+    try:
+        check_split(model, split)
+    except Refusal:
+        return
+    whole = stage_weights(model, Split(), max_split=None)[0].tensors
+    assert sum(stage.tensors for stage in stage_weights(model, split, max_split=None)) * tensor >= whole
+
+
+@settings(max_examples=40, deadline=None)
+@given(MODELS, st.sampled_from(device_names()), st.sampled_from([1, 2, 4, 8]), st.integers(1, 4),
+       st.sampled_from([None, 2, 3, 5, 8, 16, 32]), st.sampled_from([1.0, 8.0]))  # fmt: skip
+def test_a_refusals_own_suggestion_is_accepted_when_fed_back(name, gpu, per_machine, machines, tensor, concurrency):
+    engine = "vllm-ascend" if gpu.startswith("Ascend") else "vllm"
+    request = PlanRequest(
+        model=find_model(name), clusters=(owned(gpu, per_machine, machines),), engine=engine,
+        tensor_parallel_size=tensor, arguments={"max_model_len": "8192"}, concurrency=concurrency,
+    )  # fmt: skip
+    try:
+        plan(request)
+    except Refusal as refusal:
+        if "nearest that works" in refusal.remedy:
+            plan(apply_changes(request, refusal.changes))
+
+
+def test_a_suggestion_is_found_for_the_common_mistakes():
+    """So that the property above isn't empty."""
+    for tensor, machines in ((3, 2), (16, 1), (32, 4)):
+        request = PlanRequest(
+            model=find_model("qwen2.5-72b-instruct"), clusters=(owned("L20", 2, machines),),
+            tensor_parallel_size=tensor, arguments={"max_model_len": "8192"},
+        )  # fmt: skip
+        with pytest.raises(Refusal, match="nearest that works") as caught:
+            plan(request)
+        assert caught.value.changes
+
+
+@settings(max_examples=30, deadline=None)
+@given(MODELS, SIZES)
+def test_auto_context_always_serves_one_request_of_what_it_fits(name, tensor):
+    model, version, machine = catalog_model(name).model, vllm_version("0.24.0"), device("H200-141GB")
+    split = Split(tensor, 1)
+    try:
+        check_split(model, split, version)
+        result = counted(model, split, machine, version, "auto")
+    except Refusal:
+        return
+    assert result.max_concurrency >= 1
+    assert 1 <= result.max_model_len <= model.positions
