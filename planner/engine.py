@@ -74,7 +74,7 @@ class EngineArguments:
 
 
 NEUTRAL = frozenset((
-    "seed", "trust_remote_code", "served_model_name", "enable_prefix_caching", "enable_chunked_prefill",
+    "seed", "trust_remote_code", "served_model_name", "enable_prefix_caching",
     "load_format", "host", "port", "api_key", "tokenizer", "tokenizer_mode", "revision", "download_dir",
     "distributed_executor_backend", "disable_log_requests", "skip_tokenizer_init", "uvicorn_log_level",
     "reasoning_parser", "tool_call_parser", "enable_auto_tool_choice", "chat_template", "generation_config",
@@ -87,7 +87,8 @@ NEUTRAL = frozenset((
 
 COUNTED = (
     "max_model_len", "enforce_eager", "kv_cache_dtype", "block_size", "gpu_memory_utilization",
-    "max_num_batched_tokens", "max_num_seqs", "kv_cache_memory_bytes", "num_gpu_blocks_override",
+    "max_num_batched_tokens", "max_num_seqs", "enable_chunked_prefill", "kv_cache_memory_bytes",
+    "num_gpu_blocks_override",
     "disable_hybrid_kv_cache_manager", "enable_expert_parallel", "dtype", "quantization", "max_cudagraph_capture_size",
 )  # fmt: skip
 
@@ -159,7 +160,9 @@ def resolve_arguments(
         if name not in COUNTED and name not in NEUTRAL:
             near = difflib.get_close_matches(name, [*COUNTED, *NEUTRAL], n=1)
             remedy = f"did you mean {near[0]}?" if near else f"arguments that change memory: {', '.join(COUNTED)}"
-            raise Refusal("unknown_argument", name[:60], "is no engine argument the planner can count", remedy)
+            raise Refusal(
+                "unknown_argument", name[:60] or "arguments", "is no engine argument the planner can count", remedy
+            )
     length, fit = _model_len(model, values)
     large = device.total >= 70 * 2**30 and "a100" not in device.name.lower()
     sequences = _whole(values, "max_num_seqs") or (1024 if large else 256)
@@ -167,6 +170,8 @@ def resolve_arguments(
     if batched is None:
         default = {("offline", True): 16384, ("server", True): 8192, ("offline", False): 8192, ("server", False): 2048}
         batched = min(sequences * length, default[(usage, large)])
+        if not _flag(values, "enable_chunked_prefill", default="true"):
+            batched = max(batched, length)
         if usage == "server" and device.total >= 160 * 2**30:
             batched = min(sequences * length, 16384)
     if "max_num_seqs" not in values:
@@ -231,8 +236,8 @@ def _whole(values: dict[str, str], name: str) -> int | None:
     return int(text)
 
 
-def _flag(values: dict[str, str], name: str) -> bool:
-    text = values.get(name, "false").strip().lower()
+def _flag(values: dict[str, str], name: str, default: str = "false") -> bool:
+    text = values.get(name, default).strip().lower()
     if text not in ("true", "false", "1", "0", ""):
         raise Refusal("bad_argument", name, f"is {text[:40]!r}", "give true or false")
     return text in ("true", "1", "")

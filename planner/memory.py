@@ -21,6 +21,11 @@ CONTEXT = 264 * MIB
 
 No source says it: it is what the four one-GPU rows of vllm-memory-measured.json leave, 261 to 270 MiB."""
 
+CONTEXT_FORWARD = 104 * MIB
+"""The same before the last stage, which alone loads the sampler's kernels.
+
+llm-d-planner's report for vLLM 0.19: 0.07 GiB non-torch on the first of two or more stages; and cuBLAS' 32 MiB."""
+
 WHOLE_CONTEXT = 520 * MIB
 """A CUDA context before anything runs, which versions before 0.11 count too (nvidia-smi beside an idle process)."""
 
@@ -118,7 +123,7 @@ def memory(
     engine = _Engine(model, split, device, version, arguments, multicast)
     ranks = [
         engine.rank(stage, held, requested, layout.block_bytes(held.layers))
-        for stage, held in enumerate(stage_weights(model, split, max_split=version.max_split))
+        for stage, held in enumerate(stage_weights(model, split, max_split=version.max_split, device=device))
     ]
     _check_room(ranks, requested, device, arguments)
     blocks = min(r.blocks for r in ranks)
@@ -146,7 +151,8 @@ class _Engine:
         """One rank of a stage; `block`: bytes of a KV block there."""
         arguments, version = self.arguments, self.version
         run = profile(self.model, self.split, held.layers, arguments, version=version, device=self.device)
-        overhead = CONTEXT + (WHOLE_CONTEXT if version.whole_context else 0)
+        last = held.layers.stop == self.model.layers
+        overhead = (CONTEXT if last else CONTEXT_FORWARD) + (WHOLE_CONTEXT if version.whole_context else 0)
         if self.split.tensor > 1:
             overhead += COLLECTIVES + (SWITCHED if self.multicast else 0)
         graphs = graph_memory(self.model, self.split, held.layers, arguments, version)

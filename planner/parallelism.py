@@ -19,17 +19,20 @@ VOCAB_PADDING = 64
 RPC_DEVICES = 15
 """llama.cpp: GGML_SCHED_MAX_BACKENDS is 16, and the processor is one of them (ggml-backend.cpp, b11434)."""
 
+LARGEST = 1024
+"""Parts: far above any deployment of one replica, and low enough to search every smaller number."""
+
 TENSOR, PIPELINE = "tensor_parallel_size", "pipeline_parallel_size"
 
 
 def check_sizes(tensor_parallel_size: int, pipeline_parallel_size: int) -> None:
-    """Both sizes are 1 or more."""
+    """Both sizes are 1 or more, and no larger than any cluster that serves one model."""
     for name, size in ((TENSOR, tensor_parallel_size), (PIPELINE, pipeline_parallel_size)):
-        if size < 1:
-            raise Refusal(
-                "size_not_positive", name, f"is {size}, and a model has at least one part", f"set {name} to 1",
-                (Change(name, 1),),
-            )  # fmt: skip
+        if not 1 <= size <= LARGEST:
+            near = 1 if size < 1 else LARGEST
+            code = "size_not_positive" if size < 1 else "size_too_large"
+            reason = f"is {size}, and a model is cut into 1 to {LARGEST} parts"
+            raise Refusal(code, name, reason, f"set {name} to {near}", (Change(name, near),))
 
 
 def check_world_size(
@@ -52,9 +55,10 @@ def check_world_size(
 
 def check_nodes(tensor_parallel_size: int, pipeline_parallel_size: int, nodes: int) -> None:
     """Ranks are contiguous and equally many on each machine: world size % nodes == 0 (`--nnodes`)."""
+    check_sizes(tensor_parallel_size, pipeline_parallel_size)
     world = tensor_parallel_size * pipeline_parallel_size
     if nodes < 1 or world % nodes:
-        fit = max(n for n in range(1, world + 1) if world % n == 0 and n <= max(1, nodes))
+        fit = max(n for n in range(1, min(world, max(1, nodes)) + 1) if world % n == 0)
         raise Refusal(
             "ranks_not_equal_on_nodes",
             "nodes",
@@ -228,7 +232,7 @@ def _kv_heads_fit(kv_heads: int, tensor_parallel_size: int) -> bool:
 
 def _refuse_tensor(code: str, reason: str, asked: int, fits: Callable[[int], bool], also: str = "") -> None:
     """Names the largest size below the asked one that the rule lets pass: fewer parts never need more machines."""
-    best = next((size for size in range(asked - 1, 0, -1) if fits(size)), None)
+    best = next((size for size in range(min(asked - 1, LARGEST), 0, -1) if fits(size)), None)
     if best is None:
         raise Refusal(code, TENSOR, reason, f"no {TENSOR} works with this model{also}")
     raise Refusal(code, TENSOR, reason, f"set {TENSOR} to {best}{also}", (Change(TENSOR, best),))
@@ -236,7 +240,6 @@ def _refuse_tensor(code: str, reason: str, asked: int, fits: Callable[[int], boo
 
 def _largest_split(tensor: int, pipeline: int, accelerators: int) -> tuple[int, int]:
     """The split of at most `accelerators` closest to the asked one: most accelerators, TP kept before PP."""
-    splits = [
-        (tp, pp) for tp in range(1, tensor + 1) for pp in range(1, pipeline + 1) if tp * pp <= max(1, accelerators)
-    ]
+    room = max(1, accelerators)
+    splits = [(tp, min(pipeline, room // tp)) for tp in range(1, min(tensor, room) + 1)]
     return max(splits, key=lambda s: (s[0] * s[1], s[0]))

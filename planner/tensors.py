@@ -28,10 +28,17 @@ class Tensor:
 
 
 class StageTensors:
-    """Lists the tensors of one tensor-parallel rank of a pipeline stage; all ranks of a stage hold equal ones."""
+    """Lists the tensors of one tensor-parallel rank of a pipeline stage; all ranks of a stage hold equal ones.
 
-    def __init__(self, model: Model, split: Split) -> None:
+    Args:
+        model: the model.
+        split: how it is split.
+        expert_tile: what MXFP4 experts' hidden and intermediate sizes are rounded up to; the kernel decides.
+    """
+
+    def __init__(self, model: Model, split: Split, expert_tile: tuple[int, int] = (1, 1)) -> None:
         self.model = model
+        self.expert_tile = expert_tile
         self.tp = split.tensor
         self.split = split
         self.unit = model.dtype_bytes
@@ -136,6 +143,10 @@ class StageTensors:
             count, part = -(-e.count // self.tp), e.intermediate
         else:
             count, part = e.count, e.intermediate // self.tp
+        if self.model.quantization.method == "mxfp4":
+            hidden, part = (
+                -(-size // tile) * tile for size, tile in zip((hidden, part), self.expert_tile, strict=True)
+            )
         yield from self._grouped("mlp.experts.w13", count, 2 * part, hidden, 2)
         yield from self._grouped("mlp.experts.w2", count, hidden, part, 1)
         if e.bias:

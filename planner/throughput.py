@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from planner.cluster import Cluster
+from planner.engine import EngineArguments
 from planner.kv_cache import token_bytes
 from planner.memory import Memory
 from planner.model import Model
 from planner.split import Split
-from planner.tensors import StageTensors
-
-from planner.engine import EngineArguments  # isort: skip
+from planner.weights import stage_weights
 
 HOP = 30e-6
 """Seconds of latency of a collective or a send: NCCL over a switch or PCIe; over TCP it is several times as much."""
@@ -42,18 +41,12 @@ def throughput(
     A decode step reads every active weight and the requests' KV cache once, stage after stage; prefill costs two
     operations for each active weight and token. Collectives cost latency, two a layer; a stage boundary one send.
     """
-    device, lister = cluster.device, StageTensors(model, split)
-    active, everything, cache = [], [], []
-    for layers in split.stages(model.layers):
-        sizes = [
-            (t.name, t.nbytes) for t in lister.stage(layers) if t.name != "embed_tokens" and "rotary" not in t.name
-        ]
-        routed = sum(size for name, size in sizes if ".experts." in name)
-        rest = sum(size for _, size in sizes) - routed
-        share = model.experts.per_token / model.experts.count if model.experts else 1.0
-        active.append(rest + routed * min(1.0, share))
-        everything.append(float(rest + routed))
-        cache.append(token_bytes(model, split, arguments, layers))
+    device = cluster.device
+    share = min(1.0, model.experts.per_token / model.experts.count) if model.experts else 1.0
+    stages = stage_weights(model, split, max_split=None, device=device)
+    active = [s.streamed + s.routed * share for s in stages]
+    everything = [float(s.streamed + s.routed) for s in stages]
+    cache = [token_bytes(model, split, arguments, s.layers) for s in stages]
     hops = (2 * model.layers if split.tensor > 1 else 0) + split.pipeline - 1
     one = sum((a + c * context) / device.bandwidth for a, c in zip(active, cache, strict=True)) + hops * HOP
     requests = max(1, min(arguments.max_num_seqs, int(memory.kv_cache_tokens / max(1, context))))

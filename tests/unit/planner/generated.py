@@ -1,4 +1,4 @@
-"""Bad settings and configs, made from a seed: wrong types, negative, huge, NaN, cut JSON, cyclic YAML, unknown names."""
+"""Bad settings and configs, made from a seed: wrong types, negative, huge, NaN, cut JSON, cyclic YAML, no names."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from planner.split import Split
 
 VALUES: tuple[Any, ...] = (
     None, True, False, 0, -1, 1, 3, 7, 2**31, 2**63, 10**30, -(10**30), 0.5, float("nan"), float("inf"), -float("inf"),
-    "", "abc", "1e9", "\0", "0x10", "-5", "１２", "a" * 5000, [], [None], [[1]], {}, {"a": {}}, ["full_attention"],
+    "", "abc",
+    "1e9", "\0", "0x10", "-5", "\uff11\uff12", "a" * 5000, [], [None], [[1]], {}, {"a": {}}, ["full_attention"],
 )  # fmt: skip
 ARGUMENTS = (
     "max_model_len", "gpu_memory_utilization", "max_num_seqs", "max_num_batched_tokens", "kv_cache_dtype", "block_size",

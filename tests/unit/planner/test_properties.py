@@ -18,30 +18,32 @@ from planner.weights import stage_weights
 
 MODELS = st.sampled_from(sorted(set(model_names()) - {"deepseek-r1-q4-k-m-gguf"}))
 SIZES = st.sampled_from([1, 2, 4, 8])
+CLUSTERS = st.builds(owned, st.sampled_from(device_names()), SIZES, st.integers(1, 4))
 CONTEXTS = st.sampled_from(["2048", "4096", "8192"])
 
 
-def counted(model, split, machine, version, context):
+def counted(model, split, machine, *, context):
+    version = vllm_version("0.24.0")
     return memory(
         model, split, machine, version, resolve_arguments(model, machine, version, {"max_model_len": context})
     )
 
 
 @settings(max_examples=60, deadline=None)
-@given(MODELS, SIZES, SIZES, CONTEXTS, st.integers(8, 200), st.integers(1, 60))
-def test_more_memory_never_turns_a_fit_into_a_refusal(name, tensor, pipeline, context, gib, more):
+@given(MODELS, st.builds(Split, SIZES, SIZES), CONTEXTS, st.integers(8, 200), st.integers(1, 60))
+def test_more_memory_never_turns_a_fit_into_a_refusal(name, split, context, gib, more):
     """The same batch defaults on both sides: at 70 GiB the engine itself switches to larger ones."""
-    model, split, version = catalog_model(name).model, Split(tensor, pipeline), vllm_version("0.24.0")
+    model, version = catalog_model(name).model, vllm_version("0.24.0")
     machine = replace(device("H100-80GB"), total=gib * 2**30)
     larger = replace(machine, total=(gib + more) * 2**30)
     if machine.total < 70 * 2**30 <= larger.total:
         return
     try:
         check_split(model, split, version)
-        small = counted(model, split, machine, version, context)
+        small = counted(model, split, machine, context=context)
     except Refusal:
         return
-    assert counted(model, split, larger, version, context).kv_cache_tokens >= small.kv_cache_tokens
+    assert counted(model, split, larger, context=context).kv_cache_tokens >= small.kv_cache_tokens
 
 
 @settings(max_examples=60, deadline=None)
@@ -57,12 +59,11 @@ def test_the_ranks_together_hold_at_least_the_model(name, tensor, pipeline):
 
 
 @settings(max_examples=40, deadline=None)
-@given(MODELS, st.sampled_from(device_names()), st.sampled_from([1, 2, 4, 8]), st.integers(1, 4),
-       st.sampled_from([None, 2, 3, 5, 8, 16, 32]), st.sampled_from([1.0, 8.0]))  # fmt: skip
-def test_a_refusals_own_suggestion_is_accepted_when_fed_back(name, gpu, per_machine, machines, tensor, concurrency):
-    engine = "vllm-ascend" if gpu.startswith("Ascend") else "vllm"
+@given(MODELS, CLUSTERS, st.sampled_from([None, 2, 3, 5, 8, 16, 32]), st.sampled_from([1.0, 8.0]))
+def test_a_refusals_own_suggestion_is_accepted_when_fed_back(name, cluster, tensor, concurrency):
+    engine = "vllm-ascend" if cluster.device.ascend else "vllm"
     request = PlanRequest(
-        model=find_model(name), clusters=(owned(gpu, per_machine, machines),), engine=engine,
+        model=find_model(name), clusters=(cluster,), engine=engine,
         tensor_parallel_size=tensor, arguments={"max_model_len": "8192"}, concurrency=concurrency,
     )  # fmt: skip
     try:
@@ -91,7 +92,7 @@ def test_auto_context_always_serves_one_request_of_what_it_fits(name, tensor):
     split = Split(tensor, 1)
     try:
         check_split(model, split, version)
-        result = counted(model, split, machine, version, "auto")
+        result = counted(model, split, machine, context="auto")
     except Refusal:
         return
     assert result.max_concurrency >= 1

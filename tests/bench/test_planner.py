@@ -1,0 +1,37 @@
+"""The planner at work: ten thousand mistakes, a thousand candidates."""
+
+import time
+
+from planner import PlanRequest, find_model, rented
+from planner.cluster import instance_types
+from planner.plan import attempt_all
+from tests.unit.planner.generated import outcomes
+
+CANDIDATES = 1000
+SECONDS = 1.0
+
+
+def test_ten_thousand_generated_mistakes_end_in_kind_refusals(tmp_path):
+    started = time.perf_counter()
+    refusals = list(outcomes(2026, 10_000, tmp_path))
+    codes = sorted({refusal.code for refusal in refusals})
+    print(f"\n{len(refusals)} refusals of 10,000 in {time.perf_counter() - started:.1f} s; codes: {', '.join(codes)}")
+    assert len(refusals) > 5000
+    assert all(r.code and r.setting and r.reason and r.remedy and "\n" not in str(r) for r in refusals)
+
+
+def test_a_thousand_candidates_are_searched_in_a_second():
+    """A candidate: one split of one model on one number of machines of one type. The first search counts too."""
+    clusters = tuple(rented(name, n) for name in instance_types() for n in range(1, 17))
+    request = PlanRequest(
+        model=find_model("qwen3-235b-a22b"), clusters=clusters, arguments={"max_model_len": "32768"}, concurrency=2
+    )
+    started = time.perf_counter()
+    found, refusals = attempt_all(request)
+    seconds = time.perf_counter() - started
+    tried = len(found) + len(refusals)
+    print(
+        f"\n{tried} candidates, {len(found)} fit, in {seconds:.2f} s: {seconds / tried * CANDIDATES:.2f} s a thousand"
+    )
+    assert tried >= CANDIDATES
+    assert seconds / tried * CANDIDATES <= SECONDS
