@@ -6,10 +6,10 @@ import json
 import sys
 from argparse import ArgumentParser
 
-from planner import command_memory, command_plan
+from planner import command_memory, command_plan, command_price
 from planner.refusal import Refusal
 
-COMMANDS = {"plan": command_plan, "memory": command_memory}
+COMMANDS = {"plan": command_plan, "memory": command_memory, "price": command_price}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser, Namespace
-from dataclasses import replace
 from pathlib import Path
 
 from planner.arguments import pairs
-from planner.config import DTYPE_BYTES, load_config, parse_model
+from planner.config import load_config, parse_model
 from planner.device import device_of_memory
 from planner.engine import resolve_arguments, vllm_version
 from planner.memory import GIB, Memory, memory
-from planner.model import Model
-from planner.refusal import Refusal
 from planner.rules import check_device, check_split
+from planner.served import as_served
 from planner.split import Split
 
 
@@ -43,7 +41,7 @@ def run(options: Namespace) -> str:
         Refusal: what was asked can't work.
     """
     given = pairs(options.set)
-    model = _typed(parse_model(load_config(options.config)), given)
+    model = as_served(parse_model(load_config(options.config)), given)
     device = device_of_memory(options.gpu_memory_mib, options.compute_capability)
     version = vllm_version(options.engine_version)
     arguments = resolve_arguments(model, device, version, given, options.usage)
@@ -52,17 +50,6 @@ def run(options: Namespace) -> str:
     check_split(model, split, version)
     result = memory(model, split, device, version, arguments, multicast=options.nvlink_multicast)
     return json.dumps(result.as_dict(), indent=2) if options.json else _table(result)
-
-
-def _typed(model: Model, given: dict[str, str]) -> Model:
-    """The model with the type that `dtype` asks for; float32 checkpoints are served in 16 bits unless it does."""
-    dtype = given.get("dtype", "auto")
-    dtype = {"half": "float16", "float": "float32"}.get(dtype, dtype)
-    if dtype == "auto":
-        dtype = "bfloat16" if model.dtype == "float32" else model.dtype
-    if dtype not in DTYPE_BYTES:
-        raise Refusal("bad_argument", "dtype", f"is {dtype[:40]!r}", f"one of auto, {', '.join(DTYPE_BYTES)}")
-    return replace(model, dtype=dtype, dtype_bytes=DTYPE_BYTES[dtype])
 
 
 def _table(result: Memory) -> str:

@@ -13,6 +13,7 @@ from planner.memory import Memory, memory
 from planner.parallelism import check_nodes, check_world_size
 from planner.refusal import Change, Refusal
 from planner.rules import check_device, check_split
+from planner.served import as_served
 from planner.split import Split
 from planner.throughput import Throughput, throughput
 from planner.timeline import Timeline, timeline
@@ -142,7 +143,9 @@ def attempt(request: PlanRequest, cluster: Cluster, split: Split) -> Plan:
         if counted.max_concurrency < request.concurrency:
             _refuse_concurrency(request, counted)
         context = max(1, counted.max_model_len // 2)
-        speed = throughput(entry.model, split, cluster, counted, arguments, context=context)
+        speed = throughput(
+            as_served(entry.model, request.arguments), split, cluster, counted, arguments, context=context
+        )
     weights = entry.download_bytes or sum(r.weights for r in counted.ranks) * split.tensor if counted else None
     schedule = timeline(
         cluster, float(weights or entry.download_bytes or 0), storage_class=request.storage_class,
@@ -154,7 +157,7 @@ def attempt(request: PlanRequest, cluster: Cluster, split: Split) -> Plan:
 
 
 def _count(request: PlanRequest, cluster: Cluster, split: Split, notes: list[str]) -> tuple[Memory, EngineArguments]:
-    entry, device = request.model, cluster.device
+    model, device = as_served(request.model.model, request.arguments), cluster.device
     version = vllm_version(request.engine_version)
     if request.engine == "vllm-ascend" and not device.ascend:
         raise Refusal(
@@ -166,11 +169,11 @@ def _count(request: PlanRequest, cluster: Cluster, split: Split, notes: list[str
             "engine_not_on_ascend", "engine", f"{request.engine} doesn't run on {device.name}",
             "use engine vllm-ascend", (Change("engine", "vllm-ascend"),),
         )  # fmt: skip
-    arguments = resolve_arguments(entry.model, device, version, request.arguments)
+    arguments = resolve_arguments(model, device, version, request.arguments)
     split = replace(split, expert_parallel=arguments.expert_parallel)
     check_world_size(split.tensor, split.pipeline, cluster.accelerators)
-    check_device(entry.model, device, version)
-    check_split(entry.model, split, version)
+    check_device(model, device, version)
+    check_split(model, split, version)
     if split.world_size > cluster.per_machine:
         check_nodes(split.tensor, split.pipeline, -(-split.world_size // cluster.per_machine))
     if split.tensor > cluster.per_machine:
@@ -181,7 +184,7 @@ def _count(request: PlanRequest, cluster: Cluster, split: Split, notes: list[str
     if request.engine == "sglang":
         notes.append("SGLang is counted by vLLM's rules; its own static fraction may leave less for the KV cache")
     multicast = device.switch and split.tensor > 1 and not device.ascend
-    return memory(entry.model, split, device, version, arguments, multicast=multicast), arguments
+    return memory(model, split, device, version, arguments, multicast=multicast), arguments
 
 
 def _splits(request: PlanRequest, cluster: Cluster) -> list[Split]:

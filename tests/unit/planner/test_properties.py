@@ -12,6 +12,7 @@ from planner.device import device, device_names
 from planner.engine import resolve_arguments, vllm_version
 from planner.memory import memory
 from planner.nearest import apply_changes
+from planner.plan import Engine
 from planner.rules import check_split
 from planner.split import Split
 from planner.weights import stage_weights
@@ -61,7 +62,7 @@ def test_the_ranks_together_hold_at_least_the_model(name, tensor, pipeline):
 @settings(max_examples=40, deadline=None)
 @given(MODELS, CLUSTERS, st.sampled_from([None, 2, 3, 5, 8, 16, 32]), st.sampled_from([1.0, 8.0]))
 def test_a_refusals_own_suggestion_is_accepted_when_fed_back(name, cluster, tensor, concurrency):
-    engine = "vllm-ascend" if cluster.device.ascend else "vllm"
+    engine: Engine = "vllm-ascend" if cluster.device.ascend else "vllm"
     request = PlanRequest(
         model=find_model(name), clusters=(cluster,), engine=engine,
         tensor_parallel_size=tensor, arguments={"max_model_len": "8192"}, concurrency=concurrency,

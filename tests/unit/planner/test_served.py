@@ -1,0 +1,74 @@
+"""Engine arguments that change the weights or the batches."""
+
+import pytest
+
+from planner import Refusal
+from planner.catalog import catalog_model
+from planner.device import device, device_of_memory
+from planner.engine import resolve_arguments, vllm_version
+from planner.served import as_served
+from planner.split import Split
+from planner.weights import stage_weights
+
+VERSION = vllm_version("0.24.0")
+
+
+def weights(model):
+    return stage_weights(model, Split(), max_split=VERSION.max_split)[0].tensors
+
+
+def test_fp8_while_loading_halves_the_linear_layers_only():
+    model = catalog_model("qwen2.5-7b-instruct").model
+    table = 2 * model.vocab * model.hidden * 2
+    served = as_served(model, {"quantization": "fp8"})
+    assert weights(served) - table == pytest.approx((weights(model) - table) / 2, rel=0.001)
+
+
+def test_marlin_is_the_same_checkpoint():
+    model = catalog_model("qwen2.5-72b-instruct-awq").model
+    assert weights(as_served(model, {"quantization": "awq_marlin"})) == weights(model)
+
+
+@pytest.mark.parametrize(("model", "name"), [("qwen2.5-7b-instruct", "awq"), ("deepseek-r1", "awq")])
+def test_another_quantization_than_the_checkpoints_is_refused(model, name):
+    with pytest.raises(Refusal) as caught:
+        as_served(catalog_model(model).model, {"quantization": name})
+    assert caught.value.code == "quantization_differs"
+
+
+def test_float32_checkpoints_are_served_in_16_bits():
+    model = as_served(catalog_model("qwen2.5-7b-instruct").model, {"dtype": "float"})
+    assert weights(as_served(model, {})) * 2 == weights(model)
+
+
+@pytest.mark.parametrize(
+    ("gpu", "usage", "batched", "sequences"),
+    [
+        ("H100-80GB", "offline", 16384, 1024),
+        ("H100-80GB", "server", 8192, 1024),
+        ("A100-80GB", "server", 2048, 256),
+        ("L20", "server", 2048, 256),
+        ("L20", "offline", 8192, 256),
+    ],
+)
+def test_batch_defaults_are_the_engines(gpu, usage, batched, sequences):
+    """arg_utils.py get_batch_defaults: from 70 GiB on, but not A100."""
+    arguments = resolve_arguments(catalog_model("qwen3-8b").model, device(gpu), VERSION, {}, usage)
+    assert (arguments.max_num_batched_tokens, arguments.max_num_seqs) == (batched, sequences)
+
+
+def test_captured_sizes_are_the_engines():
+    """1, 2, 4, 8 to 248 by 8, 256 to 512 by 16: 51 sizes."""
+    arguments = resolve_arguments(catalog_model("qwen3-8b").model, device("H100-80GB"), VERSION, {})
+    assert (arguments.graph_sizes, arguments.graph_largest) == (51, 512)
+
+
+def test_a_misspelt_argument_names_its_neighbour():
+    with pytest.raises(Refusal, match="did you mean max_model_len"):
+        resolve_arguments(catalog_model("qwen3-8b").model, device("L20"), VERSION, {"max-model-length": "1"})
+
+
+def test_a_gpu_is_known_by_what_nvidia_smi_reports():
+    assert device_of_memory(81559).name == "H100-80GB"
+    assert device_of_memory(143771).name == "H200-141GB"
+    assert device_of_memory(48000).name == "unlisted"

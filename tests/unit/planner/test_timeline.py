@@ -1,0 +1,74 @@
+"""Time, storage and throughput: what bounds them."""
+
+import pytest
+
+from planner import PlanRequest, Refusal, find_model, owned, plan, rented
+from planner.storage import storage_bandwidth
+from planner.timeline import timeline
+
+GB = 1e9
+L20 = rented("ecs.gn8is-2x.8xlarge", machines=2)
+
+
+def seconds(schedule, name):
+    return next(step.seconds for step in schedule.steps if step.name == name)
+
+
+def test_nothing_paid_by_the_gpu_hour_waits_for_the_download():
+    schedule = timeline(L20, 145 * GB)
+    download = next(step for step in schedule.steps if step.name == "download")
+    assert all(step.start >= download.end for step in schedule.steps if step.paid)
+    assert schedule.gpu_minutes * 60 < schedule.seconds - download.seconds
+
+
+def test_the_critical_path_adds_up_to_the_whole():
+    schedule = timeline(L20, 145 * GB)
+    assert sum(seconds(schedule, name) for name in schedule.critical_path) == pytest.approx(schedule.seconds)
+
+
+def test_the_class_of_the_storage_decides_the_load():
+    """145 GB read by two machines, each reading all: about 28 minutes on Capacity and 7 on Performance."""
+    loads = {name: seconds(timeline(L20, 145 * GB, storage_class=name), "load") for name in ("capacity", "performance")}
+    assert loads["capacity"] / 60 == pytest.approx(28, rel=0.05)
+    assert loads["performance"] / 60 == pytest.approx(7, rel=0.05)
+
+
+def test_extreme_storage_goes_by_what_is_bought():
+    assert storage_bandwidth("extreme", 90 * 2**30) == 150e6
+    assert storage_bandwidth("extreme", 101 * 2**30) == 300e6
+    assert storage_bandwidth("extreme", 10**14) == 1200e6
+
+
+def test_an_unknown_class_is_refused():
+    with pytest.raises(Refusal, match="performance, capacity, extreme"):
+        storage_bandwidth("fast", 1)
+
+
+def test_prepared_machines_with_weights_only_start_the_engine():
+    names = [step.name for step in timeline(L20, GB, machines_ready=True, weights_ready=True).steps]
+    assert names == ["cluster", "engine", "load", "graphs", "completion"]
+
+
+def test_throughput_is_bounded_by_reading_the_active_weights():
+    """A dense model of 14.3 GiB of streamed weights over 3.35 TB/s can't exceed 236 tokens/s for one request."""
+    dense = plan(PlanRequest(find_model("qwen2.5-7b-instruct"), (owned("H100-80GB", 1, 1),)))
+    assert dense.throughput is not None
+    assert 200 < dense.throughput.decode_one < 240
+    sparse = plan(PlanRequest(find_model("qwen3-30b-a3b"), (owned("H100-80GB", 1, 1),)))
+    assert sparse.throughput is not None
+    assert sparse.throughput.decode_one > dense.throughput.decode_one
+
+
+def test_a_plan_prints_bars_a_timeline_and_the_price():
+    text = plan(PlanRequest(find_model("qwen2.5-72b-instruct"), (L20,))).render()
+    assert "unverified" in text
+    assert text.count("GPU x") >= 1
+    assert "####" in text
+    assert "timeline" in text
+    assert max(map(len, text.splitlines())) <= 150
+
+
+def test_the_cheapest_plan_is_taken():
+    clusters = tuple(rented(name, n) for name in ("ecs.gn8is.4xlarge", "ecs.gn8v-8x.48xlarge") for n in (1, 2, 4, 8))
+    best = plan(PlanRequest(find_model("qwen3-8b"), clusters, arguments={"max_model_len": "8192"}))
+    assert (best.cluster.name, best.cluster.machines) == ("ecs.gn8is.4xlarge", 1)
