@@ -52,7 +52,11 @@ def profile(
     scratch = [workspace if routed and i >= routed[0] else 0 for i in range(layers.stop)]
     # The buffers that a later stage receives into are made during the first runner's profile, and stay.
     received = 0 if layers.start == 0 or version.second_runner(model) else 2 * hidden
-    forward = received + max(scratch[i] + _layer_peak(model, split, arguments, i) for i in _samples(model, layers))
+    # Eager, a later stage's residual is changed in place in the buffer that was received.
+    shared = hidden if arguments.enforce_eager and layers.start else 0
+    forward = (
+        received - shared + max(scratch[i] + _layer_peak(model, split, arguments, i) for i in _samples(model, layers))
+    )
     sampling = 0
     if layers.stop == model.layers:
         sampling = received + workspace + hidden + _sampler(model, arguments, version, device)
@@ -70,30 +74,39 @@ def _samples(model: Model, layers: range) -> list[int]:
 def _layer_peak(model: Model, split: Split, arguments: EngineArguments, index: int) -> int:
     """The larger of the layer's two halves.
 
-    In eager mode the layer's input lives until the layer returns, beside its normalized copy and the residual;
-    compiled, the input's buffer is used again. A tensor-parallel sum needs one output more.
+    Eager, the layer's normalized input lives until the layer returns, beside the attention's output and the residual,
+    and a tensor-parallel sum needs one output more. Compiled, a piece holds its inputs (the attention's output and the
+    residual) and the new residual; what it made is freed as soon as it is used.
     """
     tokens, unit, tp = arguments.max_num_batched_tokens, model.dtype_bytes, split.tensor
     hidden = tokens * model.hidden * unit
-    kept = (3 if arguments.enforce_eager else 2) * hidden
-    summed = hidden if tp > 1 else 0
-    if model.kinds[index] == "linear" and model.linear is not None:
-        keys, values = model.linear.key_heads * model.linear.key_dim, model.linear.value_heads * model.linear.value_dim
-        mixing = tokens * unit * (2 * (2 * keys + 2 * values) + 2 * values) // tp + hidden
-    elif isinstance(a := model.attention, LatentAttention):
-        mixing = _latent_peak(a, tokens, unit, split, arguments) - hidden
-    else:
-        queries, pairs = a.heads // tp * a.head_dim, 2 * max(1, a.kv_heads // tp) * a.head_dim
-        norm = queries + pairs // 2 if a.qk_norm == "head" else 0
-        gate = queries if a.output_gate else 0
-        mixing = tokens * unit * (queries + gate + pairs + queries + norm) + hidden
+    mixing, mixed = _mixing(model, split, arguments, index)
     e = model.experts
     if e is None or model.dense[index]:
-        mlp = tokens * unit * 3 * model.intermediate // tp + hidden
+        mlp = tokens * unit * 3 * model.intermediate // tp
     else:
-        logits = tokens * e.count * FP32
-        mlp = 2 * hidden + logits + tokens * unit * 3 * e.shared_intermediate // tp
-    return kept + summed + max(mixing, mlp)
+        mlp = tokens * e.count * FP32 + tokens * unit * 3 * e.shared_intermediate // tp + hidden
+    if not arguments.enforce_eager:
+        return 2 * hidden + max(mixing, mlp + mixed)
+    summed = hidden if tp > 1 else 0
+    return summed + hidden + max(2 * hidden + mixing, 3 * hidden + mlp)
+
+
+def _mixing(model: Model, split: Split, arguments: EngineArguments, index: int) -> tuple[int, int]:
+    """Bytes of the tensors between tokens' mixing, and of its output before the output projection."""
+    tokens, unit, tp = arguments.max_num_batched_tokens, model.dtype_bytes, split.tensor
+    if model.kinds[index] == "linear" and model.linear is not None:
+        keys, values = model.linear.key_heads * model.linear.key_dim, model.linear.value_heads * model.linear.value_dim
+        return tokens * unit * (2 * (2 * keys + 2 * values) + 2 * values) // tp, tokens * unit * values // tp
+    a = model.attention
+    if isinstance(a, LatentAttention):
+        # The pretended context is freed before the output projection makes its hidden states, which the caller adds.
+        own = _latent_peak(a, tokens, unit, split, arguments) - tokens * model.hidden * unit
+        return own, tokens * unit * a.heads * a.value_dim // tp
+    queries, pairs = a.heads // tp * a.head_dim, 2 * max(1, a.kv_heads // tp) * a.head_dim
+    norm = queries + pairs // 2 if a.qk_norm == "head" else 0
+    gate = queries if a.output_gate else 0
+    return tokens * unit * (queries + gate + pairs + queries + norm), tokens * unit * queries
 
 
 def _latent_peak(a: LatentAttention, tokens: int, unit: int, split: Split, arguments: EngineArguments) -> int:
