@@ -1,8 +1,20 @@
 """Does a model fit, how is it split, what does it cost, when does it answer: pure Python, no Pulumi."""
 
 from planner.catalog import find_model
-from planner.cluster import Cluster, owned, rented
+from planner.cluster import Cluster, owned, processors, rented
 from planner.plan import Plan, PlanRequest, plan, plans
 from planner.refusal import Change, Refusal
 
-__all__ = ["Change", "Cluster", "Plan", "PlanRequest", "Refusal", "find_model", "owned", "plan", "plans", "rented"]
+__all__ = [
+    "Change",
+    "Cluster",
+    "Plan",
+    "PlanRequest",
+    "Refusal",
+    "find_model",
+    "owned",
+    "plan",
+    "plans",
+    "processors",
+    "rented",
+]

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from planner.device import Device, device
+from planner.device import Device, device, processor
 from planner.refusal import Refusal
 
 
@@ -96,6 +96,18 @@ def owned(gpu: str, per_machine: int, machines: int, network: float = 1.25e9) ->
     if not 1 <= per_machine <= 64:
         raise Refusal("no_accelerators", "perMachine", f"is {per_machine}", "give 1 to 64 accelerators a machine")
     return Cluster(f"{per_machine} x {gpu}", device(gpu), per_machine, machines, network)
+
+
+def processors(memory_mib: int, per_machine: int, machines: int, network: float = 1.25e9) -> Cluster:
+    """Machines without accelerators: `per_machine` ranks in each, which share its memory.
+
+    Raises:
+        Refusal: `no_machines`, `no_accelerators`.
+    """
+    _check_machines(machines)
+    if not 1 <= per_machine <= 64:
+        raise Refusal("no_accelerators", "perMachine", f"is {per_machine}", "give 1 to 64 ranks a machine")
+    return Cluster("cpu", processor(memory_mib // per_machine), per_machine, machines, network)
 
 
 def _check_machines(machines: int) -> None:

@@ -106,6 +106,7 @@ def parse_model(values: dict[str, Any]) -> Model:
         rope_positions=_rope_positions(fields, positions),
         rope_dim=attention.rope_dim if isinstance(attention, LatentAttention) else attention.head_dim,
         every_stage=traits.get("every_stage", False),
+        vision=traits.get("vision", False),
         mtp_layers=fields.count("num_nextn_predict_layers"),
         quantization=quantization,
     )

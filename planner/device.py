@@ -45,6 +45,15 @@ class Device:
         return self.name.startswith("Ascend")
 
 
+PROCESSOR = "cpu"
+"""The name of a machine's processors where they are the accelerator."""
+
+
+def processor(memory_mib: int, bandwidth: float = 4e10, flops: float = 5e11) -> Device:
+    """A machine's processors and memory, for engines built for them; figures of a small server."""
+    return Device(PROCESSOR, memory_mib * MIB, None, 1, bandwidth, flops, switch=False, link=1.25e9)
+
+
 @cache
 def _entries() -> dict[str, dict[str, Any]]:
     loaded: dict[str, dict[str, Any]] = yaml.safe_load((Path(__file__).with_name("data") / "gpus.yaml").read_text())

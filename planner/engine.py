@@ -212,17 +212,18 @@ def _block_size(model: Model, kv_bytes: int) -> int:
 
 
 def _model_len(model: Model, values: dict[str, str]) -> tuple[int, bool]:
+    longest = max(model.positions, model.rope_positions)
     text = values.get("max_model_len")
     if text is None:
-        return model.positions, False
+        return longest, False
     if text.strip().lower() in ("auto", "-1"):
-        return model.positions, True
+        return longest, True
     factor = {"k": 1000, "K": 1024}.get(text[-1:], 1)
     length = factor * (_whole({"max_model_len": text[:-1] if factor > 1 else text}, "max_model_len") or 1)
-    if length > max(model.positions, model.rope_positions):
+    if length > longest:
         raise Refusal(
-            "context_too_long", "max_model_len", f"is {length}, but the model was made for {model.positions} tokens",
-            f"set max_model_len to {model.positions}", (Change("max_model_len", model.positions),),
+            "context_too_long", "max_model_len", f"is {length}, but the model was made for {longest} tokens",
+            f"set max_model_len to {longest}", (Change("max_model_len", longest),),
         )  # fmt: skip
     return length, False
 

@@ -103,6 +103,7 @@ class Model:
         positions: the longest context the weights were made for, in tokens.
         rope_positions: rows of the engine's table of cosines and sines; 0 when it has none.
         every_stage: whether the engine keeps embeddings, final norm and head on every stage.
+        vision: whether it has a vision tower, which isn't counted.
         pipeline: whether the engine can cut the model into stages.
         dtype: bfloat16, float16 or float32, as the checkpoint says.
     """
@@ -127,6 +128,7 @@ class Model:
     rope_dim: int
     pipeline: bool = True
     every_stage: bool = False
+    vision: bool = False
     mtp_layers: int = 0
     quantization: Quantization = field(default_factory=Quantization)
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 from planner.catalog import ModelEntry
 from planner.cluster import Cluster
+from planner.device import PROCESSOR
 from planner.engine import EngineArguments, resolve_arguments, vllm_version
 from planner.llamacpp import LayerSplit, split_layers
 from planner.memory import Memory, memory
@@ -17,6 +18,9 @@ from planner.served import as_served
 from planner.split import Split
 from planner.throughput import Throughput, throughput
 from planner.timeline import Timeline, timeline
+
+PROCESSOR_CACHE = 4 * 2**30
+"""Bytes of KV cache of vLLM's CPU build unless VLLM_CPU_KVCACHE_SPACE or kv_cache_memory_bytes says otherwise."""
 
 Engine = Literal["vllm", "sglang", "vllm-ascend", "llamacpp", "ollama"]
 
@@ -170,6 +174,8 @@ def _count(request: PlanRequest, cluster: Cluster, split: Split, notes: list[str
             "use engine vllm-ascend", (Change("engine", "vllm-ascend"),),
         )  # fmt: skip
     arguments = resolve_arguments(model, device, version, request.arguments)
+    if device.name == PROCESSOR and arguments.kv_cache_memory is None:
+        arguments = replace(arguments, kv_cache_memory=PROCESSOR_CACHE)
     split = replace(split, expert_parallel=arguments.expert_parallel)
     check_world_size(split.tensor, split.pipeline, cluster.accelerators)
     check_device(model, device, version)
@@ -181,6 +187,8 @@ def _count(request: PlanRequest, cluster: Cluster, split: Split, notes: list[str
             f"tensor parallelism spans machines ({split.tensor} over {cluster.per_machine} each): "
             "two collectives a layer cross the network, so RDMA is needed for speed"
         )
+    if model.vision:
+        notes.append("the vision tower isn't counted: 1 to 2 GiB more on the first stage's GPUs")
     if request.engine == "sglang":
         notes.append("SGLang is counted by vLLM's rules; its own static fraction may leave less for the KV cache")
     multicast = device.switch and split.tensor > 1 and not device.ascend

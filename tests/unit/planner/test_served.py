@@ -2,7 +2,7 @@
 
 import pytest
 
-from planner import Refusal
+from planner import PlanRequest, Refusal, find_model, plan, processors
 from planner.catalog import catalog_model
 from planner.device import device, device_of_memory
 from planner.engine import resolve_arguments, vllm_version
@@ -72,3 +72,27 @@ def test_a_gpu_is_known_by_what_nvidia_smi_reports():
     assert device_of_memory(81559).name == "H100-80GB"
     assert device_of_memory(143771).name == "H200-141GB"
     assert device_of_memory(48000).name == "unlisted"
+
+
+def test_the_local_stacks_machines_have_a_plan_too(tmp_path):
+    """A tiny model over two machines' processors, as Pulumi.hosts.yaml asks for it; eager, in 32 bits."""
+    config = tmp_path / "config.json"
+    config.write_text(
+        '{"architectures": ["Qwen2ForCausalLM"], "hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 4,'
+        ' "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 2048, "max_position_embeddings": 512}'
+    )
+    arguments = {
+        "max_model_len": "512", "enforce_eager": "true", "max_num_seqs": "4", "kv_cache_memory_bytes": "67108864",
+        "dtype": "float32",
+    }  # fmt: skip
+    request = PlanRequest(
+        find_model(str(config)), (processors(4096, 1, 2),), engine_version="0.32.0", arguments=arguments,
+        tensor_parallel_size=2, machines_ready=True,
+    )  # fmt: skip
+    chosen = plan(request)
+    assert chosen.memory is not None
+    assert (
+        chosen.memory.kv_cache_tokens == 67108864 // (4 * 2 * 32 * 4 * 16) * 16
+    )  # layers, K and V of one head, float32
+    assert chosen.timeline.gpu_minutes < 5
+    assert "own machines" in chosen.render()
