@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from argparse import ArgumentParser
 
@@ -22,12 +23,15 @@ def main(arguments: list[str] | None = None) -> int:
         module.add_arguments(commands.add_parser(name, help=(module.__doc__ or "").splitlines()[0]))
     options = parser.parse_args(arguments)
     try:
-        print(COMMANDS[options.command].run(options))
+        print(COMMANDS[options.command].run(options), flush=True)
     except Refusal as refusal:
         if options.json:
             print(json.dumps({"refusal": refusal.as_dict()}, indent=2))
         print(f"refused ({refusal.code}): {refusal}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        # Whoever read, such as head, has seen enough; what is left must not fail at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 

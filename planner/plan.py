@@ -125,8 +125,14 @@ def attempt_all(request: PlanRequest) -> tuple[list[Plan], list[Refusal]]:
                 found.append(attempt(request, cluster, split))
             except Refusal as refusal:
                 refusals.append(refusal)
-    found.sort(key=lambda p: (p.price, -(p.throughput.decode_one if p.throughput else 0.0)))
+    found.sort(key=_preference)
     return found, refusals
+
+
+def _preference(found: Plan) -> tuple[float, bool, float]:
+    """Cheapest; tensor parallelism inside machines; the fastest single request."""
+    across = found.split.tensor > found.cluster.per_machine
+    return found.price, across, -(found.throughput.decode_one if found.throughput else 0.0)
 
 
 def attempt(request: PlanRequest, cluster: Cluster, split: Split) -> Plan:

@@ -13,7 +13,10 @@ from planner.split import Split
 from planner.weights import stage_weights
 
 HOP = 30e-6
-"""Seconds of latency of a collective or a send: NCCL over a switch or PCIe; over TCP it is several times as much."""
+"""Seconds of latency of a collective inside a machine: NCCL over a switch or PCIe."""
+
+NETWORK_HOP = 200e-6
+"""The same between machines over TCP, as in a VPC; RDMA comes near the other figure."""
 
 
 @dataclass(frozen=True)
@@ -47,15 +50,18 @@ def throughput(
     active = [s.streamed + s.routed * share for s in stages]
     everything = [float(s.streamed + s.routed) for s in stages]
     cache = [token_bytes(model, split, arguments, s.layers) for s in stages]
-    hops = (2 * model.layers if split.tensor > 1 else 0) + split.pipeline - 1
-    one = sum((a + c * context) / device.bandwidth for a, c in zip(active, cache, strict=True)) + hops * HOP
+    collective = HOP if split.tensor <= cluster.per_machine else NETWORK_HOP
+    latency = (2 * model.layers * collective if split.tensor > 1 else 0.0) + (split.pipeline - 1) * NETWORK_HOP
+    one = sum((a + c * context) / device.bandwidth for a, c in zip(active, cache, strict=True)) + latency
     requests = max(1, min(arguments.max_num_seqs, int(memory.kv_cache_tokens / max(1, context))))
-    # With many requests every expert is used; the stages work on different requests at once, the slowest decides.
-    step = max((e + c * context * requests) / device.bandwidth for e, c in zip(everything, cache, strict=True))
-    step += hops * HOP / split.pipeline
+    # With many requests every expert is used. The stages work on different shares of the requests at once, each of
+    # which reads the weights; the slowest stage decides, and no request is faster than alone.
+    share_of = requests / split.pipeline
+    step = max((e + c * context * share_of) / device.bandwidth for e, c in zip(everything, cache, strict=True))
+    together = min(share_of / (step + latency / split.pipeline), requests / one)
     weights = [a / _weight_bytes(model) for a in active]
     prefill = min(device.flops / (2 * w) for w in weights)
-    return Throughput(prefill, 1 / one, max(1 / one, requests / step), requests)
+    return Throughput(prefill, 1 / one, max(1 / one, together), requests)
 
 
 def _weight_bytes(model: Model) -> float:

@@ -72,3 +72,8 @@ def test_the_cheapest_plan_is_taken():
     clusters = tuple(rented(name, n) for name in ("ecs.gn8is.4xlarge", "ecs.gn8v-8x.48xlarge") for n in (1, 2, 4, 8))
     best = plan(PlanRequest(find_model("qwen3-8b"), clusters, arguments={"max_model_len": "8192"}))
     assert (best.cluster.name, best.cluster.machines) == ("ecs.gn8is.4xlarge", 1)
+
+
+def test_tensor_parallelism_stays_inside_a_machine_and_pipeline_goes_across():
+    best = plan(PlanRequest(find_model("qwen2.5-72b-instruct"), (L20,)))
+    assert (best.split.tensor, best.split.pipeline) == (2, 2)
