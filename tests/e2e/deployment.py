@@ -102,7 +102,7 @@ class Deployment:
     def known_hosts(self) -> Path:
         return self.folder / "machines" / "known_hosts"
 
-    def changed_config(self, **changes: dict[str, Any]) -> dict[str, Any]:
+    def changed_config(self, **changes: Any) -> dict[str, Any]:
         """The configuration with some settings changed; None takes a setting out."""
         config = copy.deepcopy(self.config)
         for section, values in changes.items():

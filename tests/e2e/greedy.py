@@ -8,7 +8,7 @@ os.environ.update(
     TORCHDYNAMO_DISABLE="1", VLLM_ENABLE_V1_MULTIPROCESSING="0",
 )  # fmt: skip
 
-from vllm import LLM, SamplingParams
+from vllm import LLM, SamplingParams  # type: ignore[import-not-found]  # only the engine has it
 
 if __name__ == "__main__":
     engine = LLM(

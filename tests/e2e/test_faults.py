@@ -15,6 +15,7 @@ import subprocess
 import time
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -94,7 +95,7 @@ class Faults(Deployment):
         path.write_text(text)
         return str(path)
 
-    def fetch(self, **told: object) -> Run:
+    def fetch(self, **told: Any) -> Run:
         """`up` with the machine prepared and these weights."""
         return self.up(prepare=True, weights=self.weights(**told))
 
