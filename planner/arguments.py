@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from planner.engine import COUNTED
 from planner.refusal import Refusal
 
 
@@ -20,3 +23,31 @@ def pairs(texts: list[str]) -> dict[str, str]:
             )
         found[name.strip().lstrip("-").replace("-", "_")] = value.strip()
     return found
+
+
+def from_flags(flags: Sequence[str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """An engine's own flags, as `vllm serve` takes them: what the planner counts by name, and the names it doesn't.
+
+    `--name=value`, `--name value`, `--name` and `--no-name` are understood; unlike on the planner's own command line,
+    a flag it doesn't know is no mistake: the engine knows more.
+    """
+    counted: dict[str, str] = {}
+    others: list[str] = []
+    name: str | None = None
+    for flag in flags:
+        if not flag.startswith("--"):
+            if name in counted:
+                counted[name] = flag
+            name = None
+            continue
+        name, separator, value = flag.removeprefix("--").partition("=")
+        name = name.replace("-", "_")
+        if name.startswith("no_") and name.removeprefix("no_") in COUNTED:
+            name, value, separator = name.removeprefix("no_"), "false", "="
+        if name in COUNTED:
+            counted[name] = value if separator else "true"
+        else:
+            others.append(name)
+        if separator:
+            name = None
+    return counted, tuple(others)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -33,6 +33,8 @@ class EngineVersion:
     hybrid_groups: bool
     sampler_buffer: bool
     refine_experts: bool
+    states_cached: bool
+    counts_in_flight: bool
 
     def second_runner(self, model: Model) -> bool:
         """Whether the second model runner serves this model."""
@@ -51,6 +53,9 @@ class EngineArguments:
         kv_cache_memory: bytes given by hand, which skips the estimate.
         graph_sizes: how many batch sizes are captured; 0 when eager.
         graph_largest: the largest captured batch, in tokens.
+        state_blocks: blocks of a linear-attention state that a request holds.
+        ahead: batches in flight beside one for each stage, 1 with asynchronous scheduling; None where the engine
+            counts a single batch.
     """
 
     max_model_len: int
@@ -67,19 +72,16 @@ class EngineArguments:
     graph_sizes: int
     graph_largest: int
     expert_parallel: bool
-
-    def with_model_len(self, length: int) -> EngineArguments:
-        """The same with another context length."""
-        return replace(self, max_model_len=length)
+    state_blocks: int
+    ahead: int | None
 
 
 NEUTRAL = frozenset((
-    "seed", "trust_remote_code", "served_model_name", "enable_prefix_caching",
-    "load_format", "host", "port", "api_key", "tokenizer", "tokenizer_mode", "revision", "download_dir",
-    "distributed_executor_backend", "disable_log_requests", "skip_tokenizer_init", "uvicorn_log_level",
-    "reasoning_parser", "tool_call_parser", "enable_auto_tool_choice", "chat_template", "generation_config",
-    "swap_space", "safetensors_load_strategy", "disable_custom_all_reduce", "scheduling_policy", "async_scheduling",
-    "limit_mm_per_prompt", "model", "enable_log_requests", "disable_log_stats", "max_logprobs",
+    "seed", "trust_remote_code", "served_model_name", "load_format", "host", "port", "api_key", "tokenizer",
+    "tokenizer_mode", "revision", "download_dir", "distributed_executor_backend", "disable_log_requests",
+    "skip_tokenizer_init", "uvicorn_log_level", "reasoning_parser", "tool_call_parser", "enable_auto_tool_choice",
+    "chat_template", "generation_config", "swap_space", "safetensors_load_strategy", "disable_custom_all_reduce",
+    "scheduling_policy", "limit_mm_per_prompt", "model", "enable_log_requests", "disable_log_stats", "max_logprobs",
     "tensor_parallel_size", "pipeline_parallel_size", "nnodes", "node_rank", "master_addr", "master_port",
     "headless",
 ))  # fmt: skip
@@ -89,7 +91,8 @@ COUNTED = (
     "max_model_len", "enforce_eager", "kv_cache_dtype", "block_size", "gpu_memory_utilization",
     "max_num_batched_tokens", "max_num_seqs", "enable_chunked_prefill", "kv_cache_memory_bytes",
     "num_gpu_blocks_override",
-    "disable_hybrid_kv_cache_manager", "enable_expert_parallel", "dtype", "quantization", "max_cudagraph_capture_size",
+    "disable_hybrid_kv_cache_manager", "enable_expert_parallel", "enable_prefix_caching", "dtype", "quantization",
+    "max_cudagraph_capture_size", "async_scheduling",
 )  # fmt: skip
 
 KV_DTYPES = {
@@ -132,6 +135,8 @@ def vllm_version(version: str) -> EngineVersion:
         whole_context=entry["whole_context"], hybrid_groups=entry["hybrid_groups"],
         sampler_buffer=entry["sampler_buffer"],
         refine_experts=entry["refine_experts"],
+        states_cached=entry["states_cached"],
+        counts_in_flight=entry["counts_in_flight"],
     )  # fmt: skip
 
 
@@ -197,6 +202,8 @@ def resolve_arguments(
         hybrid_groups=version.hybrid_groups and not _flag(values, "disable_hybrid_kv_cache_manager"),
         graph_sizes=0 if eager else _graph_sizes(largest), graph_largest=0 if eager else largest,
         expert_parallel=_flag(values, "enable_expert_parallel"),
+        ahead=int(_flag(values, "async_scheduling", default="true")) if version.counts_in_flight else None,
+        state_blocks=2 if _flag(values, "enable_prefix_caching", default=str(version.states_cached)) else 1,
     )  # fmt: skip
 
 

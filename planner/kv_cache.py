@@ -68,7 +68,7 @@ def kv_layout(model: Model, split: Split, arguments: EngineArguments) -> KvLayou
     if set(model.kinds) == {"sliding"}:
         kinds = list(model.kinds)
     groups = [
-        Group(kind, layers, _request_blocks(model, kind, block, arguments))
+        Group(kind, layers, _request_blocks(model, split, kind, block, arguments=arguments))
         for kind, layers in _grouped([*kinds])
     ]  # fmt: skip
     return KvLayout(page, block, tuple(groups))
@@ -106,12 +106,13 @@ def _state_bytes(a: LinearAttention, split: Split) -> int:
     return (window + state) * STATE_BYTES
 
 
-def _request_blocks(model: Model, kind: LayerKind, block: int, arguments: EngineArguments) -> int:
+def _request_blocks(model: Model, split: Split, kind: LayerKind, block: int, *, arguments: EngineArguments) -> int:
     if kind == "linear":
-        return 1
+        return arguments.state_blocks
     window = model.grouped.window if model.grouped else None
     if kind == "sliding" and window is not None:
-        tokens = min(window - 1 + arguments.max_num_batched_tokens, arguments.max_model_len)
+        batches = 1 if arguments.ahead is None else split.pipeline + arguments.ahead
+        tokens = min(window - 1 + batches * arguments.max_num_batched_tokens, arguments.max_model_len)
         return ceil(tokens / block) + 1
     return ceil(arguments.max_model_len / block)
 

@@ -3,7 +3,8 @@
 """Run by the engine's own Python, not by the project's: vLLM's classes say what each rank holds, without a weight.
 
 Reads cases as JSON from stdin (name, config, tensor, pipeline, expert), builds the model's own class on the meta device
-for every pipeline stage, and writes one JSON line a case: bytes of the parameters of each stage, or the refusal.
+for every pipeline stage, and writes one JSON line a case: bytes of the parameters of each stage and
+the KV cache it would cut from 20 GiB, or the refusal.
 What the CPU build lacks (kernels of GPU quantizations) stands in `unsupported`.
 """
 
@@ -27,6 +28,10 @@ from vllm.distributed import parallel_state
 from vllm.engine.arg_utils import EngineArgs
 from vllm.model_executor.model_loader.utils import initialize_model
 from vllm.utils.torch_utils import set_default_torch_dtype
+from vllm.v1.core import kv_cache_utils
+
+KV_BYTES = 20 * 2**30
+"""For the KV cache of each stage, of which the engine makes blocks."""
 
 # Kernels are chosen while a model is built, and parameters don't depend on the choice: say this processor has them all.
 torch.cpu._is_amx_tile_supported = lambda: True
@@ -80,6 +85,26 @@ def stage_bytes(config, case, stage):
     return sum(p.numel() * p.element_size() for p in seen.values())
 
 
+def kv_specs(config):
+    """What each attention layer of the model just built wants of the KV cache; None for a model with states."""
+    layers = config.compilation_config.static_forward_context.items()
+    with set_current_vllm_config(config):
+        specs = {n: layer.get_kv_cache_spec(config) for n, layer in layers if hasattr(layer, "get_kv_cache_spec")}
+    return None if any(type(spec).__name__ == "MambaSpec" for spec in specs.values()) else specs
+
+
+def kv_cache(config, specs):
+    """The engine's own arithmetic for KV_BYTES on every stage."""
+    config.cache_config.kv_cache_layout = "LBNHC"  # one layer after another, the order on GPUs; no sizes depend on it
+    caches = kv_cache_utils.get_kv_cache_configs(config, specs, [KV_BYTES] * len(specs))
+    return {
+        "blocks": caches[0].num_blocks,
+        "concurrency": kv_cache_utils.get_max_concurrency_for_kv_cache_config(config, caches[0]),
+        "block_size": config.cache_config.block_size,
+        "max_num_batched_tokens": config.scheduler_config.max_num_batched_tokens,
+    }
+
+
 def answer(case):
     case = {**case, "world": case["tensor"] * case["pipeline"]}
     with tempfile.TemporaryDirectory() as name:
@@ -87,14 +112,18 @@ def answer(case):
         (folder / "config.json").write_text(json.dumps(_without_empty(case["config"])))
         try:
             config = config_of(folder, case)
-            stages = [stage_bytes(config, case, stage) for stage in range(case["pipeline"])]
+            stages, specs = [], []
+            for stage in range(case["pipeline"]):
+                stages.append(stage_bytes(config, case, stage))
+                specs.append(kv_specs(config))
+            kv = None if None in specs else kv_cache(config, specs)
         except (NotImplementedError, ImportError, AttributeError, RuntimeError) as error:
             return {"unsupported": f"{type(error).__name__}: {error}"[:400]}
         except Exception as error:  # whatever the engine raises is its refusal
             if "Failed to find a kernel" in str(error):
                 return {"unsupported": f"{type(error).__name__}: {error}"[:400]}
             return {"refused": f"{type(error).__name__}: {error}"[:400]}
-    return {"stage_bytes": stages}
+    return {"stage_bytes": stages, "kv_cache": kv}
 
 
 def main():

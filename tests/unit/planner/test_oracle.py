@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from planner.catalog import catalog_model
-from planner.engine import vllm_version
+from planner.device import device
+from planner.engine import resolve_arguments, vllm_version
+from planner.kv_cache import kv_layout
 from planner.refusal import Refusal
 from planner.rules import check_split
 from planner.split import Split
@@ -47,6 +49,21 @@ def test_weights_of_every_stage_are_the_engines(name):
 @pytest.mark.parametrize("name", [n for n, a in ANSWERS.items() if "refused" in a])
 def test_what_the_engine_refuses_is_refused(name):
     assert isinstance(planned_bytes(CASES[name]), str)
+
+
+@pytest.mark.parametrize("name", [n for n, a in ANSWERS.items() if a.get("kv_cache")])
+def test_the_kv_cache_is_cut_as_the_engine_cuts_it(name):
+    """Blocks of 20 GiB on each stage and requests of 4096 tokens at once, exactly; the CPU build's own block size."""
+    case, engine = CASES[name], ANSWERS[name]["kv_cache"]
+    model, split = catalog_model(case["model"]).model, Split(case["tensor"], case["pipeline"], case["expert"])
+    given = {
+        "max_model_len": "4096", "block_size": str(engine["block_size"]), "async_scheduling": "false",
+        "max_num_batched_tokens": str(engine["max_num_batched_tokens"]),
+    }  # fmt: skip
+    layout = kv_layout(model, split, resolve_arguments(model, device("L20"), ENGINE, given))
+    blocks = min(20 * 2**30 // layout.block_bytes(stage) for stage in split.stages(model.layers))
+    assert blocks == engine["blocks"]
+    assert blocks / layout.request_blocks == pytest.approx(engine["concurrency"])
 
 
 def engine_python():

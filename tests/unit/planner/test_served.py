@@ -3,6 +3,7 @@
 import pytest
 
 from planner import PlanRequest, Refusal, find_model, plan, processors
+from planner.arguments import from_flags
 from planner.catalog import catalog_model
 from planner.device import device, device_of_memory
 from planner.engine import resolve_arguments, vllm_version
@@ -96,3 +97,15 @@ def test_the_local_stacks_machines_have_a_plan_too(tmp_path):
     )  # layers, K and V of one head, float32
     assert chosen.timeline.gpu_minutes < 5
     assert "own machines" in chosen.render()
+
+
+def test_an_engines_own_flags_are_read_and_unknown_ones_are_no_mistake():
+    flags = [
+        "--enforce-eager", "--max-num-seqs=4", "--kv-cache-dtype", "fp8", "--tool-parser", "hermes",
+        "--no-enable-chunked-prefill", "--served-model-name=a-b",
+    ]  # fmt: skip
+    counted, others = from_flags(flags)
+    assert counted == {
+        "enforce_eager": "true", "max_num_seqs": "4", "kv_cache_dtype": "fp8", "enable_chunked_prefill": "false"
+    }  # fmt: skip
+    assert others == ("tool_parser", "served_model_name")
