@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from planner.cluster import Cluster
+from planner.device import PROCESSOR
 from planner.storage import storage_bandwidth
 
 MB = 1e6
@@ -104,8 +105,9 @@ def timeline(
         ready = plan.add("docker", ready, _seconds("docker"), paid=True)
         image = times()["image_gib"]["value"] * 2**30 / (times()["image_mb_per_second"]["value"] * MB)
         ready = plan.add("image", ready, image, paid=True)
-    ready = plan.add("cluster", ready, _seconds("cluster"), paid=True)
-    ready = plan.add("engine", ready, _seconds("engine"), paid=True)
+    kind = "cpu_" if cluster.device.name == PROCESSOR else ""
+    ready = plan.add("cluster", ready, _seconds(f"{kind}cluster"), paid=True)
+    ready = plan.add("engine", ready, _seconds(f"{kind}engine"), paid=True)
     # Every machine reads the whole model: the storage is shared, each machine's network is its own.
     ready = plan.add("load", ready, weights_bytes / min(bandwidth / cluster.machines, cluster.network), paid=True)
     if not eager:
