@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import json
 import math
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -83,7 +85,8 @@ NEUTRAL = frozenset((
     "chat_template", "generation_config", "swap_space", "safetensors_load_strategy", "disable_custom_all_reduce",
     "scheduling_policy", "limit_mm_per_prompt", "model", "enable_log_requests", "disable_log_stats", "max_logprobs",
     "tensor_parallel_size", "pipeline_parallel_size", "nnodes", "node_rank", "master_addr", "master_port",
-    "headless",
+    "headless", "attention_backend",
+    "disable_cascade_attn", "data_parallel_size",
 ))  # fmt: skip
 """Arguments that change no memory that the planner counts, or that have an option of their own."""
 
@@ -92,7 +95,7 @@ COUNTED = (
     "max_num_batched_tokens", "max_num_seqs", "enable_chunked_prefill", "kv_cache_memory_bytes",
     "num_gpu_blocks_override",
     "disable_hybrid_kv_cache_manager", "enable_expert_parallel", "enable_prefix_caching", "dtype", "quantization",
-    "max_cudagraph_capture_size", "async_scheduling",
+    "max_cudagraph_capture_size", "cudagraph_capture_sizes", "compilation_config", "async_scheduling",
 )  # fmt: skip
 
 KV_DTYPES = {
@@ -191,7 +194,7 @@ def resolve_arguments(
         raise Refusal("bad_argument", "kv_cache_dtype", f"is {kv_name[:40]!r}", f"one of {', '.join(KV_DTYPES)}")
     kv_bytes = KV_DTYPES[kv_name] or model.dtype_bytes
     eager = _flag(values, "enforce_eager")
-    largest = min(_whole(values, "max_cudagraph_capture_size") or min(sequences * 2, 512), batched)
+    sizes = () if eager else _graph_sizes(values, sequences, batched)
     return EngineArguments(
         max_model_len=length, fit_model_len=fit, enforce_eager=eager, kv_bytes=kv_bytes,
         block_size=_whole(values, "block_size") or _block_size(model, kv_bytes),
@@ -200,17 +203,34 @@ def resolve_arguments(
         kv_cache_memory=_whole(values, "kv_cache_memory_bytes"),
         blocks_override=_whole(values, "num_gpu_blocks_override"),
         hybrid_groups=version.hybrid_groups and not _flag(values, "disable_hybrid_kv_cache_manager"),
-        graph_sizes=0 if eager else _graph_sizes(largest), graph_largest=0 if eager else largest,
+        graph_sizes=len(sizes), graph_largest=max(sizes, default=0),
         expert_parallel=_flag(values, "enable_expert_parallel"),
         ahead=int(_flag(values, "async_scheduling", default="true")) if version.counts_in_flight else None,
         state_blocks=2 if _flag(values, "enable_prefix_caching", default=str(version.states_cached)) else 1,
     )  # fmt: skip
 
 
-def _graph_sizes(largest: int) -> int:
-    """How many batch sizes `_set_cudagraph_sizes` captures: 1, 2, 4, by 8 below 256, by 16 from there."""
-    small = sum(1 for size in (1, 2, 4) if size <= largest)
-    return small + len(range(8, min(largest + 1, 256), 8)) + len(range(256, largest + 1, 16))
+def _graph_sizes(values: dict[str, str], sequences: int, batched: int) -> tuple[int, ...]:
+    """The batch sizes that are captured (`_set_cudagraph_sizes`): 1, 2, 4, by 8 below 256, by 16 from there."""
+    config: object = {}
+    if "compilation_config" in values:
+        try:
+            config = json.loads(values["compilation_config"])
+        except (ValueError, RecursionError):
+            config = None
+    if not isinstance(config, dict):
+        raise Refusal(
+            "bad_argument", "compilation_config", "is no JSON object", """such as {"cudagraph_mode": "NONE"}"""
+        )
+    if str(config.get("cudagraph_mode", "")).upper() == "NONE":
+        return ()
+    listed = config.get("cudagraph_capture_sizes", values.get("cudagraph_capture_sizes"))
+    if listed is not None:
+        found = [int(n) for n in re.findall(r"\d{1,9}", str(listed))]
+        return tuple(sorted({n for n in found if 0 < n <= batched}))
+    largest = min(_whole(values, "max_cudagraph_capture_size") or min(sequences * 2, 512), batched)
+    small = [size for size in (1, 2, 4) if size <= largest]
+    return (*small, *range(8, min(largest + 1, 256), 8), *range(256, largest + 1, 16))
 
 
 def _block_size(model: Model, kv_bytes: int) -> int:

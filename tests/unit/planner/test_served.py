@@ -109,3 +109,18 @@ def test_an_engines_own_flags_are_read_and_unknown_ones_are_no_mistake():
         "enforce_eager": "true", "max_num_seqs": "4", "kv_cache_dtype": "fp8", "enable_chunked_prefill": "false"
     }  # fmt: skip
     assert others == ("tool_parser", "served_model_name")
+
+
+@pytest.mark.parametrize(
+    ("given", "sizes"),
+    [
+        ({"enforce_eager": "true"}, (0, 0)),
+        ({"compilation_config": '{"cudagraph_mode": "NONE"}'}, (0, 0)),
+        ({"cudagraph_capture_sizes": "[1, 8, 64]"}, (3, 64)),
+        ({"max_cudagraph_capture_size": "64"}, (11, 64)),
+        ({"max_num_seqs": "4"}, (4, 8)),
+    ],
+)
+def test_captured_graphs_follow_the_arguments(given, sizes):
+    arguments = resolve_arguments(catalog_model("qwen3-8b").model, device("H100-80GB"), VERSION, given)
+    assert (arguments.graph_sizes, arguments.graph_largest) == sizes
