@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import tempfile
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Self
@@ -56,20 +57,21 @@ class Settings:
 
     @classmethod
     def load(cls, folder: Path, changes: dict[str, object]) -> Self:
-        """Reads what an earlier start kept, applies changes, and keeps the result."""
+        """Reads what an earlier start kept and applies changes; what differs from the file is kept."""
         file = folder / "settings.json"
         known = {field.name for field in fields(cls)}
         kept = json.loads(file.read_text()) if file.exists() else {}
         settings = cls(**{key: value for key, value in {**kept, **changes}.items() if key in known}).check()
         if not settings.key:
             settings = replace(settings, key=f"LTAI5t{secrets.token_hex(9)}", secret=secrets.token_hex(15))
-        settings.save(folder)
+        if asdict(settings) != kept:
+            settings.save(folder)
         return settings
 
     def save(self, folder: Path) -> None:
         """Writes the file, for its owner alone."""
         folder.mkdir(parents=True, exist_ok=True)
-        draft = folder / "settings.json.new"
-        draft.touch(mode=0o600)
-        draft.write_text(json.dumps(asdict(self), indent=1))
-        draft.rename(folder / "settings.json")
+        # Server and clients may write at once: each has a draft of its own, and NamedTemporaryFile's mode is 0600.
+        with tempfile.NamedTemporaryFile("w", dir=folder, prefix="settings.", delete=False) as draft:
+            json.dump(asdict(self), draft, indent=1)
+        Path(draft.name).rename(folder / "settings.json")
