@@ -2,7 +2,8 @@
 
 Source: vllm 0.24.0, v1/worker/gpu_model_runner.py and v1/worker/gpu/model_runner.py (profile_run, _dummy_sampler_run),
 v1/sample/ops/topk_topp_sampler.py and topk_topp_triton.py, layers/attention/mla_attention.py (forward_impl),
-fused_moe/modular_kernel.py (_allocate_buffers) and fused_moe/experts/triton_moe.py (workspace_shapes).
+fused_moe/modular_kernel.py (_allocate_buffers), fused_moe/experts (workspace_shapes of each kernel) and
+fused_moe/oracle (which kernel comes first on which GPU).
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ MLA_WORKSPACE_TOKENS = 64 * 1024
 """determine_chunked_prefill_workspace_size: at most 64k tokens of up-projected context."""
 SORTED_BELOW = 8
 """Requests below which top-p sorts the logits instead of the Triton kernel (apply_top_k_top_p)."""
+
+NATIVE_FP8, HOPPER, BLACKWELL = 8.9, 9.0, 10.0
+"""Compute capabilities from which kernels of a kind are chosen."""
 
 
 @dataclass(frozen=True)
@@ -47,15 +51,18 @@ def profile(
     tokens, unit = arguments.max_num_batched_tokens, model.dtype_bytes
     hidden = tokens * model.hidden * unit
     routed = [i for i in layers if not model.dense[i]]
-    workspace = _expert_workspace(model.experts, model, split, arguments) if routed and model.experts else 0
-    # The scratch is made by the first layer that needs it; dense layers come before it.
-    scratch = [workspace if routed and i >= routed[0] else 0 for i in range(layers.stop)]
+    kept, passing = _expert_scratch(model.experts, model, split, arguments, device) if model.experts else (0, 0)
+    workspace = kept if routed else 0
+    # The workspace is made by the first layer that needs it; dense layers come before it.
+    scratch = {i: (workspace if routed and i >= routed[0] else 0) + (0 if model.dense[i] else passing) for i in layers}
     # The buffers that a later stage receives into are made during the first runner's profile, and stay.
     received = 0 if layers.start == 0 or version.second_runner(model) else 2 * hidden
     # Eager, a later stage's residual is changed in place in the buffer that was received.
     shared = hidden if arguments.enforce_eager and layers.start else 0
     forward = (
-        received - shared + max(scratch[i] + _layer_peak(model, split, arguments, i) for i in _samples(model, layers))
+        received
+        - shared
+        + max(scratch[i] + _layer_peak(model, split, arguments, device, i) for i in _samples(model, layers))
     )
     sampling = 0
     if layers.stop == model.layers:
@@ -71,7 +78,7 @@ def _samples(model: Model, layers: range) -> list[int]:
     return list(seen.values())
 
 
-def _layer_peak(model: Model, split: Split, arguments: EngineArguments, index: int) -> int:
+def _layer_peak(model: Model, split: Split, arguments: EngineArguments, device: Device, index: int) -> int:
     """The larger of the layer's two halves.
 
     Eager, the layer's normalized input lives until the layer returns, beside the attention's output and the residual,
@@ -83,11 +90,14 @@ def _layer_peak(model: Model, split: Split, arguments: EngineArguments, index: i
     mixing, mixed = _mixing(model, split, arguments, index)
     e = model.experts
     if e is None or model.dense[index]:
-        mlp = tokens * unit * 3 * model.intermediate // tp
+        mlp = tokens * unit * (3 if model.gated else 2) * model.intermediate // tp
     else:
         mlp = tokens * e.count * FP32 + tokens * unit * 3 * e.shared_intermediate // tp + hidden
     if not arguments.enforce_eager:
         return 2 * hidden + max(mixing, mlp + mixed)
+    if (e is None or model.dense[index]) and _quantizes_activations(model, device):
+        # The 8-bit copy that the down projection reads; compiled, the products it came from are gone by then.
+        mlp += tokens * model.intermediate // tp
     summed = hidden if tp > 1 else 0
     return summed + hidden + max(2 * hidden + mixing, 3 * hidden + mlp)
 
@@ -121,15 +131,30 @@ def _latent_peak(a: LatentAttention, tokens: int, unit: int, split: Split, argum
     return context * heads * (a.nope_dim + a.value_dim) * unit + tokens * own * unit
 
 
-def _expert_workspace(e: Experts, model: Model, split: Split, arguments: EngineArguments) -> int:
-    """The experts' shared scratch, which stays once it is made."""
+def _quantizes_activations(model: Model, device: Device) -> bool:
+    """Whether linear layers compute in 8 bits, which needs Ada or Hopper for FP8; before them weights alone are."""
+    method, capability = model.quantization.method, device.capability or 0.0
+    return (method in ("fp8", "fp8_block", "fp8_channel") and capability >= NATIVE_FP8) or method == "int8"
+
+
+def _expert_scratch(
+    e: Experts, model: Model, split: Split, arguments: EngineArguments, device: Device
+) -> tuple[int, int]:
+    """Scratch of the routed experts: bytes of the workspace, which stays once it is made, and of what passes.
+
+    The kernels are those that fused_moe/oracle chooses first on each generation of GPUs.
+    """
     part = e.intermediate if arguments.expert_parallel else e.intermediate // split.tensor
-    rows = arguments.max_num_batched_tokens * e.per_token
-    if model.quantization.method == "fp8_block":
-        # DeepGEMM pads every expert's rows to 128 (compute_aligned_M).
-        rows += 127 * min(e.count, rows)
+    rows, capability = arguments.max_num_batched_tokens * e.per_token, device.capability or 0.0
+    if model.quantization.method == "mxfp4" and HOPPER <= capability < BLACKWELL:
+        # Triton's kernels for gpt-oss make their own: activations, and every expert's output before it is summed.
+        return 0, rows * (part + model.hidden) * 2
+    passing = rows * part if _quantizes_activations(model, device) else 0
+    if model.quantization.method == "fp8_block" and capability >= BLACKWELL:
+        # DeepGEMM pads every expert's rows to 128 (compute_aligned_M); on Hopper Triton comes first.
+        rows, passing = rows + 127 * min(e.count, rows), 0
     first, second = max(part, model.hidden), max(2 * part, model.hidden)
-    return rows * (first + second) * 2
+    return rows * (first + second) * 2, passing
 
 
 def _sampler(model: Model, arguments: EngineArguments, version: EngineVersion, device: Device) -> int:

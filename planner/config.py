@@ -96,10 +96,11 @@ def parse_model(values: dict[str, Any]) -> Model:
         attention=attention,
         linear=_linear(fields) if family == "qwen3_next" else None,
         experts=experts,
-        tied=fields.flag("tie_word_embeddings", architecture.startswith("Gemma")),
+        tied=fields.flag("tie_word_embeddings", traits.get("tied", False)),
         norms=traits.get("norms", 2),
         norm_bias=traits.get("norm_bias", False),
         mlp_bias=_trait_flag(fields, traits, "mlp_bias"),
+        gated=traits.get("gated", True),
         dtype=dtype,
         dtype_bytes=DTYPE_BYTES[dtype],
         positions=positions,
@@ -126,7 +127,7 @@ def _architecture(values: dict[str, Any]) -> str:
 
 
 def _attention(fields: Fields, traits: dict[str, Any], hidden: int, heads: int) -> Attention:
-    head_dim = fields.optional("head_dim")
+    head_dim = fields.optional("head_dim") or traits.get("head_dim")
     if head_dim is None:
         if hidden % heads:
             raise Refusal(
@@ -140,7 +141,10 @@ def _attention(fields: Fields, traits: dict[str, Any], hidden: int, heads: int) 
     kv_heads = fields.size("num_key_value_heads", default=heads)
     if kv_heads > heads or heads % kv_heads:
         raise fields.refuse("num_key_value_heads", f"a divisor of the {heads} attention heads")
-    window = fields.optional("sliding_window") if fields.flag("use_sliding_window", True) else None
+    # null says that there is no window; left out, transformers' default holds.
+    window = fields.optional("sliding_window") if "sliding_window" in fields.values else traits.get("window")
+    if not fields.flag("use_sliding_window", traits.get("uses_window", True)):
+        window = None
     gpt_oss = traits.get("family") == "gpt_oss"
     return Attention(
         heads=heads,

@@ -37,6 +37,8 @@ class EngineVersion:
     refine_experts: bool
     states_cached: bool
     counts_in_flight: bool
+    fused_reduce: bool
+    keeps_scales: bool
 
     def second_runner(self, model: Model) -> bool:
         """Whether the second model runner serves this model."""
@@ -53,8 +55,7 @@ class EngineArguments:
         kv_bytes: bytes of one KV element.
         block_size: tokens of a KV block.
         kv_cache_memory: bytes given by hand, which skips the estimate.
-        graph_sizes: how many batch sizes are captured; 0 when eager.
-        graph_largest: the largest captured batch, in tokens.
+        graph_sizes: the batch sizes that are captured, in tokens; none when eager.
         state_blocks: blocks of a linear-attention state that a request holds.
         ahead: batches in flight beside one for each stage, 1 with asynchronous scheduling; None where the engine
             counts a single batch.
@@ -71,8 +72,7 @@ class EngineArguments:
     kv_cache_memory: int | None
     blocks_override: int | None
     hybrid_groups: bool
-    graph_sizes: int
-    graph_largest: int
+    graph_sizes: tuple[int, ...]
     expert_parallel: bool
     state_blocks: int
     ahead: int | None
@@ -140,6 +140,8 @@ def vllm_version(version: str) -> EngineVersion:
         refine_experts=entry["refine_experts"],
         states_cached=entry["states_cached"],
         counts_in_flight=entry["counts_in_flight"],
+        fused_reduce=entry["fused_reduce"],
+        keeps_scales=entry["keeps_scales"],
     )  # fmt: skip
 
 
@@ -194,7 +196,7 @@ def resolve_arguments(
         raise Refusal("bad_argument", "kv_cache_dtype", f"is {kv_name[:40]!r}", f"one of {', '.join(KV_DTYPES)}")
     kv_bytes = KV_DTYPES[kv_name] or model.dtype_bytes
     eager = _flag(values, "enforce_eager")
-    sizes = () if eager else _graph_sizes(values, sequences, batched)
+    sizes = () if eager else _graph_sizes(model, values, sequences, batched)
     return EngineArguments(
         max_model_len=length, fit_model_len=fit, enforce_eager=eager, kv_bytes=kv_bytes,
         block_size=_whole(values, "block_size") or _block_size(model, kv_bytes),
@@ -203,14 +205,14 @@ def resolve_arguments(
         kv_cache_memory=_whole(values, "kv_cache_memory_bytes"),
         blocks_override=_whole(values, "num_gpu_blocks_override"),
         hybrid_groups=version.hybrid_groups and not _flag(values, "disable_hybrid_kv_cache_manager"),
-        graph_sizes=len(sizes), graph_largest=max(sizes, default=0),
+        graph_sizes=sizes,
         expert_parallel=_flag(values, "enable_expert_parallel"),
         ahead=int(_flag(values, "async_scheduling", default="true")) if version.counts_in_flight else None,
         state_blocks=2 if _flag(values, "enable_prefix_caching", default=str(version.states_cached)) else 1,
     )  # fmt: skip
 
 
-def _graph_sizes(values: dict[str, str], sequences: int, batched: int) -> tuple[int, ...]:
+def _graph_sizes(model: Model, values: dict[str, str], sequences: int, batched: int) -> tuple[int, ...]:
     """The batch sizes that are captured (`_set_cudagraph_sizes`): 1, 2, 4, by 8 below 256, by 16 from there."""
     config: object = {}
     if "compilation_config" in values:
@@ -228,9 +230,12 @@ def _graph_sizes(values: dict[str, str], sequences: int, batched: int) -> tuple[
     if listed is not None:
         found = [int(n) for n in re.findall(r"\d{1,9}", str(listed))]
         return tuple(sorted({n for n in found if 0 < n <= batched}))
-    largest = min(_whole(values, "max_cudagraph_capture_size") or min(sequences * 2, 512), batched)
+    # gpt-oss asks for more than other models (GptOssForCausalLMConfig in models/config.py).
+    usual = 1024 if model.architecture == "GptOssForCausalLM" else min(sequences * 2, 512)
+    largest = min(_whole(values, "max_cudagraph_capture_size") or usual, batched)
     small = [size for size in (1, 2, 4) if size <= largest]
-    return (*small, *range(8, min(largest + 1, 256), 8), *range(256, largest + 1, 16))
+    sizes = {*small, *range(8, min(largest + 1, 256), 8), *range(256, largest + 1, 16)}
+    return tuple(sorted(sizes | ({batched} if batched <= largest else set())))
 
 
 def _block_size(model: Model, kv_bytes: int) -> int:

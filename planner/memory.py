@@ -123,7 +123,7 @@ def memory(
     engine = _Engine(model, split, device, version, arguments, multicast)
     ranks = [
         engine.rank(stage, held, requested, layout.block_bytes(held.layers))
-        for stage, held in enumerate(stage_weights(model, split, max_split=version.max_split, device=device))
+        for stage, held in enumerate(stage_weights(model, split, version=version, device=device))
     ]
     _check_room(ranks, requested, device, arguments)
     blocks = min(r.blocks for r in ranks)
@@ -155,6 +155,7 @@ class _Engine:
         overhead = (CONTEXT if last else CONTEXT_FORWARD) + (WHOLE_CONTEXT if version.whole_context else 0)
         if self.split.tensor > 1:
             overhead += COLLECTIVES + (SWITCHED if self.multicast else 0)
+            overhead += fused_reduce_memory(self.model, self.split, self.device, version, arguments)
         graphs = graph_memory(self.model, self.split, held.layers, arguments, version)
         left = requested - held.resident - run.peak - overhead - graphs
         if arguments.kv_cache_memory is not None:
@@ -167,25 +168,54 @@ class _Engine:
         return RankMemory(stage, layers, held.resident, run.peak, overhead, graphs, left, blocks)
 
 
-GRAPH_NODE = 96 * 1024
+GRAPH_NODE = 100 * 1024
 """Bytes of a captured layer in one graph: what the buffers leave of the measured estimate (0.61 GiB, 48 layers)."""
+
+CUBLAS_WORKSPACE = 32 * MIB
+"""cuBLAS' workspace of one more stream, on Hopper and later (torch, CUDABlas.cpp getChosenWorkspaceSize)."""
 
 
 def graph_memory(model: Model, split: Split, layers: range, arguments: EngineArguments, version: EngineVersion) -> int:
     """Bytes that the engine keeps free for CUDA graphs (profile_cudagraph_memory).
 
-    It captures the two largest batches piece by piece and whole, and multiplies: every graph costs its nodes, the
-    first of each kind also its buffers and cuBLAS' workspace of the capturing stream.
+    It captures the two largest batches piece by piece and whole. The first capture, whose buffers the pool and the
+    warm-up before it each take, counts once for both ways; the second stands for every other graph.
     """
     estimated = version.graph_estimate == "all" or (version.graph_estimate == "v1" and not version.second_runner(model))
-    if not estimated or arguments.graph_sizes == 0:
+    if not estimated or not arguments.graph_sizes:
         return 0
     width = model.intermediate
     if model.experts is not None:
         width = model.experts.intermediate * model.experts.per_token + model.experts.shared_intermediate
-    buffers = arguments.graph_largest * model.dtype_bytes * (3 * width // split.tensor + 4 * model.hidden)
-    nodes = max(MIB, GRAPH_NODE * len(layers))
-    return 2 * (buffers + 32 * MIB) + 2 * (arguments.graph_sizes - 1) * nodes
+    buffers = max(arguments.graph_sizes) * model.dtype_bytes * (3 * width // split.tensor + 4 * model.hidden)
+    node = max(MIB, GRAPH_NODE * len(layers))
+    pieces = len(arguments.graph_sizes) - 1
+    whole = max(0, sum(size <= arguments.max_num_seqs for size in arguments.graph_sizes) - 1)
+    return 2 * buffers + CUBLAS_WORKSPACE + (pieces + whole) * node
+
+
+FUSED_REDUCE: dict[float, dict[int, float]] = {
+    9.0: {2: 64, 4: 2, 8: 0.5},
+    10.0: {2: 64, 4: 32, 8: 1},
+    10.3: {2: 64, 4: 64, 8: 2},
+}
+"""MiB of the largest batch that compute capability and tensor-parallel size sum together with the norm, compiled
+(FI_ALLREDUCE_FUSION_MAX_SIZE_MB in vllm/compilation/passes/fusion/allreduce_rms_fusion.py, 0.24.0)."""
+
+
+def fused_reduce_memory(
+    model: Model, split: Split, device: Device, version: EngineVersion, arguments: EngineArguments
+) -> int:
+    """Bytes of FlashInfer's buffers for sums fused with norms, made while a tensor-parallel model compiles.
+
+    A buffer for every rank's batch and three more to receive into (flashinfer 0.6.12, comm/trtllm_ar.py,
+    trtllm_create_ipc_workspace_for_all_reduce_fusion).
+    """
+    largest = FUSED_REDUCE.get(device.capability or 0.0, {}).get(split.tensor)
+    if largest is None or arguments.enforce_eager or not version.fused_reduce:
+        return 0
+    row = model.hidden * model.dtype_bytes
+    return 4 * split.tensor * row * min(int(largest * MIB) // row, arguments.max_num_batched_tokens)
 
 
 def _check_room(ranks: list[RankMemory], requested: int, device: Device, arguments: EngineArguments) -> None:

@@ -99,6 +99,7 @@ class Model:
         kinds: what each layer remembers; its length is the number of layers.
         dense: for each layer whether its MLP is dense; all True without experts.
         norms: norms of the hidden size in each layer (2, or 4 with sandwich norms).
+        gated: whether a dense MLP has a gate beside its up projection.
         dtype_bytes: bytes of an unquantized weight and of an activation.
         positions: the longest context the weights were made for, in tokens.
         rope_positions: rows of the engine's table of cosines and sines; 0 when it has none.
@@ -121,6 +122,7 @@ class Model:
     norms: int
     norm_bias: bool
     mlp_bias: bool
+    gated: bool
     dtype: str
     dtype_bytes: int
     positions: int

@@ -123,8 +123,9 @@ class StageTensors:
 
     def _mlp(self, name: str, width: int, index: int, bias: bool = False) -> Iterator[tuple[str, int]]:
         part, hidden = width // self.tp, self.model.hidden
+        parts = (part, part) if self.model.gated else (part,)
         yield from self._linear(
-            f"{name}.gate_up_proj", 2 * part, hidden, index, bias=2 * part if bias else 0, parts=(part, part)
+            f"{name}.gate_up_proj", sum(parts), hidden, index, bias=sum(parts) if bias else 0, parts=parts
         )
         yield from self._linear(f"{name}.down_proj", hidden, part, index, bias=hidden if bias else 0)
 

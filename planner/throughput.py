@@ -46,7 +46,7 @@ def throughput(
     """
     device = cluster.device
     share = min(1.0, model.experts.per_token / model.experts.count) if model.experts else 1.0
-    stages = stage_weights(model, split, max_split=None, device=device)
+    stages = stage_weights(model, split, device=device)
     active = [s.streamed + s.routed * share for s in stages]
     everything = [float(s.streamed + s.routed) for s in stages]
     cache = [token_bytes(model, split, arguments, s.layers) for s in stages]

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from planner.allocator import Allocator
 from planner.device import Device
+from planner.engine import EngineVersion
 from planner.model import Model
 from planner.split import Split
 from planner.tensors import StageTensors, Tensor
@@ -31,24 +32,47 @@ class StageWeights:
     routed: int
 
 
+@dataclass(frozen=True)
+class _Loader:
+    """What turns tensors into resident memory.
+
+    Attributes:
+        max_split: see `planner.allocator.Allocator`.
+        expert_tile: (hidden, intermediate) multiples that MXFP4 experts are padded to.
+        swizzles: MXFP4 experts' scales are put into an order of their own, and biases made 32 bits wide (Triton).
+        keeps_scales: the scales as the checkpoint has them stay beside those.
+    """
+
+    max_split: int | None
+    expert_tile: tuple[int, int]
+    swizzles: bool
+    keeps_scales: bool
+
+
 def stage_weights(
-    model: Model, split: Split, *, max_split: int | None, device: Device | None = None
+    model: Model, split: Split, *, version: EngineVersion | None = None, device: Device | None = None
 ) -> list[StageWeights]:
     """Weights of one rank of each stage.
 
     Args:
         model: the model.
         split: how it is split.
-        max_split: see `planner.allocator.Allocator`.
+        version: decides what loading leaves behind; without it only tensors are counted.
         device: decides the kernel of MXFP4 experts, and with it their padding.
     """
-    return list(_stages(model, split, max_split, _expert_tile(device)))
+    capability = None if device is None else device.capability
+    swizzles = model.quantization.method == "mxfp4" and capability is not None and 9 <= capability < 10
+    loader = _Loader(
+        None if version is None else version.max_split, _expert_tile(capability), swizzles,
+        version is not None and version.keeps_scales,
+    )  # fmt: skip
+    return list(_stages(model, split, loader))
 
 
 @lru_cache(maxsize=8192)
-def _stages(model: Model, split: Split, max_split: int | None, tile: tuple[int, int]) -> tuple[StageWeights, ...]:
+def _stages(model: Model, split: Split, loader: _Loader) -> tuple[StageWeights, ...]:
     """Stages whose layers are of the same kinds are counted once."""
-    lister = StageTensors(model, split, tile)
+    lister = StageTensors(model, split, loader.expert_tile)
     counted: dict[object, StageWeights] = {}
     found = []
     for layers in split.stages(model.layers):
@@ -56,25 +80,25 @@ def _stages(model: Model, split: Split, max_split: int | None, tile: tuple[int, 
         kinds = (model.kinds[layers.start : layers.stop], model.dense[layers.start : layers.stop])
         key = (*kinds, layers.start == 0, layers.stop == model.layers, named)
         if key not in counted:
-            counted[key] = _stage(model, split, layers, list(lister.stage(layers)), max_split)
+            counted[key] = _stage(model, split, layers, list(lister.stage(layers)), loader)
         found.append(replace(counted[key], layers=layers))
     return tuple(found)
 
 
-def _expert_tile(device: Device | None) -> tuple[int, int]:
+def _expert_tile(capability: float | None) -> tuple[int, int]:
     """(hidden, intermediate) multiples of the first MXFP4 kernel that runs (fused_moe/oracle/mxfp4.py).
 
     Triton's on Hopper, TensorRT-LLM's on Blackwell, Marlin's before; the CPU package's where there is no device.
     """
-    if device is None or device.capability is None:
+    if capability is None:
         return (1, 32)
-    if device.capability >= 10:
+    if capability >= 10:
         return (256, 256)
-    return (1, 64) if device.capability >= 9 else (256, 128)
+    return (1, 64) if capability >= 9 else (256, 128)
 
 
-def _stage(model: Model, split: Split, layers: range, tensors: list[Tensor], max_split: int | None) -> StageWeights:
-    allocator = Allocator(max_split)
+def _stage(model: Model, split: Split, layers: range, tensors: list[Tensor], loader: _Loader) -> StageWeights:
+    allocator = Allocator(loader.max_split)
     whole = routed = embedding = 0
     dropped = "qzeros" if model.quantization.symmetric else "\0"
     for tensor in tensors:
@@ -88,7 +112,32 @@ def _stage(model: Model, split: Split, layers: range, tensors: list[Tensor], max
         elif tensor.name == "embed_tokens":
             embedding += tensor.nbytes
     resident = allocator.allocated + _absorbed(model, split) * len(layers)
+    if loader.swizzles:
+        resident += _swizzled(model, split, tensors, loader)
     return StageWeights(layers, whole, resident, whole - routed - embedding, routed)
+
+
+SWIZZLE_ROWS = 256
+"""Rows that scales are padded to: 2 x 8 warps x 2 x 8 (triton_kernels, layout_details/hopper_scale.py)."""
+
+
+def _swizzled(model: Model, split: Split, tensors: list[Tensor], loader: _Loader) -> int:
+    """Bytes that MXFP4 experts grow by once Triton's kernels have them (oracle/mxfp4.py, TRITON_BACKENDS)."""
+    e = model.experts
+    if e is None:
+        return 0
+    part = -(-(e.intermediate // split.tensor) // loader.expert_tile[1]) * loader.expert_tile[1]
+    count, hidden = e.count, model.hidden
+    if split.expert_parallel:
+        count, part = -(-e.count // split.tensor), e.intermediate
+    padded = sum(
+        -(-rows // SWIZZLE_ROWS) * SWIZZLE_ROWS * -(-columns // 64) * 2
+        for rows, columns in ((2 * part, hidden), (hidden, part))
+    )
+    own = count * (2 * part * hidden + hidden * part) // 32
+    layers = sum(tensor.name.endswith("mlp.experts.w13.weight") for tensor in tensors)
+    wider = count * (2 * part + hidden) * (4 - model.dtype_bytes) if e.bias else 0
+    return layers * (count * padded - (0 if loader.keeps_scales else own) + wider)
 
 
 def _absorbed(model: Model, split: Split) -> int:

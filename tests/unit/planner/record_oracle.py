@@ -3,7 +3,7 @@
     python -m tests.unit.planner.record_oracle ENGINE_PYTHON [NAME_PART]
 
 ENGINE_PYTHON is a Python that can import vLLM: the CPU build will do (`opt/vllm/bin/python3` under the engine's root in
-the cache). NAME_PART takes only the cases whose name holds it and prints them instead. About 6 minutes on two cores.
+the cache). NAME_PART takes only the cases whose name holds it and prints them instead. About 4 minutes on two cores.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from planner.catalog import model_config
+from tests.unit.planner.shapes import SHAPES
 
 HERE = Path(__file__).parent
 RECORDED = HERE / "engine_oracle.json"
@@ -61,17 +62,25 @@ CASES: dict[str, list[str]] = {
 """Model to splits, tensor x pipeline parallel size; e: expert parallel."""
 
 
+SHAPE_SPLITS = ("1x1", "2x2")
+"""Splits of every config in shapes.py."""
+
+
 def cases() -> list[dict[str, Any]]:
     """Every case, as engine_oracle.py reads it."""
-    found = []
-    for model, splits in CASES.items():
-        for split in splits:
-            tensor, pipeline = split.removesuffix("e").split("x")
-            found.append(
-                {"name": f"{model} {split}", "model": model, "config": model_config(model), "tensor": int(tensor),
-                 "pipeline": int(pipeline), "expert": split.endswith("e")}
-            )  # fmt: skip
+    found = [_case(model, model_config(model), split) for model, splits in CASES.items() for split in splits]
+    found += [
+        _case(name, {"torch_dtype": "bfloat16", **config}, s) for name, config in SHAPES.items() for s in SHAPE_SPLITS
+    ]
     return found
+
+
+def _case(name: str, config: dict[str, Any], split: str) -> dict[str, Any]:
+    tensor, pipeline = split.removesuffix("e").split("x")
+    return {
+        "name": f"{name} {split}", "config": config, "tensor": int(tensor), "pipeline": int(pipeline),
+        "expert": split.endswith("e"),
+    }  # fmt: skip
 
 
 def ask_engine(python: str, asked: list[dict[str, Any]], timeout: float = 1200) -> list[dict[str, Any]]:

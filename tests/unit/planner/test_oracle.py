@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from planner.catalog import catalog_model
+from planner.config import parse_model
 from planner.device import device
 from planner.engine import resolve_arguments, vllm_version
 from planner.kv_cache import kv_layout
@@ -23,7 +23,7 @@ ENGINE = vllm_version("0.32.0")
 
 def planned_bytes(case):
     """Bytes of each stage, or the refusal's code."""
-    model, split = catalog_model(case["model"]).model, Split(case["tensor"], case["pipeline"], case["expert"])
+    model, split = parse_model(case["config"]), Split(case["tensor"], case["pipeline"], case["expert"])
     try:
         check_split(model, split, ENGINE)
     except Refusal as refusal:
@@ -55,7 +55,7 @@ def test_what_the_engine_refuses_is_refused(name):
 def test_the_kv_cache_is_cut_as_the_engine_cuts_it(name):
     """Blocks of 20 GiB on each stage and requests of 4096 tokens at once, exactly; the CPU build's own block size."""
     case, engine = CASES[name], ANSWERS[name]["kv_cache"]
-    model, split = catalog_model(case["model"]).model, Split(case["tensor"], case["pipeline"], case["expert"])
+    model, split = parse_model(case["config"]), Split(case["tensor"], case["pipeline"], case["expert"])
     given = {
         "max_model_len": "4096", "block_size": str(engine["block_size"]), "async_scheduling": "false",
         "max_num_batched_tokens": str(engine["max_num_batched_tokens"]),
