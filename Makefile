@@ -3,11 +3,13 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
-STACK ?= hosts
-WITH_ENV := set -a; eval "$$($(PYTHON) -m toolchain env)"; set +a;
+STACK ?= local
+# What this computer must run for the stack: a cloud, machines, or nothing.
+HERE = $(if $(filter local,$(STACK)),localcloud.account,$(if $(filter hosts,$(STACK)),localcloud.hosts,))
+WITH_ENV = eval "$$($(PYTHON) -m toolchain env)"; eval "$$($(PYTHON) -m localcloud.account env)";
 SHELL_FILES = $$(git ls-files '*.sh' .ci/run)
 
-.PHONY: help setup env up down test check bench lock
+.PHONY: help setup env up down sweep test check bench lock
 
 help: ## What there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -17,15 +19,19 @@ setup: ## All that a fresh machine needs; nothing where nothing is missing
 
 env: ## Lines for your shell: eval "$$(make -s env)", then plain pulumi commands
 	@$(PYTHON) -m toolchain env
+	@$(PYTHON) -m localcloud.account env
 
-up: setup ## The main job on this computer: two machines, one model over both, a URL that answers
-	@$(PYTHON) -m localcloud.hosts start
+up: setup ## The main job on this computer: a cloud, two machines, one model over both, a URL that answers
+	@$(if $(HERE),$(PYTHON) -m $(HERE) start)
 	@$(WITH_ENV) pulumi stack select --create $(STACK) >/dev/null && pulumi up --stack $(STACK) --yes --skip-preview
 	@$(WITH_ENV) pulumi stack output --stack $(STACK)
 
 down: ## All of it away again
 	@$(WITH_ENV) if pulumi stack select $(STACK) >/dev/null 2>&1; then pulumi destroy --stack $(STACK) --yes --skip-preview; fi
-	@$(PYTHON) -m localcloud.hosts stop
+	@$(if $(HERE),$(PYTHON) -m $(HERE) stop)
+
+sweep: ## What the account still holds of STACK, by tag; DELETE=1 deletes it
+	@$(WITH_ENV) $(PYTHON) -m stacks.sweep $(STACK) $(if $(DELETE),--delete)
 
 test: setup ## All tests; LONG=1 adds the long ones
 	@$(PYTHON) -m pytest -n 2 --dist loadfile --durations 15 -m "$(if $(LONG),,not long)"

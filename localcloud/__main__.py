@@ -45,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--backend", choices=BACKENDS, help="real machines, or none (machines)")
             command.add_argument("--speed", type=float, help="delays are divided by this; 1 is the cloud's (50)")
             command.add_argument("--public-network", help="where public addresses come from (100.64.77.0/24)")
+            command.add_argument("--bind", help="HOST:INSIDE of a folder that every machine has, read-only")
         if name == "status":
             command.add_argument("--json", action="store_true", help="as JSON")
         if name == "stop":
@@ -63,7 +64,7 @@ def _act(options: argparse.Namespace) -> int:
     folder: Path = options.state.absolute()
     match options.command:
         case "start":
-            names = ("region", "port", "backend", "speed", "public_network")
+            names = ("region", "port", "backend", "speed", "public_network", "bind")
             changes = {name: value for name in names if (value := getattr(options, name)) is not None}
             _print(daemon.start(folder, changes))
         case "serve":

@@ -1,22 +1,29 @@
 """The composition: read this file and know the deployment.
 
-machines -> hosts (Docker, tuning, storage) -> weights -> Ray -> engine -> gateway -> a completion
+alicloud: network, storage -> fetcher -> weights -> machines -> hosts -+
+hosts:    machines that exist -> hosts -> weights ---------------------+-> Ray -> engine -> gateway -> a completion
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 import pulumi
 
 from components.containers import pull_image
 from components.gateway import Gateway
 from components.host import Host, HostArgs
-from components.models import Weights, WeightsArgs
+from components.models import Nearly, Weights, WeightsArgs
 from components.ray import RayCluster
 from components.remote import Answer, GeneratedSecret, Lease, Machine
 from components.serving import Vllm, VllmArgs
 from stacks import versions
 from stacks.platforms import hosts as hosts_platform
+from stacks.platforms.alicloud import Cloud
 from stacks.schema import Settings
+
+StorageAt = tuple[pulumi.Input[str], str]
+"""NFS server and exported folder."""
 
 CLIENTS = {
     "huggingface": f"huggingface_hub=={versions.HUGGINGFACE_HUB}",
@@ -39,29 +46,26 @@ def deploy(
         The stack's outputs. `apiUrl` exists only after a completion came back through it.
     """
     stack = f"{pulumi.get_project()}-{pulumi.get_stack()}"
-    machines = hosts_platform.machines(settings)
-    weights_args = WeightsArgs(
-        source=settings.model.source,
-        id=settings.model.id,
-        revision=settings.model.revision,
-        endpoint=settings.model.endpoint,
-        client=CLIENTS[settings.model.source],
-        mount_point=settings.storage.mount_point,
-        pip_index=settings.mirrors.pip,
-        check=settings.model.check,
-    )
-    owned = [_lease(settings, stack, machine, weights_args, first=machine is machines[0]) for machine in machines]
-    hosts = [_host(settings, stack, machine, owned) for machine in owned]
+    if settings.platform == "alicloud":
+        cloud = Cloud(settings, stack)
+        storage: StorageAt = (cloud.storage.server, "/")
+        fetcher = _host(settings, stack, cloud.fetcher, cloud.fetcher, storage, containers=False)
+        weights = _weights(settings, stack, fetcher, hub_token)
+        # No GPU is paid for while a model downloads.
+        machines = cloud.machines(after=[_nearly(settings, stack, fetcher) or weights])
+        cloud.rest(weights.folder, after=[weights])
+        hosts = _hosts(settings, stack, machines, storage)
+        ssh = {machine.name: cloud.ssh(machine) for machine in machines}
+    else:
+        storage = (settings.storage.server or "", settings.storage.export)
+        machines = [
+            _lease(settings, stack, machine, writer=not number)
+            for number, machine in enumerate(hosts_platform.machines(settings))
+        ]
+        hosts = _hosts(settings, stack, machines, storage)
+        weights = _weights(settings, stack, hosts[0], hub_token)
+        ssh = {machine.name: hosts_platform.ssh(settings, machine) for machine in machines}
     head = hosts[0]
-
-    weights = Weights(
-        "weights",
-        writer=head.machine,
-        stack=stack,
-        args=weights_args,
-        token=hub_token,
-        after=[head.storage],
-    )
     images = [
         pull_image(
             f"{host.machine.name}-engine-image", host=host, image=settings.images.engine, opts=pulumi.ResourceOptions()
@@ -73,7 +77,7 @@ def deploy(
         RayCluster(
             "ray",
             hosts=hosts,
-            accelerators=[settings.accelerators(m) for m in settings.machines],
+            accelerators=settings.accelerators,
             images=images,
             stack=stack,
             environment=[{**network, **settings.serving.environment} for network in environment],
@@ -127,31 +131,67 @@ def deploy(
         served_by=pulumi.Output.concat(gateway.version, "-", engine.version),
         after=[engine],
     )
-    return _outputs(settings, owned, answer, key)
+    return _outputs(settings.model.name, ssh, answer, key)
 
 
-def _lease(settings: Settings, stack: str, machine: Machine, weights: WeightsArgs, *, first: bool) -> Machine:
-    """Takes a machine; the one that wrote the weights is the one that may delete them."""
+def _weights_args(settings: Settings) -> WeightsArgs:
+    return WeightsArgs(
+        source=settings.model.source,
+        id=settings.model.id,
+        revision=settings.model.revision,
+        endpoint=settings.model.endpoint,
+        client=CLIENTS[settings.model.source],
+        mount_point=settings.storage.mount_point,
+        pip_index=settings.mirrors.pip,
+        check=settings.model.check,
+    )
+
+
+def _weights(settings: Settings, stack: str, writer: Host, token: pulumi.Output[str] | None) -> Weights:
+    args = _weights_args(settings)
+    return Weights("weights", writer=writer.machine, stack=stack, args=args, token=token, after=[writer.storage])
+
+
+def _nearly(settings: Settings, stack: str, writer: Host) -> Nearly | None:
+    """What the machines wait for instead of the weights, when the settings say so."""
+    if settings.cloud is None or settings.cloud.create_machines == "weights-verified":
+        return None
+    seconds = round(settings.cloud.prepare_minutes * 60)
+    return Nearly("weights-nearly", writer=writer.machine, stack=stack, seconds=seconds, after=[writer.storage])
+
+
+def _lease(settings: Settings, stack: str, machine: Machine, *, writer: bool) -> Machine:
+    """Takes a machine that exists; the one that wrote the weights is the one that may delete them."""
     leave: dict[str, pulumi.Input[str]] = {"MOUNT_POINT": settings.storage.mount_point}
-    if first and weights.source != "path":
-        leave["KEPT_WEIGHTS" if settings.model.keep else "DELETE_WEIGHTS"] = weights.folder
+    if writer and settings.model.source != "path":
+        leave["KEPT_WEIGHTS" if settings.model.keep else "DELETE_WEIGHTS"] = _weights_args(settings).folder
     return Lease(f"{machine.name}-lease", machine=machine, stack=stack, leave=leave).machine
 
 
-def _host(settings: Settings, stack: str, machine: Machine, machines: list[Machine]) -> Host:
-    peer = next((m for m in machines if m is not machine), machine)
+def _hosts(settings: Settings, stack: str, machines: Sequence[Machine], storage: StorageAt) -> list[Host]:
+    return [
+        _host(settings, stack, machine, next((m for m in machines if m is not machine), machine), storage)
+        for machine in machines
+    ]
+
+
+def _host(
+    settings: Settings, stack: str, machine: Machine, peer: Machine, storage: StorageAt, *, containers: bool = True
+) -> Host:
+    server, export = storage
     return Host(
         machine.name,
         machine=machine,
         stack=stack,
         args=HostArgs(
             peer=peer.peer_address,
-            storage_server=settings.storage.server,
-            storage_export=settings.storage.export,
+            storage_server=server,
+            storage_export=export,
             mount_point=settings.storage.mount_point,
             mount_options=settings.storage.options,
             registry_mirrors=settings.mirrors.registry_mirrors,
             insecure_registries=settings.mirrors.insecure_registries,
+            containers=containers,
         ),
     )
 
@@ -168,20 +208,17 @@ def _network(host: Host) -> dict[str, pulumi.Input[str]]:
 
 
 def _outputs(
-    settings: Settings, machines: list[Machine], answer: Answer, key: pulumi.Output[str]
+    name: str, ssh: Mapping[str, pulumi.Input[str]], answer: Answer, key: pulumi.Output[str]
 ) -> dict[str, pulumi.Output[object]]:
-    name = settings.model.name
     body = f'{{"model": "{name}", "messages": [{{"role": "user", "content": "Who are you?"}}]}}'
     curl = pulumi.Output.concat(
         "curl ", answer.url, "/chat/completions -H 'Content-Type: application/json' ",
         """-H "Authorization: Bearer $(pulumi stack output apiKey --show-secrets)" """, f"-d '{body}'",
     )  # fmt: skip
-    ssh = {m.name: f"ssh -i {settings.ssh.private_key_file} -o UserKnownHostsFile={settings.ssh.known_hosts_file} "
-           f"-p {m.port} {m.user}@{s.address}" for m, s in zip(machines, settings.machines, strict=True)}  # fmt: skip
     return {
         "apiUrl": answer.url,
         "apiKey": key,
         "model": pulumi.Output.from_input(name),
-        "machines": pulumi.Output.from_input(ssh),
+        "machines": pulumi.Output.all(**ssh),
         "curl": curl,
     }

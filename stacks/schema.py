@@ -6,41 +6,19 @@ these models: `stacks.settings` hands them out as Pulumi secrets.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections import Counter
 from pathlib import PurePosixPath
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, field_validator, model_validator
 
 from stacks import versions
-
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
-Port = Annotated[int, Field(ge=1, le=65535)]
-Cidr = Annotated[str, Field(description="an address range such as 203.0.113.0/24")]
+from stacks.cloud_schema import CloudSettings
+from stacks.model import Model, Name, Port, check_cidrs
 
 
-class _Model(BaseModel):
-    """Frozen, and a mistyped key is an error rather than a silence."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        hide_input_in_errors=True,
-        alias_generator=lambda name: re.sub(r"_([a-z0-9])", lambda m: m[1].upper(), name),
-        populate_by_name=True,
-    )
-
-
-class MachineSettings(_Model):
+class MachineSettings(Model):
     """One machine that exists already."""
 
     name: Name = Field(description="short name; also the machine's name in outputs and logs")
@@ -59,7 +37,7 @@ class MachineSettings(_Model):
         return self.private_address or self.address
 
 
-class SshSettings(_Model):
+class SshSettings(Model):
     """How machines are reached."""
 
     user: str = Field("root", description="login; anyone but root needs sudo without a password")
@@ -69,14 +47,14 @@ class SshSettings(_Model):
     )
 
 
-class AcceleratorSettings(_Model):
+class AcceleratorSettings(Model):
     """What computes."""
 
-    kind: Literal["cpu"] = Field(description="cpu: no driver, an engine built for processors")
+    kind: Literal["cpu", "nvidia"] = Field(description="nvidia: GPUs; cpu: no driver, an engine built for processors")
     per_machine: int = Field(1, ge=1, le=16, description="accelerators in each machine")
 
 
-class ModelSettings(_Model):
+class ModelSettings(Model):
     """Which weights, and where they come from."""
 
     source: Literal["path", "huggingface", "modelscope"] = Field(description="path, huggingface or modelscope")
@@ -93,10 +71,10 @@ class ModelSettings(_Model):
         return self.served_name or self.id.rstrip("/").rsplit("/", 1)[-1].lower()
 
 
-class StorageSettings(_Model):
+class StorageSettings(Model):
     """The folder that all machines share."""
 
-    server: str = Field(description="NFS server: name or address")
+    server: str | None = Field(None, description="platform hosts: the NFS server, by name or address")
     export: str = Field("/", description="exported folder")
     mount_point: str = Field("/mnt/tandem", description="where it is mounted on each machine")
     options: str = Field(
@@ -112,7 +90,7 @@ class StorageSettings(_Model):
         return value
 
 
-class ServingSettings(_Model):
+class ServingSettings(Model):
     """The engine and how the model is split."""
 
     engine: Literal["vllm"] = Field("vllm", description="vllm")
@@ -128,7 +106,7 @@ class ServingSettings(_Model):
     )
 
 
-class ImageSettings(_Model):
+class ImageSettings(Model):
     """Container images and what is mounted into them."""
 
     engine: str = Field(versions.VLLM_IMAGE, description="the engine's image")
@@ -146,26 +124,21 @@ class ImageSettings(_Model):
         return value
 
 
-class GatewaySettings(_Model):
+class GatewaySettings(Model):
     """What the outside reaches."""
 
     port: Port = Field(8000, description="the port of the URL")
-    allowed_cidrs: tuple[Cidr, ...] = Field(
+    allowed_cidrs: tuple[str, ...] = Field(
         ("0.0.0.0/0",), description="who may use the URL; the key is asked for in any case"
     )
 
     @field_validator("allowed_cidrs")
     @classmethod
     def _cidrs(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for cidr in value:
-            try:
-                ipaddress.ip_network(cidr)
-            except ValueError as error:
-                raise ValueError(f"{cidr} is no address range ({error}); write it like 203.0.113.0/24") from None
-        return value
+        return check_cidrs(value)
 
 
-class MirrorSettings(_Model):
+class MirrorSettings(Model):
     """Where machines fetch from when the usual places are slow or out of reach."""
 
     pip: str | None = Field(None, description="Python package index, such as https://mirror/simple")
@@ -173,19 +146,43 @@ class MirrorSettings(_Model):
     insecure_registries: tuple[str, ...] = Field((), description="registries spoken to without TLS: host:port")
 
 
-class Settings(_Model):
+class Settings(Model):
     """One stack, whole."""
 
-    platform: Literal["hosts"] = Field(description="hosts: machines that exist already")
-    machines: tuple[MachineSettings, ...] = Field(min_length=1, description="the machines; the first one leads")
+    platform: Literal["alicloud", "hosts"] = Field(
+        description="alicloud: machines, network and storage are rented; hosts: machines that exist already"
+    )
+    machines: tuple[MachineSettings, ...] = Field(
+        (), description="platform hosts: the machines, each with name and address; the first one leads"
+    )
+    cloud: CloudSettings | None = Field(
+        None, description="platform alicloud: what is rented, and where (region, candidates, machines, adminCidrs)"
+    )
     ssh: SshSettings
     accelerator: AcceleratorSettings
     model: ModelSettings
-    storage: StorageSettings
+    storage: StorageSettings = StorageSettings()  # type: ignore[call-arg]  # every field has a default
     serving: ServingSettings
     images: ImageSettings = ImageSettings()  # type: ignore[call-arg]  # every field has a default
     gateway: GatewaySettings = GatewaySettings()  # type: ignore[call-arg]  # every field has a default
     mirrors: MirrorSettings = MirrorSettings()  # type: ignore[call-arg]  # every field has a default
+
+    @model_validator(mode="after")
+    def _platform_has_its_own(self) -> Self:
+        hosts = self.platform == "hosts"
+        for name, given, wanted in (
+            ("machines", bool(self.machines), hosts),
+            ("storage.server", self.storage.server is not None, hosts),
+            ("cloud", self.cloud is not None, not hosts),
+        ):
+            if wanted and not given:
+                raise ValueError(f"{name}: is missing; platform {self.platform} needs it ({_example(name)})")
+            if given and not wanted:
+                raise ValueError(
+                    f"{name}: belongs to platform {'hosts' if not hosts else 'alicloud'}, and this stack's platform is "
+                    f"{self.platform}; take it out"
+                )
+        return self
 
     @model_validator(mode="after")
     def _machines_differ(self) -> Self:
@@ -194,7 +191,7 @@ class Settings(_Model):
             ("address", [f"{m.address}:{m.port}" for m in self.machines]),
             ("privateAddress", [m.peer_address for m in self.machines]),
         ):
-            value, count = Counter(values).most_common(1)[0]
+            value, count = next(iter(Counter(values).most_common(1)), ("", 0))
             if count > 1:
                 raise ValueError(
                     f"machines: {count} machines have the same {label} {value}; give each its own, or remove one"
@@ -229,14 +226,25 @@ class Settings(_Model):
             )
         return self
 
-    def accelerators(self, machine: MachineSettings) -> int:
-        """How many accelerators a machine brings."""
-        return machine.accelerators or self.accelerator.per_machine
+    @property
+    def accelerators(self) -> tuple[int, ...]:
+        """How many accelerators each machine brings, the first machine first."""
+        if self.cloud:
+            return (self.accelerator.per_machine,) * self.cloud.machines
+        return tuple(m.accelerators or self.accelerator.per_machine for m in self.machines)
 
     @property
     def world_size(self) -> int:
         """Accelerators in all machines together."""
-        return sum(self.accelerators(m) for m in self.machines)
+        return sum(self.accelerators)
+
+
+def _example(name: str) -> str:
+    return {
+        "machines": "a list of name and address",
+        "storage.server": "the NFS server's name or address",
+        "cloud": "at least region, candidates, machines and adminCidrs; see Pulumi.dev.yaml",
+    }[name]
 
 
 def _nearest_split(settings: Settings, tp: int, pp: int) -> str:

@@ -78,6 +78,9 @@ def parse(values: Mapping[str, str]) -> Settings:
         SettingsError: with one line for each mistake.
     """
     decoded = {name: _decode(text) for name, text in values.items()}
+    # Pulumi.yaml's own default for a section that was left out.
+    if decoded.get("cloud") == {}:
+        del decoded["cloud"]
     try:
         return Settings.model_validate(decoded)
     except ValidationError as error:

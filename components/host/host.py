@@ -26,6 +26,7 @@ class HostArgs:
         registry_mirrors: Docker registry mirrors, URLs.
         insecure_registries: registries without TLS, `host:port`.
         disk_minimum_gib: free disk that images and logs need, GiB.
+        containers: whether it runs any; one that only downloads needs no Docker.
     """
 
     peer: pulumi.Input[str]
@@ -36,6 +37,7 @@ class HostArgs:
     registry_mirrors: tuple[str, ...] = ()
     insecure_registries: tuple[str, ...] = ()
     disk_minimum_gib: int = 10
+    containers: bool = True
 
 
 class Host(pulumi.ComponentResource):
@@ -50,7 +52,7 @@ class Host(pulumi.ComponentResource):
         locked_memory: bytes a container may lock, which RDMA needs; -1 is all.
         packages: done when Docker runs.
         storage: done when the storage is mounted.
-        docker: the provider of this machine's containers.
+        docker: the provider of this machine's containers; None where none run.
     """
 
     machine: Machine
@@ -92,6 +94,7 @@ class Host(pulumi.ComponentResource):
             script=FILES / "packages.sh",
             files={"daemon_json.py": FILES / "daemon_json.py"},
             environment={
+                "CONTAINERS": "yes" if args.containers else "no",
                 "REGISTRY_MIRRORS": " ".join(args.registry_mirrors),
                 "INSECURE_REGISTRIES": " ".join(args.insecure_registries),
             },
@@ -115,7 +118,15 @@ class Host(pulumi.ComponentResource):
             after=[self.packages],
             opts=child,
         )
-        self.docker = docker.Provider(
+        self.docker = self._docker(name, machine) if args.containers else None
+        self.machine = machine
+        self.nic = facts.result.apply(lambda found: found["nic"])
+        self.open_files = facts.result.apply(lambda found: int(found["nofile"]))
+        self.locked_memory = facts.result.apply(lambda found: int(found["memlock"]))
+        self.register_outputs({"nic": self.nic})
+
+    def _docker(self, name: str, machine: Machine) -> docker.Provider:
+        return docker.Provider(
             f"{name}-docker",
             host=pulumi.Output.concat("ssh://", machine.user, "@", machine.address, f":{machine.port}"),
             ssh_opts=list(machine.ssh_options),
@@ -123,8 +134,3 @@ class Host(pulumi.ComponentResource):
             disable_docker_daemon_check=True,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[self.packages]),
         )
-        self.machine = machine
-        self.nic = facts.result.apply(lambda found: found["nic"])
-        self.open_files = facts.result.apply(lambda found: int(found["nofile"]))
-        self.locked_memory = facts.result.apply(lambda found: int(found["memlock"]))
-        self.register_outputs({"nic": self.nic})

@@ -7,7 +7,9 @@ our presence on a machine: taken before the first step, given back when the stac
 
 from components.remote.answer import Answer
 from components.remote.generated import GeneratedSecret
+from components.remote.here import run_here
+from components.remote.host_key import HostKey
 from components.remote.machine import Lease, Machine
 from components.remote.step import RemoteStep
 
-__all__ = ["Answer", "GeneratedSecret", "Lease", "Machine", "RemoteStep"]
+__all__ = ["Answer", "GeneratedSecret", "HostKey", "Lease", "Machine", "RemoteStep", "run_here"]

@@ -4,7 +4,7 @@ Run as a program by `local.Command` with its call as JSON on standard input; nee
 OpenSSH's client, nothing else. Answers on standard output, progress on standard error, and ends with
 one sentence that names cause and remedy when it fails.
 
-    agent.py take | leave | await STEP VERSION | ask [WHAT] | secret
+    agent.py take | leave | await STEP VERSION | ask [WHAT] | secret | host-key
 """
 
 from __future__ import annotations
@@ -244,11 +244,21 @@ def ask(call: dict[str, Any]) -> str:
         time.sleep(2)
 
 
+def host_key() -> str:
+    """A new ed25519 pair as JSON."""
+    with tempfile.TemporaryDirectory(prefix="tandem-") as folder:
+        file = Path(folder) / "key"
+        argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "tandem", "-f", str(file)]
+        subprocess.run(argv, check=True, capture_output=True)
+        public = " ".join(file.with_suffix(".pub").read_text().split()[:2])
+        return json.dumps({"private": file.read_text(), "public": public})
+
+
 def main(words: list[str]) -> int:
     """Runs one call; 0 or 1 with a sentence on standard error."""
     what = words[0] if words else ""
-    if what == "secret":
-        print(secrets.token_hex(24), end="")
+    if what in ("secret", "host-key"):
+        print(secrets.token_hex(24) if what == "secret" else host_key(), end="")
         return 0
     call = json.load(sys.stdin)
     try:
@@ -266,7 +276,7 @@ def main(words: list[str]) -> int:
                     case "await":
                         print(await_step(ssh, words[1]))
                     case _:
-                        raise Failure(f"unknown call {what!r}; use take, leave, await, ask or secret")
+                        raise Failure(f"unknown call {what!r}; use take, leave, await, ask, secret or host-key")
             finally:
                 ssh.close()
     except Failure as failure:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pulumi
-from pulumi_command import local, remote
+from pulumi_command import remote
 
-from components.remote.agent_call import agent_call, agent_input
+from components.remote.agent_call import agent_call
+from components.remote.here import run_here
 from components.remote.payload import FILES
 
 DIAL_ERRORS = 60
@@ -30,6 +31,7 @@ class Machine:
         host_key: the machine's public host key, `TYPE BASE64`; anything else is refused.
         ssh_options: arguments that make the `ssh` program use this key and this host key, for Docker.
         owner: when this resource is deleted the machine's own resources needn't be (`deleted_with`).
+        taken: the lease's step, which comes before every other.
     """
 
     name: str
@@ -39,8 +41,9 @@ class Machine:
     port: int
     private_key: pulumi.Input[str]
     host_key: pulumi.Input[str]
-    ssh_options: tuple[str, ...] = ()
+    ssh_options: tuple[pulumi.Input[str], ...] = ()
     owner: pulumi.Resource | None = None
+    taken: pulumi.Resource | None = None
 
     def connection(self) -> remote.ConnectionArgs:
         """For `remote.Command`; the host key is pinned."""
@@ -75,10 +78,11 @@ class Lease(pulumi.ComponentResource):
     """Taken when SSH answers with the right keys; given back by removing all that is ours.
 
     Deleting it removes the stack's containers, units and files from the machine and says what it
-    keeps. A machine that is gone can't be cleaned: that is reported, and is no error.
+    keeps. A machine that is gone can't be cleaned: that is reported, and is no error. A machine with
+    an owner of its own, such as a rented one, goes with that owner, and nothing on it is cleaned.
 
     Attributes:
-        machine: the machine, owned by this lease: steps on it take `opts=deleted_with`.
+        machine: the machine, taken, and owned by this lease unless it has an owner.
     """
 
     def __init__(
@@ -87,7 +91,7 @@ class Lease(pulumi.ComponentResource):
         *,
         machine: Machine,
         stack: str,
-        leave: Mapping[str, pulumi.Input[str]],
+        leave: Mapping[str, pulumi.Input[str]] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Takes the lease.
@@ -103,16 +107,15 @@ class Lease(pulumi.ComponentResource):
         call = {
             **machine.facts(),
             "stack": stack,
-            "leave": dict(leave),
+            "leave": dict(leave or {}),
             "scripts": {f: (FILES / f).read_text() for f in ("take.sh", "leave.sh")},
         }
-        taken = local.Command(
+        taken = run_here(
             f"{name}-taken",
+            call=call,
             create=agent_call("take"),
-            delete=agent_call("leave"),
-            stdin=agent_input(call),
-            add_previous_output_in_env=False,
-            opts=pulumi.ResourceOptions(parent=self),
+            delete=None if machine.owner else agent_call("leave"),
+            opts=pulumi.ResourceOptions(parent=self, deleted_with=machine.owner),
         )
-        self.machine = dataclasses.replace(machine, owner=taken)
+        self.machine = dataclasses.replace(machine, owner=machine.owner or taken, taken=taken)
         self.register_outputs({"taken": taken.stdout})

@@ -71,7 +71,7 @@ class RemoteStep(pulumi.ComponentResource):
         version = plain.apply(lambda env: content_hash(texts, env))
         command = version.apply(lambda v: _receive(machine, stack, step, v, mode))
         stdin = pulumi.Output.all(plain, hidden).apply(lambda both: pack(texts, {**both[0], **both[1]}))
-        before = [*after, *([machine.owner] if machine.owner else [])]
+        before = [*after, *([machine.taken] if machine.taken else [])]
         children = pulumi.ResourceOptions(parent=self, deleted_with=machine.owner, depends_on=before)
         run = remote.Command(
             f"{name}-run",

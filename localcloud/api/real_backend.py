@@ -38,9 +38,11 @@ class RealBackend:
     Args:
         folder: the cloud's state; the machines' site lies in it.
         public_network: CIDR of the public addresses; its first address is this host's.
+        binds: `HOST:INSIDE` of folders that every machine has, read-only.
     """
 
-    def __init__(self, folder: Path, public_network: str) -> None:
+    def __init__(self, folder: Path, public_network: str, binds: Sequence[str] = ()) -> None:
+        self._binds = tuple(binds)
         with _translated():
             self._site = Site(folder / "machines")
         self._mark = hashlib.sha256(str(folder).encode()).hexdigest()[:8]
@@ -82,6 +84,7 @@ class RealBackend:
                 self._site.create(
                     spec.id, spec.address, network=spec.vswitch, cpus=spec.cpus, memory_mib=spec.memory_mib,
                     authorized_keys=[*spec.authorized_keys, *first.authorized_keys], host_key=host_key, start=False,
+                    binds_ro=self._binds,
                 )  # fmt: skip
             _write_first_boot(machine, spec.host_name, first, spec.user_data)
             self._guard(machine, rules)

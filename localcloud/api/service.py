@@ -57,4 +57,4 @@ def _backend(folder: Path, settings: Settings) -> MachineBackend:
         return MemoryBackend()
     from localcloud.api.real_backend import RealBackend
 
-    return RealBackend(folder, settings.public_network)
+    return RealBackend(folder, settings.public_network, [settings.bind] if settings.bind else [])

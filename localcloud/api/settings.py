@@ -32,6 +32,7 @@ class Settings:
         backend: `machines` boots real ones; `memory` boots nothing.
         speed: delays of the cloud are divided by this; 1 is the cloud's own pace.
         public_network: /24 or wider from which public addresses come; its first address is this host.
+        bind: `HOST:INSIDE` of a folder that every machine has, read-only, as if its image held it.
     """
 
     region: str = "cn-hangzhou"
@@ -42,6 +43,7 @@ class Settings:
     backend: str = "machines"
     speed: float = 50.0
     public_network: str = "100.64.77.0/24"
+    bind: str = ""
 
     def check(self) -> Self:
         """Returns itself.

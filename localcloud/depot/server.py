@@ -173,5 +173,5 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def private(address: str) -> bool:
-    """Whether an address is of a private or loopback network."""
-    return ipaddress.ip_address(address).is_private
+    """Whether an address is of a private, shared (100.64.0.0/10) or loopback network."""
+    return not ipaddress.ip_address(address).is_global

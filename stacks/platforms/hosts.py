@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 
 import pulumi
 
 from components.remote import Machine
+from stacks.platforms.keys import expanded, private_key
 from stacks.schema import MachineSettings, Settings, SshSettings
 from stacks.settings import SettingsError
 
@@ -22,14 +22,7 @@ def machines(settings: Settings) -> list[Machine]:
     Raises:
         SettingsError: key file or host key missing.
     """
-    key_file, known_hosts = _path(settings.ssh.private_key_file), _path(settings.ssh.known_hosts_file)
-    try:
-        key: pulumi.Output[str] = pulumi.Output.secret(key_file.read_text())
-    except OSError as error:
-        raise SettingsError(
-            f"ssh.privateKeyFile: {key_file} can't be read ({error.strerror}); name the private key that opens the "
-            "machines, or make one with `ssh-keygen -t ed25519`"
-        ) from None
+    key, known_hosts = private_key(settings.ssh), expanded(settings.ssh.known_hosts_file)
     return [
         Machine(
             name=machine.name,
@@ -45,21 +38,17 @@ def machines(settings: Settings) -> list[Machine]:
     ]
 
 
-def _path(text: str) -> Path:
-    return Path(os.path.expandvars(text)).expanduser()
-
-
 def _options(ssh: SshSettings) -> tuple[str, ...]:
     """What makes the `ssh` program use the same key and the same host keys."""
     return (
         "-F",
         "none",
         "-i",
-        str(_path(ssh.private_key_file)),
+        str(expanded(ssh.private_key_file)),
         "-o",
         "IdentitiesOnly=yes",
         "-o",
-        f"UserKnownHostsFile={_path(ssh.known_hosts_file)}",
+        f"UserKnownHostsFile={expanded(ssh.known_hosts_file)}",
         "-o",
         "StrictHostKeyChecking=yes",
         "-o",
@@ -81,3 +70,12 @@ def _host_key(machine: MachineSettings, known_hosts: Path) -> str:
             f"fingerprint, then add it: ssh-keyscan -t ed25519 -p {machine.port} {machine.address} >> {known_hosts}"
         )
     return " ".join(keys[0])
+
+
+def ssh(settings: Settings, machine: Machine) -> pulumi.Output[str]:
+    """A command that opens a machine."""
+    own = settings.ssh
+    return pulumi.Output.concat(
+        f"ssh -i {own.private_key_file} -o UserKnownHostsFile={own.known_hosts_file} -p {machine.port} {machine.user}@",
+        machine.address,
+    )

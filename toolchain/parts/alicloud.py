@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from toolchain.bridge import bridged_part
 
-PART = bridged_part("alicloud", "github.com/aliyun/terraform-provider-alicloud", default=False)
+PART = bridged_part("alicloud", "github.com/aliyun/terraform-provider-alicloud", default=True)

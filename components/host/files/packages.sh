@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Docker and the few programs that later steps call. Installs only what is missing.
+#   CONTAINERS    no: a machine that only downloads needs no Docker
 # shellcheck source=components/remote/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
 export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=a
 
 missing=()
-have docker || missing+=(docker.io)
+[[ $CONTAINERS == no ]] || have docker || missing+=(docker.io)
 [[ -x /sbin/mount.nfs ]] || missing+=(nfs-common)
 have curl || missing+=(curl)
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
@@ -42,6 +43,11 @@ if ((${#missing[@]})); then
   tries 2 apt install --yes --no-install-recommends "${missing[@]}" ||
     fail "apt-get install ${missing[*]} failed; the log says which package and why"
   kept "the packages ${missing[*]}"
+fi
+
+if [[ $CONTAINERS == no ]]; then
+  result "docker=none"
+  exit 0
 fi
 
 status "configuring Docker"

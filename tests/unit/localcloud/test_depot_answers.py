@@ -189,6 +189,8 @@ def test_static_files_stay_in_their_folder(tmp_path: Path) -> None:
     assert static.answer(get("/../secret")).status == 404
 
 
-@pytest.mark.parametrize(("address", "expected"), [("127.0.0.1", True), ("10.77.0.11", True), ("8.8.8.8", False)])
+@pytest.mark.parametrize(
+    ("address", "expected"), [("127.0.0.1", True), ("10.77.0.11", True), ("100.64.77.1", True), ("8.8.8.8", False)]
+)
 def test_faults_are_ordered_from_private_addresses_only(address: str, expected: bool) -> None:
     assert private(address) is expected

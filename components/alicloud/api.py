@@ -1,0 +1,137 @@
+"""Alibaba Cloud's API for what the Pulumi provider has no resource for: looking by tag, releasing, switching off."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+KEYS = (
+    ("ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET"),
+    ("ALICLOUD_ACCESS_KEY", "ALICLOUD_SECRET_KEY"),
+)
+"""Environment variables that the provider takes keys from, Alibaba's own names first."""
+VERSIONS = {"ecs": "2014-05-26", "vpc": "2016-04-28", "nas": "2017-06-26"}
+PAGE = 50
+"""The most entries a page of every action used here may have (DescribeKeyPairs, DescribeVpcs)."""
+MISSING_KEYS = (
+    "no keys of an Alibaba Cloud account are set; make a RAM user's AccessKey and put it into "
+    "ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET"
+)
+
+
+class ApiError(Exception):
+    """A call was refused.
+
+    Attributes:
+        code: the cloud's code, such as OperationDenied.NoStock.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def has_keys() -> bool:
+    """Whether keys of an account are at hand: in the environment, or in a profile of Alibaba's command line."""
+    own = any(all(os.environ.get(name) for name in pair) for pair in KEYS)
+    return own or (Path.home() / ".aliyun" / "config.json").exists()
+
+
+class Api:
+    """Calls of one region, signed with the keys that the provider would take.
+
+    Args:
+        region: such as cn-hangzhou.
+        endpoint: host:port of another API than Alibaba Cloud's own, spoken to without TLS.
+    """
+
+    def __init__(self, region: str, endpoint: str | None = None) -> None:
+        from alibabacloud_credentials.client import Client as Credentials
+        from alibabacloud_credentials.models import Config as Keys
+
+        self.region, self.endpoint = region, endpoint
+        for key, secret in KEYS:
+            if os.environ.get(key) and os.environ.get(secret):
+                self._credentials = Credentials(
+                    Keys(type="access_key", access_key_id=os.environ[key], access_key_secret=os.environ[secret])
+                )
+                return
+        self._credentials = Credentials()
+
+    def call(self, product: str, action: str, **parameters: object) -> dict[str, Any]:
+        """One action; lists and mappings are written as the RPC style wants them (`Tag.1.Key`).
+
+        Args:
+            product: ecs, vpc or nas.
+            action: such as DescribeInstances.
+            parameters: with the wire's names; RegionId is added.
+
+        Raises:
+            ApiError: refused, or not reached.
+        """
+        from alibabacloud_tea_openapi.client import Client
+        from alibabacloud_tea_openapi.utils import Utils
+        from alibabacloud_tea_openapi.utils_models import Config, OpenApiRequest, Params
+        from darabonba.exceptions import DaraException
+        from darabonba.runtime import RuntimeOptions
+
+        protocol = "http" if self.endpoint else "https"
+        config = Config(
+            credential=self._credentials,
+            region_id=self.region,
+            protocol=protocol,
+            endpoint=self.endpoint or f"{product}.{self.region}.aliyuncs.com",
+        )
+        how = Params(
+            action=action,
+            version=VERSIONS[product],
+            protocol=protocol,
+            pathname="/",
+            method="POST",
+            auth_type="AK",
+            style="RPC",
+            req_body_type="formData",
+            body_type="json",
+        )
+        request = OpenApiRequest(query=Utils.query({"RegionId": self.region, **parameters}))
+        runtime = RuntimeOptions(autoretry=True, max_attempts=3, connect_timeout=10_000, read_timeout=60_000)
+        try:
+            body: dict[str, Any] = Client(config).call_api(how, request, runtime)["body"]
+        except DaraException as error:
+            code = str(getattr(error, "code", "") or type(error).__name__)
+            raise ApiError(code, f"{action} was refused: {code}: {error.message}") from None
+        except Exception as error:
+            raise ApiError("Unreachable", f"{action}: {config.endpoint} was not reached ({error})") from None
+        return body
+
+    def pages(self, product: str, action: str, path: str, **parameters: object) -> Iterator[dict[str, Any]]:
+        """Every entry of a list over all its pages.
+
+        Args:
+            product: as of `call`.
+            action: as of `call`.
+            path: where the list stands in the answer, such as Instances.Instance.
+            parameters: as of `call`.
+        """
+        number = 1
+        while True:
+            found: Any = self.call(product, action, PageNumber=number, PageSize=PAGE, **parameters)
+            for key in path.split("."):
+                found = found.get(key) or {}
+            yield from found
+            if len(found) < PAGE:
+                return
+            number += 1
+
+
+def tagged(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    """Tags as a filter of a Describe action."""
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+def as_json(value: object) -> str:
+    """JSON for parameters that take a list as text, such as InstanceIds."""
+    return json.dumps(value)

@@ -1,0 +1,151 @@
+"""One rented machine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pulumi
+import pulumi_alicloud as alicloud
+
+from components.remote import HostKey, Lease, Machine
+
+
+@dataclass(frozen=True)
+class ComputeArgs:
+    """What is rented.
+
+    Attributes:
+        instance_type: such as ecs.gn8is-2x.8xlarge.
+        image_id: system image at creation; a newer one later changes nothing.
+        zone: availability zone.
+        vswitch_id: its network.
+        security_groups: who may reach it.
+        key_name: the key pair's name.
+        authorized_key: the same public key, for images that take no key pairs.
+        system_disk_gib: size of the disk.
+        bandwidth_mbps: public bandwidth, paid by traffic.
+        spot_price_limit: an hour's price above which a spot machine is given back; None is pay as you go.
+        auto_release_time: when it releases itself, such as 2026-11-24T12:00:00Z; None is never.
+        tags: of the machine and its disk.
+    """
+
+    instance_type: pulumi.Input[str]
+    image_id: pulumi.Input[str]
+    zone: str
+    vswitch_id: pulumi.Input[str]
+    security_groups: Sequence[pulumi.Input[str]]
+    key_name: pulumi.Input[str]
+    authorized_key: str
+    system_disk_gib: int
+    bandwidth_mbps: int
+    spot_price_limit: float | None = None
+    auto_release_time: str | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+class Compute(pulumi.ComponentResource):
+    """A machine whose host key is known before it boots, taken as soon as SSH answers with it.
+
+    Attributes:
+        machine: for steps; when the instance goes, what is on it needs no deleting.
+        instance_id: the instance.
+    """
+
+    machine: Machine
+    instance_id: pulumi.Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        stack: str,
+        args: ComputeArgs,
+        private_key: pulumi.Input[str],
+        key_file: str,
+        hooks: pulumi.ResourceHookBinding | None = None,
+        after: Sequence[pulumi.Resource] = (),
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declares the machine.
+
+        Args:
+            name: Pulumi name, and the machine's.
+            stack: the deployment's own name.
+            args: what is rented.
+            private_key: opens it as root, a secret.
+            key_file: the same key as a file, for Docker's SSH.
+            hooks: called when the instance is created, or can't be.
+            after: what must be done before it is rented.
+            opts: Pulumi options.
+        """
+        super().__init__("tandem:alicloud:Compute", name, None, opts)
+        host_key = HostKey(f"{name}-host-key", opts=pulumi.ResourceOptions(parent=self))
+        spot = args.spot_price_limit is not None
+        instance = alicloud.ecs.Instance(
+            f"{name}-instance",
+            instance_name=f"{stack}-{name}",
+            host_name=name,
+            instance_type=args.instance_type,
+            image_id=args.image_id,
+            availability_zone=args.zone,
+            vswitch_id=args.vswitch_id,
+            security_groups=list(args.security_groups),
+            key_name=args.key_name,
+            user_data=pulumi.Output.all(host_key.private, host_key.public).apply(
+                lambda pair: cloud_config(pair[0], pair[1], args.authorized_key)
+            ),
+            system_disk_category="cloud_essd",
+            system_disk_size=args.system_disk_gib,
+            instance_charge_type="PostPaid",
+            spot_strategy="SpotWithPriceLimit" if spot else "NoSpot",
+            spot_price_limit=args.spot_price_limit,
+            internet_charge_type="PayByTraffic",
+            internet_max_bandwidth_out=args.bandwidth_mbps,
+            auto_release_time=args.auto_release_time,
+            tags=args.tags,
+            volume_tags=args.tags,
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=list(after),
+                # A newer image is no reason to replace a machine that serves.
+                ignore_changes=["imageId"],
+                # The provider would try to move a machine to another zone's vSwitch, which the cloud refuses.
+                replace_on_changes=["availabilityZone", "vswitchId"],
+                delete_before_replace=True,
+                additional_secret_outputs=["userData"],
+                hooks=hooks,
+                custom_timeouts=pulumi.CustomTimeouts(create="20m", delete="20m"),
+            ),
+        )
+        echo = pulumi.Output.concat("KnownHostsCommand=/bin/echo ", instance.public_ip, " ", host_key.public)
+        reached = Machine(
+            name=name,
+            address=instance.public_ip,
+            peer_address=instance.primary_ip_address,
+            user="root",
+            port=22,
+            private_key=private_key,
+            host_key=host_key.public,
+            ssh_options=(
+                *("-F", "none", "-i", key_file, "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=yes"),
+                *("-o", "UserKnownHostsFile=/dev/null", "-o", echo, "-o", "ServerAliveInterval=10"),
+            ),
+            owner=instance,
+        )
+        self.machine = Lease(
+            f"{name}-lease", machine=reached, stack=stack, opts=pulumi.ResourceOptions(parent=self)
+        ).machine
+        self.instance_id = instance.id
+        self.register_outputs({"instanceId": instance.id})
+
+
+def cloud_config(private: str, public: str, authorized: str) -> str:
+    """User data: the host key that the machine shall show, and the key that opens it."""
+    told = {
+        "ssh_keys": {"ed25519_private": private, "ed25519_public": public},
+        "ssh_authorized_keys": [authorized],
+        "disable_root": False,
+    }
+    return f"#cloud-config\n{json.dumps(told, indent=1)}\n"  # JSON is YAML

@@ -1,0 +1,62 @@
+"""All machines of a deployment or none: half of them cost money and serve nothing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pulumi
+
+
+class Gang:
+    """Watches the creation of machines; when one can't be had, those made beside it are given back at once.
+
+    The engine calls these hooks in this process. Machines of an earlier `pulumi up` are never touched.
+
+    Args:
+        release: gives back machines by id and returns when they are gone.
+        explain: the sentence for the user from the error of the one that could not be had.
+    """
+
+    def __init__(self, release: Callable[[list[str]], None], explain: Callable[[str], str]) -> None:
+        self._release, self._explain = release, explain
+        self._lock = threading.Lock()
+        self._waiting = 0
+        self._made: list[str] = []
+        self._error = ""
+
+    def hooks(self) -> pulumi.ResourceHookBinding:
+        """For every machine of the gang."""
+        return pulumi.ResourceHookBinding(
+            before_create=[pulumi.ResourceHook("gang-begins", self._begins)],
+            after_create=[pulumi.ResourceHook("gang-made", self._done)],
+            on_error=[pulumi.ErrorHook("gang-failed", self._failed)],
+        )
+
+    def _begins(self, _: pulumi.ResourceHookArgs) -> None:
+        with self._lock:
+            self._waiting += 1
+
+    def _done(self, args: pulumi.ResourceHookArgs) -> None:
+        with self._lock:
+            self._waiting -= 1
+            self._made.append(args.id)
+        self._settle()
+
+    def _failed(self, args: pulumi.ErrorHookArgs) -> bool:
+        if args.failed_operation == "create":
+            with self._lock:
+                self._waiting -= 1
+                self._error = self._error or args.errors[0]
+            self._settle()
+        return False  # another try would ask the same zone for the same machine
+
+    def _settle(self) -> None:
+        """Once nobody is on the way any more: gives back what was made beside a failure."""
+        with self._lock:
+            if self._waiting or not self._error:
+                return
+            made, self._made = self._made, []
+        if made:
+            self._release(made)
+        pulumi.log.error(self._explain(self._error) + (f" ({len(made)} given back)" if made else ""))

@@ -1,0 +1,105 @@
+"""python -m localcloud.account start | stop | env: an account on the local cloud, and what its machines fetch.
+
+For Pulumi.local.yaml: the API at a fixed port, machines whose image holds the engine's environment, and
+the depot (images, weights, Python packages) at the address that is "outside" for them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from localcloud.api import daemon as cloud
+from localcloud.api.errors import LocalCloudError
+from localcloud.api.real_backend import wipe
+from localcloud.api.settings import Settings, default_state_dir
+from localcloud.depot import daemon as depot
+from localcloud.depot.wheels import ensure_wheels
+from localcloud.engine import ensure_environment, ensure_images, ensure_model
+from localcloud.hosts import DEPOT_PORT, ENGINE
+from localcloud.machines import MachinesError
+
+API_PORT = 8602
+SYSTEM_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
+
+
+def start(folder: Path, port: int = API_PORT) -> None:
+    """Makes what is missing; leaves alone what is there."""
+    print("making what the machines need (the first time: some minutes)", flush=True)
+    environment = ensure_environment()
+    ensure_images()
+    ensure_model()
+    ensure_wheels()
+    found = cloud.start(folder, {"port": port, "bind": f"{environment}:{ENGINE}"})
+    key = folder / "id_ed25519"
+    if not key.exists():
+        argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "local-account", "-f", str(key)]
+        subprocess.run(argv, check=True, capture_output=True)
+    # The provider is told one file of authorities: the local one must not hide the others.
+    bundle = SYSTEM_AUTHORITIES.read_text() if SYSTEM_AUTHORITIES.exists() else ""
+    _bundle(folder).write_text(bundle + Path(str(found["authority"])).read_text())
+    outside = next(ipaddress.IPv4Network(str(found["publicNetwork"])).hosts())
+    listen = f"{outside}:{DEPOT_PORT}"
+    if depot.status(folder / "depot") is None:
+        depot.start(["--listen", listen, "--state", str(folder / "depot")], listen, folder / "depot")
+    print(f"the local cloud answers at {found['endpoint']}, region {found['region']}; calls: {found['calls']}")
+
+
+def stop(folder: Path) -> None:
+    """Takes all of it away; what was built stays in the cache."""
+    depot.stop(folder / "depot")
+    cloud.stop(folder)
+    if (folder / "settings.json").exists():
+        wipe(folder, Settings.load(folder, {}).public_network)
+        for file in sorted(folder.rglob("*"), reverse=True):
+            file.rmdir() if file.is_dir() and not file.is_symlink() else file.unlink()
+        folder.rmdir()
+    print("no machine, network or file system of the local cloud is left")
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """What the provider and Alibaba's clients must be told to use the account; nothing when it does not run."""
+    found = cloud.status(folder)
+    if not found["running"]:
+        return {}
+    return {
+        "ALIBABA_CLOUD_ACCESS_KEY_ID": str(found["accessKey"]),
+        "ALIBABA_CLOUD_ACCESS_KEY_SECRET": str(found["secretKey"]),
+        "SSL_CERT_FILE": str(_bundle(folder)),
+        # The provider compares with host:port, Python's clients with the host.
+        "NO_PROXY": f"{found['endpoint']},127.0.0.1",
+    }
+
+
+def _bundle(folder: Path) -> Path:
+    return folder / "authorities.pem"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command; 0, or 1 after one sentence on standard error."""
+    parser = argparse.ArgumentParser(prog="python -m localcloud.account", description=__doc__)
+    parser.add_argument("command", choices=("start", "stop", "env"))
+    parser.add_argument("--state", type=Path, default=default_state_dir(), help="its folder (%(default)s)")
+    told = parser.parse_args(argv)
+    folder: Path = told.state.absolute()
+    try:
+        match told.command:
+            case "start":
+                start(folder)
+            case "stop":
+                stop(folder)
+            case "env":
+                print("\n".join(f"export {k}={shlex.quote(v)}" for k, v in environment(folder).items()))
+    except (LocalCloudError, MachinesError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,326 @@
+"""Everything rented from Alibaba Cloud: network, storage, a fetcher, and the machines."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import pulumi
+import pulumi_alicloud as alicloud
+
+from components.alicloud.api import MISSING_KEYS, Api, has_keys
+from components.alicloud.compute import Compute, ComputeArgs
+from components.alicloud.gang import Gang
+from components.alicloud.leftovers import machines as tagged_machines
+from components.alicloud.leftovers import release
+from components.alicloud.network import Network
+from components.alicloud.storage import Storage
+from components.alicloud.tags import tags_of
+from components.remote import Machine, run_here
+from stacks.cloud_schema import Candidate, CloudSettings
+from stacks.platforms.keys import expanded, private_key
+from stacks.platforms.stock import choose
+from stacks.schema import Settings
+from stacks.settings import SettingsError
+
+COMMAND = ".venv/bin/python -m components.alicloud"
+UNKNOWN_IMAGE = "image-asked-for-at-up"
+NO_KEY = "ssh-ed25519 AAAA no-key-yet"
+
+
+@dataclass(frozen=True)
+class Rented:
+    """What tells one machine from another.
+
+    Attributes:
+        instance_type: its type.
+        zone: where it stands.
+        disk_gib: its disk.
+        bandwidth_mbps: its way outside.
+        serves: it computes, rather than only downloads.
+        front: it has the gateway.
+    """
+
+    instance_type: str
+    zone: str
+    disk_gib: int
+    bandwidth_mbps: int
+    serves: bool = False
+    front: bool = False
+
+
+class Cloud:
+    """The rented part of a deployment.
+
+    Args:
+        settings: checked settings of platform alicloud.
+        stack: the deployment's own name; the tag on everything.
+
+    Attributes:
+        storage: the NAS.
+        fetcher: the small machine that downloads the weights.
+        candidate: where the machines are rented.
+    """
+
+    def __init__(self, settings: Settings, stack: str) -> None:
+        if settings.cloud is None:
+            raise SettingsError("cloud: is missing; platform alicloud needs it")
+        self._settings, self._cloud, self._stack = settings, settings.cloud, stack
+        cloud = self._cloud
+        self._check_before_up()
+        self._provider = _provider(cloud)
+        under = pulumi.ResourceOptions(providers=[self._provider])
+        self.candidate = self._candidate()
+        self._image = self._find_image()
+        self._call: dict[str, pulumi.Input[object]] = {
+            "region": cloud.region, "endpoint": cloud.endpoint, "stack": stack, "name": pulumi.get_stack(),
+        }  # fmt: skip
+        keep = settings.model.keep
+        # Made first and deleted last: what it finds then is what was forgotten.
+        sweep = run_here(
+            "sweep", call={**self._call, "keep_weights": keep}, create=f"{COMMAND} fresh", delete=f"{COMMAND} sweep",
+            opts=pulumi.ResourceOptions(ignore_changes=["create"]),
+        )  # fmt: skip
+        zones = list(dict.fromkeys([cloud.nas_zone, self.candidate.zone]))
+        self.network = Network(
+            "network",
+            stack=stack,
+            tags=self._tags(),
+            vpc_cidr=cloud.vpc_cidr,
+            vswitch_cidrs={zone: cloud.vswitch_cidr(zone) for zone in zones},
+            admin_cidrs=cloud.admin_cidrs,
+            allowed_cidrs=settings.gateway.allowed_cidrs,
+            gateway_port=settings.gateway.port,
+            vpc_id=cloud.vpc_id,
+            vswitch_ids=cloud.vswitches,
+            after=[sweep],
+            opts=under,
+        )
+        self.storage = Storage(
+            "storage",
+            stack=stack,
+            tags=self._tags("weights" if keep else ""),
+            file_system_type=cloud.nas.type,
+            storage_class=cloud.nas.storage_class,
+            capacity_gib=cloud.nas.capacity_gib,
+            zone=cloud.nas_zone,
+            vpc_id=self.network.vpc_id,
+            vpc_cidr=cloud.vpc_cidr,
+            vswitch_id=self.network.vswitches[cloud.nas_zone],
+            keep=keep,
+            file_system_id=cloud.file_system_id,
+            after=[sweep],
+            opts=under,
+        )
+        self._key_pair = alicloud.ecs.EcsKeyPair(
+            "key", key_pair_name=stack, public_key=self._public_key, tags=self._tags(),
+            opts=pulumi.ResourceOptions(provider=self._provider, depends_on=[sweep]),
+        )  # fmt: skip
+        # A machine whose creation was cut off is in no state: it goes before the network it stands in.
+        self._guard = run_here(
+            "guard", call=self._call, delete=f"{COMMAND} release",
+            opts=pulumi.ResourceOptions(depends_on=self.network.rules),
+        )  # fmt: skip
+        self._under = under
+        small = cloud.fetcher
+        self._fetcher = self._compute(
+            "fetcher", Rented(small.instance_type, cloud.nas_zone, small.system_disk_gib, small.bandwidth_mbps)
+        )
+        self.fetcher = self._fetcher.machine
+
+    def machines(self, after: Sequence[pulumi.Resource]) -> list[Machine]:
+        """The machines that serve, all or none; the first has the gateway."""
+        cloud, at = self._cloud, self.candidate
+        gang = Gang(self._give_back, self._explain)
+        hooks = None if pulumi.runtime.is_dry_run() else gang.hooks()
+        made = []
+        for number in range(cloud.machines):
+            rented = Rented(
+                at.instance_type, at.zone, cloud.system_disk_gib, cloud.bandwidth_mbps, serves=True, front=not number
+            )
+            made.append(self._compute(f"node-{number}", rented, hooks=hooks, after=after))
+        # Of a creation that was cut off, the machine stays behind beside the one that took its place.
+        run_here(
+            "roster",
+            call={**self._call, "keep": [each.instance_id for each in (self._fetcher, *made)]},
+            create=f"{COMMAND} release",
+            opts=pulumi.ResourceOptions(depends_on=[self._guard]),
+        )
+        return [each.machine for each in made]
+
+    def rest(self, weights: pulumi.Output[str], after: Sequence[pulumi.Resource]) -> None:
+        """Switches the fetcher off when the weights are there, if the settings say so."""
+        if self._cloud.fetcher.afterwards == "stop":
+            run_here(
+                "fetcher-rest",
+                call={**self._call, "instance": self._fetcher.instance_id, "weights": weights},
+                create=f"{COMMAND} power-off",
+                opts=pulumi.ResourceOptions(depends_on=list(after), deleted_with=self.fetcher.owner),
+            )
+
+    def ssh(self, machine: Machine) -> pulumi.Output[str]:
+        """A command that opens a machine."""
+        known = pulumi.Output.concat("KnownHostsCommand=/bin/echo ", machine.address, " ", machine.host_key)
+        return pulumi.Output.concat(
+            f"ssh -i {self._settings.ssh.private_key_file} -o UserKnownHostsFile=/dev/null -o '", known, "' root@",
+            machine.address,
+        )  # fmt: skip
+
+    def _compute(
+        self,
+        name: str,
+        rented: Rented,
+        *,
+        hooks: pulumi.ResourceHookBinding | None = None,
+        after: Sequence[pulumi.Resource] = (),
+    ) -> Compute:
+        cloud = self._cloud
+        return Compute(
+            name,
+            stack=self._stack,
+            args=ComputeArgs(
+                instance_type=rented.instance_type,
+                image_id=self._image,
+                zone=rented.zone,
+                vswitch_id=self.network.vswitches[rented.zone],
+                security_groups=[self.network.inside, *([self.network.front] if rented.front else [])],
+                key_name=self._key_pair.key_pair_name,
+                authorized_key=self._public_key,
+                system_disk_gib=rented.disk_gib,
+                bandwidth_mbps=rented.bandwidth_mbps,
+                spot_price_limit=cloud.spot_price_limit if rented.serves else None,
+                auto_release_time=_release_time(cloud.auto_release_hours, time.time()) if rented.serves else None,
+                tags=self._tags("machine" if rented.serves else "fetcher"),
+            ),
+            private_key=private_key(self._settings.ssh),
+            key_file=str(expanded(self._settings.ssh.private_key_file)),
+            hooks=hooks,
+            after=[self._guard, *after],
+            opts=self._under,
+        )
+
+    def _tags(self, role: str = "") -> dict[str, str]:
+        return tags_of(pulumi.get_project(), self._stack, self._cloud.owner, role)
+
+    def _check_before_up(self) -> None:
+        """Refuses what `up` needs and a preview can do without, which then only says so.
+
+        Raises:
+            SettingsError: keys, key file or administrators are missing.
+        """
+        missing = []
+        if not has_keys():
+            missing.append(f"{MISSING_KEYS}; until then neither stock nor images nor prices are asked for")
+        if self._cloud.for_documentation:
+            missing.append(
+                f"cloud.adminCidrs: {', '.join(self._cloud.for_documentation)} is an example that is nobody's address; "
+                "put in your own public address with /32"
+            )
+        if not expanded(self._settings.ssh.private_key_file).exists():
+            missing.append(
+                f"ssh.privateKeyFile: {self._settings.ssh.private_key_file} is not there; make it with "
+                "`ssh-keygen -t ed25519`"
+            )
+        if not missing:
+            return
+        if not pulumi.runtime.is_dry_run():
+            raise SettingsError("\n".join(["nothing was rented:", *(f"  {each}" for each in missing)]))
+        for each in missing:
+            pulumi.log.warn(f"before `pulumi up`: {each}")
+
+    def _candidate(self) -> Candidate:
+        """Where the machines stand already; else the first candidate with stock for all."""
+        if not has_keys():
+            return self._cloud.candidates[0]
+        standing = {
+            (each.zone, each.type)
+            for each in tagged_machines(self._api, self._stack)
+            if each.role == "machine"
+        }  # fmt: skip
+        for candidate in self._cloud.candidates:
+            if (candidate.zone, candidate.instance_type) in standing:
+                return candidate
+        return choose(self._cloud, self._provider)
+
+    def _find_image(self) -> str:
+        if not has_keys():
+            return UNKNOWN_IMAGE
+        found = alicloud.ecs.get_images(
+            name_regex=self._cloud.image, owners="system", opts=pulumi.InvokeOptions(provider=self._provider)
+        ).images
+        if not found:
+            raise SettingsError(
+                f"cloud.image: no image of region {self._cloud.region} matches {self._cloud.image}; "
+                "^ubuntu_22_04_x64_20G_alibase matches Ubuntu 22.04"
+            )
+        return str(max(found, key=lambda image: image.creation_time).id)
+
+    @cached_property
+    def _api(self) -> Api:
+        return Api(self._cloud.region, self._cloud.endpoint)
+
+    @cached_property
+    def _public_key(self) -> str:
+        file = expanded(self._settings.ssh.private_key_file)
+        if not file.exists():
+            return NO_KEY
+        done = subprocess.run(["ssh-keygen", "-y", "-P", "", "-f", file], capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SettingsError(
+                f"ssh.privateKeyFile: {file} is no key that OpenSSH can use without a passphrase "
+                f"({done.stderr.strip().splitlines()[-1:]}); make one with `ssh-keygen -t ed25519`"
+            )
+        return done.stdout.strip()
+
+    def _give_back(self, ids: list[str]) -> None:
+        release(self._api, ids)
+
+    def _explain(self, error: str) -> str:
+        """What the user does about a machine that could not be had."""
+        at, candidates = self.candidate, list(self._cloud.candidates)
+        code = re.search(r"(?:Code|ErrorCode): ?\"?([A-Za-z]+(?:\.[A-Za-z]+)+)", error)
+        why = code[1] if code else (error.strip().splitlines() or ["no reason given"])[-1][:200]
+        rest = candidates[candidates.index(at) + 1 :] if at in candidates else []
+        advice = (
+            f"run `pulumi up --refresh`: it asks for stock again; next candidate is {rest[0].instance_type} in "
+            f"{rest[0].zone}"
+            if rest
+            else "run `pulumi up --refresh` later, or add another zone or instanceType to cloud.candidates"
+        )
+        return (
+            f"{self._cloud.machines} x {at.instance_type} in {at.zone} could not be had together ({why}); nothing of "
+            f"the gang is rented any more; {advice}"
+        )
+
+
+def _release_time(hours: int | None, now: float) -> str | None:
+    """The end of the dead man's switch.
+
+    Two halves from the half that has begun: at most `hours` away, at least half of that, and the same for
+    every `up` within one half, so that an `up` without changes changes nothing.
+    """
+    if hours is None:
+        return None
+    half = hours * 1800
+    return time.strftime("%Y-%m-%dT%H:%M:00Z", time.gmtime((int(now) // half + 2) * half))
+
+
+def _provider(cloud: CloudSettings) -> alicloud.Provider:
+    """Alibaba Cloud's own API, or another that says it is one."""
+    account, at = has_keys(), cloud.endpoint
+    endpoint = alicloud.ProviderEndpointArgs(ecs=at, vpc=at, nas=at, sts=at, location=at, bssopenapi=at)
+    return alicloud.Provider(
+        "alicloud",
+        region=cloud.region,
+        endpoints=[endpoint] if at else None,
+        protocol="HTTP" if at else None,
+        # Without these the provider asks the account for its kind before anything else.
+        skip_region_validation=True if at or not account else None,
+        account_type="Domestic" if at or not account else None,
+        access_key=None if account else "preview",
+        secret_key=None if account else "preview",
+    )
