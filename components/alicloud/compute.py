@@ -134,9 +134,7 @@ class Compute(pulumi.ComponentResource):
             ),
             owner=instance,
         )
-        self.machine = Lease(
-            f"{name}-lease", machine=reached, stack=stack, opts=pulumi.ResourceOptions(parent=self)
-        ).machine
+        self.machine = Lease(f"{name}-lease", machine=reached, stack=stack, parent=self).machine
         self.instance_id = instance.id
         self.register_outputs({"instanceId": instance.id})
 

@@ -64,7 +64,6 @@ class Host(pulumi.ComponentResource):
         self, name: str, *, machine: Machine, stack: str, args: HostArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("tandem:host:Host", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
         facts = RemoteStep(
             f"{name}-facts",
             machine=machine,
@@ -76,7 +75,7 @@ class Host(pulumi.ComponentResource):
                 "DISK_MINIMUM_GIB": str(args.disk_minimum_gib),
             },
             timeout=60,
-            opts=child,
+            parent=self,
         )
         RemoteStep(
             f"{name}-tuning",
@@ -84,8 +83,8 @@ class Host(pulumi.ComponentResource):
             stack=stack,
             script=FILES / "tuning.sh",
             timeout=60,
-            after=[facts],
-            opts=child,
+            after=[facts.done],
+            parent=self,
         )
         self.packages = RemoteStep(
             f"{name}-packages",
@@ -100,9 +99,9 @@ class Host(pulumi.ComponentResource):
             },
             long=True,
             timeout=1800,
-            after=[facts],
-            opts=child,
-        )
+            after=[facts.done],
+            parent=self,
+        ).done
         self.storage = RemoteStep(
             f"{name}-storage",
             machine=machine,
@@ -116,8 +115,8 @@ class Host(pulumi.ComponentResource):
             },
             timeout=120,
             after=[self.packages],
-            opts=child,
-        )
+            parent=self,
+        ).done
         self.docker = self._docker(name, machine) if args.containers else None
         self.machine = machine
         self.nic = facts.result.apply(lambda found: found["nic"])

@@ -48,6 +48,6 @@ class Nearly(pulumi.ComponentResource):
             long=True,
             timeout=48 * 3600,
             after=after,
-            opts=pulumi.ResourceOptions(parent=self),
+            parent=self,
         )
         self.register_outputs({})

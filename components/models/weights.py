@@ -106,7 +106,7 @@ class Weights(pulumi.ComponentResource):
             long=True,
             timeout=48 * 3600,
             after=after,
-            opts=pulumi.ResourceOptions(parent=self),
+            parent=self,
         )
         self.folder = step.result.apply(lambda found: found["folder"])
         self.register_outputs({"folder": self.folder})

@@ -142,8 +142,8 @@ class RayCluster(pulumi.ComponentResource):
             long=True,
             timeout=300,
             after=nodes,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
+            parent=self,
+        ).done
         self.register_outputs({"address": self.address})
 
     @staticmethod

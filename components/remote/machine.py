@@ -74,7 +74,7 @@ class Machine:
         return "" if self.user == "root" else "sudo -n "
 
 
-class Lease(pulumi.ComponentResource):
+class Lease:
     """Taken when SSH answers with the right keys; given back by removing all that is ours.
 
     Deleting it removes the stack's containers, units and files from the machine and says what it
@@ -92,7 +92,7 @@ class Lease(pulumi.ComponentResource):
         machine: Machine,
         stack: str,
         leave: Mapping[str, pulumi.Input[str]] | None = None,
-        opts: pulumi.ResourceOptions | None = None,
+        parent: pulumi.Resource | None = None,
     ) -> None:
         """Takes the lease.
 
@@ -101,9 +101,8 @@ class Lease(pulumi.ComponentResource):
             machine: where.
             stack: the deployment's own name on machines.
             leave: what `leave.sh` is told when the stack is destroyed: mount point, weights to delete.
-            opts: Pulumi options.
+            parent: the component that it is a part of.
         """
-        super().__init__("tandem:remote:Lease", name, None, opts)
         call = {
             **machine.facts(),
             "stack": stack,
@@ -115,7 +114,6 @@ class Lease(pulumi.ComponentResource):
             call=call,
             create=agent_call("take"),
             delete=None if machine.owner else agent_call("leave"),
-            opts=pulumi.ResourceOptions(parent=self, deleted_with=machine.owner),
+            opts=pulumi.ResourceOptions(parent=parent, deleted_with=machine.owner),
         )
         self.machine = dataclasses.replace(machine, owner=machine.owner or taken, taken=taken)
-        self.register_outputs({"taken": taken.stdout})

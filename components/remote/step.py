@@ -14,7 +14,7 @@ from components.remote.machine import Machine
 from components.remote.payload import FILES, content_hash, pack, parse_result
 
 
-class RemoteStep(pulumi.ComponentResource):
+class RemoteStep:
     """A script, run on a machine until it has succeeded with this very content.
 
     The script checks, acts and verifies; it may run again at any time. Its text, files and environment
@@ -22,11 +22,15 @@ class RemoteStep(pulumi.ComponentResource):
     work (`long=True`) runs as a systemd unit, watched by short commands that survive cut connections
     and reboots, with a status line that moves.
 
+    No component: its one or two commands are the caller's children, and a machine has many steps.
+
     Attributes:
         result: what the script reported with `result KEY=VALUE...`.
+        done: what others depend on who come after this step.
     """
 
     result: pulumi.Output[dict[str, str]]
+    done: pulumi.Resource
 
     def __init__(
         self,
@@ -41,7 +45,7 @@ class RemoteStep(pulumi.ComponentResource):
         long: bool = False,
         timeout: int = 600,
         after: Sequence[pulumi.Resource] = (),
-        opts: pulumi.ResourceOptions | None = None,
+        parent: pulumi.Resource,
     ) -> None:
         """Declares the step.
 
@@ -55,10 +59,9 @@ class RemoteStep(pulumi.ComponentResource):
             secrets: the same, but hidden in state and logs, and no part of the hash.
             long: takes more than some 20 seconds.
             timeout: seconds the script may take.
-            after: what must be done before; `depends_on` in `opts` would not reach the children.
-            opts: Pulumi options.
+            after: what must be done before.
+            parent: the component that it is a part of.
         """
-        super().__init__("tandem:remote:RemoteStep", name, None, opts)
         step = name.removeprefix(f"{machine.name}-")
         texts = {
             "step.sh": script.read_bytes(),
@@ -72,7 +75,7 @@ class RemoteStep(pulumi.ComponentResource):
         command = version.apply(lambda v: _receive(machine, stack, step, v, mode))
         stdin = pulumi.Output.all(plain, hidden).apply(lambda both: pack(texts, {**both[0], **both[1]}))
         before = [*after, *([machine.taken] if machine.taken else [])]
-        children = pulumi.ResourceOptions(parent=self, deleted_with=machine.owner, depends_on=before)
+        children = pulumi.ResourceOptions(parent=parent, deleted_with=machine.owner, depends_on=before)
         run = remote.Command(
             f"{name}-run",
             connection=machine.connection(),
@@ -81,7 +84,7 @@ class RemoteStep(pulumi.ComponentResource):
             add_previous_output_in_env=False,
             opts=children,
         )
-        stdout = run.stdout
+        self.done, stdout = run, run.stdout
         if long:
             folder = version.apply(lambda v: f"/var/lib/tandem/{stack}/steps/{step}/{v}")
             call = {**machine.facts(), "folder": folder, "sudo": machine.sudo}
@@ -92,9 +95,8 @@ class RemoteStep(pulumi.ComponentResource):
                 add_previous_output_in_env=False,
                 opts=pulumi.ResourceOptions.merge(children, pulumi.ResourceOptions(depends_on=[run])),
             )
-            stdout = done.stdout
+            self.done, stdout = done, done.stdout
         self.result = stdout.apply(parse_result)
-        self.register_outputs({"result": self.result})
 
 
 def _receive(machine: Machine, stack: str, step: str, version: str, mode: str) -> str:

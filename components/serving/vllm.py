@@ -176,7 +176,7 @@ class Vllm(pulumi.ComponentResource):
             long=True,
             timeout=args.ready_timeout + 60,
             after=containers,
-            opts=pulumi.ResourceOptions(parent=self),
+            parent=self,
         )
         self.ready = ready.result
         self.port = args.port

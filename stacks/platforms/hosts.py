@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pulumi
 
 from components.remote import Machine
 from stacks.platforms.keys import expanded, private_key
+from stacks.platforms.known_hosts import KnownHosts
 from stacks.schema import MachineSettings, Settings, SshSettings
 from stacks.settings import SettingsError
-
-PREFERRED = ("ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-512", "ssh-rsa")
-"""Host key types, best first."""
 
 
 def machines(settings: Settings) -> list[Machine]:
@@ -22,7 +19,8 @@ def machines(settings: Settings) -> list[Machine]:
     Raises:
         SettingsError: key file or host key missing.
     """
-    key, known_hosts = private_key(settings.ssh), expanded(settings.ssh.known_hosts_file)
+    key, known_file = private_key(settings.ssh), expanded(settings.ssh.known_hosts_file)
+    known = KnownHosts(known_file.read_text() if known_file.is_file() else "")
     return [
         Machine(
             name=machine.name,
@@ -31,7 +29,7 @@ def machines(settings: Settings) -> list[Machine]:
             user=settings.ssh.user,
             port=machine.port,
             private_key=key,
-            host_key=_host_key(machine, known_hosts),
+            host_key=_host_key(machine, known, known_file),
             ssh_options=_options(settings.ssh),
         )
         for machine in settings.machines
@@ -56,20 +54,15 @@ def _options(ssh: SshSettings) -> tuple[str, ...]:
     )
 
 
-def _host_key(machine: MachineSettings, known_hosts: Path) -> str:
-    """`TYPE BASE64` of the machine's host key; `ssh-keygen` reads hashed names too."""
-    name = machine.address if machine.port == 22 else f"[{machine.address}]:{machine.port}"
-    found = subprocess.run(
-        ["ssh-keygen", "-F", name, "-f", str(known_hosts)], capture_output=True, text=True, check=False
-    )
-    keys = [line.split()[1:3] for line in found.stdout.splitlines() if not line.startswith("#")]
-    keys.sort(key=lambda k: PREFERRED.index(k[0]) if k[0] in PREFERRED else len(PREFERRED))
-    if not keys:
+def _host_key(machine: MachineSettings, known: KnownHosts, file: Path) -> str:
+    """`TYPE BASE64` of the machine's host key."""
+    key = known.key(machine.address, machine.port)
+    if key is None:
         raise SettingsError(
-            f"ssh.knownHostsFile: {known_hosts} holds no key for {machine.name} ({name}); compare the machine's own "
-            f"fingerprint, then add it: ssh-keyscan -t ed25519 -p {machine.port} {machine.address} >> {known_hosts}"
+            f"ssh.knownHostsFile: {file} holds no key for {machine.name} ({machine.address}); compare the machine's "
+            f"own fingerprint, then add it: ssh-keyscan -t ed25519 -p {machine.port} {machine.address} >> {file}"
         )
-    return " ".join(keys[0])
+    return key
 
 
 def ssh(settings: Settings, machine: Machine) -> pulumi.Output[str]:

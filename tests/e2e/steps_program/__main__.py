@@ -31,6 +31,7 @@ leave = {"MOUNT_POINT": storage["mountPoint"], **(config.get_object("leave") or 
 machine = Lease("node-0-lease", machine=bare, stack=STACK, leave=leave).machine
 
 if step:
+    steps = pulumi.ComponentResource("tandem:test:Steps", "steps")
     RemoteStep(
         f"node-0-{step['name']}",
         machine=machine,
@@ -42,6 +43,7 @@ if step:
         if "secretFile" in step
         else None,
         long=step.get("long", False),
+        parent=steps,
     )
 
 if config.get_bool("prepare"):

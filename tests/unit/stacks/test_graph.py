@@ -166,10 +166,17 @@ def test_a_third_machine_changes_nothing_about_the_first_two(monkeypatch, tmp_pa
 
 
 def test_children_hang_below_their_component(monkeypatch, tmp_path):
-    """Only components and the two pulled images stand at the top."""
+    """Only components, the leases and the pulled images stand at the top."""
     seen = graph(monkeypatch, tmp_path)
-    top = {r.type for r in seen.values() if urn_name(r.parent) in ("tandem-t", "")}
-    assert {t for t in top if not t.startswith(("tandem:", "pulumi:"))} <= {"docker:index/remoteImage:RemoteImage"}
+    top = {name for name, r in seen.items() if urn_name(r.parent) in ("tandem-t", "")}
+    alone = {n for n in top if not seen[n].type.startswith(("tandem:", "pulumi:"))}
+    assert alone == {"n0-lease-taken", "n1-lease-taken", "n0-engine-image", "n1-engine-image", "gateway-image"}
+
+
+def test_a_machine_costs_ten_resources(monkeypatch, tmp_path):
+    """What a preview of many machines costs grows with this number."""
+    two, three = (len(graph(monkeypatch, tmp_path, machines=n, executor="mp")) for n in (2, 3))
+    assert three - two <= 10
 
 
 def test_the_key_is_in_no_plain_property(monkeypatch, tmp_path):

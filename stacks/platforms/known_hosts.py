@@ -1,0 +1,56 @@
+"""OpenSSH's known hosts file, read once for any number of machines."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+
+PREFERRED = ("ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-512", "ssh-rsa")
+"""Host key types, best first."""
+
+
+class KnownHosts:
+    """Host keys by name, from the text of a file in the format of sshd(8), SSH_KNOWN_HOSTS FILE FORMAT."""
+
+    def __init__(self, text: str) -> None:
+        self._plain: dict[str, list[list[str]]] = {}
+        self._matched: list[tuple[str, list[str]]] = []
+        """Hashed names and patterns, which must be tried one by one."""
+        revoked = set()
+        for line in text.splitlines():
+            words = line.split()
+            if words and words[0] == "@revoked":
+                revoked.add(tuple(words[2:4]))
+            if len(words) < 3 or line.startswith(("#", "@")):
+                continue
+            names, key = words[0], words[1:3]
+            if names.startswith("|1|") or any(c in names for c in "*?!"):
+                self._matched.append((names, key))
+            else:
+                for name in names.lower().split(","):
+                    self._plain.setdefault(name, []).append(key)
+        self._revoked = revoked
+
+    def key(self, address: str, port: int) -> str | None:
+        """`TYPE BASE64` of the best key known for a machine; None if there is none."""
+        name = address.lower() if port == 22 else f"[{address.lower()}]:{port}"
+        keys = [key for key in self._keys(name) if tuple(key) not in self._revoked]
+        keys.sort(key=lambda k: PREFERRED.index(k[0]) if k[0] in PREFERRED else len(PREFERRED))
+        return " ".join(keys[0]) if keys else None
+
+    def _keys(self, name: str) -> Iterator[list[str]]:
+        yield from self._plain.get(name, [])
+        yield from (key for names, key in self._matched if _matches(names, name))
+
+
+def _matches(names: str, name: str) -> bool:
+    if names.startswith("|1|"):
+        salt, digest = (base64.b64decode(part) for part in names.split("|")[2:4])
+        return hmac.compare_digest(hmac.digest(salt, name.encode(), hashlib.sha1), digest)
+    patterns = names.lower().split(",")
+    return any(fnmatchcase(name, p) for p in patterns if p[0] != "!") and not any(
+        fnmatchcase(name, p[1:]) for p in patterns if p[0] == "!"
+    )
