@@ -5,13 +5,21 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from localcloud.depot import daemon
 from localcloud.depot.wheels import ensure_wheels
-from localcloud.engine import ensure_environment, ensure_images, ensure_model
+from localcloud.engine import (
+    ensure_environment,
+    ensure_gguf,
+    ensure_images,
+    ensure_llamacpp,
+    ensure_model,
+    ensure_ollama,
+)
+from localcloud.engine.model import GGUF_ID, MODEL_ID
 from localcloud.machines import Machine, MachinesError, Site
 from localcloud.machines.site import DEFAULT_SUBNET
 
@@ -21,23 +29,43 @@ DEPOT_PORT = 8600
 SHARE = "share"
 EXPORT = f"nas:/{SHARE}"
 ENGINE = "/opt/tandem/engine"
+PROGRAMS: dict[str, Callable[[], Path]] = {"llamacpp": ensure_llamacpp, "ollama": ensure_ollama}
+"""Engines that machines have at /opt/tandem/<name> beside vLLM's environment, when they are asked for."""
 
 
-def start(site: Site, names: Sequence[str], subnet: str = DEFAULT_SUBNET) -> None:
+def start(
+    site: Site,
+    names: Sequence[str],
+    subnet: str = DEFAULT_SUBNET,
+    *,
+    engines: Sequence[str] = (),
+    binds: Sequence[str] = (),
+) -> None:
     """Makes what is missing of machines, shared folder and depot; leaves alone what is there.
 
     Machines get the addresses .11, .12 and so on of the site's subnet; the depot listens on the gateway's.
+
+    Args:
+        site: where.
+        names: the machines.
+        subnet: the site's network.
+        engines: engines beside vLLM, names in PROGRAMS; the first of them also brings the GGUF model to the depot.
+        binds: more folders that machines have read-only, `source:target`.
     """
     print("making what the machines need (the first time: some minutes)", flush=True)
     environment = ensure_environment()
     ensure_images()
-    ensure_model()
+    models = {MODEL_ID: ensure_model()}
     ensure_wheels()
+    programs = [f"{PROGRAMS[name]() / 'bin'}:/opt/tandem/{name}" for name in engines]
+    if engines:
+        models[GGUF_ID] = ensure_gguf()
+    read_only = [f"{environment}:{ENGINE}", *programs, *binds]
     present = {machine.paths.name: machine for machine in site.machines}
     first = ipaddress.IPv4Network(subnet).network_address + 11
     wanted = [(name, str(first + number)) for number, name in enumerate(names)]
     # The network comes with the first machine, so make machines one by one and let them boot together.
-    machines = [present.get(name) or _create(site, name, address, environment) for name, address in wanted]
+    machines = [present.get(name) or _create(site, name, address, read_only) for name, address in wanted]
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda machine: _boot(site, machine), machines))
     site.shares.create(SHARE, [EXPORT])
@@ -45,7 +73,8 @@ def start(site: Site, names: Sequence[str], subnet: str = DEFAULT_SUBNET) -> Non
     state = site.state_dir.parent / "depot"
     if daemon.status(state) is None:
         listen = f"{gateway}:{DEPOT_PORT}"
-        daemon.start(["--listen", listen, "--state", str(state)], listen, state)
+        served = [word for name, folder in models.items() for word in ("--model", f"{name}={folder}")]
+        daemon.start(["--listen", listen, "--state", str(state), *served], listen, state)
     (site.state_dir / "known_hosts").write_text(site.known_hosts)
     for name, address in wanted:
         print(f"{name}: ssh -i {site.key} -o UserKnownHostsFile={site.state_dir / 'known_hosts'} root@{address}")
@@ -58,8 +87,8 @@ def stop(site: Site) -> None:
     print("no machine, network or shared folder is left")
 
 
-def _create(site: Site, name: str, address: str, environment: Path) -> Machine:
-    return site.create(name, address, memory_mib=MEMORY_MIB, binds_ro=[f"{environment}:{ENGINE}"])
+def _create(site: Site, name: str, address: str, read_only: Sequence[str]) -> Machine:
+    return site.create(name, address, memory_mib=MEMORY_MIB, binds_ro=list(read_only))
 
 
 def _boot(site: Site, machine: Machine) -> None:
@@ -73,11 +102,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m localcloud.hosts", description=__doc__)
     parser.add_argument("command", choices=("start", "stop"))
     parser.add_argument("--machines", type=int, default=2, help="how many (%(default)s)")
+    parser.add_argument("--engine", action="append", default=[], choices=sorted(PROGRAMS), help="engine beside vLLM")
     told = parser.parse_args(argv)
     try:
         site = Site()
         if told.command == "start":
-            start(site, [f"node-{number}" for number in range(told.machines)])
+            start(site, [f"node-{number}" for number in range(told.machines)], engines=told.engine)
         else:
             stop(site)
     except MachinesError as error:

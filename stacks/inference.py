@@ -16,7 +16,7 @@ from components.host import Host, HostArgs
 from components.models import Nearly, Weights, WeightsArgs
 from components.ray import RayCluster
 from components.remote import Answer, GeneratedSecret, Lease, Machine
-from components.serving import Vllm, VllmArgs
+from components.serving import Replica, ServeArgs, find_engine
 from stacks import versions
 from stacks.platforms import hosts as hosts_platform
 from stacks.platforms.alicloud import Cloud
@@ -72,12 +72,17 @@ def deploy(
         ).image_id
         for host in hosts
     ]
-    environment = [_network(host) for host in hosts]
+    kind = find_engine(settings.serving.engine, settings.serving.executor)
+    environment = [
+        kind.environment(h.machine.peer_address, h.nic, count)
+        for h, count in zip(hosts, settings.accelerators, strict=True)
+    ]
     cluster = (
         RayCluster(
             "ray",
             hosts=hosts,
             accelerators=settings.accelerators,
+            resource=kind.ray_resource,
             images=images,
             stack=stack,
             environment=[{**network, **settings.serving.environment} for network in environment],
@@ -85,15 +90,17 @@ def deploy(
             mounts=[*settings.images.mounts, f"{settings.storage.mount_point}:{settings.storage.mount_point}"],
             after=[host.storage for host in hosts],
         )
-        if settings.serving.executor == "ray"
+        if kind.ray_resource
         else None
     )
-    engine = Vllm(
-        "vllm",
+    engine = Replica(
+        kind.name,
+        engine=kind,
         hosts=hosts,
+        accelerators=settings.accelerators,
         images=images,
         stack=stack,
-        args=VllmArgs(
+        args=ServeArgs(
             served_name=settings.model.name,
             tensor_parallel_size=settings.serving.tensor_parallel_size,
             pipeline_parallel_size=settings.serving.pipeline_parallel_size,
@@ -194,17 +201,6 @@ def _host(
             containers=containers,
         ),
     )
-
-
-def _network(host: Host) -> dict[str, pulumi.Input[str]]:
-    """What every engine process must know of its machine: own address, and the interface to the peers."""
-    return {
-        "VLLM_HOST_IP": host.machine.peer_address,
-        "GLOO_SOCKET_IFNAME": host.nic,
-        "NCCL_SOCKET_IFNAME": host.nic,
-        "VLLM_NO_USAGE_STATS": "1",
-        "HF_HUB_OFFLINE": "1",
-    }
 
 
 def _outputs(

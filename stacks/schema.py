@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from pathlib import PurePosixPath
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
+from components.serving import EngineName, ServeArgs, find_engine
+from planner import Refusal
 from stacks import versions
 from stacks.cloud_schema import CloudSettings
 from stacks.model import Model, Name, Port, check_cidrs
@@ -50,7 +52,9 @@ class SshSettings(Model):
 class AcceleratorSettings(Model):
     """What computes."""
 
-    kind: Literal["cpu", "nvidia"] = Field(description="nvidia: GPUs; cpu: no driver, an engine built for processors")
+    kind: Literal["cpu", "nvidia", "ascend"] = Field(
+        description="nvidia: GPUs; ascend: NPUs; cpu: no driver, an engine built for processors"
+    )
     per_machine: int = Field(1, ge=1, le=16, description="accelerators in each machine")
 
 
@@ -93,7 +97,7 @@ class StorageSettings(Model):
 class ServingSettings(Model):
     """The engine and how the model is split."""
 
-    engine: Literal["vllm"] = Field("vllm", description="vllm")
+    engine: EngineName = Field("vllm", description=f"one of {', '.join(get_args(EngineName))}")
     executor: Literal["ray", "mp"] = Field("ray", description="ray, or mp for the engine's own multi-node mode")
     tensor_parallel_size: int = Field(ge=1, description="accelerators that share each layer")
     pipeline_parallel_size: int = Field(1, ge=1, description="stages the layers are cut into")
@@ -209,8 +213,39 @@ class Settings(Model):
         return self
 
     @model_validator(mode="after")
-    def _ray_is_in_the_image(self) -> Self:
-        if self.serving.executor == "ray" and self.images.engine == versions.VLLM_IMAGE:
+    def _engine_runs_so(self) -> Self:
+        serving = self.serving
+        engine = find_engine(serving.engine, serving.executor)
+        args = ServeArgs(self.model.name, serving.tensor_parallel_size, serving.pipeline_parallel_size)
+        try:
+            engine.check(args, self.accelerators)
+        except Refusal as refusal:
+            said = f"{refusal.setting}: {refusal.reason}; {refusal.remedy}"
+            said = re.sub(r"_([a-z])(?=[a-z_]*\b)", lambda m: m[1].upper(), said)
+            raise ValueError(f"serving.{said}") from None
+        if self.accelerator.kind != "cpu" and (self.accelerator.kind == "ascend") != serving.engine.endswith(
+            ("-ascend", "-mindspore")
+        ):
+            raise ValueError(
+                f"serving.engine: {serving.engine} does not run on accelerator.kind {self.accelerator.kind}; vllm-ascend "
+                "and vllm-mindspore are for ascend, the others for nvidia"
+            )
+        taken = {port: use for use, port in engine.ports.items()}
+        if serving.port in taken:
+            raise ValueError(
+                f"serving.port: {serving.port} is {serving.engine}'s own ({taken[serving.port]}); set it to 8100"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _image_fits_the_engine(self) -> Self:
+        given = self.images.engine
+        if self.serving.engine != "vllm" and given == versions.VLLM_IMAGE:
+            raise ValueError(
+                f"images.engine: {given} is vLLM's, and serving.engine is {self.serving.engine}; "
+                f"set images.engine to {versions.ENGINE_IMAGES[self.serving.engine]} (docs/engines.md)"
+            )
+        if self.serving.engine == "vllm" and self.serving.executor == "ray" and given == versions.VLLM_IMAGE:
             raise ValueError(
                 f"serving.executor: the image {versions.VLLM_IMAGE} holds no Ray; set serving.executor to mp, "
                 "which needs none, or images.engine to an image with Ray (docs/images.md)"

@@ -13,3 +13,13 @@ MODELSCOPE: Final = "1.40.2"
 # `executor: ray` needs an image derived from it (docs/images.md).
 VLLM_IMAGE: Final = "vllm/vllm-openai:v0.33.0"
 GATEWAY_IMAGE: Final = "nginx:1.28"
+
+# Other engines. Those marked derived exist only once you have made them (docs/engines.md).
+ENGINE_IMAGES: Final = {
+    "sglang": "lmsysorg/sglang:v0.5.23",
+    "llamacpp": "an image derived from ghcr.io/ggml-org/llama.cpp",
+    "ollama": "an image derived from ollama/ollama:0.17.4",
+    "tensorrt-llm": "nvcr.io/nvidia/tensorrt-llm/release:1.2.1",
+    "vllm-ascend": "quay.io/ascend/vllm-ascend:v0.23.0",
+    "vllm-mindspore": "hub.oepkgs.net/oedeploy/openeuler/aarch64/mindspore:latest",
+}

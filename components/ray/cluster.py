@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +67,7 @@ class RayCluster(pulumi.ComponentResource):
         stack: str,
         environment: Sequence[Mapping[str, pulumi.Input[str]]],
         mounts: Sequence[str],
+        resource: str = "GPU",
         ports: RayPorts | None = None,
         after: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
@@ -80,6 +82,7 @@ class RayCluster(pulumi.ComponentResource):
             stack: the deployment's own name on machines.
             environment: each host's environment: its own address, its own network interface.
             mounts: folders mounted into every container.
+            resource: what Ray calls an accelerator: `GPU` or `NPU`.
             ports: Ray's ports.
             after: what must be done before a container starts.
             opts: Pulumi options.
@@ -103,7 +106,7 @@ class RayCluster(pulumi.ComponentResource):
                 "--disable-usage-stats",
                 *role,
                 pulumi.Output.concat("--node-ip-address=", host.machine.peer_address),
-                f"--num-gpus={count}",
+                f"--num-gpus={count}" if resource == "GPU" else f"--resources={json.dumps({resource: count})}",
                 # Ray starts a Python process a CPU in advance; one for each rank is what is used.
                 f"--num-cpus={count}",
                 f"--object-store-memory={OBJECT_STORE_BYTES}",
@@ -136,6 +139,7 @@ class RayCluster(pulumi.ComponentResource):
                 "ADDRESS": self.address,
                 "NODES": pulumi.Output.all(*(host.machine.peer_address for host in hosts)).apply(" ".join),
                 "ACCELERATORS": str(sum(accelerators)),
+                "RESOURCE": resource,
                 # Another container on any host is another node: count again.
                 "CONTAINERS": pulumi.Output.all(*(node.id for node in nodes)).apply(" ".join),
             },

@@ -1,5 +1,7 @@
-"""Engines: one file each, and the supervisor that lets a replica's ranks live and die together."""
+"""Engines: one file each, one component that runs whichever, and the supervisor that keeps its ranks together."""
 
-from components.serving.vllm import Vllm, VllmArgs
+from components.serving.engine import Engine, ServeArgs
+from components.serving.engines import EngineName, find_engine
+from components.serving.replica import Replica
 
-__all__ = ["Vllm", "VllmArgs"]
+__all__ = ["Engine", "EngineName", "Replica", "ServeArgs", "find_engine"]

@@ -2,6 +2,15 @@
 
 from localcloud.engine.environment import ensure_environment
 from localcloud.engine.images import ensure_images
-from localcloud.engine.model import ensure_model
+from localcloud.engine.llamacpp import ensure_llamacpp
+from localcloud.engine.model import ensure_gguf, ensure_model
+from localcloud.engine.ollama import ensure_ollama
 
-__all__ = ["ensure_environment", "ensure_images", "ensure_model"]
+__all__ = [
+    "ensure_environment",
+    "ensure_gguf",
+    "ensure_images",
+    "ensure_llamacpp",
+    "ensure_model",
+    "ensure_ollama",
+]

@@ -13,8 +13,14 @@ from typing import Any
 
 from localcloud.machines.cache import key_of, made_once
 
-NAMES = ("tandem/vllm-cpu:0.32.0", "tandem/gateway:1.22")
-"""The engine, and nginx of Debian 12: the same frame, for both are in the environment."""
+NAMES = (
+    "tandem/vllm-cpu:0.32.0",
+    "tandem/gateway:1.22",
+    "tandem/llamacpp-cpu:b11434",
+    "tandem/ollama-cpu:0.17.4",
+    "tandem/stand-in:1",
+)
+"""Engines, and nginx of Debian 12: the same frame, for what it holds is mounted from the machine."""
 
 FOLDERS = {
     **dict.fromkeys(("usr", "opt/vllm", "dev", "proc", "sys", "run", "mnt", "home", "srv", "media", "var/run"), 0o755),

@@ -53,14 +53,17 @@ class Deployment:
         subnet: /24 network, unique on this host.
         names: the machines.
         program: the Pulumi project's folder.
+        made: more about the machines, as `hosts.start` takes it.
     """
 
-    def __init__(self, folder: Path, bridge: str, subnet: str, names: list[str], program: Path = ROOT) -> None:
+    def __init__(
+        self, folder: Path, bridge: str, subnet: str, names: list[str], program: Path = ROOT, **made: Any
+    ) -> None:
         self.folder, self.subnet, self.program = folder, subnet, program
         self.site = Site(folder / "machines", bridge, subnet)
         self.config_file = folder / "Pulumi.test.yaml"
         os.environ["TANDEM_STATE"] = str(folder)
-        hosts.start(self.site, names, subnet)
+        hosts.start(self.site, names, subnet, **made)
         self.environment = {**os.environ, **toolchain.environment(), "PULUMI_CONFIG_PASSPHRASE": "test"}
         self.environment.pop("PULUMI_CONFIG_PASSPHRASE_FILE", None)
         (folder / "stacks").mkdir(exist_ok=True)

@@ -4,7 +4,7 @@
 . "$TANDEM_DIR/lib.sh"
 
 ask() {
-  docker exec -i "$CONTAINER" python3 - "$ADDRESS" "$ACCELERATORS" "$NODES" <"$TANDEM_DIR/count.py"
+  docker exec -i "$CONTAINER" python3 - "$ADDRESS" "$ACCELERATORS" "$NODES" "$RESOURCE" <"$TANDEM_DIR/count.py"
 }
 
 for ((second = 0; second < 240; second += 2)); do

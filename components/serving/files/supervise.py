@@ -4,7 +4,10 @@ The engine starts when the group is whole and is ended when the group breaks; wh
 group breaks for everybody. Needs nothing but Python; `--group=ray` needs Ray.
 
     supervise.py --group=peers --rank=N --ranks=M --leader=ADDRESS --port=P --token=FILE -- ENGINE...
-    supervise.py --group=ray --accelerators=N -- ENGINE...
+    supervise.py --group=ray --accelerators=N --resource=GPU -- ENGINE...
+
+--after=HOST:PORT, as often as needed, is what must listen before the engine starts.
+A word of the engine's with `*` in it is a file that is looked for here; one of several parts is named by its first.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import argparse
 import contextlib
 import hmac
 import os
+import re
 import secrets
 import signal
 import socket
@@ -33,6 +37,8 @@ LAST_WORDS = 10.0
 """Seconds our engine has to tell by itself why another rank's ended: often it is the same mistake."""
 GRACE = 15.0
 """Seconds an engine has to end by itself."""
+PART = re.compile(r"-\d{5}-of-\d{5}(?=\.gguf$)")
+"""How llama.cpp numbers the files of a split model."""
 
 
 def say(line: str) -> None:
@@ -250,14 +256,14 @@ class RayCluster:
 
     exited_elsewhere = False
 
-    def __init__(self, accelerators: int) -> None:
-        self.wanted, self.asked, self.enough = accelerators, 0.0, False
+    def __init__(self, accelerators: int, resource: str) -> None:
+        self.wanted, self.resource = accelerators, resource
 
     def _count(self) -> int:
         """Accelerators on living nodes, asked in a process of its own: a lost head must not take us along."""
         program = (
             "import ray; ray.init(address='auto', logging_level='ERROR', log_to_driver=False);"
-            "print(int(sum(n['Resources'].get('GPU', 0) for n in ray.nodes() if n['Alive'])))"
+            f"print(int(sum(n['Resources'].get({self.resource!r}, 0) for n in ray.nodes() if n['Alive'])))"
         )
         try:
             done = subprocess.run(
@@ -313,7 +319,46 @@ def end(engine: subprocess.Popen[bytes]) -> None:
             time.sleep(0.1)
 
 
-def supervise(group: Group, command: list[str]) -> NoReturn:
+def find_file(word: str) -> str:
+    """The one file that a pattern names.
+
+    Raises:
+        SystemExit: none, or several that aren't the parts of one.
+    """
+    folder, pattern = os.path.split(word)
+    found = sorted(str(path) for path in Path(folder).glob(pattern))
+    parts = [name for name in found if PART.search(name)]
+    if found and (len(found) == 1 or (len(parts) == len(found) and len({PART.sub("", n) for n in found}) == 1)):
+        return found[0]
+    why = f"{len(found)} files and not the parts of one" if found else "none"
+    say(f"error: of {pattern} there are {why} in {folder}: name one in serving.arguments, or let model.id hold one")
+    time.sleep(5)  # the container is started again: not a hundred times a second
+    raise SystemExit(1)
+
+
+def listens(place: str) -> bool:
+    """Whether something listens at host:port."""
+    host, _, port = place.rpartition(":")
+    with contextlib.suppress(OSError), socket.create_connection((host, int(port)), timeout=2):
+        return True
+    return False
+
+
+def wait_for(places: list[str], group: Group) -> bool:
+    """Until all places listen; False when the group broke meanwhile."""
+    for place in places:
+        shown = False
+        while not listens(place):
+            if not group.intact():
+                return False
+            if not shown:
+                say(f"waiting for {place}")
+                shown = True
+            time.sleep(0.5)
+    return True
+
+
+def supervise(group: Group, command: list[str], after: list[str]) -> NoReturn:
     """Forever: form, run, end together."""
     current: list[subprocess.Popen[bytes]] = []
 
@@ -328,6 +373,10 @@ def supervise(group: Group, command: list[str]) -> NoReturn:
     attempt, pause = 0, 1.0
     while True:
         group.form()
+        if not wait_for(after, group):
+            say("the group broke before the engine started")
+            group.leave()
+            continue
         attempt += 1
         say(f"the group is whole, starting the engine (attempt {attempt})")
         began = time.monotonic()
@@ -358,11 +407,13 @@ def main() -> NoReturn:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--token", type=Path)
     parser.add_argument("--accelerators", type=int, default=0)
+    parser.add_argument("--resource", default="GPU")
+    parser.add_argument("--after", action="append", default=[])
     parser.add_argument("command", nargs="+")
     told = parser.parse_args()
     group: Group
     if told.group == "ray":
-        group = RayCluster(told.accelerators)
+        group = RayCluster(told.accelerators, told.resource)
     elif told.ranks == 1:
         group = Alone()
     else:
@@ -372,7 +423,7 @@ def main() -> NoReturn:
             if told.rank
             else Leader(told.leader, told.port, told.ranks, token)
         )
-    supervise(group, told.command)
+    supervise(group, [find_file(word) if "*" in word else word for word in told.command], told.after)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,126 @@
+"""What every engine says of itself: pure data, from which `Replica` makes containers.
+
+An engine is told the machines in order, the first with the API, and answers with one process for each machine
+that gets a container of its own. Ranks of one replica live and die together (docs/decisions/0004), whatever the engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import pulumi
+
+GROUP_PORT = 29400
+"""Where the supervisors of a replica meet; no engine here uses it."""
+
+
+@dataclass(frozen=True)
+class ServeArgs:
+    """How a model is served, in the words that all engines share.
+
+    Attributes:
+        served_name: the name clients ask for.
+        tensor_parallel_size: accelerators that share each layer.
+        pipeline_parallel_size: stages the layers are cut into.
+        max_model_len: tokens of prompt and answer; None is the model's own.
+        port: the API's port; it listens on loopback of the first machine only.
+        arguments: more arguments of the engine's own, last, so that the user's win.
+        environment: more environment.
+        ready_timeout: seconds to the first completion.
+    """
+
+    served_name: str
+    tensor_parallel_size: int
+    pipeline_parallel_size: int
+    max_model_len: int | None = None
+    port: int = 8100
+    arguments: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    ready_timeout: int = 3600
+
+
+@dataclass(frozen=True)
+class Node:
+    """A machine as an engine sees it.
+
+    Attributes:
+        address: where the other machines reach it.
+        nic: the interface that has this address.
+        accelerators: how many it brings.
+    """
+
+    address: str
+    nic: str
+    accelerators: int
+
+
+@dataclass(frozen=True)
+class Process:
+    """One engine process: what the supervisor starts in a machine's container.
+
+    Attributes:
+        argv: the program and its words. A word with `*` names a file that is looked for on the machine.
+        after: `host:port` that must listen before it starts.
+    """
+
+    argv: Sequence[str]
+    after: Sequence[str] = ()
+
+
+class Engine(Protocol):
+    """One way to serve a model over machines.
+
+    Attributes:
+        name: as settings and containers call it.
+        ray_resource: what Ray calls its accelerators when Ray places the ranks, `GPU` or `NPU`; None without Ray.
+        ports: its own ports between machines, by what they are for, beside the API's.
+        files: programs of ours it needs in its containers: path inside to text.
+        cache: folder inside its containers that outlives them, so that a restart is quicker; None for none.
+    """
+
+    @property
+    def name(self) -> str:
+        """As settings and containers call it."""
+
+    @property
+    def ray_resource(self) -> str | None:
+        """What Ray counts, or None."""
+
+    @property
+    def ports(self) -> Mapping[str, int]:
+        """Ports between the machines."""
+
+    @property
+    def files(self) -> Mapping[str, str]:
+        """Programs of ours in its containers."""
+
+    @property
+    def cache(self) -> str | None:
+        """A folder that outlives containers."""
+
+    def check(self, args: ServeArgs, accelerators: Sequence[int]) -> None:
+        """The engine can run so.
+
+        Args:
+            args: how it serves.
+            accelerators: of each machine.
+
+        Raises:
+            planner.Refusal: it can't; with the setting, the reason and what would work.
+        """
+
+    def environment(
+        self, address: pulumi.Input[str], nic: pulumi.Input[str], accelerators: int
+    ) -> dict[str, pulumi.Input[str]]:
+        """What every process of the engine must know of its machine."""
+
+    def processes(self, args: ServeArgs, model: str, nodes: Sequence[Node]) -> list[Process]:
+        """The processes of the first machines, in order: all of them, or the first alone where others place the rest.
+
+        Args:
+            args: how it serves.
+            model: folder of the weights, the same on every machine.
+            nodes: the machines.
+        """

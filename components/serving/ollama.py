@@ -1,0 +1,52 @@
+"""Ollama on one machine, layers offloaded as far as memory goes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pulumi
+
+from components.serving.engine import Node, Process, ServeArgs
+from components.serving.topology import check_layers
+
+FILES = Path(__file__).parent / "files"
+SCRIPT = "/tandem/ollama.sh"
+CACHE = "/var/cache/tandem"
+
+
+@dataclass(frozen=True)
+class Ollama:
+    """`ollama serve` with the folder's GGUF file as its model (read and run in 0.17.4).
+
+    Ollama has no arguments: `num_gpu=20` and the like among the user's arguments become `PARAMETER` lines of the model.
+    """
+
+    name: str = "ollama"
+    ray_resource: str | None = None
+    ports: Mapping[str, int] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=lambda: {SCRIPT: (FILES / "ollama.sh").read_text()})
+    cache: str | None = CACHE
+
+    def check(self, args: ServeArgs, accelerators: Sequence[int]) -> None:
+        """See `Engine`; one machine."""
+        check_layers(args, accelerators, machines=1)
+
+    def environment(
+        self, address: pulumi.Input[str], nic: pulumi.Input[str], accelerators: int
+    ) -> dict[str, pulumi.Input[str]]:
+        """See `Engine`. The model stays loaded, and a load may take as long as a large one needs."""
+        return {
+            "OLLAMA_MODELS": CACHE,
+            "OLLAMA_KEEP_ALIVE": "-1",
+            "OLLAMA_LOAD_TIMEOUT": "2h",
+            "OLLAMA_NOPRUNE": "1",
+        }
+
+    def processes(self, args: ServeArgs, model: str, nodes: Sequence[Node]) -> list[Process]:
+        """See `Engine`."""
+        context = [] if args.max_model_len is None else [f"num_ctx={args.max_model_len}"]
+        return [
+            Process(["bash", SCRIPT, args.served_name, str(args.port), f"{model}/*.gguf", *context, *args.arguments])
+        ]

@@ -1,0 +1,137 @@
+"""A model served by one engine over all hosts, ready when it has completed a chat."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import pulumi
+
+from components.containers import ContainerArgs, run_container
+from components.host import Host
+from components.ray import RayCluster
+from components.ray.cluster import TOKEN_FILE
+from components.remote import GeneratedSecret, RemoteStep
+from components.serving.engine import GROUP_PORT, Engine, Node, ServeArgs
+
+FILES = Path(__file__).parent / "files"
+SUPERVISOR = "/tandem/supervise.py"
+GROUP_TOKEN_FILE = "/tandem/group-token"  # noqa: S105  # a path, not a token
+
+
+class Replica(pulumi.ComponentResource):
+    """The engine's ranks, and the proof that they answer.
+
+    Attributes:
+        ready: what the first completion reported; known when the engine has completed a chat.
+        version: changes whenever a container of the engine has changed.
+        port: the API's port on loopback of the first host.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        engine: Engine,
+        hosts: Sequence[Host],
+        accelerators: Sequence[int],
+        images: Sequence[pulumi.Input[str]],
+        stack: str,
+        args: ServeArgs,
+        model: pulumi.Input[str],
+        environment: Sequence[Mapping[str, pulumi.Input[str]]],
+        mounts: Sequence[str],
+        cluster: RayCluster | None = None,
+        after: Sequence[pulumi.Resource] = (),
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declares the engine.
+
+        Args:
+            name: Pulumi name; containers carry it.
+            engine: which, and how it runs over machines.
+            hosts: the first one serves the API.
+            accelerators: how many each host brings.
+            images: the engine image's id on each host.
+            stack: the deployment's own name on machines.
+            args: how it serves.
+            model: folder of the verified weights, the same on every host.
+            environment: each host's environment.
+            mounts: folders mounted into every container, the storage among them.
+            cluster: the Ray cluster, for an engine whose ranks Ray places.
+            after: what must be done before a container starts.
+            opts: Pulumi options.
+        """
+        super().__init__("tandem:serving:Replica", name, None, opts)
+        head = hosts[0]
+        child = pulumi.ResourceOptions(parent=self, depends_on=[*after, *([cluster.counted] if cluster else [])])
+        supervisor = (FILES / "supervise.py").read_text()
+        members = [head] if cluster else hosts
+        if cluster:
+            ranks = args.tensor_parallel_size * args.pipeline_parallel_size
+            group = ["--group=ray", f"--accelerators={ranks}", f"--resource={engine.ray_resource}"]
+            secret_files = {TOKEN_FILE: cluster.token}
+        else:
+            token = GeneratedSecret(f"{name}-group", opts=pulumi.ResourceOptions(parent=self)).value
+            group = ["--group=peers", f"--ranks={len(hosts)}", f"--port={GROUP_PORT}", f"--token={GROUP_TOKEN_FILE}"]
+            secret_files = {GROUP_TOKEN_FILE: token}
+        addresses = [pulumi.Output.from_input(host.machine.peer_address) for host in hosts]
+        known = pulumi.Output.all(model, *addresses, *(host.nic for host in hosts))
+        own_mounts = [f"/var/lib/tandem/{stack}/cache:{engine.cache}"] if engine.cache else []
+        containers = []
+        for rank, host in enumerate(members):
+            containers.append(
+                run_container(
+                    f"{host.machine.name}-{name}",
+                    host=host,
+                    stack=stack,
+                    args=ContainerArgs(
+                        image=images[rank],
+                        entrypoint=["python3"],
+                        command=known.apply(partial(_supervised, engine, args, (group, rank), tuple(accelerators))),
+                        environment={
+                            **({**cluster.environment(), "RAY_ADDRESS": cluster.address} if cluster else {}),
+                            **environment[rank],
+                            **args.environment,
+                        },
+                        files={SUPERVISOR: supervisor, **engine.files, **secret_files},
+                        mounts=[*mounts, *own_mounts, *(cluster.mounts if cluster else ())],
+                        sees_processes=cluster is not None,
+                    ),
+                    opts=child,
+                )
+            )
+        self.version = pulumi.Output.all(*(c.id for c in containers)).apply(lambda ids: "-".join(i[:12] for i in ids))
+        ready = RemoteStep(
+            f"{head.machine.name}-{name}-ready",
+            machine=head.machine,
+            stack=stack,
+            script=FILES / "ready.sh",
+            environment={
+                "CONTAINER": containers[0].name,
+                "CONTAINERS": self.version,
+                "PORT": str(args.port),
+                "MODEL": args.served_name,
+                "READY_SECONDS": str(args.ready_timeout),
+            },
+            long=True,
+            timeout=args.ready_timeout + 60,
+            after=containers,
+            parent=self,
+        )
+        self.ready = ready.result
+        self.port = args.port
+        self.register_outputs({"version": self.version})
+
+
+def _supervised(
+    engine: Engine, args: ServeArgs, place: tuple[list[str], int], accelerators: tuple[int, ...], known: Sequence[str]
+) -> list[str]:
+    """The supervisor's words and the engine's, once addresses and interfaces are known."""
+    (group, rank), model, rest = place, known[0], known[1:]
+    machines = len(accelerators)
+    nodes = [Node(*told) for told in zip(rest[:machines], rest[machines:], accelerators, strict=True)]
+    process = engine.processes(args, model, nodes)[rank]
+    own = [] if engine.ray_resource else [f"--rank={rank}", f"--leader={nodes[0].address}"]
+    return [SUPERVISOR, *group, *own, *(f"--after={awaited}" for awaited in process.after), "--", *process.argv]

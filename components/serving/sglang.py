@@ -1,0 +1,62 @@
+"""SGLang over machines, by its own rendezvous."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pulumi
+
+from components.serving.engine import Node, Process, ServeArgs
+from components.serving.topology import check_ranks
+
+MASTER_PORT = 29501
+
+
+@dataclass(frozen=True)
+class Sglang:
+    """`python3 -m sglang.launch_server`, 0.4 and newer (read in 0.5.23, where `sglang serve` does the same)."""
+
+    name: str = "sglang"
+    ray_resource: str | None = None
+    ports: Mapping[str, int] = field(default_factory=lambda: {"rendezvous": MASTER_PORT})
+    files: Mapping[str, str] = field(default_factory=dict)
+    cache: str | None = None
+
+    def check(self, args: ServeArgs, accelerators: Sequence[int]) -> None:
+        """See `Engine`; SGLang asks for (tp * pp) % nnodes == 0."""
+        check_ranks(args, accelerators, equal=True)
+
+    def environment(
+        self, address: pulumi.Input[str], nic: pulumi.Input[str], accelerators: int
+    ) -> dict[str, pulumi.Input[str]]:
+        """See `Engine`. SGLANG_HOST_IP is the machine's own address (srt/utils/network.py get_local_ip_auto)."""
+        return {
+            "SGLANG_HOST_IP": address,
+            "GLOO_SOCKET_IFNAME": nic,
+            "NCCL_SOCKET_IFNAME": nic,
+            "HF_HUB_OFFLINE": "1",
+        }
+
+    def processes(self, args: ServeArgs, model: str, nodes: Sequence[Node]) -> list[Process]:
+        """See `Engine`."""
+        words = [
+            *("python3", "-m", "sglang.launch_server"),
+            f"--model-path={model}",
+            f"--served-model-name={args.served_name}",
+            f"--tensor-parallel-size={args.tensor_parallel_size}",
+            f"--pipeline-parallel-size={args.pipeline_parallel_size}",
+            "--host=127.0.0.1",
+            f"--port={args.port}",
+        ]
+        if args.max_model_len is not None:
+            words.append(f"--context-length={args.max_model_len}")
+        found = []
+        for rank in range(len(nodes)):
+            place = [
+                f"--nnodes={len(nodes)}",
+                f"--node-rank={rank}",
+                f"--dist-init-addr={nodes[0].address}:{MASTER_PORT}",
+            ]
+            found.append(Process([*words, *(place if len(nodes) > 1 else []), *args.arguments]))
+        return found

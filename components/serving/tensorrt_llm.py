@@ -1,0 +1,75 @@
+"""TensorRT-LLM over machines: one MPI rank a GPU, started by `mpirun` on the first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pulumi
+
+from components.serving.engine import Node, Process, ServeArgs
+from components.serving.topology import check_ranks
+
+FILES = Path(__file__).parent / "files"
+AGENT = "/tandem/mpi_agent.py"
+AGENT_PORT = 29500
+
+
+@dataclass(frozen=True)
+class TensorRtLlm:
+    """`trtllm-serve` with the PyTorch backend under Open MPI (flags as documented for 1.2).
+
+    MPI starts its daemons through an agent of ours instead of SSH: the other machines' containers listen for
+    the first one's, which proves that it knows the group's token (files/mpi_agent.py). Ranks have the environment of
+    the container they run in, so each machine's own interface is named there.
+    """
+
+    name: str = "tensorrt-llm"
+    ray_resource: str | None = None
+    ports: Mapping[str, int] = field(default_factory=lambda: {"mpi launch": AGENT_PORT})
+    files: Mapping[str, str] = field(default_factory=lambda: {AGENT: (FILES / "mpi_agent.py").read_text()})
+    cache: str | None = None
+
+    def check(self, args: ServeArgs, accelerators: Sequence[int]) -> None:
+        """See `Engine`."""
+        check_ranks(args, accelerators, equal=True)
+
+    def environment(
+        self, address: pulumi.Input[str], nic: pulumi.Input[str], accelerators: int
+    ) -> dict[str, pulumi.Input[str]]:
+        """See `Engine`. Open MPI is told the interface, or it tries Docker's bridge too."""
+        return {
+            "NCCL_SOCKET_IFNAME": nic,
+            "GLOO_SOCKET_IFNAME": nic,
+            "OMPI_MCA_btl_tcp_if_include": nic,
+            "OMPI_MCA_oob_tcp_if_include": nic,
+            "HF_HUB_OFFLINE": "1",
+        }
+
+    def processes(self, args: ServeArgs, model: str, nodes: Sequence[Node]) -> list[Process]:
+        """See `Engine`."""
+        words = [
+            *("trtllm-serve", model),
+            *("--backend", "pytorch"),
+            *("--tp_size", str(args.tensor_parallel_size), "--pp_size", str(args.pipeline_parallel_size)),
+            *("--host", "127.0.0.1", "--port", str(args.port)),
+        ]
+        if args.max_model_len is not None:
+            words += ["--max_seq_len", str(args.max_model_len)]
+        words += args.arguments
+        if len(nodes) == 1:
+            return [Process(words)]
+        ranks = args.tensor_parallel_size * args.pipeline_parallel_size // len(nodes)
+        launch = [
+            *("mpirun", "--allow-run-as-root", "--leave-session-attached"),
+            *("--mca", "plm_rsh_agent", f"python3 {AGENT} run", "--mca", "plm_rsh_no_tree_spawn", "1"),
+            *("-np", str(ranks * len(nodes)), "--map-by", f"ppr:{ranks}:node"),
+            *("-H", ",".join(f"{node.address}:{ranks}" for node in nodes)),
+            "trtllm-llmapi-launch",
+        ]
+        agents = [
+            Process(["python3", AGENT, "serve", f"--address={node.address}", f"--port={AGENT_PORT}"])
+            for node in nodes[1:]
+        ]
+        return [Process([*launch, *words], after=[f"{n.address}:{AGENT_PORT}" for n in nodes[1:]]), *agents]

@@ -1,0 +1,62 @@
+"""The planner's rules, asked about the machines that an engine is given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from components.serving.engine import ServeArgs
+from planner.parallelism import check_nodes, check_rpc_devices, check_world_size
+from planner.refusal import Change, Refusal
+
+
+def check_ranks(args: ServeArgs, accelerators: Sequence[int], *, equal: bool) -> None:
+    """One rank an accelerator.
+
+    Args:
+        args: the split.
+        accelerators: of each machine.
+        equal: the launcher starts as many ranks on each machine.
+
+    Raises:
+        Refusal: the split needs more accelerators than there are, or can't be shared out equally.
+    """
+    tensor, pipeline = args.tensor_parallel_size, args.pipeline_parallel_size
+    check_world_size(tensor, pipeline, sum(accelerators))
+    if not equal:
+        return
+    check_nodes(tensor, pipeline, len(accelerators))
+    ranks = tensor * pipeline // len(accelerators)
+    if min(accelerators) < ranks:
+        raise Refusal(
+            "ranks_not_equal_on_nodes", "machines",
+            f"each machine runs {ranks} ranks, and one has {min(accelerators)} accelerators",
+            "use machines with as many accelerators each, or executor ray",
+        )  # fmt: skip
+
+
+def check_layers(args: ServeArgs, accelerators: Sequence[int], *, machines: int | None = None) -> None:
+    """Whole layers on each device, as llama.cpp and Ollama share them.
+
+    Args:
+        args: the split; its stages are the devices.
+        accelerators: of each machine.
+        machines: how many the engine can use at most; None for any number.
+
+    Raises:
+        Refusal: tensor parallelism is asked for, there are too many machines, or too many devices.
+    """
+    if machines is not None and len(accelerators) > machines:
+        raise Refusal(
+            "one_machine_only", "engine", f"ollama uses one machine, and {len(accelerators)} are given",
+            "give one machine, or use engine llamacpp", (Change("engine", "llamacpp"),),
+        )  # fmt: skip
+    devices = sum(accelerators)
+    if args.tensor_parallel_size > 1:
+        raise Refusal(
+            "no_tensor_parallelism", "tensor_parallel_size",
+            f"is {args.tensor_parallel_size}, and this engine puts whole layers on each device",
+            f"set tensor_parallel_size 1 and pipeline_parallel_size {devices}",
+            (Change("tensor_parallel_size", 1), Change("pipeline_parallel_size", devices)),
+        )  # fmt: skip
+    check_world_size(1, args.pipeline_parallel_size, devices)
+    check_rpc_devices(devices)

@@ -1,0 +1,84 @@
+"""llama.cpp over two real machines: real `llama-server`, real RPC server, real weights, no GPU."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.e2e.deployment import Deployment, chat
+from tests.scripts.test_supervise import until
+
+pytestmark = [pytest.mark.root, pytest.mark.engine]
+
+MODEL = "tiny-qwen2"
+GREEDY = " assum 2 liyalty purpose�OWNER softwareCTyaltyruSEQUENTIAL"
+"""What vLLM says to the same question with the same weights, on one machine (test_hosts.py asks it each time)."""
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("llamacpp")
+    made = Deployment(folder, "tandeml", "10.83.0.0/24", ["node-0", "node-1"], engines=["llamacpp"])
+    yield made
+    made.close()
+
+
+def up(deployment, **serving):
+    """Llama.cpp's own settings beside the machines'; three of five layers on the other machine."""
+    registry = deployment.config["images"]["engine"].partition("/")[0]
+    mounts = ["/opt/tandem/engine/usr:/usr:ro", "/opt/tandem/llamacpp:/usr/local/bin:ro"]
+    deployment.config["serving"] = {
+        "engine": "llamacpp",
+        "tensorParallelSize": 1,
+        "pipelineParallelSize": 2,
+        "maxModelLen": 512,
+        "arguments": ["--gpu-layers", "3", "--threads", "1"],
+    }
+    return deployment.up(
+        model={"id": "tandem/tiny-qwen2-gguf", "servedName": MODEL},
+        images={"engine": f"{registry}/tandem/llamacpp-cpu:b11434", "mounts": mounts},
+        serving=serving,
+    )
+
+
+def answer(deployment):
+    out = deployment.outputs()
+    return chat(out["apiUrl"], out["apiKey"], MODEL)
+
+
+def test_a_url_appears_when_a_completion_came_back_through_both_machines(deployment):
+    run = up(deployment).good()
+    assert answer(deployment).said == GREEDY
+    log = deployment.ssh("node-1", "docker logs tandem-test-node-1-llamacpp 2>&1")
+    assert "Accepted client connection" in log
+    assert run.text.index("node-0-llamacpp-ready-done created") < run.text.index("answer-asked created")
+
+
+def test_rpc_listens_on_the_private_address_only(deployment):
+    listening = deployment.ssh("node-1", "ss -Hltn 'sport = :50052'")
+    assert listening.split()[2] == f"{deployment.machine('node-1').record.address}:50052"
+
+
+def test_an_rpc_server_that_dies_comes_back_with_its_group(deployment):
+    deployment.ssh("node-1", "docker exec tandem-test-node-1-llamacpp pkill -9 ggml-rpc-server")
+    until(
+        lambda: "rank 1: engine exited" in deployment.ssh("node-0", "docker logs tandem-test-node-0-llamacpp 2>&1"), 60
+    )
+    until(lambda: answer(deployment).code == 200, 120)
+    assert answer(deployment).said == GREEDY
+
+
+def test_an_up_without_changes_runs_nothing(deployment):
+    assert up(deployment).good().changed() == set()
+
+
+def test_a_wrong_argument_is_named(deployment):
+    run = up(deployment, arguments=["--no-such-argument"]).bad()
+    assert re.search(r"the engine ended before its first completion: .*--no-such-argument", run.text)
+
+
+def test_destroy_leaves_nothing(deployment):
+    deployment.destroy().good()
+    for name in ("node-0", "node-1"):
+        assert not deployment.ssh(name, "docker ps -aq; ls /var/lib/tandem /mnt/tandem 2>/dev/null; true").strip()
