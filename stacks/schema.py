@@ -227,8 +227,8 @@ class Settings(Model):
             ("-ascend", "-mindspore")
         ):
             raise ValueError(
-                f"serving.engine: {serving.engine} does not run on accelerator.kind {self.accelerator.kind}; vllm-ascend "
-                "and vllm-mindspore are for ascend, the others for nvidia"
+                f"serving.engine: {serving.engine} does not run on accelerator.kind {self.accelerator.kind}; "
+                "vllm-ascend and vllm-mindspore are for ascend, the others for nvidia"
             )
         taken = {port: use for use, port in engine.ports.items()}
         if serving.port in taken:

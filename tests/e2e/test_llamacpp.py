@@ -57,7 +57,7 @@ def test_a_url_appears_when_a_completion_came_back_through_both_machines(deploym
 
 def test_rpc_listens_on_the_private_address_only(deployment):
     listening = deployment.ssh("node-1", "ss -Hltn 'sport = :50052'")
-    assert listening.split()[2] == f"{deployment.machine('node-1').record.address}:50052"
+    assert listening.split()[3] == f"{deployment.machine('node-1').record.address}:50052"
 
 
 def test_an_rpc_server_that_dies_comes_back_with_its_group(deployment):
