@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import Any
 
 from planner.arguments import pairs
 from planner.config import load_config, parse_model
 from planner.device import device_of_memory
 from planner.engine import resolve_arguments, vllm_version
 from planner.memory import GIB, Memory, memory
+from planner.refusal import Refusal
 from planner.rules import check_device, check_split
 from planner.served import as_served
 from planner.split import Split
@@ -41,7 +43,8 @@ def run(options: Namespace) -> str:
         Refusal: what was asked can't work.
     """
     given = pairs(options.set)
-    model = as_served(parse_model(load_config(options.config)), given)
+    config = load_config(options.config) | _overrides(given.pop("hf_overrides", "{}"))
+    model = as_served(parse_model(config), given)
     device = device_of_memory(options.gpu_memory_mib, options.compute_capability)
     version = vllm_version(options.engine_version)
     arguments = resolve_arguments(model, device, version, given, options.usage)
@@ -50,6 +53,17 @@ def run(options: Namespace) -> str:
     check_split(model, split, version)
     result = memory(model, split, device, version, arguments, multicast=options.nvlink_multicast)
     return json.dumps(result.as_dict(), indent=2) if options.json else _table(result)
+
+
+def _overrides(text: str) -> dict[str, Any]:
+    """The config's values that `hf_overrides` puts in the place of others."""
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError):
+        values = None
+    if not isinstance(values, dict):
+        raise Refusal("bad_argument", "hf_overrides", f"is {text[:40]!r}", """such as {"num_hidden_layers": 8}""")
+    return values
 
 
 def _table(result: Memory) -> str:

@@ -79,14 +79,24 @@ class EngineArguments:
 
 
 NEUTRAL = frozenset((
-    "seed", "trust_remote_code", "served_model_name", "load_format", "host", "port", "api_key", "tokenizer",
-    "tokenizer_mode", "revision", "download_dir", "distributed_executor_backend", "disable_log_requests",
-    "skip_tokenizer_init", "uvicorn_log_level", "reasoning_parser", "tool_call_parser", "enable_auto_tool_choice",
-    "chat_template", "generation_config", "swap_space", "safetensors_load_strategy", "disable_custom_all_reduce",
-    "scheduling_policy", "limit_mm_per_prompt", "model", "enable_log_requests", "disable_log_stats", "max_logprobs",
-    "tensor_parallel_size", "pipeline_parallel_size", "nnodes", "node_rank", "master_addr", "master_port",
-    "headless", "attention_backend",
-    "disable_cascade_attn", "data_parallel_size",
+    "additional_config", "aggregate_engine_logging", "allowed_local_media_path", "api_key", "attention_backend",
+    "calculate_kv_scales", "chat_template", "code_revision", "collect_detailed_traces", "config_format", "convert",
+    "cpu_distributed_timeout_seconds", "cudagraph_metrics", "data_parallel_size", "disable_cascade_attn",
+    "disable_chunked_mm_input", "disable_custom_all_reduce", "disable_log_requests", "disable_log_stats",
+    "distributed_executor_backend", "distributed_timeout_seconds", "download_dir", "enable_auto_tool_choice",
+    "enable_log_requests", "enable_mfu_metrics", "fail_on_environ_validation", "generation_config", "headless",
+    "hf_config_path", "hf_token", "host", "ignore_patterns", "jit_monitor_verbose", "kv_cache_metrics",
+    "limit_mm_per_prompt", "load_format", "logprobs_mode", "long_prefill_token_threshold", "master_addr",
+    "master_port", "max_logprobs", "max_long_partial_prefills", "max_num_partial_prefills",
+    "max_parallel_loading_workers", "model", "model_loader_extra_config", "nnodes", "node_rank", "numa_bind",
+    "numa_bind_cpus", "numa_bind_nodes", "otlp_traces_endpoint", "override_generation_config",
+    "pipeline_parallel_size", "port", "prefill_schedule_interval", "prefix_caching_hash_algo", "profiler_config",
+    "pt_load_map_location", "ray_workers_use_nsight", "reasoning_parser", "reasoning_parser_plugin", "revision",
+    "runner", "safetensors_load_strategy", "safetensors_prefetch_block_size", "safetensors_prefetch_num_threads",
+    "scheduler_cls", "scheduler_reserve_full_isl", "scheduling_policy", "seed", "served_model_name",
+    "shutdown_timeout", "skip_tokenizer_init", "stream_interval", "structured_outputs_config", "swap_space",
+    "tensor_parallel_size", "tokenizer", "tokenizer_mode", "tokenizer_revision", "tokens_only", "tool_call_parser",
+    "trust_remote_code", "use_tqdm_on_load", "uvicorn_log_level", "watermark",
 ))  # fmt: skip
 """Arguments that change no memory that the planner counts, or that have an option of their own."""
 
