@@ -4,6 +4,7 @@ from planner.catalog import find_model
 from planner.cluster import Cluster, owned, processors, rented
 from planner.plan import Plan, PlanRequest, plan, plans
 from planner.refusal import Change, Refusal
+from planner.timeline import Start
 
 __all__ = [
     "Change",
@@ -11,6 +12,7 @@ __all__ = [
     "Plan",
     "PlanRequest",
     "Refusal",
+    "Start",
     "find_model",
     "owned",
     "plan",

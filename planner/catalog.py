@@ -25,12 +25,14 @@ class ModelEntry:
         model: its shapes.
         download_bytes: of the weights, exact where the files or their index are there; None when unknown.
         variants: other quantizations of the same model, by name.
+        hub_id: owner/name on the hubs, where the catalog has it.
     """
 
     name: str
     model: Model
     download_bytes: int | None
     variants: tuple[str, ...] = ()
+    hub_id: str | None = None
 
 
 @cache
@@ -69,7 +71,9 @@ def catalog_model(name: str) -> ModelEntry:
     for short, entry in _entries().items():
         if wanted in (short, entry["id"].lower(), entry["id"].rsplit("/", 1)[-1].lower()):
             model = parse_model(model_config(short))
-            return ModelEntry(short, model, int(entry["weights_gb"] * 1e9), tuple(entry.get("variants", ())))
+            return ModelEntry(
+                short, model, int(entry["weights_gb"] * 1e9), tuple(entry.get("variants", ())), entry["id"]
+            )
     near = difflib.get_close_matches(wanted, _entries(), n=1, cutoff=0.5)
     remedy = f"did you mean {near[0]}? Or give" if near else "give"
     raise Refusal("unknown_model", "model", f"{name[:60]!r} isn't in the catalog", f"{remedy} its config.json's path")

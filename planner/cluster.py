@@ -51,39 +51,46 @@ class Cluster:
 
 
 @cache
-def _machines() -> dict[str, dict[str, Any]]:
-    loaded: dict[str, dict[str, Any]] = yaml.safe_load((Path(__file__).with_name("data") / "machines.yaml").read_text())
+def _types(kind: str) -> dict[str, dict[str, Any]]:
+    """Instance types of a catalog: machines have GPUs, processors have none."""
+    file = Path(__file__).with_name("data") / f"{kind}.yaml"
+    loaded: dict[str, dict[str, Any]] = yaml.safe_load(file.read_text())
     return loaded
 
 
 def instance_types() -> tuple[str, ...]:
-    """Every instance type of the catalog."""
-    return tuple(_machines())
+    """Every instance type of the catalog that has GPUs."""
+    return tuple(_types("machines"))
 
 
-def rented(instance_type: str, machines: int = 1, cny_hour: float | None = None) -> Cluster:
+def rented(instance_type: str, machines: int = 1, cny_hour: float | None = None, ranks: int = 1) -> Cluster:
     """Alibaba Cloud machines of one type.
 
     Args:
         instance_type: such as ecs.gn8is-2x.8xlarge.
         machines: how many.
         cny_hour: a price that was asked for live, instead of the table's.
+        ranks: of the engine on a machine without GPUs, which share its memory.
 
     Raises:
-        Refusal: `unknown_instance_type`, `no_machines`.
+        Refusal: `unknown_instance_type`, `no_machines`, `no_accelerators`.
     """
-    entry = _machines().get(instance_type)
+    gpus = _types("machines").get(instance_type)
+    entry = gpus or _types("processors").get(instance_type)
     if entry is None:
         raise Refusal(
             "unknown_instance_type", "instanceType", f"{instance_type[:60]!r} isn't in the catalog",
-            f"one of {', '.join(_machines())}",
+            f"one of {', '.join((*_types('machines'), *_types('processors')))}",
         )  # fmt: skip
     _check_machines(machines)
-    priced = "asked live" if cny_hour is not None else "table of 2026-11-22, unverified"
-    return Cluster(
-        instance_type, device(entry["gpu"]), entry["gpus"], machines, entry["network_gbits"] / 8 * 1e9,
-        entry["cny_hour"] if cny_hour is None else cny_hour, priced,
-    )  # fmt: skip
+    network = entry["network_gbits"] / 8 * 1e9
+    if gpus:
+        found = Cluster(instance_type, device(gpus["gpu"]), gpus["gpus"], machines, network)
+    else:
+        found = replace(processors(entry["memory_gib"] * 1024, ranks, machines, network), name=instance_type)
+    if cny_hour is not None:
+        return replace(found, cny_hour=cny_hour, priced="asked live")
+    return replace(found, cny_hour=entry["cny_hour"], priced="table of 2026-11-22, unverified")
 
 
 def owned(gpu: str, per_machine: int, machines: int, network: float = 1.25e9) -> Cluster:

@@ -12,6 +12,7 @@ from planner.catalog import find_model
 from planner.cluster import Cluster, instance_types, owned, rented
 from planner.plan import Engine, Plan, PlanRequest, plan, plans
 from planner.refusal import Refusal
+from planner.timeline import Start
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -69,8 +70,10 @@ def request_of(options: Namespace) -> PlanRequest:
         model=find_model(options.model), clusters=_clusters(options), engine=options.engine,
         engine_version=options.engine_version, arguments=arguments, concurrency=options.concurrency,
         tensor_parallel_size=options.tensor_parallel_size, pipeline_parallel_size=options.pipeline_parallel_size,
-        storage_class=options.storage_class, download_bytes_per_second=rate * 1e6 if rate else None,
-        machines_ready=options.gpu is not None,
+        start=Start(
+            storage_class=options.storage_class, download_bytes_per_second=rate * 1e6 if rate else None,
+            machines_ready=options.gpu is not None,
+        ),
     )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from planner.rules import check_device, check_split
 from planner.served import as_served
 from planner.split import Split
 from planner.throughput import Throughput, throughput
-from planner.timeline import Timeline, timeline
+from planner.timeline import Start, Timeline, timeline
 
 PROCESSOR_CACHE = 4 * 2**30
 """Bytes of KV cache of vLLM's CPU build unless VLLM_CPU_KVCACHE_SPACE or kv_cache_memory_bytes says otherwise."""
@@ -38,10 +38,7 @@ class PlanRequest:
         concurrency: requests of the full context that must fit at once.
         tensor_parallel_size: given, or None to choose.
         pipeline_parallel_size: given, or None to choose.
-        storage_class: NAS class.
-        download_bytes_per_second: of the model's source.
-        weights_ready: the weights are on the storage already.
-        machines_ready: the machines exist and are prepared.
+        start: what there is when `pulumi up` begins, and how fast things go.
     """
 
     model: ModelEntry
@@ -52,10 +49,7 @@ class PlanRequest:
     concurrency: float = 1.0
     tensor_parallel_size: int | None = None
     pipeline_parallel_size: int | None = None
-    storage_class: str = "performance"
-    download_bytes_per_second: float | None = None
-    weights_ready: bool = False
-    machines_ready: bool = False
+    start: Start = field(default_factory=Start)
 
 
 @dataclass(frozen=True)
@@ -157,12 +151,8 @@ def attempt(request: PlanRequest, cluster: Cluster, split: Split) -> Plan:
             as_served(entry.model, request.arguments), split, cluster, counted, arguments, context=context
         )
     weights = entry.download_bytes or sum(r.weights for r in counted.ranks) * split.tensor if counted else None
-    schedule = timeline(
-        cluster, float(weights or entry.download_bytes or 0), storage_class=request.storage_class,
-        download_bytes_per_second=request.download_bytes_per_second,
-        eager=arguments is None or arguments.enforce_eager, weights_ready=request.weights_ready,
-        machines_ready=request.machines_ready,
-    )  # fmt: skip
+    eager = arguments is None or arguments.enforce_eager
+    schedule = timeline(cluster, float(weights or entry.download_bytes or 0), request.start, eager=eager)
     return Plan(request, cluster, split, arguments, counted, layers, schedule, speed, tuple(notes))
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from planner.device import PROCESSOR
 from planner.memory import GIB, RankMemory
 from planner.plan import Plan
-from planner.timeline import Timeline
 
 BAR = 40
 """Characters of a memory bar."""
@@ -13,7 +13,10 @@ BAR = 40
 def render(plan: Plan) -> str:
     """The whole plan, ready to print."""
     request, cluster = plan.request, plan.cluster
-    price = f"CNY {plan.price:.0f} an hour ({cluster.priced})" if plan.price else "own machines, no price"
+    price = f"CNY {_money(plan.price)} an hour ({cluster.priced})" if plan.price else "own machines, no price"
+    machines = "machines" if cluster.device.name == PROCESSOR else "GPUs"
+    paid = f", of which {machines} are paid {plan.timeline.gpu_minutes:.0f} min" if plan.price else ""
+    paid += f" ({_money(plan.price * plan.timeline.gpu_minutes / 60)} CNY)" if plan.price else ""
     lines = [
         f"{request.model.name} on {cluster.machines} x {cluster.name}: {cluster.accelerators} x {cluster.device.name}, "
         f"{request.engine} {request.engine_version if request.engine == 'vllm' else ''}".rstrip(),
@@ -21,12 +24,11 @@ def render(plan: Plan) -> str:
         + (", experts spread (EP)" if plan.split.expert_parallel else ""),
         f"  price     {price}",
         *_capacity(plan),
-        f"  first     token after {_clock(plan.timeline.seconds)}, of which GPUs are paid "
-        f"{plan.timeline.gpu_minutes:.0f} min ({plan.price * plan.timeline.gpu_minutes / 60:.0f} CNY)",
+        f"  first     token after {_clock(plan.timeline.seconds)}{paid}",
         "",
         *_memory(plan),
         "",
-        *_timeline(plan.timeline),
+        *_timeline(plan),
         *(f"  note: {note}" for note in plan.notes),
     ]
     return "\n".join(lines)
@@ -52,10 +54,11 @@ def _memory(plan: Plan) -> list[str]:
         ]
     if plan.memory is None:
         return []
-    total = plan.cluster.device.total
-    lines = [f"  each GPU: {total / GIB:.1f} GiB   # weights  + activations  o engine  g graphs  = KV cache  . free"]
+    total, processor = plan.cluster.device.total, plan.cluster.device.name == PROCESSOR
+    what = "rank" if processor else "GPU"
+    lines = [f"  each {what}: {total / GIB:.1f} GiB   # weights  + activations  o engine  g graphs  = KV cache  . free"]
     for rank in plan.memory.ranks:
-        gpus = f"GPU x{plan.split.tensor}"
+        gpus = f"{what} x{plan.split.tensor}"
         layers = f"layers {rank.layers[0]}-{rank.layers[1] - 1}"
         lines.append(f"  stage {rank.stage:<2} {gpus:<7} {layers:<14} [{_bar(rank, total)}]")
         lines.append(
@@ -80,17 +83,21 @@ def _bar(rank: RankMemory, total: int) -> str:
     return bar[:BAR].ljust(BAR, ".")
 
 
-def _timeline(timeline: Timeline) -> list[str]:
-    critical = timeline.critical_path
-    lines = ["  timeline (* on the critical path, $ GPUs are paid)"]
+def _timeline(plan: Plan) -> list[str]:
+    timeline, critical = plan.timeline, plan.timeline.critical_path
+    lines = ["  timeline (* on the critical path" + (", $ paid by the hour)" if plan.price else ")")]
     for step in timeline.steps:
-        marks = ("*" if step.name in critical else " ") + ("$" if step.paid else " ")
+        marks = ("*" if step.name in critical else " ") + ("$" if step.paid and plan.price else " ")
         start = round(step.start / max(1.0, timeline.seconds) * BAR)
         width = max(1, round(step.seconds / max(1.0, timeline.seconds) * BAR))
         lines.append(
             f"  {marks} {step.name:<16} {_clock(step.start):>8} {_clock(step.seconds):>8}  {' ' * start}{'-' * width}"
         )
     return lines
+
+
+def _money(amount: float) -> str:
+    return f"{amount:.0f}" if amount >= 10 else f"{amount:.2f}"
 
 
 def _clock(seconds: float) -> str:

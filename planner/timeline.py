@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
@@ -60,71 +60,96 @@ class Timeline:
         return tuple(step.name for step in path)
 
 
+Place = Literal["rented", "local"]
+"""Whose durations: Alibaba Cloud's, or the local cloud's and machines' on one computer."""
+
+
 @cache
-def times() -> dict[str, dict[str, Any]]:
-    """Every duration with its source."""
-    loaded: dict[str, dict[str, Any]] = yaml.safe_load((Path(__file__).with_name("data") / "times.yaml").read_text())
+def times() -> dict[Place, dict[str, dict[str, Any]]]:
+    """Every duration with its source, by place."""
+    file = Path(__file__).with_name("data") / "times.yaml"
+    loaded: dict[Place, dict[str, dict[str, Any]]] = yaml.safe_load(file.read_text())
     return loaded
 
 
-def timeline(
-    cluster: Cluster, weights_bytes: float, *, storage_class: str = "performance",
-    download_bytes_per_second: float | None = None, eager: bool = False, weights_ready: bool = False,
-    machines_ready: bool = False,
-) -> Timeline:  # fmt: skip
+@dataclass(frozen=True)
+class Start:
+    """What there is when `pulumi up` begins, and how fast things go.
+
+    Attributes:
+        place: whose durations.
+        storage_class: NAS class, see data/nas.yaml.
+        download_bytes_per_second: of the source; the place's own when not given.
+        weights_ready: the weights are on the storage already.
+        machines_ready: machines that exist, with their driver.
+        early: seconds before the end of the download at which GPU machines are rented.
+    """
+
+    place: Place = "rented"
+    storage_class: str = "performance"
+    download_bytes_per_second: float | None = None
+    weights_ready: bool = False
+    machines_ready: bool = False
+    early: float = 0.0
+
+
+def timeline(cluster: Cluster, weights_bytes: float, start: Start, *, eager: bool = False) -> Timeline:
     """What takes how long.
 
-    GPU machines are created when the weights are verified: nothing paid by the GPU hour waits for a download.
+    Rented machines are created when the weights are verified: nothing paid by the hour waits for a download, unless
+    `early` says so.
 
     Args:
-        cluster: the GPU machines.
+        cluster: the machines that serve.
         weights_bytes: of the download.
-        storage_class: NAS class, see data/nas.yaml.
-        download_bytes_per_second: of the source; seed 003's 100 Mbit/s when not given.
+        start: what there is.
         eager: the engine captures no graphs.
-        weights_ready: the weights are on the storage already.
-        machines_ready: machines that exist, with driver and Docker.
 
     Raises:
         Refusal: `unknown_storage_class`.
     """
-    plan = _Builder()
-    bandwidth = storage_bandwidth(storage_class, weights_bytes)
-    source = download_bytes_per_second or times()["download_mb_per_second"]["value"] * MB
-    ready = 0.0
-    if not machines_ready:
-        ready = plan.add("network", 0.0, _seconds("network"))
-        ready = plan.add("storage", ready, _seconds("storage"))
-    if not weights_ready:
-        if not machines_ready:
-            ready = plan.add("fetcher machine", ready, _seconds("machine"))
-        ready = plan.add("download", ready, weights_bytes / min(source, bandwidth))
-    if not machines_ready:
-        ready = plan.add("GPU machines", ready, _seconds("machine"), paid=True)
-        ready = plan.add("driver", ready, _seconds("driver") + _seconds("reboot"), paid=True)
-        ready = plan.add("docker", ready, _seconds("docker"), paid=True)
-        image = times()["image_gib"]["value"] * 2**30 / (times()["image_mb_per_second"]["value"] * MB)
-        ready = plan.add("image", ready, image, paid=True)
-    kind = "cpu_" if cluster.device.name == PROCESSOR else ""
-    ready = plan.add("cluster", ready, _seconds(f"{kind}cluster"), paid=True)
-    ready = plan.add("engine", ready, _seconds(f"{kind}engine"), paid=True)
+    plan = _Builder(times()[start.place])
+    bandwidth = storage_bandwidth(start.storage_class, weights_bytes)
+    source = start.download_bytes_per_second or times()[start.place]["download"]["mb_per_second"] * MB
+    fetching = weights_bytes / min(source, bandwidth)
+    weights = 0.0
+    if start.machines_ready:
+        hosts = plan.add("host", 0.0, paid=True)
+        if not start.weights_ready:
+            weights = plan.add("download", plan.add("client", hosts, paid=True), fetching, paid=True)
+    else:
+        network = plan.add("network", 0.0)
+        weights = plan.add("storage", network)
+        if not start.weights_ready:
+            weights = plan.add("client", max(weights, plan.add("fetcher machine", network, plan.own("machine"))))
+            weights = plan.add("download", weights, fetching)
+        hosts = plan.add("machines", max(network, weights - start.early), plan.own("machine"), paid=True)
+        if cluster.device.name != PROCESSOR:
+            hosts = plan.add("driver", hosts, plan.own("driver") + plan.own("reboot"), paid=True)
+        hosts = plan.add("host", hosts, paid=True)
+    image = times()[start.place]["image"]
+    ready = plan.add("image", hosts, image["gib"] * 2**30 / (image["mb_per_second"] * MB), paid=True)
+    ready = max(weights, plan.add("cluster", ready, paid=True))
+    ready = plan.add("engine", ready, paid=True)
     # Every machine reads the whole model: the storage is shared, each machine's network is its own.
     ready = plan.add("load", ready, weights_bytes / min(bandwidth / cluster.machines, cluster.network), paid=True)
     if not eager:
-        ready = plan.add("graphs", ready, _seconds("graphs"), paid=True)
-    plan.add("completion", ready, _seconds("completion"), paid=True)
-    return Timeline(tuple(plan.steps))
+        ready = plan.add("graphs", ready, paid=True)
+    plan.add("completion", ready, paid=True)
+    return Timeline(tuple(sorted(plan.steps, key=lambda step: step.start)))
 
 
 class _Builder:
-    def __init__(self) -> None:
+    def __init__(self, durations: dict[str, dict[str, Any]]) -> None:
+        self.durations = durations
         self.steps: list[Step] = []
 
-    def add(self, name: str, start: float, seconds: float, *, paid: bool = False) -> float:
-        """Adds a step and returns its end."""
-        self.steps.append(Step(name, start, seconds, paid))
-        return start + seconds
+    def own(self, name: str) -> float:
+        """Seconds that the table has for a step."""
+        return float(self.durations[name]["seconds"])
 
-
-def _seconds(name: str) -> float:
-    return float(times()[name]["seconds"])
+    def add(self, name: str, start: float, seconds: float | None = None, *, paid: bool = False) -> float:
+        """Adds a step, of the table's duration where none is given, and returns its end."""
+        took = self.own(name) if seconds is None else seconds
+        self.steps.append(Step(name, start, took, paid))
+        return start + took

@@ -17,7 +17,7 @@ from components.models import Nearly, Weights, WeightsArgs
 from components.ray import RayCluster
 from components.remote import Answer, GeneratedSecret, Lease, Machine
 from components.serving import Replica, ServeArgs, find_engine
-from stacks import versions
+from stacks import planning, versions
 from stacks.platforms import hosts as hosts_platform
 from stacks.platforms.alicloud import Cloud
 from stacks.schema import Settings
@@ -45,6 +45,8 @@ def deploy(
     Returns:
         The stack's outputs. `apiUrl` exists only after a completion came back through it.
     """
+    # Before any resource: what can't work is refused here.
+    planned = planning.announce(settings)
     stack = f"{pulumi.get_project()}-{pulumi.get_stack()}"
     if settings.platform == "alicloud":
         cloud = Cloud(settings, stack)
@@ -138,7 +140,7 @@ def deploy(
         served_by=pulumi.Output.concat(gateway.version, "-", engine.version),
         after=[engine],
     )
-    return _outputs(settings.model.name, ssh, answer, key)
+    return {**_outputs(settings.model.name, ssh, answer, key), **planned}
 
 
 def _weights_args(settings: Settings) -> WeightsArgs:

@@ -56,6 +56,9 @@ class AcceleratorSettings(Model):
         description="nvidia: GPUs; ascend: NPUs; cpu: no driver, an engine built for processors"
     )
     per_machine: int = Field(1, ge=1, le=16, description="accelerators in each machine")
+    gpu: str | None = Field(
+        None, description="platform hosts: the GPUs' name, such as L20 or RTX-4090, by which memory is planned"
+    )
 
 
 class ModelSettings(Model):
@@ -67,6 +70,9 @@ class ModelSettings(Model):
     endpoint: str | None = Field(None, description="the hub's URL, for a mirror")
     served_name: str | None = Field(None, description="the name clients ask for; the last part of id if unset")
     keep: bool = Field(True, description="keep the weights on the storage when the stack is destroyed")
+    config: str | None = Field(
+        None, description="path of the model's config.json here, by which memory is planned; known models need none"
+    )
     check: str = Field("", description="any text; change it to have every checksum verified again")
 
     @property

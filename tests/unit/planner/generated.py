@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from planner import PlanRequest, Refusal, find_model, owned, plan, rented
+from planner import PlanRequest, Refusal, Start, find_model, owned, plan, rented
 from planner.catalog import model_config, model_names
 from planner.config import load_config, parse_model
 from planner.device import device_of_memory
@@ -120,7 +120,7 @@ def _bad_request(rng: random.Random, folder: Path) -> None:
             engine_version=rng.choice(("0.24.0", "0.33.0", "", "latest", "-1", "9" * 400, "0.1.0", "²")),
             tensor_parallel_size=rng.choice((None, number, 2)),
             pipeline_parallel_size=rng.choice((None, number, 2)),
-            storage_class=rng.choice(("performance", "capacity", "extreme", "fast")),
+            start=Start(storage_class=rng.choice(("performance", "capacity", "extreme", "fast"))),
             arguments={"max_model_len": rng.choice(("4096", "auto", "32k"))},
         )
     )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from planner import PlanRequest, Refusal, find_model, plan, processors
+from planner import PlanRequest, Refusal, Start, find_model, plan, processors
 from planner.arguments import from_flags
 from planner.catalog import catalog_model
 from planner.device import device, device_of_memory
@@ -88,7 +88,7 @@ def test_the_local_stacks_machines_have_a_plan_too(tmp_path):
     }  # fmt: skip
     request = PlanRequest(
         find_model(str(config)), (processors(4096, 1, 2),), engine_version="0.32.0", arguments=arguments,
-        tensor_parallel_size=2, machines_ready=True,
+        tensor_parallel_size=2, start=Start("local", machines_ready=True),
     )  # fmt: skip
     chosen = plan(request)
     assert chosen.memory is not None

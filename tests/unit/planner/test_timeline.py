@@ -4,7 +4,7 @@ import pytest
 
 from planner import PlanRequest, Refusal, find_model, owned, plan, rented
 from planner.storage import storage_bandwidth
-from planner.timeline import timeline
+from planner.timeline import Start, timeline
 
 GB = 1e9
 L20 = rented("ecs.gn8is-2x.8xlarge", machines=2)
@@ -15,20 +15,23 @@ def seconds(schedule, name):
 
 
 def test_nothing_paid_by_the_gpu_hour_waits_for_the_download():
-    schedule = timeline(L20, 145 * GB)
+    schedule = timeline(L20, 145 * GB, Start())
     download = next(step for step in schedule.steps if step.name == "download")
     assert all(step.start >= download.end for step in schedule.steps if step.paid)
     assert schedule.gpu_minutes * 60 < schedule.seconds - download.seconds
 
 
 def test_the_critical_path_adds_up_to_the_whole():
-    schedule = timeline(L20, 145 * GB)
+    schedule = timeline(L20, 145 * GB, Start())
     assert sum(seconds(schedule, name) for name in schedule.critical_path) == pytest.approx(schedule.seconds)
 
 
 def test_the_class_of_the_storage_decides_the_load():
     """145 GB read by two machines, each reading all: about 28 minutes on Capacity and 7 on Performance."""
-    loads = {name: seconds(timeline(L20, 145 * GB, storage_class=name), "load") for name in ("capacity", "performance")}
+    loads = {
+        name: seconds(timeline(L20, 145 * GB, Start(storage_class=name)), "load")
+        for name in ("capacity", "performance")
+    }
     assert loads["capacity"] / 60 == pytest.approx(28, rel=0.05)
     assert loads["performance"] / 60 == pytest.approx(7, rel=0.05)
 
@@ -39,14 +42,29 @@ def test_extreme_storage_goes_by_what_is_bought():
     assert storage_bandwidth("extreme", 10**14) == 1200e6
 
 
+def test_machines_rented_early_are_paid_longer_and_answer_sooner():
+    later, sooner = (timeline(L20, 145 * GB, Start(early=seconds)) for seconds in (0, 600))
+    assert sooner.seconds == pytest.approx(later.seconds - 600)
+    assert sooner.gpu_minutes == pytest.approx(later.gpu_minutes)
+    # Earlier than machines need to be ready, they wait for the weights.
+    assert timeline(L20, 145 * GB, Start(early=3600)).gpu_minutes > later.gpu_minutes + 10
+
+
+def test_a_cluster_forms_while_weights_download_onto_own_machines():
+    schedule = timeline(L20, 145 * GB, Start(machines_ready=True))
+    starts = {step.name: step for step in schedule.steps}
+    assert starts["cluster"].end < starts["download"].end
+    assert starts["engine"].start == starts["download"].end
+
+
 def test_an_unknown_class_is_refused():
     with pytest.raises(Refusal, match="performance, capacity, extreme"):
         storage_bandwidth("fast", 1)
 
 
 def test_prepared_machines_with_weights_only_start_the_engine():
-    names = [step.name for step in timeline(L20, GB, machines_ready=True, weights_ready=True).steps]
-    assert names == ["cluster", "engine", "load", "graphs", "completion"]
+    names = [step.name for step in timeline(L20, GB, Start(machines_ready=True, weights_ready=True)).steps]
+    assert names == ["host", "image", "cluster", "engine", "load", "graphs", "completion"]
 
 
 def test_throughput_is_bounded_by_reading_the_active_weights():

@@ -1,0 +1,109 @@
+"""The local stack's planned timeline beside its measured one: from an empty account to the first completion."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import toolchain
+from localcloud import account
+from planner import Plan
+from stacks.planning import plan_for
+from stacks.settings import parse
+from tests.bench.test_path import state, timed_up
+from tests.bench.timeline import Step, steps
+from tests.e2e.deployment import Deployment
+from tests.paths import ROOT
+
+pytestmark = [pytest.mark.root, pytest.mark.engine]
+
+PORT = 8612
+CLOSE_ENOUGH = 0.25
+
+RESOURCES = {
+    "network": r"network-.*|key|sweep|guard|alicloud",
+    "storage": r"storage-.*",
+    "fetcher machine": r"fetcher-(instance|host-key.*|lease.*)",
+    "client": r"fetcher-(facts|tuning|packages|storage|weights).*",
+    "machines": r"node-\d-(instance|host-key.*|lease.*)",
+    "host": r"node-\d-(facts|tuning|packages|storage|docker).*",
+    "image": r".*-image",
+    "cluster": r"node-\d-ray.*",
+    "engine": r"node-\d-vllm.*",
+    "completion": r"answer.*",
+}
+"""The planner's steps, and the names of the resources that are created in each; the hub's client also downloads."""
+
+
+class LocalAccount(Deployment):
+    """Pulumi.local.yaml on a local cloud of the test's own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.program = folder, ROOT
+        os.environ["TANDEM_STATE"] = str(folder)
+        account.start(folder / "alicloud", PORT)
+        self.config_file = folder / "Pulumi.test.yaml"
+        self.environment = {
+            **os.environ, **toolchain.environment(), **account.environment(folder / "alicloud"),
+            "PULUMI_CONFIG_PASSPHRASE": "test", "PULUMI_BACKEND_URL": f"file://{folder / 'stacks'}",
+        }  # fmt: skip
+        self.environment.pop("PULUMI_CONFIG_PASSPHRASE_FILE", None)
+        (folder / "stacks").mkdir()
+        told = yaml.safe_load((ROOT / "Pulumi.local.yaml").read_text())["config"]
+        self.config = {name.removeprefix("tandem:"): value for name, value in told.items()}
+        self.config["cloud"]["endpoint"] = f"127.0.0.1:{PORT}"
+        self.pulumi("stack", "init", "test").good()
+        written = ROOT / "Pulumi.test.yaml"
+        self.salt = yaml.safe_load(written.read_text()) if written.exists() else {}
+        written.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        account.stop(self.folder / "alicloud")
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> Iterator[LocalAccount]:
+    made = LocalAccount(tmp_path)
+    yield made
+    made.close()
+
+
+def planned(config: dict[str, Any]) -> Plan:
+    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in config.items()}
+    found = plan_for(parse(texts))
+    assert found is not None
+    return found
+
+
+def spans(measured: Sequence[Step]) -> dict[str, tuple[float, float]]:
+    """When each of the planner's steps began and ended."""
+    found = {}
+    for name, pattern in RESOURCES.items():
+        own = [step for step in measured if re.fullmatch(pattern, step.name)]
+        if own:
+            found[name] = (min(step.start for step in own), max(step.end for step in own))
+    return found
+
+
+def test_the_first_completion_comes_when_the_plan_says(local):
+    """The whole within 25 %; the steps are printed side by side, since their bounds aren't quite the same."""
+    timeline = planned(local.config).timeline
+    seconds, events = timed_up(local)
+    measured = spans(steps(events, state(local)))
+    print(f"\n{'step':18}{'planned':>16}{'measured':>18}")
+    for step in timeline.steps:
+        if step.name in measured:
+            begun, ended = measured[step.name]
+            print(f"{step.name:18}{step.start:8.1f}{step.end:8.1f}{begun:10.1f}{ended:8.1f}")
+    ratio = timeline.seconds / seconds
+    print(f"{'first completion':18}{timeline.seconds:16.1f}{seconds:18.1f}   ratio {ratio:.2f}")
+    local.destroy().good()
+    assert set(measured) == set(RESOURCES)
+    assert abs(ratio - 1) <= CLOSE_ENOUGH
