@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -86,7 +87,9 @@ def find_model(name: str) -> ModelEntry:
         Refusal: what `catalog_model`, `load_config` and `parse_model` refuse.
     """
     path = Path(name)
-    if "\0" not in name and (path.suffix == ".json" or path.is_dir()):
-        folder = path if path.is_dir() else path.parent
+    # Unlike Path.is_dir, this takes any text.
+    is_folder = os.path.isdir(name)  # noqa: PTH112
+    if "\0" not in name and (path.suffix == ".json" or is_folder):
+        folder = path if is_folder else path.parent
         return ModelEntry(name, parse_model(load_config(path)), folder_bytes(folder))
     return catalog_model(name)

@@ -142,7 +142,7 @@ def vllm_version(version: str) -> EngineVersion:
     low, high = (float(c) for c in entry["capability"])
     runner = entry["v2_runner"]
     return EngineVersion(
-        version=name, utilization=entry["utilization"], capability=(low, high),
+        version=version.removeprefix("v"), utilization=entry["utilization"], capability=(low, high),
         v2_runner=tuple(runner) if isinstance(runner, list) else runner,
         max_split=entry["max_split_mib"] * 2**20 or None, graph_estimate=entry["graph_estimate"],
         whole_context=entry["whole_context"], hybrid_groups=entry["hybrid_groups"],

@@ -5,9 +5,9 @@ The planner (planner/) knows nothing of settings: here they become its request, 
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import pulumi
 
@@ -159,7 +159,7 @@ def _model(settings: Settings) -> ModelEntry | str:
     """The model by its config, or by the catalog's name of it; or what is missing."""
     told = settings.model
     if told.config is not None:
-        return find_model(str(Path(told.config).expanduser()))
+        return _read(told.config)
     try:
         # Only names: a path of the same text would be one on the machines.
         return find_model(told.id) if not told.id.startswith((".", "/", "~")) else _unknown(settings)
@@ -167,6 +167,22 @@ def _model(settings: Settings) -> ModelEntry | str:
         if refusal.code not in ("unknown_model", "config_unreadable"):
             raise
         return _unknown(settings)
+
+
+def _read(path: str) -> ModelEntry:
+    """The model of a config.json.
+
+    Raises:
+        Refusal: there is none, or the planner can't count it.
+    """
+    # Unlike Path.expanduser, this takes any text.
+    full = os.path.expanduser(path)  # noqa: PTH111
+    if not full.endswith(".json") and not os.path.isdir(full):  # noqa: PTH112
+        raise Refusal(
+            "config_unreadable", "config", f"{path[:100]!r} is neither a config.json nor a folder that holds one",
+            "download the model's config.json and give its path",
+        )  # fmt: skip
+    return find_model(full)
 
 
 def _unknown(settings: Settings) -> str:

@@ -19,6 +19,8 @@ from stacks.schema import Settings
 
 NAMESPACE = "tandem"
 SECRETS = {"apiKey", "hubToken"}
+LONGEST = 600
+"""Characters of a mistake's line: what was given may be anything, such as a file."""
 KEY_MINIMUM = 16
 """Characters of an API key: 16 of [A-Za-z0-9] are 95 bits, out of reach of guessing over a network."""
 
@@ -96,8 +98,14 @@ def _decode(text: str) -> Any:  # noqa: ANN401  # JSON is any
 
 
 def _refusal(problems: list[str]) -> str:
-    lines = "\n".join(f"  {p}" for p in problems)
+    lines = "\n".join(f"  {_short(p)}" for p in problems)
     return f"these settings can't work; nothing was created or changed:\n{lines}"
+
+
+def _short(problem: str) -> str:
+    """One line without the middle of what is too long to read; the remedy is at the end."""
+    line = " ".join(problem.splitlines())
+    return line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}"
 
 
 def _explain(detail: ErrorDetails) -> str:
