@@ -4,9 +4,15 @@ import pulumi
 
 from stacks import settings
 from stacks.inference import deploy
-from stacks.large import spare_large_graphs
+from stacks.large import settled, spare_large_graphs
 
-spare_large_graphs()
-outputs = deploy(settings.load(), api_key=settings.secret("apiKey"), hub_token=settings.secret("hubToken"))
-for name, value in outputs.items():
-    pulumi.export(name, value)
+
+async def main() -> pulumi.Inputs:
+    """The stack's outputs."""
+    spare_large_graphs()
+    outputs = deploy(settings.load(), api_key=settings.secret("apiKey"), hub_token=settings.secret("hubToken"))
+    await settled(outputs)
+    return outputs
+
+
+pulumi.run(main)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
+from collections.abc import Mapping
 
 import pulumi
 
@@ -18,3 +20,13 @@ def spare_large_graphs() -> None:
     gc.disable()
     if not os.environ.get("TANDEM_SDK_DEBUG"):
         pulumi.log.debug = lambda *_, **__: None
+
+
+async def settled(outputs: Mapping[str, pulumi.Output[object]]) -> None:
+    """Waits until the last output is known, or will never be.
+
+    Whenever one output becomes known the SDK's own wait looks at all that aren't. Waiting first leaves it nothing to
+    look at; what went wrong it finds by itself, and tells.
+    """
+    with contextlib.suppress(Exception):
+        await pulumi.Output.all(*outputs.values()).future()
