@@ -9,6 +9,7 @@ import pulumi
 import pulumi_docker as docker
 
 from components.host import Host
+from components.host.stages import ContainerAccess
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class ContainerArgs:
         files: content by path inside the container, secrets among them: nobody sees them in `docker inspect`.
         mounts: folders of the machine, `source:target[:ro]`.
         sees_processes: sees the machine's processes: a Ray driver finds its node by them.
+        accelerated: uses the host's accelerators, with what the host knows of them; waits until they are proven.
     """
 
     image: pulumi.Input[str]
@@ -32,6 +34,7 @@ class ContainerArgs:
     files: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     mounts: Sequence[str] = ()
     sees_processes: bool = False
+    accelerated: bool = False
 
 
 def run_container(
@@ -41,22 +44,29 @@ def run_container(
 
     It is replaced after the old one is gone: both would want the same name, ports and accelerators.
     """
+    access = host.access if args.accelerated else ContainerAccess()
+    environment = {**access.environment, **args.environment}
+    if args.accelerated:
+        opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=host.ready))
     return docker.Container(
         name,
         name=f"{stack}-{name}",
         image=args.image,
         entrypoints=list(args.entrypoint),
         command=args.command,
-        envs=[pulumi.Output.concat(key, "=", value) for key, value in sorted(args.environment.items())],
+        envs=[pulumi.Output.concat(key, "=", value) for key, value in sorted(environment.items())],
         uploads=[
             docker.ContainerUploadArgs(file=path, content=content) for path, content in sorted(args.files.items())
         ],
-        volumes=[_volume(mount) for mount in args.mounts],
+        volumes=[_volume(mount) for mount in (*args.mounts, *access.mounts)],
         labels=[docker.ContainerLabelArgs(label="tandem.stack", value=stack)],
         network_mode="host",
         ipc_mode="host",
         pid_mode="host" if args.sees_processes else None,
         restart="unless-stopped",
+        gpus=access.gpus,
+        devices=None if access.devices is None else access.devices.apply(_devices),
+        capabilities=docker.ContainerCapabilitiesArgs(adds=list(access.capabilities)) if access.capabilities else None,
         ulimits=[
             docker.ContainerUlimitArgs(name="memlock", soft=host.locked_memory, hard=host.locked_memory),
             docker.ContainerUlimitArgs(name="nofile", soft=host.open_files, hard=host.open_files),
@@ -86,6 +96,10 @@ def pull_image(name: str, *, host: Host, image: str, opts: pulumi.ResourceOption
             ),
         ),
     )
+
+
+def _devices(paths: list[str]) -> list[docker.ContainerDeviceArgs]:
+    return [docker.ContainerDeviceArgs(host_path=path, container_path=path) for path in paths]
 
 
 def _volume(mount: str) -> docker.ContainerVolumeArgs:

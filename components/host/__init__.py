@@ -1,5 +1,7 @@
-"""A machine made ready: facts, Docker, tuning, storage. Accelerator stages stand here too, one file each."""
+"""A machine made ready: facts, driver, Docker, tuning, storage; and proof that its accelerators work together."""
 
+from components.host.accelerator import AcceleratorArgs
+from components.host.collective import Collective
 from components.host.host import Host, HostArgs
 
-__all__ = ["Host", "HostArgs"]
+__all__ = ["AcceleratorArgs", "Collective", "Host", "HostArgs"]

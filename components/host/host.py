@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pulumi
 import pulumi_docker as docker
 
+from components.host.accelerator import AcceleratorArgs
+from components.host.stages import ContainerAccess, ascend_proof, nvidia_containers, nvidia_driver
 from components.remote import Machine, RemoteStep
 
 FILES = Path(__file__).parent / "files"
@@ -27,6 +29,8 @@ class HostArgs:
         insecure_registries: registries without TLS, `host:port`.
         disk_minimum_gib: free disk that images and logs need, GiB.
         containers: whether it runs any; one that only downloads needs no Docker.
+        accelerator: what computes; the default is the processor, for which nothing is installed.
+        pip_index: a pip index, for the tools of people.
     """
 
     peer: pulumi.Input[str]
@@ -38,20 +42,27 @@ class HostArgs:
     insecure_registries: tuple[str, ...] = ()
     disk_minimum_gib: int = 10
     containers: bool = True
+    accelerator: AcceleratorArgs = field(default_factory=AcceleratorArgs)
+    pip_index: str = ""
 
 
 class Host(pulumi.ComponentResource):
-    """Reads a machine's facts, installs Docker, tunes kernel and limits, mounts the storage.
+    """Reads a machine's facts, tunes kernel and limits, installs drivers and Docker, mounts the storage.
 
-    It does not install accelerator drivers: those stages belong beside this one.
+    An NVIDIA driver comes before everything that a reboot would interrupt. An Ascend driver is checked, not
+    installed: it comes with an account.
 
     Attributes:
         machine: the machine.
         nic: the network interface that routes to the peers; engines are told it by name.
         open_files: files a container may open: 204800, or what the machine allows.
         locked_memory: bytes a container may lock, which RDMA needs; -1 is all.
+        hostname: the machine's own name.
+        accelerator: what it was told of its accelerators.
+        access: how containers reach them.
         packages: done when Docker runs.
         storage: done when the storage is mounted.
+        ready: done when containers may use storage and accelerators; `after` of everything that computes.
         docker: the provider of this machine's containers; None where none run.
     """
 
@@ -59,6 +70,9 @@ class Host(pulumi.ComponentResource):
     nic: pulumi.Output[str]
     open_files: pulumi.Output[int]
     locked_memory: pulumi.Output[int]
+    hostname: pulumi.Output[str]
+    ready: list[pulumi.Resource]
+    access: ContainerAccess
 
     def __init__(
         self, name: str, *, machine: Machine, stack: str, args: HostArgs, opts: pulumi.ResourceOptions | None = None
@@ -77,21 +91,27 @@ class Host(pulumi.ComponentResource):
             timeout=60,
             parent=self,
         )
-        RemoteStep(
+        self.nic = facts.result.apply(lambda found: found["nic"])
+        tuning = RemoteStep(
             f"{name}-tuning",
             machine=machine,
             stack=stack,
             script=FILES / "tuning.sh",
+            files={"apt.sh": FILES / "apt.sh"},
             timeout=60,
             after=[facts.done],
             parent=self,
         )
+        accelerator = args.accelerator
+        before = [facts.done]
+        if accelerator.kind == "nvidia":
+            before = [nvidia_driver(machine, stack, accelerator, after=[facts.done, tuning.done], parent=self)]
         self.packages = RemoteStep(
             f"{name}-packages",
             machine=machine,
             stack=stack,
             script=FILES / "packages.sh",
-            files={"daemon_json.py": FILES / "daemon_json.py"},
+            files={"apt.sh": FILES / "apt.sh", "daemon_json.py": FILES / "daemon_json.py"},
             environment={
                 "CONTAINERS": "yes" if args.containers else "no",
                 "REGISTRY_MIRRORS": " ".join(args.registry_mirrors),
@@ -99,9 +119,22 @@ class Host(pulumi.ComponentResource):
             },
             long=True,
             timeout=1800,
-            after=[facts.done],
+            after=before,
             parent=self,
         ).done
+        self.access, proven, docker_ready = ContainerAccess(), [], self.packages
+        if accelerator.kind == "nvidia":
+            toolkit, proof, self.access = nvidia_containers(
+                machine, stack, accelerator, pip_index=args.pip_index, after=[self.packages], parent=self
+            )
+            # The toolkit restarts Docker: nothing may pull an image or run a container before.
+            proven, docker_ready = [proof], toolkit
+        elif accelerator.kind == "ascend":
+            several = args.peer != machine.peer_address
+            proof, self.access = ascend_proof(
+                machine, stack, accelerator, several=several, after=[facts.done], parent=self
+            )
+            proven = [proof]
         self.storage = RemoteStep(
             f"{name}-storage",
             machine=machine,
@@ -117,19 +150,21 @@ class Host(pulumi.ComponentResource):
             after=[self.packages],
             parent=self,
         ).done
-        self.docker = self._docker(name, machine) if args.containers else None
+        self.docker = self._docker(name, machine, docker_ready) if args.containers else None
+        self.ready = [self.storage, *proven]
         self.machine = machine
-        self.nic = facts.result.apply(lambda found: found["nic"])
+        self.accelerator = accelerator
+        self.hostname = facts.result.apply(lambda found: found.get("hostname", ""))
         self.open_files = facts.result.apply(lambda found: int(found["nofile"]))
         self.locked_memory = facts.result.apply(lambda found: int(found["memlock"]))
         self.register_outputs({"nic": self.nic})
 
-    def _docker(self, name: str, machine: Machine) -> docker.Provider:
+    def _docker(self, name: str, machine: Machine, after: pulumi.Resource) -> docker.Provider:
         return docker.Provider(
             f"{name}-docker",
             host=pulumi.Output.concat("ssh://", machine.user, "@", machine.address, f":{machine.port}"),
             ssh_opts=list(machine.ssh_options),
             # The packages step has seen the daemon answer; asking again on each run would be a remote call.
             disable_docker_daemon_check=True,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[self.packages]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[after]),
         )

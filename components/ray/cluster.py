@@ -124,6 +124,7 @@ class RayCluster(pulumi.ComponentResource):
                         environment={**self.environment(), **variables},
                         files={TOKEN_FILE: self.token},
                         mounts=[*mounts, *self.mounts],
+                        accelerated=True,
                     ),
                     opts=pulumi.ResourceOptions(parent=self, depends_on=list(after)),
                 )

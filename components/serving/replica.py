@@ -98,6 +98,7 @@ class Replica(pulumi.ComponentResource):
                         files={SUPERVISOR: supervisor, **engine.files, **secret_files},
                         mounts=[*mounts, *own_mounts, *(cluster.mounts if cluster else ())],
                         sees_processes=cluster is not None,
+                        accelerated=True,
                     ),
                     opts=child,
                 )

@@ -31,4 +31,4 @@ prlimit --nofile=$nofile:$nofile true 2>/dev/null || nofile=$(ulimit -Hn)
 memlock=-1
 prlimit --memlock=unlimited:unlimited true 2>/dev/null || memlock=$(($(ulimit -Hl) * 1024))
 
-result "kernel=$(uname -r) arch=$(uname -m) cpus=$(nproc) memory_mib=$memory_mib disk_gib=$disk_gib nic=$nic nofile=$nofile memlock=$memlock"
+result "kernel=$(uname -r) arch=$(uname -m) cpus=$(nproc) memory_mib=$memory_mib disk_gib=$disk_gib nic=$nic nofile=$nofile memlock=$memlock hostname=$(hostname)"

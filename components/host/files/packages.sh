@@ -3,7 +3,8 @@
 #   CONTAINERS    no: a machine that only downloads needs no Docker
 # shellcheck source=components/remote/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
-export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=a
+# shellcheck source=components/host/files/apt.sh
+. "$TANDEM_DIR/apt.sh"
 
 missing=()
 [[ $CONTAINERS == no ]] || have docker || missing+=(docker.io)
@@ -11,34 +12,8 @@ missing=()
 have curl || missing+=(curl)
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 
-lock_holder() { # the process that holds apt's or dpkg's lock, if any
-  local file number
-  for file in /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock; do
-    [[ -e $file ]] || continue
-    number=$(stat -c %i "$file")
-    awk -v inode=":$number" '$6 ~ inode "$" {print $5; exit}' /proc/locks
-  done | head -1
-}
-
-wait_for_lock() {
-  local holder waited=0
-  while holder=$(lock_holder) && [[ -n $holder ]]; do
-    ((waited < 900)) || fail "apt's lock has been held for 15 minutes by process $holder ($(tr '\0' ' ' <"/proc/$holder/cmdline" 2>/dev/null || echo gone)); let it finish or end it, then run \`pulumi up\` again"
-    status "waiting for apt's lock (process $holder, ${waited} s)"
-    sleep 2
-    waited=$((waited + 2))
-  done
-}
-
-apt() {
-  wait_for_lock
-  apt-get -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 "$@"
-}
-
 if ((${#missing[@]})); then
-  have apt-get || fail "${missing[*]} missing and this machine has no apt-get; install them by hand, or use Debian or Ubuntu"
-  status "fetching package lists"
-  tries 3 apt update || fail "apt-get update failed; see whether the machine reaches its package mirror (/etc/apt/sources.list)"
+  update_lists "${missing[*]}"
   status "installing ${missing[*]}"
   tries 2 apt install --yes --no-install-recommends "${missing[@]}" ||
     fail "apt-get install ${missing[*]} failed; the log says which package and why"

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# This machine's part of a collective over all accelerators, in the engine's image. Every machine runs its part at the
+# same time. Told: STACK_CONTAINER IMAGE NODES NODE_RANK COUNT ADDRESS PORT BACKEND DOCKER_OPTIONS NETWORK MIB
+# shellcheck source=components/remote/files/lib.sh
+. "$TANDEM_DIR/lib.sh"
+
+status "a collective over $((NODES * COUNT)) accelerators"
+install -m 644 "$TANDEM_DIR/collective.py" "$TANDEM_HOME/collective.py"
+docker rm --force "$STACK_CONTAINER" >/dev/null 2>&1 || true
+read -ra options <<<"$DOCKER_OPTIONS"
+for pair in $NETWORK; do options+=(--env "$pair"); done
+code=0
+docker run --rm --name "$STACK_CONTAINER" --label "tandem.stack=$TANDEM_STACK" --network host --ipc host \
+  --ulimit memlock=-1 --volume "$TANDEM_HOME/collective.py:/tandem/collective.py:ro" "${options[@]}" \
+  --entrypoint python3 "$IMAGE" /tandem/collective.py --nodes "$NODES" --node-rank "$NODE_RANK" --local "$COUNT" \
+  --address "$ADDRESS" --port "$PORT" --backend "$BACKEND" --mib "$MIB" >"$TANDEM_DIR/answer" 2>"$TANDEM_DIR/said" || code=$?
+cat "$TANDEM_DIR/said"
+((code == 0)) || fail "$(grep -v '^$' "$TANDEM_DIR/said" | tail -1 | cut -c1-500)"
+answer=$(grep '^{' "$TANDEM_DIR/answer" | tail -1)
+field() { python3 -c 'import json,sys; v = json.loads(sys.argv[2])[sys.argv[1]]; print(",".join(v) if isinstance(v, list) else v)' "$1" "$answer"; }
+status "all-reduce $(field bus_gb_per_s) GB/s by $(field transports)"
+result "ranks=$(field ranks) bus_gb_per_s=$(field bus_gb_per_s) transports=$(field transports)"

@@ -1,0 +1,81 @@
+"""One real machine on which a host's scripts run as they do in a deployment: delivered, launched, watched by SSH."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from components.remote.agent import Failure, Ssh, await_step
+from components.remote.payload import FILES, content_hash, pack, parse_result
+from localcloud.machines import Site
+
+STACK = "tandem-host"
+HOST_FILES = Path(__file__).parents[2] / "components/host/files"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a step reported, or the sentence with which it failed."""
+
+    result: dict[str, str]
+    error: str
+
+
+class HostMachine:
+    """A machine with files of the tests' own; `run` gives it a step."""
+
+    def __init__(self, folder: Path, number: int, binds: Sequence[str] = ()) -> None:
+        net = f"10.{60 + number}.{os.getpid() % 250}"
+        self.address = f"{net}.11"
+        self.site = Site(folder / "site", f"th{number}x{os.getpid() % 10**6}", f"{net}.0/24")
+        self.machine = self.site.create("gpu-1", self.address, binds_ro=binds)
+        self.machine.wait_for_ssh()
+        self.shared = tempfile.TemporaryDirectory()
+        self.call = {
+            "name": "gpu-1", "host": self.address, "port": 22, "user": "root",
+            "private_key": self.site.key.read_text(), "host_key": " ".join(self.site.known_hosts.split()[1:3]),
+        }  # fmt: skip
+        self.connection = Ssh.open(self.call, self.shared.name)
+
+    def close(self) -> None:
+        self.connection.close()
+        self.shared.cleanup()
+        self.site.destroy_all()
+
+    def ok(self, script: str, timeout: int = 120) -> str:
+        """A script by bash; its output."""
+        done = self.connection.run("bash -euo pipefail -s", stdin=script, timeout=timeout)
+        assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}"
+        return done.stdout.strip()
+
+    def run(self, name: str, files: Sequence[str], environment: Mapping[str, str]) -> Outcome:
+        """Runs components/host/files/NAME.sh with other files of that folder, as a long step, to its end."""
+        texts = {"step.sh": (HOST_FILES / f"{name}.sh").read_bytes()}
+        texts |= {file: (FILES / file).read_bytes() for file in ("run.sh", "lib.sh")}
+        texts |= {file: (HOST_FILES / file).read_bytes() for file in files}
+        told = {**environment, "TANDEM_TIMEOUT": "120"}
+        version, step = content_hash(texts, told), name.replace("_", "-")
+        words = ["bash", "-c", (FILES / "receive.sh").read_text(), "receive", STACK, step, version, "launch"]
+        done = self.connection.run(shlex.join(words), stdin=pack(texts, told), timeout=60)
+        assert done.returncode == 0, done.stderr
+        self.connection.call["folder"] = f"/var/lib/tandem/{STACK}/steps/{step}/{version}"
+        try:
+            return Outcome(parse_result(await_step(self.connection, step)), "")
+        except Failure as failure:
+            return Outcome({}, str(failure))
+
+    def leave(self) -> None:
+        """What `pulumi destroy` does on a machine."""
+        leave = (FILES / "leave.sh").read_text()
+        done = self.connection.run(shlex.join(["bash", "-c", leave, "leave", STACK]), timeout=60)
+        assert done.returncode == 0, done.stderr
+
+
+def kernel() -> str:
+    """What `uname -r` says, here as on machines."""
+    return subprocess.run(["uname", "-r"], check=True, capture_output=True, text=True).stdout.strip()
