@@ -9,12 +9,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from planner.config import load_config, parse_model
 from planner.model import Model
 from planner.refusal import Refusal
 from planner.safetensors import folder_bytes
+from planner.table import table
 
 
 @dataclass(frozen=True)
@@ -36,21 +35,15 @@ class ModelEntry:
     hub_id: str | None = None
 
 
-@cache
-def _entries() -> dict[str, dict[str, Any]]:
-    loaded: dict[str, dict[str, Any]] = yaml.safe_load((Path(__file__).with_name("data") / "models.yaml").read_text())
-    return loaded
-
-
 def model_names() -> tuple[str, ...]:
     """Every model of the catalog."""
-    return tuple(_entries())
+    return tuple(table("models"))
 
 
 @cache
 def model_config(name: str) -> dict[str, Any]:
     """The config.json values of a model of the catalog."""
-    entry = _entries()[name]
+    entry = table("models")[name]
     base = model_config(entry["base"]) if "base" in entry else {}
     config = {**base, **entry["config"]}
     if entry.get("unquantized_routers"):
@@ -69,13 +62,13 @@ def catalog_model(name: str) -> ModelEntry:
         Refusal: `unknown_model`.
     """
     wanted = name.lower()
-    for short, entry in _entries().items():
+    for short, entry in table("models").items():
         if wanted in (short, entry["id"].lower(), entry["id"].rsplit("/", 1)[-1].lower()):
             model = parse_model(model_config(short))
             return ModelEntry(
                 short, model, int(entry["weights_gb"] * 1e9), tuple(entry.get("variants", ())), entry["id"]
             )
-    near = difflib.get_close_matches(wanted, _entries(), n=1, cutoff=0.5)
+    near = difflib.get_close_matches(wanted, table("models"), n=1, cutoff=0.5)
     remedy = f"did you mean {near[0]}? Or give" if near else "give"
     raise Refusal("unknown_model", "model", f"{name[:60]!r} isn't in the catalog", f"{remedy} its config.json's path")
 

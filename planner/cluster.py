@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cache
-from pathlib import Path
-from typing import Any
-
-import yaml
 
 from planner.device import Device, device, processor
 from planner.refusal import Refusal
+from planner.table import table
 
 
 @dataclass(frozen=True)
@@ -50,17 +46,9 @@ class Cluster:
         return replace(self, machines=machines)
 
 
-@cache
-def _types(kind: str) -> dict[str, dict[str, Any]]:
-    """Instance types of a catalog: machines have GPUs, processors have none."""
-    file = Path(__file__).with_name("data") / f"{kind}.yaml"
-    loaded: dict[str, dict[str, Any]] = yaml.safe_load(file.read_text())
-    return loaded
-
-
 def instance_types() -> tuple[str, ...]:
     """Every instance type of the catalog that has GPUs."""
-    return tuple(_types("machines"))
+    return tuple(table("machines"))
 
 
 def rented(instance_type: str, machines: int = 1, cny_hour: float | None = None, ranks: int = 1) -> Cluster:
@@ -75,12 +63,12 @@ def rented(instance_type: str, machines: int = 1, cny_hour: float | None = None,
     Raises:
         Refusal: `unknown_instance_type`, `no_machines`, `no_accelerators`.
     """
-    gpus = _types("machines").get(instance_type)
-    entry = gpus or _types("processors").get(instance_type)
+    gpus = table("machines").get(instance_type)
+    entry = gpus or table("processors").get(instance_type)
     if entry is None:
         raise Refusal(
             "unknown_instance_type", "instanceType", f"{instance_type[:60]!r} isn't in the catalog",
-            f"one of {', '.join((*_types('machines'), *_types('processors')))}",
+            f"one of {', '.join((*table('machines'), *table('processors')))}",
         )  # fmt: skip
     _check_machines(machines)
     network = entry["network_gbits"] / 8 * 1e9

@@ -6,28 +6,18 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from planner.fields import Fields
 from planner.model import Attention, Experts, LatentAttention, LayerKind, LinearAttention, Model
 from planner.quantization import parse_quantization
 from planner.refusal import Refusal
+from planner.table import table
 
-DATA = Path(__file__).with_name("data")
 DTYPE_BYTES = {"bfloat16": 2, "float16": 2, "float32": 4}
 LARGEST_FILE = 2**24
 """Bytes. The largest config.json of the families here is 0.3 MB (lists of ignored modules)."""
-
-
-@cache
-def architectures() -> dict[str, dict[str, Any]]:
-    """What each known architecture's layers hold beyond its config."""
-    loaded: dict[str, dict[str, Any]] = yaml.safe_load((DATA / "architectures.yaml").read_text())
-    return loaded
 
 
 def load_config(path: Path) -> dict[str, Any]:
@@ -63,7 +53,7 @@ def parse_model(values: dict[str, Any]) -> Model:
         Refusal: `unknown_architecture`, `unknown_quantization` or `bad_config`, which names the key.
     """
     architecture = _architecture(values)
-    traits = architectures()[architecture]
+    traits = table("architectures")[architecture]
     inner = values.get("text_config")
     if isinstance(inner, dict):
         values = {
@@ -117,9 +107,9 @@ def parse_model(values: dict[str, Any]) -> Model:
 def _architecture(values: dict[str, Any]) -> str:
     given = values.get("architectures")
     name = given[0] if isinstance(given, list) and given and isinstance(given[0], str) else None
-    if name in architectures():
+    if name in table("architectures"):
         return str(name)
-    known = ", ".join(sorted(architectures()))
+    known = ", ".join(sorted(table("architectures")))
     shown = f"{name[:60]!r}" if name else "missing"
     raise Refusal(
         "unknown_architecture", "config.json: architectures", f"is {shown}, which the planner can't count",

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
-from typing import Any
-
-import yaml
 
 from planner.refusal import Refusal
+from planner.table import table
 
 MIB = 2**20
 RESERVED = 0.0087
@@ -55,21 +52,15 @@ def processor(memory_mib: int, bandwidth: float = 4e10, flops: float = 5e11) -> 
 
 
 @cache
-def _entries() -> dict[str, dict[str, Any]]:
-    loaded: dict[str, dict[str, Any]] = yaml.safe_load((Path(__file__).with_name("data") / "gpus.yaml").read_text())
-    return loaded
-
-
-@cache
 def device(name: str) -> Device:
     """An accelerator of the catalog, by name.
 
     Raises:
         Refusal: `unknown_gpu`.
     """
-    entry = _entries().get(name)
+    entry = table("gpus").get(name)
     if entry is None:
-        raise Refusal("unknown_gpu", "gpu", f"{name[:60]!r} isn't in the catalog", f"one of {', '.join(_entries())}")
+        raise Refusal("unknown_gpu", "gpu", f"{name[:60]!r} isn't in the catalog", f"one of {', '.join(table('gpus'))}")
     return Device(
         name, entry["usable_mib"] * MIB, entry["capability"], entry["sms"], entry["bandwidth_gbs"] * 1e9,
         entry["tflops"] * 1e12, entry["link"] == "nvswitch", entry["link_gbs"] * 1e9,
@@ -82,7 +73,7 @@ def device_of_memory(memory_mib: int, capability: float | None = None) -> Device
         raise Refusal(
             "bad_argument", "gpu-memory-mib", f"is {memory_mib}", "give MiB as nvidia-smi reports them, such as 81559"
         )
-    for name, entry in _entries().items():
+    for name, entry in table("gpus").items():
         same = capability is None or entry["capability"] == capability
         if same and abs(entry["memory_mib"] - memory_mib) <= 8:
             return device(name)
@@ -92,4 +83,4 @@ def device_of_memory(memory_mib: int, capability: float | None = None) -> Device
 
 def device_names() -> tuple[str, ...]:
     """Every accelerator of the catalog."""
-    return tuple(_entries())
+    return tuple(table("gpus"))

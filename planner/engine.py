@@ -8,14 +8,12 @@ import math
 import re
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
-from typing import Any, Literal
-
-import yaml
+from typing import Literal
 
 from planner.device import Device
 from planner.model import Model
 from planner.refusal import Change, Refusal
+from planner.table import table
 
 Usage = Literal["offline", "server"]
 """offline: `vllm.LLM(...)`; server: `vllm serve`. They differ in max_num_batched_tokens' default."""
@@ -115,20 +113,13 @@ KV_DTYPES = {
 
 
 @cache
-def _versions() -> dict[str, dict[str, Any]]:
-    loaded = yaml.safe_load((Path(__file__).with_name("data") / "engines.yaml").read_text())
-    versions: dict[str, dict[str, Any]] = loaded["vllm"]
-    return versions
-
-
-@cache
 def vllm_version(version: str) -> EngineVersion:
     """The rules that a vLLM version follows.
 
     Raises:
         Refusal: `unknown_engine_version` for one older than the oldest known, or no version at all.
     """
-    known = {name: _number(name) for name in _versions()}
+    known = {name: _number(name) for name in table("engines")["vllm"]}
     asked = _number(version)
     earlier = [name for name, number in known.items() if number <= asked] if asked else []
     if not earlier:
@@ -138,7 +129,7 @@ def vllm_version(version: str) -> EngineVersion:
             f"use {first} or later, such as 0.24.0", (Change("engine_version", "0.24.0"),),
         )  # fmt: skip
     name = max(earlier, key=lambda n: known[n])
-    entry = _versions()[name]
+    entry = table("engines")["vllm"][name]
     low, high = (float(c) for c in entry["capability"])
     runner = entry["v2_runner"]
     return EngineVersion(

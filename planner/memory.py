@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from math import ceil
 
 from planner.activation import profile
-from planner.device import Device
+from planner.device import PROCESSOR, Device
 from planner.engine import EngineArguments, EngineVersion
 from planner.kv_cache import fitting_length, kv_layout
 from planner.model import Model
@@ -33,6 +33,10 @@ COLLECTIVES = 337 * MIB
 """NCCL's buffers that appear after the engine's first look at the device, with a tensor-parallel group over NVLink.
 
 What the two-GPU row of vllm-memory-measured.json leaves; a rank of a ring has the same neighbours in a larger group."""
+
+PROCESS = 496 * MIB
+"""An engine's process on a machine without accelerators: 560 MiB a rank, 64 of which were its KV cache
+(docs/engine-cpu.md)."""
 
 SWITCHED = 1536 * MIB
 """More where NCCL uses NVLink multicast (NCCL_NVLS_ENABLE not 0, on machines with an NVSwitch).
@@ -153,7 +157,9 @@ class _Engine:
         run = profile(self.model, self.split, held.layers, arguments, version=version, device=self.device)
         last = held.layers.stop == self.model.layers
         overhead = (CONTEXT if last else CONTEXT_FORWARD) + (WHOLE_CONTEXT if version.whole_context else 0)
-        if self.split.tensor > 1:
+        if self.device.name == PROCESSOR:
+            overhead = PROCESS
+        elif self.split.tensor > 1:
             overhead += COLLECTIVES + (SWITCHED if self.multicast else 0)
             overhead += fused_reduce_memory(self.model, self.split, self.device, version, arguments)
         graphs = graph_memory(self.model, self.split, held.layers, arguments, version)

@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
-from typing import Any
-
-import yaml
-
 from planner.refusal import Refusal
+from planner.table import table
 
 MB = 1e6
-
-
-@cache
-def _classes() -> dict[str, dict[str, Any]]:
-    loaded: dict[str, dict[str, Any]] = yaml.safe_load((Path(__file__).with_name("data") / "nas.yaml").read_text())
-    return loaded
 
 
 def storage_bandwidth(storage_class: str, used_bytes: float) -> float:
@@ -27,11 +16,11 @@ def storage_bandwidth(storage_class: str, used_bytes: float) -> float:
     Raises:
         Refusal: `unknown_storage_class`.
     """
-    entry = _classes().get(storage_class)
+    entry = table("nas").get(storage_class)
     if entry is None:
         raise Refusal(
             "unknown_storage_class", "storage.class", f"{storage_class[:40]!r} is no NAS class",
-            f"one of {', '.join(_classes())}",
+            f"one of {', '.join(table('nas'))}",
         )  # fmt: skip
     if "steps" in entry:
         fitting = [rate for gib, rate in entry["steps"] if gib * 2**30 >= used_bytes]

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any, Literal
-
-import yaml
 
 from planner.cluster import Cluster
 from planner.device import PROCESSOR
 from planner.storage import storage_bandwidth
+from planner.table import table
 
 MB = 1e6
 
@@ -64,14 +61,6 @@ Place = Literal["rented", "local"]
 """Whose durations: Alibaba Cloud's, or the local cloud's and machines' on one computer."""
 
 
-@cache
-def times() -> dict[Place, dict[str, dict[str, Any]]]:
-    """Every duration with its source, by place."""
-    file = Path(__file__).with_name("data") / "times.yaml"
-    loaded: dict[Place, dict[str, dict[str, Any]]] = yaml.safe_load(file.read_text())
-    return loaded
-
-
 @dataclass(frozen=True)
 class Start:
     """What there is when `pulumi up` begins, and how fast things go.
@@ -108,9 +97,9 @@ def timeline(cluster: Cluster, weights_bytes: float, start: Start, *, eager: boo
     Raises:
         Refusal: `unknown_storage_class`.
     """
-    plan = _Builder(times()[start.place])
+    plan = _Builder(table("times")[start.place])
     bandwidth = storage_bandwidth(start.storage_class, weights_bytes)
-    source = start.download_bytes_per_second or times()[start.place]["download"]["mb_per_second"] * MB
+    source = start.download_bytes_per_second or table("times")[start.place]["download"]["mb_per_second"] * MB
     fetching = weights_bytes / min(source, bandwidth)
     weights = 0.0
     if start.machines_ready:
@@ -127,7 +116,7 @@ def timeline(cluster: Cluster, weights_bytes: float, start: Start, *, eager: boo
         if cluster.device.name != PROCESSOR:
             hosts = plan.add("driver", hosts, plan.own("driver") + plan.own("reboot"), paid=True)
         hosts = plan.add("host", hosts, paid=True)
-    image = times()[start.place]["image"]
+    image = table("times")[start.place]["image"]
     ready = plan.add("image", hosts, image["gib"] * 2**30 / (image["mb_per_second"] * MB), paid=True)
     ready = max(weights, plan.add("cluster", ready, paid=True))
     ready = plan.add("engine", ready, paid=True)

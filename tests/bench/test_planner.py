@@ -6,6 +6,7 @@ from planner import PlanRequest, find_model, rented
 from planner.cluster import instance_types
 from planner.plan import attempt_all
 from tests.unit.planner.generated import outcomes
+from tests.unit.stacks.generated import refusals
 
 CANDIDATES = 1000
 SECONDS = 1.0
@@ -18,6 +19,18 @@ def test_ten_thousand_generated_mistakes_end_in_kind_refusals(tmp_path):
     print(f"\n{len(refusals)} refusals of 10,000 in {time.perf_counter() - started:.1f} s; codes: {', '.join(codes)}")
     assert len(refusals) > 5000
     assert all(r.code and r.setting and r.reason and r.remedy and "\n" not in str(r) for r in refusals)
+
+
+def test_ten_thousand_mistakes_in_settings_are_refused_before_any_resource():
+    """As `pulumi up` reads them, up to the plan; another exception than a refusal fails the test by itself."""
+    started = time.perf_counter()
+    told = list(refusals(2026, 10_000))
+    planned = sum("this can't work" in text for text in told)
+    seconds = time.perf_counter() - started
+    print(f"\n{len(told)} refusals of 10,000 in {seconds:.1f} s; {planned} of them by the plan")
+    assert len(told) > 7000
+    assert planned > 300
+    assert all("nothing was created or changed" in text and text.count("\n") for text in told)
 
 
 def test_a_thousand_candidates_are_searched_in_a_second():
