@@ -33,15 +33,24 @@ class Profile:
     Attributes:
         forward: peak while the layers run.
         sampling: peak while a token is drawn for every request; 0 before the last stage.
+        workspace: cuBLAS', which PyTorch's allocator holds all the while.
     """
 
     forward: int
     sampling: int
+    workspace: int
 
     @property
     def peak(self) -> int:
         """What the engine keeps free for activations."""
-        return max(self.forward, self.sampling)
+        return max(self.forward, self.sampling) + self.workspace
+
+
+def cublas_workspace(device: Device) -> int:
+    """Bytes that PyTorch gives cuBLAS for each stream (CUDABlas.cpp, getChosenWorkspaceSize)."""
+    if device.capability is None:
+        return 0
+    return (32 if device.capability >= HOPPER else 8) * 2**20
 
 
 def profile(
@@ -67,7 +76,7 @@ def profile(
     sampling = 0
     if layers.stop == model.layers:
         sampling = received + workspace + hidden + _sampler(model, arguments, version, device)
-    return Profile(forward, sampling)
+    return Profile(forward, sampling, cublas_workspace(device))
 
 
 def _samples(model: Model, layers: range) -> list[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from math import ceil
 
-from planner.activation import profile
+from planner.activation import cublas_workspace, profile
 from planner.device import PROCESSOR, Device
 from planner.engine import EngineArguments, EngineVersion
 from planner.kv_cache import fitting_length, kv_layout
@@ -16,15 +16,16 @@ from planner.weights import StageWeights, stage_weights
 
 GIB, MIB = 2**30, 2**20
 
-CONTEXT = 264 * MIB
-"""cuBLAS' workspace and what the CUDA context grows by while the profile runs (kernels loaded, their local memory).
+CONTEXT = 232 * MIB
+"""What the CUDA context grows by while the profile runs: kernels loaded, their local memory.
 
-No source says it: it is what the four one-GPU rows of vllm-memory-measured.json leave, 261 to 270 MiB."""
+No source says it: it is what the four one-GPU rows of vllm-memory-measured.json leave, 229 to 238 MiB.
+llm-d-planner's report for vLLM 0.19 has 0.27 GiB on one GPU."""
 
-CONTEXT_FORWARD = 104 * MIB
+CONTEXT_FORWARD = 72 * MIB
 """The same before the last stage, which alone loads the sampler's kernels.
 
-llm-d-planner's report for vLLM 0.19: 0.07 GiB non-torch on the first of two or more stages; and cuBLAS' 32 MiB."""
+llm-d-planner's report for vLLM 0.19: 0.07 GiB non-torch on the first of two or more stages."""
 
 WHOLE_CONTEXT = 520 * MIB
 """A CUDA context before anything runs, which versions before 0.11 count too (nvidia-smi beside an idle process)."""
@@ -162,7 +163,7 @@ class _Engine:
         elif self.split.tensor > 1:
             overhead += COLLECTIVES + (SWITCHED if self.multicast else 0)
             overhead += fused_reduce_memory(self.model, self.split, self.device, version, arguments)
-        graphs = graph_memory(self.model, self.split, held.layers, arguments, version)
+        graphs = graph_memory(self.model, self.split, held.layers, arguments, version=version, device=self.device)
         left = requested - held.resident - run.peak - overhead - graphs
         if arguments.kv_cache_memory is not None:
             left = arguments.kv_cache_memory
@@ -177,11 +178,10 @@ class _Engine:
 GRAPH_NODE = 100 * 1024
 """Bytes of a captured layer in one graph: what the buffers leave of the measured estimate (0.61 GiB, 48 layers)."""
 
-CUBLAS_WORKSPACE = 32 * MIB
-"""cuBLAS' workspace of one more stream, on Hopper and later (torch, CUDABlas.cpp getChosenWorkspaceSize)."""
 
-
-def graph_memory(model: Model, split: Split, layers: range, arguments: EngineArguments, version: EngineVersion) -> int:
+def graph_memory(
+    model: Model, split: Split, layers: range, arguments: EngineArguments, *, version: EngineVersion, device: Device
+) -> int:
     """Bytes that the engine keeps free for CUDA graphs (profile_cudagraph_memory).
 
     It captures the two largest batches piece by piece and whole. The first capture, whose buffers the pool and the
@@ -197,7 +197,7 @@ def graph_memory(model: Model, split: Split, layers: range, arguments: EngineArg
     node = max(MIB, GRAPH_NODE * len(layers))
     pieces = len(arguments.graph_sizes) - 1
     whole = max(0, sum(size <= arguments.max_num_seqs for size in arguments.graph_sizes) - 1)
-    return 2 * buffers + CUBLAS_WORKSPACE + (pieces + whole) * node
+    return 2 * buffers + cublas_workspace(device) + (pieces + whole) * node
 
 
 FUSED_REDUCE: dict[float, dict[int, float]] = {

@@ -37,8 +37,8 @@ def test_gpt_oss_captures_larger_batches_than_other_models():
 
 def test_graphs_of_whole_batches_go_up_to_the_requests_and_buffers_count_once():
     model = catalog_model("qwen2.5-14b-instruct").model
-    every = graph_memory(model, Split(), range(48), arguments(model), VERSION)
-    fewer = graph_memory(model, Split(), range(48), arguments(model, max_num_seqs="256"), VERSION)
+    every = graph_memory(model, Split(), range(48), arguments(model), version=VERSION, device=H100)
+    fewer = graph_memory(model, Split(), range(48), arguments(model, max_num_seqs="256"), version=VERSION, device=H100)
     # 51 sizes in pieces both times; whole only the 35 sizes up to 256.
     assert every - fewer == 16 * 48 * 100 * 1024
 
