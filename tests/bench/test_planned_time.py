@@ -28,11 +28,11 @@ PORT = 8612
 CLOSE_ENOUGH = 0.25
 
 RESOURCES = {
-    "network": r"network-.*|key|sweep|guard|alicloud",
+    "network": r"network-.*|key|guard",
     "storage": r"storage-.*",
-    "fetcher machine": r"fetcher-(instance|host-key.*|lease.*)",
+    "fetcher machine": r"fetcher-(instance|lease.*)",
     "client": r"fetcher-(facts|tuning|packages|storage|weights).*",
-    "machines": r"node-\d-(instance|host-key.*|lease.*)",
+    "machines": r"node-\d-(instance|lease.*)",
     "host": r"node-\d-(facts|tuning|packages|storage|docker).*",
     "image": r".*-image",
     "cluster": r"node-\d-ray.*",
