@@ -75,11 +75,17 @@ def engine_python():
 
 @pytest.mark.engine
 def test_recorded_answers_are_what_the_engine_says_today():
-    """A dense, a quantized, an expert-parallel and a refused case, asked again: about 40 s."""
+    """A dense, a quantized, an expert-parallel, a sparse and a refused case, asked again: 10 to 40 s."""
     python = engine_python()
     if python is None:
         pytest.skip("no engine environment in the cache: python -m localcloud.engine makes one")
-    names = ["qwen2.5-0.5b-instruct 2x1", "qwen3-32b-fp8 8x1", "qwen3-30b-a3b-fp8 4x1e", "deepseek-r1 32x1"]
+    names = [
+        "qwen2.5-0.5b-instruct 2x1",
+        "qwen3-32b-fp8 8x1",
+        "qwen3-30b-a3b-fp8 4x1e",
+        "olmoe-1b-7b 2x2",
+        "deepseek-r1 32x1",
+    ]
     for fresh in ask_engine(str(python), [CASES[name] for name in names], timeout=600):
         recorded = ANSWERS[fresh["name"]]
         assert fresh.get("stage_bytes") == recorded.get("stage_bytes")
