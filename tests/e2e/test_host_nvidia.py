@@ -19,6 +19,8 @@ from tests.e2e.host_machine import HostMachine, Outcome, kernel
 pytestmark = [pytest.mark.root, pytest.mark.skipif(os.geteuid() != 0, reason="machines need root")]
 
 DRIVER_FILES = ("apt.sh", "nvidia_state.sh", "pci.py", "drivers.py")
+PACKAGES_FILES = ("apt.sh", "daemon_json.py")
+NO_REGISTRIES = {"CONTAINERS": "yes", "REGISTRY_MIRRORS": "", "INSECURE_REGISTRIES": ""}
 PROOF_FILES = ("nvidia_state.sh", "pci.py", "rails.py")
 L20, H20, V100, B200 = "0x26ba", "0x2329", "0x1db6", "0x2901"
 OPEN = "nvidia-headless-580-server-open=580.126.09-0ubuntu0.24.04.1 nvidia-utils-580-server=580.126.09-0ubuntu0.24.04.1"
@@ -252,3 +254,125 @@ def test_a_machines_state_and_what_becomes_of_it(host: HostMachine, case: Case) 
         second = drive(host, case)
         assert second == first
         assert state(host) == before, "the second run changed something"
+
+
+def test_gpus_and_rdma_devices_reach_each_others_memory(host: HostMachine) -> None:
+    """nvidia-peermem is loaded, now and at boot; destroying the stack takes the second back, and every hold."""
+    reset(host, Case("rdma", before="mkdir -p /opt/fake-sys/class/infiniband/mlx5_0/ports/1"))
+    outcome = drive(host, CASES[0])
+    assert not outcome.error
+    conf = "/etc/modules-load.d/tandem-nvidia-peermem.conf"
+    assert host.ok(f"ls -d /opt/fake-sys/module/nvidia_peermem; cat {conf}").split()[1] == "nvidia-peermem"
+    host.leave()
+    assert host.ok(f"apt-mark showhold; ls {conf} /etc/apt/preferences.d/tandem-nvidia 2>/dev/null || true") == ""
+    assert "nvidia-headless-580-server-open" in host.ok("dpkg-query -W 'nvidia-headless*'")
+
+
+FABRIC_535 = f"{INSTALL_535} nvidia-fabricmanager-535; {LOAD}".replace(" >/dev/null nvidia-f", " nvidia-f")
+START_FABRIC = "systemctl start nvidia-fabricmanager"
+UP = (
+    "P=/opt/fake-sys/class/infiniband/mlx5_0/ports/1; mkdir -p $P; echo '4: ACTIVE' >$P/state; "
+    "echo InfiniBand >$P/link_layer; echo '400 Gb/sec (4X NDR)' >$P/rate"
+)
+PROOFS = [
+    Case("good", before=f"{INSTALL_535}; {LOAD}", result={"gpus": "2", "fabric": "no", "hca": "", "infiniband": "no"}),
+    Case(
+        "good-with-fabric",
+        gpus=(H20,) * 8,
+        switches=4,
+        before=f"{FABRIC_535}; {START_FABRIC}",
+        result={"gpus": "8", "fabric_state": "State:Completed,Status:Success"},
+    ),
+    Case("not-loaded", before=INSTALL_535, fails="the driver does not work (unloaded"),
+    Case(
+        "library-of-another-version",
+        before=f"{INSTALL_535}; {LOAD}; echo 535.1.1 open > /run/fake-gpu/module",
+        fails="an older driver is loaded than is installed",
+    ),
+    Case(
+        "one-gpu-gone",
+        before=f"{INSTALL_535}; {LOAD}; echo gone > /etc/fake-gpu/fault",
+        fails="2 GPUs are expected, the PCI bus has 2 and the driver sees 1",
+    ),
+    Case(
+        "one-gpu-lost", before=f"{INSTALL_535}; {LOAD}; echo lost > /etc/fake-gpu/fault", fails="has fallen off the bus"
+    ),
+    Case(
+        "memory-errors",
+        before=f"{INSTALL_535}; {LOAD}; echo ecc > /etc/fake-gpu/fault",
+        fails="GPU 1 counts 7 uncorrected memory errors",
+    ),
+    Case(
+        "row-waits-for-a-reset",
+        before=f"{INSTALL_535}; {LOAD}; echo pending > /etc/fake-gpu/fault",
+        fails="waits for a reset to put bad memory aside",
+    ),
+    Case(
+        "fabric-manager-stopped",
+        gpus=(H20,) * 2,
+        switches=2,
+        before=FABRIC_535,
+        fails="Fabric Manager does not run, so CUDA ends with error 802",
+    ),
+    Case(
+        "fabric-manager-of-another-version",
+        gpus=(H20,) * 2,
+        switches=2,
+        before=f"{FABRIC_535}; {START_FABRIC}; echo 535.1.1 > /usr/lib/fake-gpu/fabric",
+        fails="Fabric Manager is 535.1.1 and the driver 535.274.02, so CUDA ends with error 802",
+    ),
+    Case(
+        "fabric-never-ready",
+        gpus=(H20,) * 2,
+        switches=2,
+        before=f"{FABRIC_535}; {START_FABRIC}; echo fabric > /etc/fake-gpu/fault",
+        fails="have not joined the NVSwitch fabric after 3 s (State:In_Progress",
+    ),
+    Case(
+        "rdma-without-its-device-files",
+        before=f"{INSTALL_535}; {LOAD}; {UP}",
+        fails="RDMA devices =mlx5_0 are there and /dev/infiniband is not",
+    ),
+    Case(
+        "rdma",
+        before=f"{INSTALL_535}; {LOAD}; {UP}; mkdir -p /dev/infiniband",
+        result={"hca": "=mlx5_0", "infiniband": "yes", "peermem": "no"},
+    ),
+]
+
+
+@pytest.mark.parametrize("case", PROOFS, ids=lambda case: case.name)
+def test_proof_that_gpus_work_or_a_sentence(host: HostMachine, case: Case) -> None:
+    """The proof changes nothing, whatever it finds."""
+    reset(host, case)
+    before = state(host)
+    told = {"COUNT": str(len(case.gpus)), "HCAS": "", "SYSFS": "/opt/fake-sys", "FABRIC_SECONDS": "3"}
+    outcome = host.run("nvidia_proof", PROOF_FILES, told)
+    host.ok("rmdir /dev/infiniband 2>/dev/null || true")
+    assert case.fails in outcome.error, outcome
+    assert bool(case.fails) == bool(outcome.error), outcome
+    assert {key: outcome.result.get(key) for key in case.result} == case.result
+    assert state(host) == before
+
+
+def test_docker_gets_the_runtime_and_a_container_runs_with_all_gpus(host: HostMachine) -> None:
+    """Real Docker and runc; the toolkit is a package of our own. The collective's container answers from a stand-in."""
+    reset(host, CASES[0])
+    assert not host.run("packages", PACKAGES_FILES, NO_REGISTRIES).error
+    told = {"TOOLKIT_REPOSITORY": "http://127.0.0.1:1", "NVITOP": "no", "PIP_INDEX": ""}
+    assert host.run("nvidia_toolkit", ("apt.sh",), told).result == {"toolkit": "1.18.0"}
+    before = state(host)
+    assert host.run("nvidia_toolkit", ("apt.sh",), told).result == {"toolkit": "1.18.0"}
+    assert host.run("packages", PACKAGES_FILES, NO_REGISTRIES).error == ""
+    assert state(host) == before
+    host.ok("bash /opt/fakes/image.sh")
+    collective = {
+        "STACK_CONTAINER": "tandem-host-collective", "IMAGE": "stand-in:1", "NODES": "1", "NODE_RANK": "0", "COUNT": "2",
+        "ADDRESS": host.address, "PORT": "29417", "BACKEND": "nccl", "MIB": "1", "NETWORK": "NCCL_IB_DISABLE=1",
+        "DOCKER_OPTIONS": "--gpus=all --cap-add=CAP_IPC_LOCK",
+    }  # fmt: skip
+    outcome = host.run("collective", ("collective.py",), collective)
+    assert outcome.result == {"ranks": "2", "bus_gb_per_s": "1.5", "transports": "NET/Socket"}
+    outcome = host.run("collective", ("collective.py",), {**collective, "COUNT": "9"})
+    assert "collective: the container sees 2 accelerators, not 9" in outcome.error
+    assert host.ok("docker ps --all --quiet") == ""

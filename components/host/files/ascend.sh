@@ -9,7 +9,7 @@ status "looking at PCI bus, driver and firmware"
 pci=$(python3 "$TANDEM_DIR/pci.py" "$SYSFS" | python3 -c 'import json,sys; print(len(json.load(sys.stdin)["npus"]))')
 ((pci > 0)) || fail "this machine's PCI bus has no Ascend accelerator; use a machine with some, or another accelerator.kind"
 
-version_of() { sed -n 's/^[Vv]ersion *= *//p' "$1" 2>/dev/null | head -1; }
+version_of() { if [[ -f $1 ]]; then sed -n 's/^[Vv]ersion *= *//p' "$1" | head -1; fi; }
 driver=$(version_of "$ASCEND/driver/version.info")
 firmware=$(version_of "$ASCEND/firmware/version.info")
 [[ -n $driver ]] || fail "$ASCEND/driver/version.info is not there: install the Ascend HDK driver (Ascend-hdk-*-npu-driver_*.run --full) and reboot"
