@@ -52,13 +52,16 @@ def _huggingface(model: str, revision: str | None) -> tuple[str, list[File]]:
 
 def _modelscope(model: str, revision: str | None) -> tuple[str, list[File]]:
     from modelscope_hub import HubApi
-    from modelscope_hub.errors import HubError, NotExistError
+    from modelscope_hub.errors import AuthenticationError, HubError, NotExistError, PermissionDeniedError
 
-    wanted = revision or "master"
+    wanted, token = revision or "master", os.environ.get("HUB_TOKEN") or None
     try:
-        found = HubApi(endpoint=os.environ.get("MODELSCOPE_ENDPOINT")).list_repo_files(model, "model", revision=wanted)
+        api = HubApi(endpoint=os.environ.get("MODELSCOPE_ENDPOINT"), token=token)
+        found = api.list_repo_files(model, "model", revision=wanted)
     except NotExistError:
         raise LookupError(f"the hub knows no model {model} at {wanted}; correct model.id and model.revision") from None
+    except (AuthenticationError, PermissionDeniedError):
+        raise LookupError(_gated(model)) from None
     except HubError as error:
         raise ConnectionError(str(error)) from error
     files = [
@@ -79,19 +82,28 @@ def download(source: str, model: str, revision: str | None, folder: Path) -> Non
     Raises:
         LookupError: one sentence: no access. A gated model lists its files to everybody and gives them to few.
     """
+    token = os.environ.get("HUB_TOKEN") or None
     if source == "huggingface":
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import GatedRepoError
 
-        token = os.environ.get("HUB_TOKEN") or None
         try:
             snapshot_download(model, revision=revision, local_dir=folder, token=token, ignore_patterns=list(IGNORED))
         except GatedRepoError:
             raise LookupError(_gated(model)) from None
     else:
         from modelscope import snapshot_download as modelscope_download
+        from modelscope_hub.errors import AuthenticationError, FileDownloadError, PermissionDeniedError
 
-        modelscope_download(model, revision=revision, local_dir=str(folder))
+        try:
+            modelscope_download(model, revision=revision, local_dir=str(folder), token=token)
+        except FileDownloadError as error:
+            # One file refused is the model refused; other failures are worth another try.
+            if any(
+                isinstance(why, (AuthenticationError, PermissionDeniedError)) for why in error.failed_files.values()
+            ):
+                raise LookupError(_gated(model)) from None
+            raise
 
 
 if __name__ == "__main__":
