@@ -11,6 +11,8 @@ from planner.refusal import Refusal
 def pairs(texts: list[str]) -> dict[str, str]:
     """KEY=VALUE texts by name, dashes made underscores; the last one of a name counts.
 
+    Values may be JSON: a text in quotes is the text, null is the engine's own default.
+
     Raises:
         Refusal: `bad_argument` for a text without `=`.
     """
@@ -21,8 +23,13 @@ def pairs(texts: list[str]) -> dict[str, str]:
             raise Refusal(
                 "bad_argument", "--set", f"{text[:60]!r} isn't KEY=VALUE", "such as --set max_model_len=32768"
             )
-        found[name.strip().lstrip("-").replace("-", "_")] = value.strip()
-    return found
+        found[name.strip().lstrip("-").replace("-", "_")] = _unquoted(value.strip())
+    return {name: value for name, value in found.items() if value.lower() not in ("null", "none")}
+
+
+def _unquoted(value: str) -> str:
+    quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
+    return value[1:-1] if quoted else value
 
 
 def from_flags(flags: Sequence[str]) -> tuple[dict[str, str], tuple[str, ...]]:

@@ -35,6 +35,11 @@ COLLECTIVES = 337 * MIB
 
 What the two-GPU row of vllm-memory-measured.json leaves; a rank of a ring has the same neighbours in a larger group."""
 
+COLLECTIVES_WIDE = 92 * MIB
+"""More in a group of four and above, where trees have more neighbours than rings.
+
+llm-d-planner's report for vLLM 0.19: 2.17 GiB non-torch at TP4, 2.08 at TP2."""
+
 PROCESS = 496 * MIB
 """An engine's process on a machine without accelerators: 560 MiB a rank, 64 of which were its KV cache
 (docs/engine-cpu.md)."""
@@ -42,7 +47,9 @@ PROCESS = 496 * MIB
 SWITCHED = 1536 * MIB
 """More where NCCL uses NVLink multicast (NCCL_NVLS_ENABLE not 0, on machines with an NVSwitch).
 
-llm-d-planner's report for vLLM 0.19 on H100: 2.08 GiB non-torch at TP2 and 2.17 at TP4, against 0.54 without."""
+llm-d-planner's report for vLLM 0.19 on H100: 2.08 GiB non-torch at TP2, against 0.55 without."""
+
+PAIR = 2
 
 
 @dataclass(frozen=True)
@@ -161,7 +168,8 @@ class _Engine:
         if self.device.name == PROCESSOR:
             overhead = PROCESS
         elif self.split.tensor > 1:
-            overhead += COLLECTIVES + (SWITCHED if self.multicast else 0)
+            overhead += COLLECTIVES + (COLLECTIVES_WIDE if self.split.tensor > PAIR else 0)
+            overhead += SWITCHED if self.multicast else 0
             overhead += fused_reduce_memory(self.model, self.split, self.device, version, arguments)
         graphs = graph_memory(self.model, self.split, held.layers, arguments, version=version, device=self.device)
         left = requested - held.resident - run.peak - overhead - graphs

@@ -3,7 +3,7 @@
 import pytest
 
 from planner import PlanRequest, Refusal, Start, find_model, plan, processors
-from planner.arguments import from_flags
+from planner.arguments import from_flags, pairs
 from planner.catalog import catalog_model
 from planner.device import device, device_of_memory
 from planner.engine import resolve_arguments, vllm_version
@@ -124,3 +124,8 @@ def test_an_engines_own_flags_are_read_and_unknown_ones_are_no_mistake():
 def test_captured_graphs_follow_the_arguments(given, sizes):
     arguments = resolve_arguments(catalog_model("qwen3-8b").model, device("H100-80GB"), VERSION, given)
     assert (len(arguments.graph_sizes), max(arguments.graph_sizes, default=0)) == sizes
+
+
+def test_values_may_be_json():
+    told = pairs(['kv_cache_dtype="fp8"', "max_model_len=null", "enforce_eager=True", 'hf_overrides={"a": 1}'])
+    assert told == {"kv_cache_dtype": "fp8", "enforce_eager": "True", "hf_overrides": '{"a": 1}'}
