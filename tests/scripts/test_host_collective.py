@@ -14,8 +14,9 @@ INSIDE = ROOT / "localcloud/engine/files/inside.sh"
 
 def command(*words):
     """The program where the engine's torch is."""
-    words = ["python3", "/mnt/collective.py", "--backend", "gloo", "--mib", "1", "--nodes", "2", "--local", "1", *words]
-    return ["bash", str(INSIDE), str(ensure_environment()), str(ROOT / "components/host/files"), *words]
+    inside = ["bash", str(INSIDE), str(ensure_environment()), str(ROOT / "components/host/files")]
+    program = ["python3", "/mnt/collective.py", "--backend", "gloo", "--mib", "1", "--nodes", "2", "--local", "1"]
+    return [*inside, *program, *words]
 
 
 def collective(*words):
