@@ -120,10 +120,13 @@ def _requests(settings: Settings) -> list[PlanRequest] | str:
         return clusters
     serving, engine = settings.serving, COUNTED_AS.get(settings.serving.engine)
     if engine is None:
-        return f"serving.engine: the planner can't count {serving.engine}; what fits, its own documentation says"
+        return f"serving.engine: the planner can't count {serving.engine}; its own documentation says what fits"
     arguments, _ = from_flags(serving.arguments)
     if serving.max_model_len is not None:
         arguments["max_model_len"] = str(serving.max_model_len)
+    space = serving.environment.get("VLLM_CPU_KVCACHE_SPACE", "")
+    if settings.accelerator.kind == "cpu" and space.isascii() and space.isdigit() and int(space):
+        arguments.setdefault("kv_cache_memory_bytes", str(int(space[:9]) * 2**30))
     request = PlanRequest(
         model=model,
         clusters=(),

@@ -122,6 +122,14 @@ def test_gpus_of_ones_own_are_planned_by_their_name():
     assert found.cluster.device.name == "RTX-4090"
 
 
+def test_the_cpu_builds_own_variable_sizes_the_kv_cache():
+    environment = {"arguments": ["--enforce-eager"], "environment": {"VLLM_CPU_KVCACHE_SPACE": "2"}}
+    found = plan_for(parse(stack("hosts", serving=environment)))
+    assert found is not None
+    assert found.memory is not None
+    assert found.memory.ranks[0].kv_cache == 2 * 2**30
+
+
 def test_a_config_file_is_enough_for_any_model(tmp_path):
     config = tmp_path / "config.json"
     config.write_text(json.dumps(model_config("qwen2.5-72b-instruct")))
