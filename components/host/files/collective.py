@@ -68,7 +68,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--mib", type=int, default=256, help="bytes of each all-reduce, MiB")
     parser.add_argument("--seconds", type=int, default=240, help="for everything, meeting the other machines included")
     parser.add_argument("--rank", type=int, help="a rank of this machine: used by the program itself")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.local < 1:
+        parser.error("this machine has no accelerator: --local must be 1 or more")
+    return arguments
 
 
 def _start(arguments: argparse.Namespace, local: int, folder: Path) -> subprocess.Popen[bytes]:
@@ -96,7 +99,7 @@ def _wait(ranks: list[subprocess.Popen[bytes]], seconds: int) -> list[int | None
 
 def _sentence(arguments: argparse.Namespace, failed: list[int], log: str) -> str:
     what = f"ranks {failed} of this machine failed in a collective over {arguments.nodes} x {arguments.local}"
-    if "802" in log or "system not yet initialized" in log:
+    if re.search(r"error 802|system not yet initialized", log):
         return f"{what}: CUDA error 802, the NVSwitch fabric is not up; restart nvidia-fabricmanager"
     if "Connect call failed" in log or "timed out" in log.lower() or "TIMEOUT" in log or not log.strip():
         return (

@@ -113,6 +113,8 @@ def plan_driver(devices: Sequence[int], cuda: str, branch: int | None = None) ->
     Raises:
         Impossible: no branch drives all of them, or the branch asked for is too old or too new.
     """
+    if not devices:
+        raise Impossible("this machine's PCI bus has no NVIDIA GPU; use a machine with GPUs, or accelerator.kind cpu")
     generations = sorted({generation_of(device) for device in devices}, key=lambda g: g.name)
     major = int(cuda.split(".", maxsplit=1)[0])
     if major not in OLDEST_BY_CUDA:

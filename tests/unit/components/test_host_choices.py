@@ -56,6 +56,7 @@ def test_a_plan_follows_from_gpus_and_cuda(devices, cuda, branch, plan):
         ([0x26BA], "13.0", 550, "driver branch 550 is too old for CUDA 13.0"),
         ([0x1DB6], "12.8", 590, "does not drive Volta GPUs any more; use 580"),
         ([0x26BA], "14.1", None, "CUDA 14.1 is not known here"),
+        ([], "13.0", None, "PCI bus has no NVIDIA GPU"),
         ([0x0001], "13.0", None, "GPU 10de:0001 is of no generation known here"),
     ],
 )
