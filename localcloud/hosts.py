@@ -19,7 +19,7 @@ from localcloud.engine import (
     ensure_model,
     ensure_ollama,
 )
-from localcloud.engine.model import GGUF_ID, MODEL_ID
+from localcloud.engine.model import GGUF_IDS, MODEL_ID
 from localcloud.machines import Machine, MachinesError, Site
 from localcloud.machines.site import DEFAULT_SUBNET
 
@@ -49,7 +49,7 @@ def start(
         site: where.
         names: the machines.
         subnet: the site's network.
-        engines: engines beside vLLM, names in PROGRAMS; the first of them also brings the GGUF model to the depot.
+        engines: engines beside vLLM, names in PROGRAMS; with any of them the depot has the GGUF models.
         binds: more folders that machines have read-only, `source:target`.
     """
     print("making what the machines need (the first time: some minutes)", flush=True)
@@ -59,7 +59,7 @@ def start(
     ensure_wheels()
     programs = [f"{PROGRAMS[name]() / 'bin'}:/opt/tandem/{name}" for name in engines]
     if engines:
-        models[GGUF_ID] = ensure_gguf()
+        models |= {name: ensure_gguf(parts) for parts, name in GGUF_IDS.items()}
     read_only = [f"{environment}:{ENGINE}", *programs, *binds]
     present = {machine.paths.name: machine for machine in site.machines}
     first = ipaddress.IPv4Network(subnet).network_address + 11

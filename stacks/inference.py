@@ -96,7 +96,7 @@ def deploy(
         else None
     )
     engine = Replica(
-        kind.name,
+        "engine",
         engine=kind,
         hosts=hosts,
         accelerators=settings.accelerators,

@@ -49,7 +49,7 @@ class Replica(pulumi.ComponentResource):
         """Declares the engine.
 
         Args:
-            name: Pulumi name; containers carry it.
+            name: Pulumi name; containers carry it. The same for every engine, so that one waits for the end of another.
             engine: which, and how it runs over machines.
             hosts: the first one serves the API.
             accelerators: how many each host brings.

@@ -10,8 +10,8 @@ from localcloud.machines.programs import run
 
 MODEL_ID = "tandem/tiny-qwen2"
 """The name under which the depot serves it."""
-GGUF_ID = f"{MODEL_ID}-gguf"
-"""The same model for llama.cpp and Ollama."""
+GGUF_IDS = {2: f"{MODEL_ID}-gguf", 1: f"{MODEL_ID}-gguf-whole"}
+"""The same model for llama.cpp and Ollama, which reads none in parts."""
 
 
 def ensure_model(mib: int = 0) -> Path:
@@ -31,8 +31,8 @@ def ensure_model(mib: int = 0) -> Path:
     return made_once("model", key_of(str(mib), root.parent.name, (FILES / "tiny_model.py").read_text()), make)
 
 
-def ensure_gguf() -> Path:
-    """The folder of the tiny model's GGUF files, made when it isn't there.
+def ensure_gguf(parts: int) -> Path:
+    """The folder of the tiny model's GGUF file in so many parts, made when it isn't there.
 
     Raises:
         MachinesError: llama.cpp's tools or the model can't be made.
@@ -44,10 +44,12 @@ def ensure_gguf() -> Path:
         shutil.copytree(model, folder / "model")
         run(
             *(FILES / "inside.sh", root, folder, "env", "PYTHONPATH=/mnt/tools"),
-            *("python", "/srv/tiny_gguf.py", "/mnt/model", "/mnt"),
+            *("python", "/srv/tiny_gguf.py", "/mnt/model", "/mnt", str(parts)),
             log=log,
         )
         shutil.rmtree(folder / "tools")
         shutil.rmtree(folder / "model")
 
-    return made_once("gguf", key_of(model.name, tools.parent.name, (FILES / "tiny_gguf.py").read_text()), make)
+    return made_once(
+        "gguf", key_of(str(parts), model.name, tools.parent.name, (FILES / "tiny_gguf.py").read_text()), make
+    )

@@ -36,7 +36,7 @@ RESOURCES = {
     "host": r"node-\d-(facts|tuning|packages|storage|docker).*",
     "image": r".*-image",
     "cluster": r"node-\d-ray.*",
-    "engine": r"node-\d-vllm.*",
+    "engine": r"node-\d-engine.*",
     "completion": r"answer.*",
 }
 """The planner's steps, and the names of the resources that are created in each; the hub's client also downloads."""

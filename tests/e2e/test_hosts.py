@@ -72,7 +72,7 @@ def test_a_url_appears_when_a_completion_came_back(deployment):
     assert out["apiUrl"] == f"http://{deployment.machine('node-0').record.address}:8000/v1"
     assert out["model"] == MODEL
     # The answer was asked for after the engine was ready, and only then was the URL told.
-    assert run.text.index("node-0-vllm-ready-done created") < run.text.index("answer-asked created")
+    assert run.text.index("node-0-engine-ready-done created") < run.text.index("answer-asked created")
     assert re.search(r"nodes=2 accelerators=2", run.text)
 
 
@@ -165,14 +165,14 @@ def test_one_setting_of_the_engine_restarts_only_the_engine(deployment):
     before = {n: containers(deployment, n) for n in ("node-0", "node-1")}
     run = deployment.up(serving={"maxModelLen": 256}).good()
     assert run.changed() == {
-        "node-0-vllm",
-        "node-0-vllm-ready-run",
-        "node-0-vllm-ready-done",
+        "node-0-engine",
+        "node-0-engine-ready-run",
+        "node-0-engine-ready-done",
         "answer-asked",
     }
     after = {n: containers(deployment, n) for n in ("node-0", "node-1")}
     assert after["node-1"] == before["node-1"]
-    assert {n for n in after["node-0"] if after["node-0"][n] != before["node-0"][n]} == {"tandem-test-node-0-vllm"}
+    assert {n for n in after["node-0"] if after["node-0"][n] != before["node-0"][n]} == {"tandem-test-node-0-engine"}
     assert answer(deployment).code == 200
 
 
@@ -207,10 +207,10 @@ def test_without_ray_the_answer_is_the_same_and_no_ray_is_left(deployment, one_m
 
 
 def test_a_rank_that_dies_comes_back_with_its_group_without_ray(deployment):
-    engine = "docker exec tandem-test-node-1-vllm pgrep -f 'bin/vllm serve'"
+    engine = "docker exec tandem-test-node-1-engine pgrep -f 'bin/vllm serve'"
     first = deployment.ssh("node-1", engine).split()[0]
-    deployment.ssh("node-1", f"docker exec tandem-test-node-1-vllm kill -9 {first}")
-    until(lambda: "rank 1: engine exited" in deployment.ssh("node-0", "docker logs tandem-test-node-0-vllm 2>&1"), 60)
+    deployment.ssh("node-1", f"docker exec tandem-test-node-1-engine kill -9 {first}")
+    until(lambda: "rank 1: engine exited" in deployment.ssh("node-0", "docker logs tandem-test-node-0-engine 2>&1"), 60)
     until(lambda: answer(deployment).code == 200, 240)
 
 
@@ -227,9 +227,10 @@ def test_a_pipeline_over_both_machines_says_the_same(deployment, one_machine, ex
 def test_an_engine_that_says_healthy_and_cannot_answer_is_not_ready(deployment):
     """A pipeline run eagerly loads, answers /health with 200, and dies on its first request."""
     run = deployment.up(serving={"executor": "mp", "tensorParallelSize": 1, "pipelineParallelSize": 2}).bad()
-    assert "node-0-vllm-ready-done created" not in run.text
+    assert "node-0-engine-ready-done created" not in run.text
     assert re.search(
-        r"vllm-ready: the engine (ended before its first completion|is up but its first completion failed): ", run.text
+        r"engine-ready: the engine (ended before its first completion|is up but its first completion failed): ",
+        run.text,
     )
 
 

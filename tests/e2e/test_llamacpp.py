@@ -50,9 +50,9 @@ def answer(deployment):
 def test_a_url_appears_when_a_completion_came_back_through_both_machines(deployment):
     run = up(deployment).good()
     assert answer(deployment).said == GREEDY
-    log = deployment.ssh("node-1", "docker logs tandem-test-node-1-llamacpp 2>&1")
+    log = deployment.ssh("node-1", "docker logs tandem-test-node-1-engine 2>&1")
     assert "Accepted client connection" in log
-    assert run.text.index("node-0-llamacpp-ready-done created") < run.text.index("answer-asked created")
+    assert run.text.index("node-0-engine-ready-done created") < run.text.index("answer-asked created")
 
 
 def test_rpc_listens_on_the_private_address_only(deployment):
@@ -61,10 +61,8 @@ def test_rpc_listens_on_the_private_address_only(deployment):
 
 
 def test_an_rpc_server_that_dies_comes_back_with_its_group(deployment):
-    deployment.ssh("node-1", "docker exec tandem-test-node-1-llamacpp pkill -9 ggml-rpc-server")
-    until(
-        lambda: "rank 1: engine exited" in deployment.ssh("node-0", "docker logs tandem-test-node-0-llamacpp 2>&1"), 60
-    )
+    deployment.ssh("node-1", "docker exec tandem-test-node-1-engine pkill -9 ggml-rpc-server")
+    until(lambda: "rank 1: engine exited" in deployment.ssh("node-0", "docker logs tandem-test-node-0-engine 2>&1"), 60)
     until(lambda: answer(deployment).code == 200, 120)
     assert answer(deployment).said == GREEDY
 

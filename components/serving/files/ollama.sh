@@ -4,6 +4,10 @@
 set -euo pipefail
 name=${1:?} port=${2:?} file=${3:?}
 shift 3
+if [[ $file =~ -00001-of-[0-9]{5}\.gguf$ ]]; then
+  echo "error: Ollama reads no model in parts: merge it on the storage (llama-gguf-split --merge $file WHOLE.gguf) and keep only the whole one in the folder of model.id"
+  exit 1
+fi
 modelfile=$(mktemp)
 trap 'rm -f "$modelfile"' EXIT
 printf 'FROM %s\n' "$file" >"$modelfile"

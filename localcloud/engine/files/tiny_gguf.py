@@ -1,4 +1,4 @@
-"""The tiny model as GGUF, in two parts: ``python tiny_gguf.py MODEL TARGET``, inside the engine's root.
+"""The tiny model as GGUF: ``python tiny_gguf.py MODEL TARGET PARTS``, inside the engine's root.
 
 Weights are 32-bit, so that llama.cpp computes with what vLLM has when it is told `--dtype float32`.
 """
@@ -19,7 +19,7 @@ license: apache-2.0
 ---
 # Tiny
 
-tandem/tiny-qwen2 as GGUF, 32-bit, in two parts.
+tandem/tiny-qwen2 as GGUF, 32-bit.
 """
 
 
@@ -60,13 +60,14 @@ def add_tokenizer(writer: gguf.GGUFWriter, folder: Path) -> None:
 
 def main() -> None:
     """Write the parts into an empty folder."""
-    folder, target = Path(sys.argv[1]), Path(sys.argv[2])
+    folder, target, parts = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
     config = json.loads((folder / "config.json").read_text())
     tensors: dict[str, torch.Tensor] = {}
     for file in sorted(folder.glob("*.safetensors")):
         with safe_open(file, framework="pt") as opened:
             tensors |= {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118  # it is no mapping
-    writer = gguf.GGUFWriter(target / "tiny.gguf", "qwen2", split_max_tensors=-(-len(tensors) // 2))
+    most = -(-len(tensors) // parts) if parts > 1 else 0
+    writer = gguf.GGUFWriter(target / "tiny.gguf", "qwen2", split_max_tensors=most)
     add_settings(writer, config)
     add_tokenizer(writer, folder)
     names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.QWEN2, config["num_hidden_layers"])

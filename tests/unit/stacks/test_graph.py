@@ -136,15 +136,15 @@ def test_weights_do_not_wait_for_images_nor_images_for_weights(monkeypatch, tmp_
 @pytest.mark.parametrize("executor", ["ray", "mp"])
 def test_the_engine_waits_for_weights_and_the_answer_for_the_engine(monkeypatch, tmp_path, executor):
     seen = graph(monkeypatch, tmp_path, executor=executor)
-    assert reaches(seen, "n0-vllm", "n0-weights-done")
-    assert reaches(seen, "answer-asked", "n0-vllm-ready-done")
+    assert reaches(seen, "n0-engine", "n0-weights-done")
+    assert reaches(seen, "answer-asked", "n0-engine-ready-done")
     assert reaches(seen, "answer-asked", "n0-gateway")
     if executor == "ray":
-        assert reaches(seen, "n0-vllm", "n0-ray-count-done")
+        assert reaches(seen, "n0-engine", "n0-ray-count-done")
         assert reaches(seen, "n0-ray-count-run", "n1-ray")
     else:
         assert "n0-ray" not in seen
-        assert reaches(seen, "n0-vllm-ready-run", "n1-vllm")
+        assert reaches(seen, "n0-engine-ready-run", "n1-engine")
 
 
 def test_a_third_machine_changes_nothing_about_the_first_two(monkeypatch, tmp_path):

@@ -1,0 +1,95 @@
+"""Every other engine over real machines: Ollama for real, the rest as stand-ins (tests/stand_ins/README.md).
+
+Machines, Docker, Ray, group, gateway and readiness are real. No GPU and no NPU is here: accelerator `cpu`.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.e2e.deployment import Deployment, chat
+from tests.e2e.test_llamacpp import GREEDY
+from tests.paths import ROOT
+from tests.scripts.test_supervise import until
+
+pytestmark = [pytest.mark.root, pytest.mark.engine]
+
+PATH = "/usr/local/bin:/opt/vllm/bin:/usr/bin:/bin"
+STAND_IN = [
+    "/opt/tandem/engine/usr:/usr:ro",
+    "/opt/tandem/engine/opt/vllm:/opt/vllm:ro",
+    "/opt/tandem/stand-ins:/usr/local/bin:ro",
+]
+SAYS = {
+    "sglang": "stand-in of sglang: 2 nodes, 2 ranks",
+    "tensorrt-llm": "stand-in of tensorrt-llm: 2 MPI ranks",
+    "vllm-ascend": "stand-in of vllm: 2 NPUs on 2 nodes",
+    "vllm-mindspore": "stand-in of vllm-mindspore: 2 NPUs on 2 nodes",
+}
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("engines")
+    binds = [f"{ROOT / 'tests/stand_ins/bin'}:/opt/tandem/stand-ins"]
+    made = Deployment(folder, "tandeme", "10.84.0.0/24", ["node-0", "node-1"], engines=["ollama"], binds=binds)
+    yield made
+    made.close()
+
+
+def up(deployment, engine, image="stand-in:1", mounts=STAND_IN, **changes):
+    registry = deployment.config["images"]["engine"].partition("/")[0]
+    served = {"STAND_IN_SERVED": "tiny-qwen2"}
+    base = {"engine": engine, "tensorParallelSize": 2, "maxModelLen": 512}
+    deployment.config["serving"] = {**base, "environment": {"PATH": PATH, "PYTHONPATH": "/usr/local/bin", **served}}
+    return deployment.up(images={"engine": f"{registry}/tandem/{image}", "mounts": mounts}, **changes)
+
+
+def ollama(deployment, model):
+    mounts = ["/opt/tandem/engine/usr:/usr:ro", "/opt/tandem/ollama:/usr/local/bin:ro"]
+    return up(
+        deployment,
+        "ollama",
+        image="ollama-cpu:0.17.4",
+        mounts=mounts,
+        machines=deployment.config["machines"][:1],
+        model={"id": model, "servedName": "tiny-qwen2"},
+        serving={"tensorParallelSize": 1, "environment": None},
+    )
+
+
+def answer(deployment):
+    out = deployment.outputs()
+    return chat(out["apiUrl"], out["apiKey"], "tiny-qwen2")
+
+
+@pytest.mark.parametrize("engine", SAYS)
+def test_a_stand_in_meets_all_its_ranks_and_answers(deployment, engine):
+    up(deployment, engine).good()
+    assert answer(deployment).said == SAYS[engine]
+
+
+@pytest.mark.parametrize(("engine", "rank"), [("sglang", "sglang.launch_server"), ("tensorrt-llm", "trtllm-serve")])
+def test_a_stand_ins_rank_that_dies_takes_the_group_down_and_up_again(deployment, engine, rank):
+    up(deployment, engine).good()
+    deployment.ssh("node-1", f"docker exec tandem-test-node-1-engine pkill -9 -f '{rank}'")
+    until(lambda: answer(deployment).code != 200, 60)
+    until(lambda: answer(deployment).code == 200, 120)
+    assert answer(deployment).said == SAYS[engine]
+
+
+def test_a_word_that_the_engine_does_not_know_is_named(deployment):
+    run = up(deployment, "sglang", serving={"arguments": ["--no-such-word"]}).bad()
+    assert "--no-such-word" in run.text
+
+
+def test_ollama_says_that_it_reads_no_parts(deployment):
+    run = ollama(deployment, "tandem/tiny-qwen2-gguf").bad()
+    assert "Ollama reads no model in parts: merge it" in run.text
+
+
+def test_ollama_itself_answers_on_one_machine(deployment):
+    """Real Ollama, real GGUF weights."""
+    ollama(deployment, "tandem/tiny-qwen2-gguf-whole").good()
+    assert answer(deployment).code == 200
+    assert answer(deployment).said == GREEDY

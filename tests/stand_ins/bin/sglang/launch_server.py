@@ -1,0 +1,29 @@
+"""A stand-in for SGLang's launcher: its words and rules (ServeArgs of 0.5.23), no computing."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import stand_in  # type: ignore[import-not-found]  # beside this folder
+
+words = stand_in.parser("sglang.launch_server")
+for name in ("--model-path", "--served-model-name", "--host"):
+    words.add_argument(name, required=True)
+for name in ("--tensor-parallel-size", "--pipeline-parallel-size", "--port"):
+    words.add_argument(name, type=int, required=True)
+words.add_argument("--context-length", type=int)
+words.add_argument("--nnodes", type=int, default=1)
+words.add_argument("--node-rank", type=int, default=0)
+words.add_argument("--dist-init-addr", default="")
+words.add_argument("--trust-remote-code", action="store_true")
+told = words.parse_args()
+world = told.tensor_parallel_size * told.pipeline_parallel_size
+if world % told.nnodes:
+    stand_in.refuse("tp_size * pp_size must be divisible by number of nodes")
+stand_in.check_model(told.model_path)
+stand_in.check_network("SGLANG_HOST_IP", "GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME")
+same = [word for word in sys.argv[1:] if not word.startswith("--node-rank")]
+if told.nnodes > 1:
+    stand_in.meet(told.dist_init_addr, told.node_rank, told.nnodes, same)
+stand_in.serve(told.host, told.port, told.served_model_name, f"stand-in of sglang: {told.nnodes} nodes, {world} ranks")

@@ -1,0 +1,112 @@
+"""What all stand-ins share: the checks of environment and model, the meeting of ranks, the API."""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import http.server
+import json
+import os
+import socket
+import struct
+import sys
+import threading
+import time
+from pathlib import Path
+
+SIOCGIFADDR = 0x8915
+
+
+def refuse(why: str):
+    print(f"RuntimeError: {why}", flush=True)
+    sys.exit(1)
+
+
+def parser(program: str) -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(prog=f"{program} (stand-in)", allow_abbrev=False)
+
+
+def check_model(folder: str) -> None:
+    if not (Path(folder) / "config.json").is_file():
+        refuse(f"{folder} holds no config.json")
+
+
+def address_of(nic: str) -> str:
+    """The IPv4 address of an interface."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        answer = fcntl.ioctl(probe.fileno(), SIOCGIFADDR, struct.pack("256s", nic.encode()))
+    return socket.inet_ntoa(answer[20:24])
+
+
+def check_network(address: str | None, *nics: str) -> None:
+    """Each variable names an interface of this machine, and the address is that interface's."""
+    for name in nics:
+        nic = os.environ.get(name) or refuse(f"{name} is not set")
+        found = address_of(nic)
+        if address is not None and found != os.environ.get(address):
+            refuse(f"{name} is {nic} with {found}, and {address} is {os.environ.get(address)}")
+
+
+def meet(place: str, rank: int, ranks: int, words: list[str]) -> None:
+    """Blocks until all ranks are there with the same words; a rank that is lost later ends this process."""
+    host, _, port = place.rpartition(":")
+    own = json.dumps(words)
+    if rank == 0:
+        server = socket.create_server((host, int(port)))
+        there = {0}
+        while len(there) < ranks:
+            connection, _ = server.accept()
+            told = json.loads(connection.makefile().readline())
+            if told["words"] != own:
+                refuse(f"rank {told['rank']} was started with other words: {told['words']} and not {own}")
+            if told["rank"] in there:
+                refuse(f"rank {told['rank']} is there twice")
+            there.add(told["rank"])
+            threading.Thread(target=_watch, args=(connection, told["rank"]), daemon=True).start()
+        return
+    for _ in range(600):
+        try:
+            connection = socket.create_connection((host, int(port)), timeout=2)
+            break
+        except OSError:
+            time.sleep(0.2)
+    else:
+        refuse(f"nobody listens at {place}")
+    connection.settimeout(None)
+    connection.sendall(json.dumps({"rank": rank, "words": own}).encode() + b"\n")
+    _watch(connection, 0)
+
+
+def _watch(connection: socket.socket, rank: int) -> None:
+    try:
+        while connection.recv(1):
+            pass
+    except OSError:
+        pass
+    print(f"RuntimeError: rank {rank} was lost", flush=True)
+    os._exit(1)
+
+
+def serve(host: str, port: int, model: str, saw: str) -> None:
+    """The API: a chat is answered with what was seen."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            known = self.path == "/v1/chat/completions" and asked.get("model") == model
+            body = {
+                "model": model,
+                "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": saw}}],
+                "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
+            }
+            data = json.dumps(body if known else {"error": "no such model"}).encode()
+            self.send_response(200 if known else 404)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *_):
+            pass
+
+    http.server.ThreadingHTTPServer((host, port), Handler).serve_forever()
