@@ -13,6 +13,7 @@ from components.remote import Machine, RemoteStep
 
 FILES = Path(__file__).parent / "files"
 BUS = ("pci.py", "rails.py")
+NVITOP = "nvitop==1.7.2"
 ASCEND_DRIVER_MINIMUM = "24.1"
 """Ascend HDK that CANN 8.1 and newer ask for (CANN's release notes, "version mapping")."""
 ASCEND_MOUNTS = (
@@ -92,7 +93,7 @@ def nvidia_containers(
         files=_files("apt.sh"),
         environment={
             "TOOLKIT_REPOSITORY": args.toolkit_repository,
-            "NVITOP": "yes" if args.nvitop else "no",
+            "NVITOP": NVITOP if args.nvitop else "",
             "PIP_INDEX": pip_index,
         },
         long=True,

@@ -102,7 +102,7 @@ def generation_of(device: int) -> Generation:
         if any(first <= device <= last for first, last in generation.ids):
             return generation
     raise Impossible(
-        f"GPU 10de:{device:04x} is of no generation known here; install its driver by hand and set the driver's source "
+        f"GPU 10de:{device:04x} is of no generation known here; install its driver by hand and set accelerator.driver "
         "to present"
     )
 
@@ -183,8 +183,8 @@ def choose_packages(madison: str, branch: int, modules: str, *, fabric: bool) ->
         )
     raise Impossible(
         f"no archive of this machine has a driver of branch {branch} ({_name(FAMILIES[0].driver[0], branch, modules)} "
-        f"or {_name(FAMILIES[1].driver[0], branch, modules)}); set driverRepository to one that has, or install it "
-        "by hand"
+        f"or {_name(FAMILIES[1].driver[0], branch, modules)}); set accelerator.driverRepository to one that "
+        "has, or install it by hand"
     )
 
 

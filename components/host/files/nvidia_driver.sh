@@ -110,11 +110,11 @@ install_packages() {
 
 install_alibaba() {
   local source script=$TANDEM_HOME/auto_install_v4.0.sh
-  [[ -n $ALIBABA_VERSIONS ]] || fail "Alibaba Cloud's installer must be told the versions of driver, CUDA and cuDNN; set alibabaVersions"
+  [[ -n $ALIBABA_VERSIONS ]] || fail "Alibaba Cloud's installer must be told the versions of driver, CUDA and cuDNN; set accelerator.alibabaVersions"
   source=$(curl --fail --silent --show-error --max-time 20 "$METADATA/source-address" | head -1) ||
-    fail "Alibaba Cloud's metadata service ($METADATA) does not answer; set the driver's source to packages on machines elsewhere"
+    fail "Alibaba Cloud's metadata service ($METADATA) does not answer; set accelerator.driver to packages on machines elsewhere"
   tries 3 curl --fail --silent --show-error --output "$script" "$source/opsx/ecs/linux/binary/script/auto_install_v4.0.sh" ||
-    fail "Alibaba Cloud's driver installer can't be had from $source; set the driver's source to packages"
+    fail "Alibaba Cloud's driver installer can't be had from $source; set accelerator.driver to packages"
   status "running Alibaba Cloud's driver installer"
   # shellcheck disable=SC2086 # versions are words
   bash "$script" $ALIBABA_VERSIONS
@@ -155,7 +155,7 @@ if ! good; then
   case $DRIVER in
     packages) install_packages ;;
     alibaba) install_alibaba ;;
-    present) fail "no driver of branch $minimum or newer works on this machine ($nvidia_words) and the driver is set to present; install one, or set it to packages" ;;
+    present) fail "no driver of branch $minimum or newer works on this machine ($nvidia_words) and accelerator.driver is present; install one, or set it to packages" ;;
   esac
   look_at_nvidia
   start_driver

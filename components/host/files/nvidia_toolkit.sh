@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# NVIDIA's container toolkit, and Docker's runtime of that name. Told: TOOLKIT_REPOSITORY NVITOP PIP_INDEX
+# NVIDIA's container toolkit, and Docker's runtime of that name. Told: TOOLKIT_REPOSITORY NVITOP (a pip requirement, or empty) PIP_INDEX
 # shellcheck source=components/remote/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
 # shellcheck source=components/host/files/apt.sh
@@ -12,7 +12,7 @@ if ! have nvidia-ctk; then
     list=/etc/apt/sources.list.d/tandem-nvidia-container-toolkit.list
     undo "rm -f $key $list"
     tries 3 curl --fail --silent --show-error --location --output "$key" "$TOOLKIT_REPOSITORY/gpgkey" ||
-      fail "$TOOLKIT_REPOSITORY does not answer; set toolkitRepository to a mirror that the machine reaches"
+      fail "$TOOLKIT_REPOSITORY does not answer; set accelerator.toolkitRepository to a mirror that the machine reaches"
     chmod 644 "$key"
     echo "deb [signed-by=$key] $TOOLKIT_REPOSITORY/stable/deb/$(dpkg --print-architecture) /" >"$list"
     update_lists nvidia-container-toolkit
@@ -32,11 +32,11 @@ if ! runtime_known; then
 fi
 tries 5 runtime_known || fail "Docker does not know the nvidia runtime after \`nvidia-ctk runtime configure --runtime=docker\`; see /etc/docker/daemon.json and \`journalctl -u docker\`"
 
-if [[ $NVITOP == yes && ! -x /opt/tandem-nvitop/bin/nvitop ]]; then
+if [[ -n $NVITOP && ! -x /opt/tandem-nvitop/bin/nvitop ]]; then
   status "installing nvitop"
   undo "rm -rf /opt/tandem-nvitop; rm -f /usr/local/bin/nvitop"
   python3 -m venv /opt/tandem-nvitop
-  /opt/tandem-nvitop/bin/pip install --quiet ${PIP_INDEX:+--index-url "$PIP_INDEX"} nvitop ||
+  /opt/tandem-nvitop/bin/pip install --quiet ${PIP_INDEX:+--index-url "$PIP_INDEX"} "$NVITOP" ||
     fail "nvitop can't be installed from ${PIP_INDEX:-the default pip index}; set mirrors.pip, or leave nvitop out"
   ln -sf /opt/tandem-nvitop/bin/nvitop /usr/local/bin/nvitop
 fi
