@@ -33,7 +33,7 @@ def create_disks(cloud: Cloud, instance: Json, params: Params) -> None:
             "DeleteWithInstance": wish.flag("DeleteWithInstance", True), "DeleteAutoSnapshot": True, "Portable": False,
             "EnableAutoSnapshot": True, "DiskChargeType": "PostPaid", "CreationTime": stamp(), "AttachedTime": stamp(),
             "ResourceGroupId": instance["ResourceGroupId"], "MultiAttach": "Disabled", "SourceSnapshotId": "",
-            "OperationLocks": {"OperationLock": []}, "_tags": {},
+            "OperationLocks": {"OperationLock": []}, "_tags": dict(instance["_tags"]),
         }  # fmt: skip
         cloud.store.put("disk", key, document)
 

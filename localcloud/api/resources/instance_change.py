@@ -1,7 +1,6 @@
 """Changes of machines that exist."""
 
 import base64
-import binascii
 
 from localcloud.api.answers import copy_given
 from localcloud.api.catalog import IMAGES, TYPES, move_stock, sold_in, stock
@@ -14,6 +13,7 @@ from localcloud.api.public_addresses import take_public
 from localcloud.api.registry import Json, action
 from localcloud.api.resources.instance import MISSING
 from localcloud.api.resources.instance_run import check_release_time
+from localcloud.api.resources.vswitch import take_address
 
 WRONG = "IncorrectInstanceStatus"
 
@@ -30,7 +30,7 @@ def modify_instance_attribute(cloud: Cloud, params: Params) -> Json:
     if "UserData" in params:
         try:
             base64.b64decode(params.text("UserData"), validate=True)
-        except binascii.Error:
+        except ValueError:  # no Base64, no ASCII
             raise ApiError(400, "InvalidUserData.Base64FormatInvalid", "The user data is not Base64.") from None
         instance["_user_data"] = params.text("UserData")
     groups = params.items("SecurityGroupIds")
@@ -100,6 +100,35 @@ def modify_instance_spec(cloud: Cloud, params: Params) -> Json:
         GPUAmount=kind.gpus, GPUSpec=kind.gpu,
     )  # fmt: skip
     cloud.store.put("instance", instance["InstanceId"], instance)
+    return {}
+
+
+@action("Ecs", "ModifyInstanceVpcAttribute")
+def modify_instance_vpc_attribute(cloud: Cloud, params: Params) -> Json:
+    """Gives a stopped machine another address, of its vSwitch or of another in its zone and VPC.
+
+    Here its disk begins anew with the next start, as a machine behind the API is made with its address.
+    """
+    instance = cloud.need("instance", params.need("InstanceId"), *MISSING)
+    key, place = instance["InstanceId"], instance["VpcAttributes"]
+    vswitch = cloud.need("vswitch", params.need("VSwitchId"), "InvalidVSwitchId.NotFound", "vSwitch")
+    if instance["Status"] != "Stopped":
+        raise wrong_status("instance", instance["Status"], WRONG)
+    if (vswitch["ZoneId"], vswitch["VpcId"]) != (instance["ZoneId"], place["VpcId"]):
+        raise ApiError(400, "InvalidVSwitchId.NotSupported", "The vSwitch is not in the zone and VPC of the instance.")
+    wish = params.text("PrivateIpAddress")
+    old = place["PrivateIpAddress"]["IpAddress"][0]
+    if vswitch["VSwitchId"] == place["VSwitchId"] and wish in ("", old):
+        return {}
+    address = take_address(cloud, vswitch, wish)
+    place.update(VSwitchId=vswitch["VSwitchId"], PrivateIpAddress={"IpAddress": [address]})
+    card = cloud.store.get("network_interface", instance["_card"])
+    if card:
+        card.update(VSwitchId=vswitch["VSwitchId"], PrivateIpAddress=address)
+        cloud.store.put("network_interface", instance["_card"], card)
+    instance["_fresh"] = True
+    _keep(cloud, instance)
+    power(cloud, key, "Stopping", "Stopped", lambda: cloud.backend.destroy(key))
     return {}
 
 

@@ -1,7 +1,6 @@
 """RunInstances: the whole gang of one call, or none of it."""
 
 import base64
-import binascii
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -124,7 +123,7 @@ def _user_data(params: Params) -> str:
         if len(data) > USER_DATA_BYTES:
             raise ApiError(400, "InvalidUserData.SizeExceeded", "The size of the user data exceeds the maximum, 32 KB.")
         return data.decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # no Base64, no ASCII, no UTF-8
         raise ApiError(400, "InvalidUserData.Base64FormatInvalid", "The user data is not Base64 of a text.") from None
 
 
@@ -141,7 +140,7 @@ def _check_stock(cloud: Cloud, params: Params, kind: InstanceType, zone: str, am
         )  # fmt: skip
     if params.text("SpotStrategy") == "SpotWithPriceLimit":
         market = kind.price * SPOT_SHARE
-        limit = float(params.text("SpotPriceLimit", "0"))
+        limit = _price_limit(params)
         if limit < market:
             raise ApiError(
                 403, "InvalidSpotPriceLimit.LowerThanPublicPrice",
@@ -156,6 +155,13 @@ def _check_stock(cloud: Cloud, params: Params, kind: InstanceType, zone: str, am
             )  # fmt: skip
         return left
     return amount
+
+
+def _price_limit(params: Params) -> float:
+    try:
+        return float(params.text("SpotPriceLimit", "0"))
+    except ValueError:
+        raise invalid("SpotPriceLimit", "it is no price") from None
 
 
 def _create(cloud: Cloud, wish: _Wish, number: int) -> str:
@@ -175,7 +181,7 @@ def _create(cloud: Cloud, wish: _Wish, number: int) -> str:
         "OSNameEn": system.name, "OSType": "linux", "CreationTime": stamp(seconds=False), "StartTime": "",
         "ExpiredTime": "2099-12-31T15:59Z", "AutoReleaseTime": check_release_time(params.text("AutoReleaseTime")),
         "InstanceChargeType": params.text("InstanceChargeType", "PostPaid"), "SaleCycle": "",
-        "SpotStrategy": spot, "SpotPriceLimit": float(params.text("SpotPriceLimit", "0")),
+        "SpotStrategy": spot, "SpotPriceLimit": _price_limit(params),
         "SpotDuration": params.number("SpotDuration", 1 if spot != "NoSpot" else 0),
         "SpotInterruptionBehavior": params.text("SpotInterruptionBehavior", "Terminate" if spot != "NoSpot" else ""),
         "InternetChargeType": params.text("InternetChargeType", "PayByTraffic"), "InternetMaxBandwidthIn": 200,

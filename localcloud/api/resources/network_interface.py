@@ -1,6 +1,6 @@
 """Network interfaces: the primary one that each machine is born with."""
 
-from localcloud.api.answers import copy_given, ecs_tags, page, public
+from localcloud.api.answers import copy_given, ecs_tags, page, public, tagged
 from localcloud.api.cloud import Cloud, stamp
 from localcloud.api.params import Params
 from localcloud.api.registry import Json, action
@@ -19,7 +19,8 @@ def create_primary(cloud: Cloud, instance: Json, address: str) -> str:
         "QueuePairNumber": 0, "NetworkInterfaceTrafficMode": "Standard", "SourceDestCheck": False,
         "OwnerId": cloud.settings.account, "ServiceManaged": False, "DeleteOnRelease": True,
         "Ipv6Sets": {"Ipv6Set": []}, "Ipv4PrefixSets": {"Ipv4PrefixSet": []}, "Ipv6PrefixSets": {"Ipv6PrefixSet": []},
-        "Attachment": {"InstanceId": instance["InstanceId"], "DeviceIndex": 0, "NetworkCardIndex": 0}, "_tags": {},
+        "Attachment": {"InstanceId": instance["InstanceId"], "DeviceIndex": 0, "NetworkCardIndex": 0},
+        "_tags": dict(instance["_tags"]),
     }  # fmt: skip
     cloud.store.put("network_interface", key, document)
     return key
@@ -27,12 +28,12 @@ def create_primary(cloud: Cloud, instance: Json, address: str) -> str:
 
 @action("Ecs", "DescribeNetworkInterfaces")
 def describe_network_interfaces(cloud: Cloud, params: Params) -> Json:
-    """Interfaces by id, machine, vSwitch, VPC, group and kind."""
-    wanted, group = params.items("NetworkInterfaceId"), params.text("SecurityGroupId")
+    """Interfaces by id, machine, vSwitch, VPC, group, kind and tags."""
+    wanted, group, fits = params.items("NetworkInterfaceId"), params.text("SecurityGroupId"), tagged(params)
     filters = {field: params.text(field) for field in ("InstanceId", "VSwitchId", "VpcId", "Type", "PrivateIpAddress")}
     found = [
         shown
-        for shown in (_shown(cloud, card) for card in cloud.store.all("network_interface"))
+        for shown in (_shown(cloud, card) for card in cloud.store.all("network_interface") if fits(card))
         if (not wanted or shown["NetworkInterfaceId"] in wanted)
         and (not group or group in shown["SecurityGroupIds"]["SecurityGroupId"])
         and all(not value or shown[field] == value for field, value in filters.items())

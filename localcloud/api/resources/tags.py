@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from localcloud.api.answers import tagged
 from localcloud.api.cloud import Cloud
 from localcloud.api.errors import ApiError, missing, not_found
 from localcloud.api.params import Params
 from localcloud.api.registry import Json, action
 
+LISTED = 50  # Alibaba's documentation of ECS: entries a page where the caller asks for no number
 MOST = 20  # Alibaba's documentation: tags a resource
 # The store's kinds by what each product calls them, in lower case.
 KINDS = {
@@ -51,16 +53,19 @@ class _Product:
         return {}
 
     def listed(self, cloud: Cloud, params: Params) -> Json:
-        kind, wanted, tags = self.kind(params), params.items("ResourceId"), params.tags()
+        kind, wanted, fits = self.kind(params), params.items("ResourceId"), tagged(params)
         found = [
             {"ResourceType": params.text("ResourceType"), "ResourceId": key, "TagKey": name, "TagValue": value}
             for key in cloud.store.keys(kind)
             if not wanted or key in wanted
             for document in [cloud.store.get(kind, key) or {}]
-            if all(document["_tags"].get(name) == value for name, value in tags.items())
+            if fits(document)
             for name, value in document["_tags"].items()
         ]
-        return {"NextToken": "", "TagResources": {"TagResource": found}}
+        size = params.number("MaxResults", LISTED, 1)
+        start = params.number("NextToken", 0, 0)
+        following = str(start + size) if start + size < len(found) else ""
+        return {"NextToken": following, "TagResources": {"TagResource": found[start : start + size]}}
 
     def _resources(self, cloud: Cloud, params: Params) -> Iterator[tuple[str, str, Json]]:
         kind, keys = self.kind(params), params.items("ResourceId")

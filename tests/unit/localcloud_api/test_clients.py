@@ -113,6 +113,8 @@ def calls(account: Account) -> Iterator[tuple[str, str, dict[str, Any]]]:
     do("Ecs", "StopInstance", InstanceId=machine, ForceStop=True)
     wait(lambda: status() == "Stopped")
     do("Ecs", "ModifyInstanceSpec", InstanceId=machine, InstanceType="ecs.g7.xlarge")
+    do("Ecs", "ModifyInstanceVpcAttribute", InstanceId=machine, VSwitchId=vswitch, PrivateIpAddress="10.9.1.77")
+    wait(lambda: status() == "Stopped")
     do("Ecs", "ReplaceSystemDisk", InstanceId=machine, ImageId=image)
     wait(lambda: status() == "Stopped")
     do("Ecs", "StartInstance", InstanceId=machine)
