@@ -56,14 +56,15 @@ def model_config(name: str) -> dict[str, Any]:
 
 @cache
 def catalog_model(name: str) -> ModelEntry:
-    """A model of the catalog by its short name or its hub's id, in any case.
+    """A model of the catalog by its short name or its hub's id, in any case, under any owner: hubs mirror each other.
 
     Raises:
         Refusal: `unknown_model`.
     """
     wanted = name.lower()
+    own = wanted.rsplit("/", 1)[-1]
     for short, entry in table("models").items():
-        if wanted in (short, entry["id"].lower(), entry["id"].rsplit("/", 1)[-1].lower()):
+        if own in (short, entry["id"].rsplit("/", 1)[-1].lower()):
             model = parse_model(model_config(short))
             return ModelEntry(
                 short, model, int(entry["weights_gb"] * 1e9), tuple(entry.get("variants", ())), entry["id"]
