@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,14 +39,8 @@ class TensorRtLlm:
     def environment(
         self, address: pulumi.Input[str], nic: pulumi.Input[str], accelerators: int
     ) -> dict[str, pulumi.Input[str]]:
-        """See `Engine`. Open MPI is told the interface, or it tries Docker's bridge too."""
-        return {
-            "NCCL_SOCKET_IFNAME": nic,
-            "GLOO_SOCKET_IFNAME": nic,
-            "OMPI_MCA_btl_tcp_if_include": nic,
-            "OMPI_MCA_oob_tcp_if_include": nic,
-            "HF_HUB_OFFLINE": "1",
-        }
+        """See `Engine`."""
+        return {"NCCL_SOCKET_IFNAME": nic, "GLOO_SOCKET_IFNAME": nic, "HF_HUB_OFFLINE": "1"}
 
     def processes(self, args: ServeArgs, model: str, nodes: Sequence[Node]) -> list[Process]:
         """See `Engine`."""
@@ -64,6 +59,7 @@ class TensorRtLlm:
         launch = [
             *("mpirun", "--allow-run-as-root", "--leave-session-attached"),
             *("--mca", "plm_rsh_agent", f"python3 {AGENT} run", "--mca", "plm_rsh_no_tree_spawn", "1"),
+            *_networks([node.address for node in nodes]),
             *("-np", str(ranks * len(nodes)), "--map-by", f"ppr:{ranks}:node"),
             *("-H", ",".join(f"{node.address}:{ranks}" for node in nodes)),
             "trtllm-llmapi-launch",
@@ -73,3 +69,17 @@ class TensorRtLlm:
             for node in nodes[1:]
         ]
         return [Process([*launch, *words], after=[f"{n.address}:{AGENT_PORT}" for n in nodes[1:]]), *agents]
+
+
+def _networks(addresses: Sequence[str]) -> list[str]:
+    """Open MPI's own traffic by the smallest network that holds all machines, or it tries Docker's bridge too.
+
+    By name it would have to be the same interface everywhere: mpirun hands its own to the other machines.
+    """
+    try:
+        numbers = [int(ipaddress.IPv4Address(address)) for address in addresses]
+    except ValueError:
+        return []  # host names: Open MPI finds its way by itself
+    differing = max(number ^ numbers[0] for number in numbers).bit_length()
+    network = ipaddress.IPv4Network((numbers[0] >> differing << differing, 32 - differing))
+    return [w for layer in ("oob", "btl") for w in ("--mca", f"{layer}_tcp_if_include", str(network))]

@@ -3,13 +3,13 @@
     mpi_agent.py serve --address=A --port=P    on every machine but the first: runs what the first one asks for
     mpi_agent.py run HOST COMMAND...           what mpirun calls instead of ssh (plm_rsh_agent)
 
-Who asks must know the group's token. A command ends with its connection, and the connection with its command.
+Who asks must know the group's token. A command that loses its connection takes the agent along: the supervisor, whose
+group both are in, then ends what is left and forms the ranks anew.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import hmac
 import os
 import secrets
@@ -22,7 +22,7 @@ import threading
 from pathlib import Path
 from typing import NoReturn
 
-TOKEN = Path("/tandem/group-token")
+TOKEN = Path(os.environ.get("TANDEM_GROUP_TOKEN", "/tandem/group-token"))
 PORT = 29500
 LONGEST = 1 << 20
 """Bytes of a command: mpirun's are some hundred."""
@@ -61,13 +61,12 @@ def answer(connection: socket.socket, token: bytes) -> None:
 
 
 def run_command(connection: socket.socket, command: str) -> None:
-    """Runs a shell's line until it or its connection ends."""
+    """Runs a shell's line to its end; when its connection ends first, so does this process's group."""
     process = subprocess.Popen(
         ["/bin/sh", "-c", command],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        start_new_session=True,
     )
     assert process.stdout  # noqa: S101  # it was asked for
     with selectors.DefaultSelector() as selector:
@@ -76,14 +75,13 @@ def run_command(connection: socket.socket, command: str) -> None:
         while True:
             ready = {key.fileobj for key, _ in selector.select()}
             if connection in ready and not connection.recv(1):
-                break
+                print("mpi agent: mpirun hung up, ending", flush=True)
+                os.killpg(0, signal.SIGTERM)
             if process.stdout in ready:
                 part = os.read(process.stdout.fileno(), 65536)
                 if not part:
                     break
                 connection.sendall(part)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
     process.wait()
 
 

@@ -1,0 +1,87 @@
+"""Each engine's processes over machines, and the splits it refuses."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import get_args
+
+import pytest
+
+from components.serving import EngineName, ServeArgs, find_engine
+from components.serving.engine import GROUP_PORT, Node
+from planner import Refusal
+
+NODES = [Node("10.20.0.1", "eth0", 8), Node("10.20.0.2", "bond0", 8)]
+ENGINES = get_args(EngineName)
+
+
+def args(tp=16, pp=1, **more):
+    return ServeArgs("m", tp, pp, max_model_len=512, **more)
+
+
+def words(engine, nodes=NODES, executor="ray", **more):
+    return [list(p.argv) for p in find_engine(engine, executor).processes(args(**more), "/w", nodes)]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("executor", ["ray", "mp"])
+def test_an_engine_gives_one_process_a_container_and_its_api_on_loopback(engine, executor):
+    kind = find_engine(engine, executor)
+    nodes = NODES[:1] if engine == "ollama" else NODES
+    found = words(engine, nodes, executor)
+    assert len(found) == (1 if kind.ray_resource else len(nodes))
+    assert not any("0.0.0.0" in word for one in found for word in one)  # noqa: S104  # nothing binds here
+    assert str(args().port) in " ".join(found[0])
+    assert GROUP_PORT not in kind.ports.values()
+
+
+@pytest.mark.parametrize("engine", [e for e in ENGINES if e != "tensorrt-llm"])
+def test_the_users_words_come_last(engine):
+    assert words(engine, NODES[:1], arguments=("x=y",))[0][-1] == "x=y"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_machine_is_told_its_own_interface_and_no_other(engine):
+    told = find_engine(engine).environment("10.20.0.2", "bond0", 8)
+    assert "eth0" not in told.values()
+    assert any(name.endswith("_SOCKET_IFNAME") for name in told) == (engine not in ("llamacpp", "ollama"))
+
+
+def test_llamacpp_waits_for_every_rpc_server():
+    head, *others = find_engine("llamacpp").processes(args(1, 16), "/w", NODES)
+    assert list(head.after) == ["10.20.0.2:50052"]
+    assert [list(p.argv)[:3] for p in others] == [["ggml-rpc-server", "--host", "10.20.0.2"]]
+
+
+def test_mpi_is_told_a_network_that_holds_all_machines_and_not_more_than_needed():
+    nodes = [Node(f"10.20.{n}.9", f"nic{n}", 4) for n in (0, 1, 2)]
+    found = words("tensorrt-llm", nodes, tp=12)[0]
+    network = ipaddress.IPv4Network(found[found.index("oob_tcp_if_include") + 1])
+    assert all(ipaddress.IPv4Address(n.address) in network for n in nodes)
+    assert network.prefixlen == 22
+    assert found[found.index("-np") + 1] == "12"
+    assert "ppr:4:node" in found
+
+
+@pytest.mark.parametrize(
+    ("engine", "executor", "split", "machines", "code"),
+    [
+        ("llamacpp", "mp", (1, 16), (8, 8), "too_many_rpc_devices"),
+        ("llamacpp", "mp", (2, 7), (7, 7), "no_tensor_parallelism"),
+        ("ollama", "mp", (1, 14), (7, 7), "one_machine_only"),
+        ("sglang", "mp", (3, 1), (2, 1), "ranks_not_equal_on_nodes"),
+        ("vllm", "mp", (4, 1), (3, 1), "ranks_not_equal_on_nodes"),
+        ("vllm", "ray", (16, 2), (8, 8), "too_few_accelerators"),
+        ("tensorrt-llm", "mp", (32, 1), (8, 8), "too_few_accelerators"),
+        ("vllm-ascend", "ray", (32, 1), (8, 8), "too_few_accelerators"),
+    ],
+)
+def test_a_split_that_the_engine_cannot_run_is_refused(engine, executor, split, machines, code):
+    with pytest.raises(Refusal) as caught:
+        find_engine(engine, executor).check(args(*split), machines)
+    assert caught.value.code == code
+    assert caught.value.remedy
+
+
+def test_ray_takes_machines_of_unequal_size():
+    find_engine("vllm", "ray").check(args(4, 1), (3, 1))
