@@ -122,4 +122,6 @@ def _options(host: Host, mounts: Sequence[str]) -> pulumi.Output[str]:
     fixed += [f"--cap-add={capability}" for capability in access.capabilities]
     fixed += [f"--volume={mount}" for mount in (*access.mounts, *mounts)]
     devices = access.devices if access.devices is not None else pulumi.Output.from_input([])
-    return devices.apply(lambda found: " ".join([*fixed, *(f"--device={device}" for device in found)]))
+    return pulumi.Output.all(devices, host.locked_memory).apply(
+        lambda both: " ".join([*fixed, f"--ulimit=memlock={both[1]}", *(f"--device={device}" for device in both[0])])
+    )

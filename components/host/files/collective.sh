@@ -11,7 +11,7 @@ read -ra options <<<"$DOCKER_OPTIONS"
 for pair in $NETWORK; do options+=(--env "$pair"); done
 code=0
 docker run --rm --name "$STACK_CONTAINER" --label "tandem.stack=$TANDEM_STACK" --network host --ipc host \
-  --ulimit memlock=-1 --volume "$TANDEM_HOME/collective.py:/tandem/collective.py:ro" "${options[@]}" \
+  --volume "$TANDEM_HOME/collective.py:/tandem/collective.py:ro" "${options[@]}" \
   --entrypoint python3 "$IMAGE" /tandem/collective.py --nodes "$NODES" --node-rank "$NODE_RANK" --local "$COUNT" \
   --address "$ADDRESS" --port "$PORT" --backend "$BACKEND" --mib "$MIB" >"$TANDEM_DIR/answer" 2>"$TANDEM_DIR/said" || code=$?
 cat "$TANDEM_DIR/said"
