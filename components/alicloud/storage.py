@@ -68,9 +68,6 @@ class Storage(pulumi.ComponentResource):
                 protocol_type="NFS",
                 capacity=capacity_gib,
                 zone_id=zone,
-                # Only type extreme stands in a vSwitch itself.
-                vpc_id=vpc_id if file_system_type == "extreme" else None,
-                vswitch_id=vswitch_id if file_system_type == "extreme" else None,
                 description=stack,
                 tags=tags,
                 opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(retain_on_delete=keep)),

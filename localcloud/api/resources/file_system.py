@@ -44,7 +44,8 @@ def create_file_system(cloud: Cloud, params: Params) -> Json:
         "RegionId": cloud.settings.region, "Description": params.text("Description") or key, "CreateTime": stamp(),
         "Capacity": capacity, "EncryptType": params.number("EncryptType", 0, 0, 2), "ChargeType": "PayAsYouGo",
         "KMSKeyId": params.text("KmsKeyId"), "MeteredSize": 0, "Bandwidth": 0, "Version": "", "QuorumVswId": "",
-        "VpcId": params.text("VpcId"), "RedundancyType": params.text("RedundancyType", "LRS"), "ExpiredTime": "",
+        # VpcId and VSwitchId take no effect but for CPFS, says Alibaba's client, so that they are not shown either.
+        "VpcId": "", "RedundancyType": params.text("RedundancyType", "LRS"), "ExpiredTime": "",
         "ResourceGroupId": params.text("ResourceGroupId", f"rg-{cloud.settings.account}"), "AccessPointCount": "0",
         "AutoSnapshotPolicyId": "", "Packages": {"Package": []}, "_tags": params.tags(), "_nfs_acl": False,
         "SupportedFeatures": {"SupportedFeature": []}, "_recycle": {"Status": "Disable", "ReservedDays": 0},
