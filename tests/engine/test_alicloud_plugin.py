@@ -35,7 +35,8 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
 
 
 @pytest.fixture
-def aliproject(project: Project, cloud: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Project:
+def aliproject(cloud: dict[str, Any], monkeypatch: pytest.MonkeyPatch, project: Project) -> Project:
+    # In this order, so that the clean-up after the test still has the environment: without it a rule cannot be deleted.
     monkeypatch.setenv("SSL_CERT_FILE", cloud["authority"])
     monkeypatch.setenv("NO_PROXY", cloud["endpoint"])
     return project

@@ -3,7 +3,7 @@
 from localcloud.api.answers import copy_given, ecs_tags, page, public, tagged
 from localcloud.api.catalog import DISK_CATEGORIES
 from localcloud.api.cloud import Cloud, stamp
-from localcloud.api.errors import ApiError
+from localcloud.api.errors import ApiError, invalid
 from localcloud.api.params import Params
 from localcloud.api.registry import Json, action
 
@@ -65,6 +65,19 @@ def modify_disk_attribute(cloud: Cloud, params: Params) -> Json:
                 disk[flag] = params.flag(flag)
         cloud.store.put("disk", key, disk)
     return {}
+
+
+@action("Ecs", "ModifyDiskSpec")
+def modify_disk_spec(cloud: Cloud, params: Params) -> Json:
+    """Changes a disk's performance level, category and provisioned IOPS."""
+    disk = cloud.need("disk", params.need("DiskId"), "InvalidDiskId.NotFound", "disk")
+    if params.text("DiskCategory", disk["Category"]) not in DISK_CATEGORIES:
+        raise invalid("DiskCategory", f"the disk category {params.text('DiskCategory')} is not supported")
+    disk["Category"] = params.text("DiskCategory", disk["Category"])
+    disk["PerformanceLevel"] = params.text("PerformanceLevel", disk["PerformanceLevel"])
+    disk["ProvisionedIops"] = params.number("ProvisionedIops", disk["ProvisionedIops"], 0)
+    cloud.store.put("disk", disk["DiskId"], disk)
+    return {"OrderId": "", "TaskId": ""}
 
 
 @action("Ecs", "ResizeDisk")

@@ -92,6 +92,7 @@ def calls(account: Account) -> Iterator[tuple[str, str, dict[str, Any]]]:
     disk = do("Ecs", "DescribeDisks", InstanceId=machine, DiskType="system")["Disks"]["Disk"][0]
     assert disk["InstanceId"] == machine
     do("Ecs", "ModifyDiskAttribute", DiskId=disk["DiskId"], DiskName="root")
+    do("Ecs", "ModifyDiskSpec", DiskId=disk["DiskId"], PerformanceLevel="PL2")
     do("Ecs", "ResizeDisk", DiskId=disk["DiskId"], NewSize=100)
     cards = do("Ecs", "DescribeNetworkInterfaces", InstanceId=machine)["NetworkInterfaceSets"]["NetworkInterfaceSet"]
     card = cards[0]["NetworkInterfaceId"]
