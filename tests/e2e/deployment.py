@@ -63,15 +63,23 @@ class Deployment:
         self.site = Site(folder / "machines", bridge, subnet)
         self.config_file = folder / "Pulumi.test.yaml"
         os.environ["TANDEM_STATE"] = str(folder)
-        hosts.start(self.site, names, subnet, **made)
+        try:
+            self._begin(names, **made)
+        except BaseException:
+            # A fixture that fails before it yields is not asked to clean up.
+            self.close()
+            raise
+
+    def _begin(self, names: list[str], **made: Any) -> None:
+        hosts.start(self.site, names, self.subnet, **made)
         self.environment = {**os.environ, **toolchain.environment(), "PULUMI_CONFIG_PASSPHRASE": "test"}
         self.environment.pop("PULUMI_CONFIG_PASSPHRASE_FILE", None)
-        (folder / "stacks").mkdir(exist_ok=True)
-        self.environment["PULUMI_BACKEND_URL"] = f"file://{folder / 'stacks'}"
+        (self.folder / "stacks").mkdir(exist_ok=True)
+        self.environment["PULUMI_BACKEND_URL"] = f"file://{self.folder / 'stacks'}"
         self.config = self._base(names)
         self.pulumi("stack", "init", "test").good()
         # Pulumi writes the salt beside the program; it belongs to the configuration that the tests use.
-        written = program / "Pulumi.test.yaml"
+        written = self.program / "Pulumi.test.yaml"
         self.salt = yaml.safe_load(written.read_text()) if written.exists() else {}
         written.unlink(missing_ok=True)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -52,8 +53,12 @@ class Faults(Deployment):
         shutil.copytree(Path(__file__).with_name("steps_program"), program)
         for part in ("components", ".venv"):
             (program / part).symlink_to(ROOT / part)
+        self.hub = folder / "hub"
         super().__init__(folder, "tandemf", "10.81.0.0/24", [NODE], program)
-        self.hub, self.small = folder / "hub", ensure_model()
+
+    def _begin(self, names: list[str], **made: Any) -> None:
+        super()._begin(names, **made)
+        self.small = ensure_model()
         self.big = ensure_model(48)
         self.before: dict[str, str] = {}
         listen = f"{self.site.network().gateway}:8602"
@@ -66,7 +71,7 @@ class Faults(Deployment):
         ssh = {"address": record.address, "key": str(self.site.key), "hostKey": record.host_key}
         self.config = {"ssh": ssh, "storage": {"server": "nas", "export": "/share", "mountPoint": MOUNT}}
         self.config |= {"step": {}, "weights": {}, "leave": {}}
-        self.share = folder / "machines/nfs/shares/share"
+        self.share = self.folder / "machines/nfs/shares/share"
 
     def close(self) -> None:
         daemon.stop(self.hub)
@@ -190,6 +195,14 @@ def sentence(run: Run, pattern: str) -> str:
     return found.group()
 
 
+def documented(heading: str) -> list[list[str]]:
+    """The pulumi commands below a heading of docs/hosts.md, as words, for the stack of these tests."""
+    section = (ROOT / "docs/hosts.md").read_text().split(f"{heading}\n")[1].split("\n## ")[0]
+    return [
+        shlex.split(line.replace("NAME", "test"), comments=True)[1:] for line in re.findall("^pulumi .*", section, re.M)
+    ]
+
+
 def logins(faults):
     return int(faults.ssh(NODE, "journalctl -b -o cat | grep -c 'Accepted publickey' || true"))
 
@@ -240,7 +253,11 @@ def test_an_up_killed_in_the_middle_is_gone_on_with(faults):
     run.says("node-0: at the gate")
     os.killpg(run.process.pid, signal.SIGKILL)
     run.process.wait()
-    faults.pulumi("cancel", "--yes", "test").good()
+    cancel, up, forget = documented("## When `pulumi up` was killed")
+    assert cancel == ["cancel", "--yes", "test"]
+    assert "`pulumi cancel`" in faults.up(step=step).bad().text
+    faults.pulumi(*cancel).good()
+    assert up == ["up", "--stack", "test"]
     again = faults.begin(step=step)
     again.says("node-0: at the gate")
     # While it runs: no secret in units, processes, logs, or files that others may read.
@@ -258,8 +275,7 @@ def test_an_up_killed_in_the_middle_is_gone_on_with(faults):
     assert faults.ssh(NODE, "grep -rl hunter2 /var/lib/tandem || true") == ""
     # The engine goes on warning of what was cut off until it is told to forget it; nothing changes by that.
     assert "1 pending operations" in faults.up().good().text
-    words = ["--yes", "--skip-preview", "--clear-pending-creates", "--stack", "test"]
-    faults.pulumi("refresh", *words, "--config-file", str(faults.config_file)).good()
+    faults.pulumi(*forget, "--skip-preview", "--config-file", str(faults.config_file)).good()
     assert "pending operations" not in faults.up().good().text
 
 
@@ -288,19 +304,25 @@ def test_apts_lock_is_waited_for_and_its_holder_named(faults):
         ),
         ({"model": GATED}, r"weights: tandem/gated is gated: accept its licence on the hub and set hubToken"),
         (
+            {"model": GATED, "source": "modelscope"},
+            r"weights: tandem/gated is gated: accept its licence on the hub and set hubToken",
+        ),
+        (
             {"model": "tandem/none", "source": "modelscope"},
             r"weights: the hub knows no model tandem/none at master; correct model\.id and model\.revision",
         ),
     ],
-    ids=["no-model", "no-revision", "gated", "no-model-modelscope"],
+    ids=["no-model", "no-revision", "gated", "gated-modelscope", "no-model-modelscope"],
 )
 def test_a_model_that_cannot_be_had(faults, told, said):
     sentence(faults.fetch(**told), said)
 
 
-def test_a_gated_model_with_its_token(faults):
+@pytest.mark.parametrize("source", ["modelscope", "huggingface"])
+def test_a_gated_model_with_its_token(faults, source):
     """And the token is nowhere in clear."""
-    run = faults.fetch(model=GATED, tokenFile=faults.secret_file(TOKEN)).good()
+    shutil.rmtree(faults.share / "models/tandem--gated", ignore_errors=True)
+    run = faults.fetch(model=GATED, source=source, tokenFile=faults.secret_file(TOKEN)).good()
     assert TOKEN not in faults.state() + run.text
     assert faults.ssh(NODE, f"grep -rl {TOKEN} /var/lib/tandem /mnt/tandem /etc /root /tmp || true") == ""
 
@@ -384,6 +406,28 @@ def test_a_full_storage_is_told_and_gone_on_with_when_there_is_space(faults):
         faults.ssh(NODE, f"mount -o remount,size=100m {MOUNT}")
         faults.fetch(check="small").good()
         assert faults.asked(since)
+    finally:
+        faults.ssh(NODE, f"umount {MOUNT} && systemctl start mnt-tandem.mount")
+
+
+def test_a_storage_that_fills_up_in_mid_download_is_told_and_gone_on_with(faults):
+    """Somebody else writes the storage full when half of a file is there; what was fetched is not fetched again."""
+    size = (faults.big / SHARD).stat().st_size
+    faults.ssh(NODE, f"systemctl stop mnt-tandem.mount && mount -t tmpfs -o size=150m small {MOUNT}")
+    try:
+        since = faults.journal()
+        faults.fault(kind="stall", path=f"*{SHARD}*", at=size // 2, seconds=300)
+        run = faults.begin(prepare=True, weights=faults.weights(check="fills", stall_seconds=4))
+        until(lambda: int(faults.ssh(NODE, f"du --summarize --bytes {MOUNT} | cut -f1")) > size // 2, 90)
+        faults.ssh(NODE, f"dd if=/dev/zero of={MOUNT}/filler bs=1M status=none", check=False)
+        sentence(
+            run.ends(),
+            "weights: /mnt/tandem/models is full; free space there, then run `pulumi up` again: the download goes on",
+        )
+        faults.fault()
+        faults.ssh(NODE, f"rm {MOUNT}/filler")
+        faults.fetch(check="fills", stall_seconds=4).good()
+        assert sum(max(int(r["bytes"]), 0) for r in faults.asked(since)) < 1.6 * size
     finally:
         faults.ssh(NODE, f"umount {MOUNT} && systemctl start mnt-tandem.mount")
 

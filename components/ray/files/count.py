@@ -1,17 +1,30 @@
 """Inside the head's container: are all nodes and accelerators there? ADDRESS ACCELERATORS "NODE NODE ..." RESOURCE."""
 
 import sys
+import time
 
 import ray
 
-address, accelerators, nodes, resource = sys.argv[1], int(sys.argv[2]), sys.argv[3].split(), sys.argv[4]
+PATIENCE = 10
+"""Seconds to look again before telling: asking anew costs a start of Ray's client, which takes as long as a node's."""
+
+
+def missing(accelerators: int, nodes: list[str], resource: str) -> str:
+    """What isn't there, for a reader; nothing when all is."""
+    alive = [node for node in ray.nodes() if node["Alive"]]
+    seen = {node["NodeManagerAddress"] for node in alive}
+    total = int(sum(node["Resources"].get(resource, 0) for node in alive))
+    absent = [node for node in nodes if node not in seen]
+    if absent:
+        return f"{len(nodes) - len(absent)} of {len(nodes)} machines joined, missing {' '.join(absent)}"
+    return "" if total == accelerators else f"{total} of {accelerators} accelerators on {len(seen)} machines"
+
+
+address, wanted, members = sys.argv[1], int(sys.argv[2]), sys.argv[3].split()
 ray.init(address=address, logging_level="ERROR", log_to_driver=False)
-alive = [node for node in ray.nodes() if node["Alive"]]
-seen = {node["NodeManagerAddress"] for node in alive}
-total = int(sum(node["Resources"].get(resource, 0) for node in alive))
-missing = [node for node in nodes if node not in seen]
-if missing:
-    sys.exit(f"{len(nodes) - len(missing)} of {len(nodes)} machines joined, missing {' '.join(missing)}")
-if total != accelerators:
-    sys.exit(f"{total} of {accelerators} accelerators on {len(seen)} machines")
-print(f"nodes={len(seen)} accelerators={total}")
+deadline = time.monotonic() + PATIENCE
+while why := missing(wanted, members, sys.argv[4]):
+    if time.monotonic() > deadline:
+        sys.exit(why)
+    time.sleep(0.5)
+print(f"nodes={len(members)} accelerators={wanted}")
