@@ -67,7 +67,7 @@ class HostMachine:
         try:
             return Outcome(parse_result(await_step(self.connection, step)), "")
         except Failure as failure:
-            return Outcome({}, str(failure))
+            return Outcome({}, str(failure).splitlines()[0])
 
     def leave(self) -> None:
         """What `pulumi destroy` does on a machine."""

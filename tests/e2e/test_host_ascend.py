@@ -1,4 +1,4 @@
-"""The Ascend checks of a host on a real machine, without an accelerator: driver files and npu-smi are the tests' own."""
+"""The Ascend checks of a host on a real machine without an accelerator: its driver and npu-smi are the tests' own."""
 
 from __future__ import annotations
 
