@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from localcloud import hosts
 from localcloud.engine import ensure_environment, ensure_model
 from tests.e2e.deployment import Deployment, chat, fetch
 from tests.paths import ROOT
@@ -221,6 +222,29 @@ def test_a_pipeline_over_both_machines_says_the_same(deployment, one_machine, ex
     split = {"tensorParallelSize": 1, "pipelineParallelSize": 2}
     run = deployment.up(serving={"executor": executor, **split, "arguments": NOT_EAGER, "environment": environment})
     run.good()
+    assert answer(deployment).said == one_machine
+
+
+@pytest.mark.long
+def test_a_third_machine_is_added_and_the_first_two_are_not_prepared_again(deployment, one_machine):
+    """No step of theirs runs and the gateway stays. Their engines must be new: each rank is told how many there are.
+
+    Three ranks compile, which takes minutes on two cores.
+    """
+    names = ["node-0", "node-1", "node-2"]
+    hosts.start(deployment.site, names, deployment.subnet)
+    before = {n: containers(deployment, n) for n in names[:2]}
+    environment = {k: v for k, v in deployment.config["serving"]["environment"].items() if k != "TORCHDYNAMO_DISABLE"}
+    split = {"tensorParallelSize": 1, "pipelineParallelSize": 3}
+    run = deployment.up(
+        machines=[{"name": n, "address": deployment.machine(n).record.address} for n in names],
+        serving={"executor": "mp", **split, "arguments": NOT_EAGER, "environment": environment},
+    ).good()
+    old = {name for name in run.changed() if not name.startswith("node-2")}
+    assert old == {"node-0-vllm", "node-1-vllm", "node-0-vllm-ready-run", "node-0-vllm-ready-done", "answer-asked"}
+    after = {n: containers(deployment, n) for n in names}
+    assert after["node-0"]["tandem-test-node-0-gateway"] == before["node-0"]["tandem-test-node-0-gateway"]
+    assert set(after["node-2"]) == {"tandem-test-node-2-vllm"}
     assert answer(deployment).said == one_machine
 
 
