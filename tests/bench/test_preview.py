@@ -29,7 +29,14 @@ def settings(count: int, folder: Path) -> dict[str, Any]:
     (folder / "known_hosts").write_text("".join(f"{address} {host_key}\n" for address in addresses))
     config["tandem:machines"] = [{"name": f"node-{n}", "address": a} for n, a in enumerate(addresses)]
     config["tandem:ssh"] |= {"privateKeyFile": str(folder / "key"), "knownHostsFile": str(folder / "known_hosts")}
-    config["tandem:serving"] |= {"executor": "mp", "tensorParallelSize": 1, "pipelineParallelSize": count}
+    # A model with a layer for each stage: the plan is part of a preview.
+    config["tandem:model"] |= {"id": "Qwen/Qwen3-32B"}
+    config["tandem:serving"] |= {
+        "executor": "mp",
+        "tensorParallelSize": 1,
+        "pipelineParallelSize": count,
+        "arguments": ["--dtype=bfloat16"],
+    }
     return config
 
 

@@ -241,10 +241,16 @@ def test_a_third_machine_is_added_and_the_first_two_are_not_prepared_again(deplo
         serving={"executor": "mp", **split, "arguments": NOT_EAGER, "environment": environment},
     ).good()
     old = {name for name in run.changed() if not name.startswith("node-2")}
-    assert old == {"node-0-vllm", "node-1-vllm", "node-0-vllm-ready-run", "node-0-vllm-ready-done", "answer-asked"}
+    assert old == {
+        "node-0-engine",
+        "node-1-engine",
+        "node-0-engine-ready-run",
+        "node-0-engine-ready-done",
+        "answer-asked",
+    }
     after = {n: containers(deployment, n) for n in names}
     assert after["node-0"]["tandem-test-node-0-gateway"] == before["node-0"]["tandem-test-node-0-gateway"]
-    assert set(after["node-2"]) == {"tandem-test-node-2-vllm"}
+    assert set(after["node-2"]) == {"tandem-test-node-2-engine"}
     assert answer(deployment).said == one_machine
 
 
