@@ -76,7 +76,12 @@ def run_container(
         destroy_grace_seconds=30,
         opts=pulumi.ResourceOptions.merge(
             opts,
-            pulumi.ResourceOptions(provider=host.docker, deleted_with=host.machine.owner, delete_before_replace=True),
+            pulumi.ResourceOptions(
+                provider=host.docker,
+                deleted_with=host.machine.owner,
+                delete_before_replace=True,
+                replacement_trigger=host.machine.identity,
+            ),
         ),
     )
 
@@ -92,6 +97,7 @@ def pull_image(name: str, *, host: Host, image: str, opts: pulumi.ResourceOption
             pulumi.ResourceOptions(
                 provider=host.docker,
                 deleted_with=host.machine.owner,
+                replacement_trigger=host.machine.identity,
                 custom_timeouts=pulumi.CustomTimeouts(create="2h", update="2h"),
             ),
         ),

@@ -28,14 +28,20 @@ API_PORT = 8602
 SYSTEM_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
-def start(folder: Path, port: int = API_PORT) -> None:
-    """Makes what is missing; leaves alone what is there."""
+def start(folder: Path, port: int = API_PORT, public_network: str = "100.64.77.0/24") -> None:
+    """Makes what is missing; leaves alone what is there.
+
+    Args:
+        folder: state of the cloud and of the depot.
+        port: of the API, on loopback; 0 takes a free one.
+        public_network: where public addresses come from; its first is this computer, and the depot's.
+    """
     print("making what the machines need (the first time: some minutes)", flush=True)
     environment = ensure_environment()
     ensure_images()
     ensure_model()
     ensure_wheels()
-    found = cloud.start(folder, {"port": port, "bind": f"{environment}:{ENGINE}"})
+    found = cloud.start(folder, {"port": port, "public_network": public_network, "bind": f"{environment}:{ENGINE}"})
     key = folder / "id_ed25519"
     if not key.exists():
         argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "local-account", "-f", str(key)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import pulumi
@@ -65,6 +65,7 @@ class Compute(pulumi.ComponentResource):
         private_key: pulumi.Input[str],
         key_file: str,
         hooks: pulumi.ResourceHookBinding | None = None,
+        wake: Callable[[pulumi.Output[str]], pulumi.Resource] | None = None,
         after: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -77,6 +78,7 @@ class Compute(pulumi.ComponentResource):
             private_key: opens it as root, a secret.
             key_file: the same key as a file, for Docker's SSH.
             hooks: called when the instance is created, or can't be.
+            wake: declares what switches it on, by its id; None for one that is never switched off.
             after: what must be done before it is rented.
             opts: Pulumi options.
         """
@@ -133,8 +135,15 @@ class Compute(pulumi.ComponentResource):
                 *("-o", "UserKnownHostsFile=/dev/null", "-o", echo, "-o", "ServerAliveInterval=10"),
             ),
             owner=instance,
+            identity=instance.id,
         )
-        self.machine = Lease(f"{name}-lease", machine=reached, stack=stack, parent=self).machine
+        self.machine = Lease(
+            f"{name}-lease",
+            machine=reached,
+            stack=stack,
+            after=[wake(instance.id)] if wake else [],
+            parent=self,
+        ).machine
         self.instance_id = instance.id
         self.register_outputs({"instanceId": instance.id})
 

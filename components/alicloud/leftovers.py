@@ -83,6 +83,8 @@ def release(api: Api, ids: Sequence[str]) -> None:
     Raises:
         ApiError: one stays.
     """
+    if not ids:
+        return  # an empty list of ids would ask for every machine of the account
     for each in ids:
         _until(lambda each=each: _delete_machine(api, each), f"machine {each} can't be released")  # type: ignore[misc]
     _until(

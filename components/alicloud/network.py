@@ -18,7 +18,6 @@ class Network(pulumi.ComponentResource):
         vswitches: the vSwitch's id by zone.
         inside: the security group of every machine: each other, and SSH from the administrators.
         front: the security group of the machine with the gateway.
-        rules: every rule; what must be there before something can be reached.
     """
 
     vpc_id: pulumi.Input[str]
@@ -97,17 +96,15 @@ class Network(pulumi.ComponentResource):
             opts=child,
         )
         self.inside, self.front = inside.id, front.id
-        self.rules = [
-            *(_open(f"{name}-ssh-{n}", inside, SSH_PORT, c, child) for n, c in enumerate(admin_cidrs)),
-            *(_open(f"{name}-gateway-{n}", front, gateway_port, c, child) for n, c in enumerate(allowed_cidrs)),
-        ]
+        for number, cidr in enumerate(admin_cidrs):
+            _open(f"{name}-ssh-{number}", inside, SSH_PORT, cidr, child)
+        for number, cidr in enumerate(allowed_cidrs):
+            _open(f"{name}-gateway-{number}", front, gateway_port, cidr, child)
         self.register_outputs({"vpcId": self.vpc_id})
 
 
-def _open(
-    name: str, group: alicloud.ecs.SecurityGroup, port: int, cidr: str, opts: pulumi.ResourceOptions
-) -> alicloud.ecs.SecurityGroupRule:
-    return alicloud.ecs.SecurityGroupRule(
+def _open(name: str, group: alicloud.ecs.SecurityGroup, port: int, cidr: str, opts: pulumi.ResourceOptions) -> None:
+    alicloud.ecs.SecurityGroupRule(
         name,
         security_group_id=group.id,
         type="ingress",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,7 @@ class Machine:
         ssh_options: arguments that make the `ssh` program use this key and this host key, for Docker.
         owner: when this resource is deleted the machine's own resources needn't be (`deleted_with`).
         taken: the lease's step, which comes before every other.
+        identity: another value is another machine under the same name: everything on it is done anew.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Machine:
     ssh_options: tuple[pulumi.Input[str], ...] = ()
     owner: pulumi.Resource | None = None
     taken: pulumi.Resource | None = None
+    identity: pulumi.Input[str] | None = None
 
     def connection(self) -> remote.ConnectionArgs:
         """For `remote.Command`; the host key is pinned."""
@@ -92,6 +94,7 @@ class Lease:
         machine: Machine,
         stack: str,
         leave: Mapping[str, pulumi.Input[str]] | None = None,
+        after: Sequence[pulumi.Resource] = (),
         parent: pulumi.Resource | None = None,
     ) -> None:
         """Takes the lease.
@@ -101,10 +104,12 @@ class Lease:
             machine: where.
             stack: the deployment's own name on machines.
             leave: what `leave.sh` is told when the stack is destroyed: mount point, weights to delete.
+            after: what must be done before.
             parent: the component that it is a part of.
         """
         call = {
             **machine.facts(),
+            **({"identity": machine.identity} if machine.identity is not None else {}),
             "stack": stack,
             "leave": dict(leave or {}),
             "scripts": {f: (FILES / f).read_text() for f in ("take.sh", "leave.sh")},
@@ -114,6 +119,6 @@ class Lease:
             call=call,
             create=agent_call("take"),
             delete=None if machine.owner else agent_call("leave"),
-            opts=pulumi.ResourceOptions(parent=parent, deleted_with=machine.owner),
+            opts=pulumi.ResourceOptions(parent=parent, deleted_with=machine.owner, depends_on=list(after)),
         )
         self.machine = dataclasses.replace(machine, owner=machine.owner or taken, taken=taken)

@@ -68,7 +68,10 @@ class RemoteStep:
             **{f: (FILES / f).read_bytes() for f in ("run.sh", "lib.sh")},
             **{target: source.read_bytes() for target, source in (files or {}).items()},
         }
-        plain = pulumi.Output.all(**{**(environment or {}), "TANDEM_TIMEOUT": str(timeout)})
+        told = {**(environment or {}), "TANDEM_TIMEOUT": str(timeout)}
+        if machine.identity is not None:
+            told["TANDEM_MACHINE"] = machine.identity
+        plain = pulumi.Output.all(**told)
         hidden = pulumi.Output.all(**(secrets or {})) if secrets else pulumi.Output.from_input({})
         mode = "launch" if long else "sync"
         version = plain.apply(lambda env: content_hash(texts, env))

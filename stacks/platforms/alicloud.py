@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -123,12 +123,14 @@ class Cloud:
         # A machine whose creation was cut off is in no state: it goes before the network it stands in.
         self._guard = run_here(
             "guard", call=self._call, delete=f"{COMMAND} release",
-            opts=pulumi.ResourceOptions(depends_on=self.network.rules),
+            opts=pulumi.ResourceOptions(depends_on=[self.network]),
         )  # fmt: skip
         self._under = under
         small = cloud.fetcher
         self._fetcher = self._compute(
-            "fetcher", Rented(small.instance_type, cloud.nas_zone, small.system_disk_gib, small.bandwidth_mbps)
+            "fetcher",
+            Rented(small.instance_type, cloud.nas_zone, small.system_disk_gib, small.bandwidth_mbps),
+            wake=self._wake if small.afterwards == "stop" else None,
         )
         self.fetcher = self._fetcher.machine
 
@@ -157,10 +159,24 @@ class Cloud:
         if self._cloud.fetcher.afterwards == "stop":
             run_here(
                 "fetcher-rest",
-                call={**self._call, "instance": self._fetcher.instance_id, "weights": weights},
+                call={**self._call, "instance": self._fetcher.instance_id, "work": self._work, "weights": weights},
                 create=f"{COMMAND} power-off",
                 opts=pulumi.ResourceOptions(depends_on=list(after), deleted_with=self.fetcher.owner),
             )
+
+    @property
+    def _work(self) -> str:
+        """What the fetcher is asked for; another text is work for it."""
+        return self._settings.model.model_dump_json(exclude={"served_name", "keep"}) + str(self._settings.storage)
+
+    def _wake(self, instance: pulumi.Output[str]) -> pulumi.Resource:
+        """A fetcher that rests is switched on when there is other work for it."""
+        return run_here(
+            "fetcher-wake",
+            call={**self._call, "instance": instance, "work": self._work},
+            create=f"{COMMAND} power-on",
+            opts=pulumi.ResourceOptions(depends_on=[self._guard]),
+        )
 
     def ssh(self, machine: Machine) -> pulumi.Output[str]:
         """A command that opens a machine."""
@@ -176,6 +192,7 @@ class Cloud:
         rented: Rented,
         *,
         hooks: pulumi.ResourceHookBinding | None = None,
+        wake: Callable[[pulumi.Output[str]], pulumi.Resource] | None = None,
         after: Sequence[pulumi.Resource] = (),
     ) -> Compute:
         cloud = self._cloud
@@ -199,6 +216,7 @@ class Cloud:
             private_key=private_key(self._settings.ssh),
             key_file=str(expanded(self._settings.ssh.private_key_file)),
             hooks=hooks,
+            wake=wake,
             after=[self._guard, *after],
             opts=self._under,
         )

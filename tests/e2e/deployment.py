@@ -41,7 +41,7 @@ class Run:
     def changed(self) -> set[str]:
         """Names of the custom resources that were created, updated, replaced or deleted."""
         done = r"(?:created replacement|created|updated|replaced|deleted)"
-        return set(re.findall(rf"(?:command|docker|pulumi:providers):\S+ (\S+) {done} \(", self.text))
+        return set(re.findall(rf"(?:alicloud|command|docker|pulumi:providers):\S+ (\S+) {done} \(", self.text))
 
 
 class Deployment:
@@ -64,19 +64,19 @@ class Deployment:
         self.config_file = folder / "Pulumi.test.yaml"
         os.environ["TANDEM_STATE"] = str(folder)
         try:
-            self._begin(names, **made)
+            hosts.start(self.site, names, subnet, **made)
+            self.config = self._base(names)
+            self._make_stack()
         except BaseException:
             # A fixture that fails before it yields is not asked to clean up.
             self.close()
             raise
 
-    def _begin(self, names: list[str], **made: Any) -> None:
-        hosts.start(self.site, names, self.subnet, **made)
+    def _make_stack(self) -> None:
         self.environment = {**os.environ, **toolchain.environment(), "PULUMI_CONFIG_PASSPHRASE": "test"}
         self.environment.pop("PULUMI_CONFIG_PASSPHRASE_FILE", None)
         (self.folder / "stacks").mkdir(exist_ok=True)
         self.environment["PULUMI_BACKEND_URL"] = f"file://{self.folder / 'stacks'}"
-        self.config = self._base(names)
         self.pulumi("stack", "init", "test").good()
         # Pulumi writes the salt beside the program; it belongs to the configuration that the tests use.
         written = self.program / "Pulumi.test.yaml"

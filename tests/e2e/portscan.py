@@ -21,16 +21,18 @@ AT_ONCE = 8192
 PATIENCE_SECONDS = 1.5  # Linux sends a SYN again after 1 s (RFC 6298), so a lost one has a second chance
 SPARE_FILES = 64  # descriptors left to the rest of the process
 RESET = struct.pack("ii", 1, 0)  # close with a reset: no TIME_WAIT is left behind
+IP_BIND_ADDRESS_NO_PORT = 24  # linux/in.h; without it each bind looks for a port of its own among thousands taken
 CALM_SECONDS = 120  # a scan elsewhere that takes longer hangs
 
 
-def open_ports(address: str, ports: Sequence[int] = ALL, *, namespace: str = "") -> set[int]:
+def open_ports(address: str, ports: Sequence[int] = ALL, *, namespace: str = "", source: str = "") -> set[int]:
     """The ports that accept a TCP connection. A firewall that drops costs 1.5 s for 8,192 ports: 12 s for all.
 
     Args:
         address: IPv4.
         ports: which to try.
         namespace: name of a network namespace (`ip netns`) to look from; this host by default.
+        source: which address of this host to look from; the one that routes there by default.
 
     Raises:
         OSError: there is no route to the address, so that nothing can be said about its ports.
@@ -46,10 +48,10 @@ def open_ports(address: str, ports: Sequence[int] = ALL, *, namespace: str = "")
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     size = min(AT_ONCE, most - SPARE_FILES)
-    return {port for at in range(0, len(ports), size) for port in _accepting(address, ports[at : at + size])}
+    return {port for at in range(0, len(ports), size) for port in _accepting(address, ports[at : at + size], source)}
 
 
-def _accepting(address: str, ports: Sequence[int]) -> set[int]:
+def _accepting(address: str, ports: Sequence[int], source: str) -> set[int]:
     waiting: dict[int, tuple[socket.socket, int]] = {}
     poll, found = select.epoll(), set()
     try:
@@ -57,6 +59,9 @@ def _accepting(address: str, ports: Sequence[int]) -> set[int]:
             one = socket.socket()
             one.setblocking(False)
             one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            if source:
+                one.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+                one.bind((source, 0))
             code = one.connect_ex((address, port))
             waiting[one.fileno()] = (one, port)
             if code == errno.EINPROGRESS or not code:

@@ -1,0 +1,147 @@
+"""An empty account to a URL and back, on the local cloud: real provider, real machines, real firewalls.
+
+One deployment is changed step by step, so the tests run in this order. No account and no GPU are here:
+the cloud is localcloud/api, the accelerator `cpu`.
+"""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from components.alicloud.leftovers import leftovers
+from localcloud.api import daemon
+from tests.e2e.account import OUTSIDER, PUBLIC, Account
+from tests.e2e.deployment import chat
+from tests.e2e.portscan import open_ports
+from tests.scripts.test_supervise import until
+from toolchain.parts import all_parts
+
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.engine,
+    pytest.mark.skipif(not all_parts()["alicloud"].present(), reason="the alicloud plugin is not built: make setup"),
+]
+
+ADMIN = f"{PUBLIC}.1"
+SSH, SERVING = 22, 8000
+
+
+@pytest.fixture(scope="module")
+def account(tmp_path_factory):
+    made = Account(tmp_path_factory.mktemp("account"))
+    yield made
+    made.close()
+
+
+def address(account: Account, name: str) -> str:
+    return str(account.instances()[name]["PublicIpAddress"]["IpAddress"][0])
+
+
+def answers(account: Account) -> bool:
+    out = account.outputs()
+    return bool(chat(out["apiUrl"], out["apiKey"], out["model"]).said)
+
+
+def test_an_empty_account_becomes_a_url_that_answers(account):
+    """No candidate but the second has stock; the fetcher rests when the weights are there."""
+    stock = {"zone": "cn-hangzhou-h", "type": "ecs.g7.large"}
+    daemon.ask(account.cloud, "POST", "stock", {**stock, "left": 0})
+    run = account.up().good()
+    assert "2 x ecs.g7.large in cn-hangzhou-i: in stock (cn-hangzhou-h has no ecs.g7.large" in run.text
+    assert answers(account)
+    machines = account.instances()
+    assert {name: machine["ZoneId"] for name, machine in machines.items()} == {
+        "fetcher": "cn-hangzhou-h", "node-0": "cn-hangzhou-i", "node-1": "cn-hangzhou-i",
+    }  # fmt: skip
+    until(lambda: account.instances()["fetcher"]["Status"] == "Stopped", 30)
+    daemon.ask(account.cloud, "POST", "stock", {**stock, "left": None})
+
+
+def test_nothing_changes_when_nothing_changed(account):
+    """Also not the zone, although the first candidate has stock again."""
+    assert account.up().good().changed() == set()
+
+
+def test_no_key_of_a_machine_stands_in_clear(account):
+    state = "\n".join(p.read_text(errors="replace") for p in (account.folder / "stacks").rglob("*") if p.is_file())
+    assert "PRIVATE KEY" not in state
+    assert account.outputs()["apiKey"] not in state
+    assert account.told["secretKey"] not in state
+
+
+def test_from_outside_only_the_serving_port_and_ssh_for_administrators(account):
+    """Every port of every machine; a rule opened by hand is found, so the scan can fail."""
+    account.call("ecs", "StartInstance", InstanceId=account.instances()["fetcher"]["InstanceId"])
+    until(lambda: account.instances()["fetcher"]["Status"] == "Running", 60)
+    names = ("node-0", "node-1", "fetcher")
+    until(lambda: open_ports(address(account, "fetcher"), [SSH]), 60)
+    seen = {
+        (name, source): open_ports(address(account, name), source=source)
+        for name in names
+        for source in (ADMIN, OUTSIDER)
+    }
+    assert seen == {
+        ("node-0", ADMIN): {SSH, SERVING}, ("node-0", OUTSIDER): {SERVING},
+        ("node-1", ADMIN): {SSH}, ("node-1", OUTSIDER): set(),
+        ("fetcher", ADMIN): {SSH}, ("fetcher", OUTSIDER): set(),
+    }  # fmt: skip
+    group = {"SecurityGroupId": account.instances()["node-1"]["SecurityGroupIds"]["SecurityGroupId"][0]}
+    rule = {**group, "IpProtocol": "tcp", "PortRange": "6000/7000", "SourceCidrIp": "0.0.0.0/0"}
+    account.call("ecs", "AuthorizeSecurityGroup", **rule)
+    assert open_ports(address(account, "node-0"), source=OUTSIDER) > {SERVING}
+    account.call("ecs", "RevokeSecurityGroup", **rule)
+
+
+def test_a_rule_that_was_taken_away_is_put_back(account):
+    group = next(g for g in groups(account) if g["SecurityGroupName"].endswith("-front"))
+    rule = {"IpProtocol": "tcp", "PortRange": f"{SERVING}/{SERVING}", "SourceCidrIp": f"{PUBLIC}.0/24"}
+    told = account.call("ecs", "DescribeSecurityGroupAttribute", SecurityGroupId=group["SecurityGroupId"])
+    rule = {k: told["Permissions"]["Permission"][0][k] for k in ("IpProtocol", "PortRange", "SourceCidrIp")}
+    account.call("ecs", "RevokeSecurityGroup", SecurityGroupId=group["SecurityGroupId"], **rule)
+    said = account.pulumi("refresh", "--yes", "--stack", "test", "--config-file", str(account.config_file)).good()
+    assert "network-gateway-0 delete" in said.text
+    assert account.up().good().changed() == {"network-gateway-0"}
+    assert answers(account)
+
+
+def groups(account: Account) -> list[dict]:
+    return list(account.api().pages("ecs", "DescribeSecurityGroups", "SecurityGroups.SecurityGroup"))
+
+
+def test_a_machine_that_was_released_is_rented_again(account):
+    """Spot reclaim and a hand in the console look the same: the machine is gone. The other stays as it is."""
+    before = account.instances()
+    account.call("ecs", "DeleteInstance", InstanceId=before["node-1"]["InstanceId"], Force=True)
+    until(lambda: "node-1" not in account.instances(), 60)
+    said = account.pulumi(
+        "refresh", "--yes", "--target", "**alicloud:ecs/instance:Instance::**", "--stack", "test", "--config-file",
+        str(account.config_file),
+    ).good()  # fmt: skip
+    assert "node-1-instance delete" in said.text
+    changed = account.up().good().changed()
+    assert "node-1-instance" in changed
+    assert not {name for name in changed if name.startswith("node-0-") and name.endswith(("-instance", "packages-run"))}
+    after = account.instances()
+    assert after["node-0"]["InstanceId"] == before["node-0"]["InstanceId"]
+    assert after["node-1"]["InstanceId"] != before["node-1"]["InstanceId"]
+    assert answers(account)
+
+
+def test_a_machine_in_no_state_goes_with_the_others(account):
+    """An orphan of a creation that was cut off: same tags, unknown to the state; destroy gives it back."""
+    node = account.instances()["node-1"]
+    tags = [{"Key": t["TagKey"], "Value": t["TagValue"]} for t in node["Tags"]["Tag"]]
+    account.call(
+        "ecs", "RunInstances", ImageId=node["ImageId"], InstanceType=node["InstanceType"], Tag=tags,
+        VSwitchId=node["VpcAttributes"]["VSwitchId"], SecurityGroupId=node["SecurityGroupIds"]["SecurityGroupId"][0],
+        InstanceName="tandem-test-orphan", ZoneId=node["ZoneId"],
+    )  # fmt: skip
+    until(lambda: account.instances()["orphan"]["Status"] == "Running", 60)
+    said = account.destroy().good()
+    assert "nothing left" in said.text
+    assert account.instances() == {}
+    assert leftovers(account.api(), "tandem-test") == []
+    state = json.loads((account.folder / "stacks/.pulumi/stacks/tandem/test.json").read_text())
+    assert not state["checkpoint"]["latest"].get("resources")

@@ -1,0 +1,192 @@
+"""The rented part of the graph, seen through Pulumi's mocks, and that dev and local are one graph."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pulumi
+import pytest
+import yaml
+from pulumi.runtime.mocks import MockResourceArgs
+
+from stacks.cloud_schema import CloudSettings
+from stacks.inference import deploy
+from stacks.platforms import alicloud
+from stacks.platforms.alicloud import _release_time
+from stacks.platforms.stock import decide
+from stacks.settings import SettingsError, parse
+from tests.paths import ROOT
+from tests.unit.stacks.test_graph import Answers, Recorder, dependencies, reaches, urn_name
+
+
+class Cloud(Answers):
+    """What machines and the programs here would say."""
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        identity, outputs = super().new_resource(args)
+        if args.name.endswith("-host-key-made"):
+            outputs["stdout"] = json.dumps({"private": "PRIVATE", "public": "ssh-ed25519 AAAA"})
+        return identity, outputs
+
+
+def settings_of(stack: str, **changes: Any) -> Any:
+    config = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
+    values = {key.removeprefix("tandem:"): value for key, value in config.items()}
+    values["cloud"] = {**values["cloud"], **changes}
+    return parse({key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()})
+
+
+def graph(monkeypatch: pytest.MonkeyPatch, stack: str, **changes: Any) -> dict[str, Any]:
+    """All resources of a preview without an account, by name."""
+    monkeypatch.setattr(alicloud, "has_keys", lambda: False)
+    monkeypatch.setenv("TANDEM_STATE", "/nowhere")
+    settings = settings_of(stack, **changes)
+    monitor = Recorder(Cloud())
+    pulumi.runtime.set_mocks(Cloud(), project="tandem", stack="t", preview=True, monitor=monitor)
+
+    @pulumi.runtime.test
+    def run():
+        return pulumi.Output.all(**deploy(settings, api_key=None, hub_token=None))
+
+    run()
+    return monitor.seen
+
+
+def shape(seen: dict[str, Any]) -> dict[str, tuple[str, str, tuple[str, ...]]]:
+    """Type, parent and edges of every resource, by name."""
+    return {
+        name: (request.type, urn_name(request.parent), tuple(sorted(dependencies(seen, name))))
+        for name, request in seen.items()
+        if request.type != "pulumi:pulumi:Stack"
+    }
+
+
+def test_dev_and_local_are_one_graph(monkeypatch):
+    """Type by type and edge by edge: what differs are settings."""
+    dev, local = shape(graph(monkeypatch, "dev")), shape(graph(monkeypatch, "local"))
+    assert len(dev) > 60
+    assert dev == local
+
+
+def test_no_machine_that_costs_is_rented_before_the_weights_are_there(monkeypatch):
+    seen = graph(monkeypatch, "local")
+    assert reaches(seen, "node-0-instance", "fetcher-weights-done")
+    assert not reaches(seen, "fetcher-instance", "node-0-instance")
+
+
+def test_machines_may_be_rented_while_the_download_ends(monkeypatch):
+    seen = graph(monkeypatch, "local", createMachines="weights-nearly")
+    assert reaches(seen, "node-0-instance", "fetcher-weights-nearly-done")
+    assert not reaches(seen, "node-0-instance", "fetcher-weights-done")
+    assert reaches(seen, "answer-asked", "fetcher-weights-done")
+
+
+def test_everything_rented_goes_before_the_sweep_looks(monkeypatch):
+    """Pulumi deletes in the opposite order: what waits for the sweep is gone when the sweep is deleted."""
+    seen = graph(monkeypatch, "local")
+    rented = [name for name, request in seen.items() if request.type.startswith("alicloud:")]
+    assert len(rented) > 10
+    for name in rented:
+        assert reaches(seen, name, "sweep"), name
+
+
+def test_a_machine_in_no_state_goes_before_its_network(monkeypatch):
+    seen = graph(monkeypatch, "local")
+    for name in ("fetcher-instance", "node-0-instance"):
+        assert reaches(seen, name, "guard")
+    assert reaches(seen, "guard", "network-inside")
+    assert reaches(seen, "guard", "network-vswitch-h")
+
+
+def test_everything_carries_project_stack_and_owner(monkeypatch):
+    seen = graph(monkeypatch, "dev")
+    tagged = 0
+    for name, request in seen.items():
+        if "tags" in request.object:
+            tags = dict(request.object["tags"])
+            assert tags["tandem-project"] == "tandem" and tags["tandem-stack"] == "tandem-t", name
+            assert tags["tandem-owner"], name
+            tagged += 1
+    assert tagged >= 8
+
+
+def test_kept_weights_are_never_deleted(monkeypatch):
+    assert graph(monkeypatch, "dev")["storage-files"].retainOnDelete
+    assert not graph(monkeypatch, "local")["storage-files"].retainOnDelete
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"adminCidrs": ["0.0.0.0/0"]}, ["cloud.adminCidrs", "opens SSH to everybody", "/32"]),
+        ({"vpcCidr": "172.17.0.0/16"}, ["cloud.vpcCidr", "Docker", "172.20.0.0/16"]),
+        ({"vpcCidr": "10.0.0.0/24"}, ["cloud.vpcCidr", "too small", "/19"]),
+        ({"vpcCidr": "8.8.0.0/16"}, ["cloud.vpcCidr", "no private range"]),
+        ({"nas": {"storageClass": "advance"}}, ["cloud.nas", "Performance or Capacity"]),
+        ({"nas": {"type": "extreme", "storageClass": "advance"}}, ["cloud.nas", "capacityGib is missing"]),
+        ({"candidates": [{"zone": "cn-beijing-f", "instanceType": "ecs.g7.large"}]}, ["cloud", "not in region"]),
+        ({"candidates": []}, ["cloud.candidates", "at least 1"]),
+        ({"vswitches": {"cn-hangzhou-h": "vsw-1"}}, ["cloud", "without vpcId"]),
+        ({"machines": 3}, ["serving", "nearest that works"]),
+    ],
+)
+def test_a_mistake_is_named_with_its_remedy(changes, expected):
+    with pytest.raises(SettingsError) as caught:
+        settings_of("local", **changes)
+    for part in expected:
+        assert part in str(caught.value)
+
+
+def test_what_up_needs_is_told_by_preview_and_refused_by_up(monkeypatch):
+    monkeypatch.setattr(alicloud, "has_keys", lambda: False)
+    settings = settings_of("dev")
+    pulumi.runtime.set_mocks(Cloud(), project="tandem", stack="t", preview=False)
+    with pytest.raises(SettingsError) as caught:
+        deploy(settings, api_key=None, hub_token=None)
+    assert "ALIBABA_CLOUD_ACCESS_KEY_ID" in str(caught.value)
+    assert "203.0.113.7/32 is an example" in str(caught.value)
+
+
+CLASSES = {"cn-hangzhou-h": {("performance", "nfs")}, "cn-hangzhou-i": {("capacity", "nfs")}}
+
+
+def choice(sold: dict[str, set[str]], **changes: Any) -> Any:
+    cloud: CloudSettings = settings_of("local", **changes).cloud
+
+    def sells(instance_type: str, zone: str, *, spot: bool = False) -> bool:
+        return zone in sold.get(instance_type, set())
+
+    zones: Callable[[], list[str]] = lambda: ["cn-hangzhou-h", "cn-hangzhou-i", "cn-hangzhou-k"]  # noqa: E731
+    return decide(cloud, sells, zones, CLASSES)
+
+
+SMALL = {"ecs.u1-c1m2.large": {"cn-hangzhou-h"}}
+
+
+def test_the_first_candidate_with_stock_is_taken():
+    assert choice({**SMALL, "ecs.g7.large": {"cn-hangzhou-i", "cn-hangzhou-j"}}).zone == "cn-hangzhou-i"
+
+
+@pytest.mark.parametrize(
+    ("sold", "changes", "expected"),
+    [
+        ({**SMALL, "ecs.g7.large": {"cn-hangzhou-k"}}, {}, ["no candidate holds 2", "is sold in cn-hangzhou-k"]),
+        (SMALL, {}, ["cn-hangzhou-h has no ecs.g7.large", "cn-hangzhou-j has no", "sold in no zone now"]),
+        ({"ecs.g7.large": {"cn-hangzhou-h"}}, {}, ["fetcher.instanceType", "cloud.nas.zone"]),
+        (SMALL, {"nas": {"storageClass": "Capacity"}}, ["has no NAS of class Capacity", "cn-hangzhou-i"]),
+    ],
+)
+def test_without_stock_each_zone_is_named(sold, changes, expected):
+    with pytest.raises(SettingsError) as caught:
+        choice(sold, **changes)
+    for part in expected:
+        assert part in str(caught.value)
+
+
+def test_the_dead_mans_switch_moves_by_halves():
+    """At most the given hours away, at least half; the same for every `up` within a half."""
+    base = 1_800_000_000 // 43200 * 43200
+    assert _release_time(24, base) == _release_time(24, base + 43199) != _release_time(24, base + 43200)
+    assert _release_time(None, base) is None
