@@ -12,7 +12,7 @@ import pulumi
 
 from components.containers import pull_image
 from components.gateway import Gateway
-from components.host import Host, HostArgs
+from components.host import AcceleratorArgs, Collective, Host, HostArgs
 from components.models import Nearly, Weights, WeightsArgs
 from components.ray import RayCluster
 from components.remote import Answer, GeneratedSecret, Lease, Machine
@@ -74,6 +74,12 @@ def deploy(
         ).image_id
         for host in hosts
     ]
+    # Ranks and accelerators are proven to work together before a weight is loaded.
+    proven = (
+        Collective("collective", hosts=hosts, images=images, stack=stack, mounts=settings.images.mounts).proven
+        if settings.accelerator.kind != "cpu"
+        else []
+    )
     kind = find_engine(settings.serving.engine, settings.serving.executor)
     environment = [
         kind.environment(h.machine.peer_address, h.nic, count)
@@ -90,7 +96,7 @@ def deploy(
             environment=[{**network, **settings.serving.environment} for network in environment],
             # The workers read the weights too; the storage is mounted before Docker is asked for a container.
             mounts=[*settings.images.mounts, f"{settings.storage.mount_point}:{settings.storage.mount_point}"],
-            after=[host.storage for host in hosts],
+            after=[*proven, *(host.storage for host in hosts)],
         )
         if kind.ray_resource
         else None
@@ -116,7 +122,7 @@ def deploy(
         environment=environment,
         mounts=[*settings.images.mounts, f"{settings.storage.mount_point}:{settings.storage.mount_point}:ro"],
         cluster=cluster,
-        after=[host.storage for host in hosts],
+        after=[*proven, *(host.storage for host in hosts)],
     )
     key = api_key if api_key is not None else GeneratedSecret("api-key").value
     gateway = Gateway(
@@ -179,13 +185,23 @@ def _lease(settings: Settings, stack: str, machine: Machine, *, writer: bool) ->
 
 def _hosts(settings: Settings, stack: str, machines: Sequence[Machine], storage: StorageAt) -> list[Host]:
     return [
-        _host(settings, stack, machine, next((m for m in machines if m is not machine), machine), storage)
-        for machine in machines
-    ]
+        _host(
+            settings, stack, machine, next((m for m in machines if m is not machine), machine), storage,
+            accelerators=count,
+        )
+        for machine, count in zip(machines, settings.accelerators, strict=True)
+    ]  # fmt: skip
 
 
 def _host(
-    settings: Settings, stack: str, machine: Machine, peer: Machine, storage: StorageAt, *, containers: bool = True
+    settings: Settings,
+    stack: str,
+    machine: Machine,
+    peer: Machine,
+    storage: StorageAt,
+    *,
+    accelerators: int = 0,
+    containers: bool = True,
 ) -> Host:
     server, export = storage
     return Host(
@@ -201,6 +217,10 @@ def _host(
             registry_mirrors=settings.mirrors.registry_mirrors,
             insecure_registries=settings.mirrors.insecure_registries,
             containers=containers,
+            pip_index=settings.mirrors.pip or "",
+            accelerator=AcceleratorArgs(kind=settings.accelerator.kind, count=accelerators)
+            if accelerators
+            else AcceleratorArgs(),
         ),
     )
 

@@ -55,6 +55,7 @@ class RayCluster(pulumi.ComponentResource):
         address: `host:port` of the head.
         token: authenticates to the cluster, a secret.
         counted: done when every node and accelerator has been seen.
+        version: changes whenever a container of the cluster has changed.
     """
 
     def __init__(
@@ -149,6 +150,7 @@ class RayCluster(pulumi.ComponentResource):
             after=nodes,
             parent=self,
         ).done
+        self.version = pulumi.Output.all(*(node.id for node in nodes)).apply(lambda ids: "-".join(i[:12] for i in ids))
         self.register_outputs({"address": self.address})
 
     @staticmethod

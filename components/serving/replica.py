@@ -103,7 +103,9 @@ class Replica(pulumi.ComponentResource):
                     opts=child,
                 )
             )
-        self.version = pulumi.Output.all(*(c.id for c in containers)).apply(lambda ids: "-".join(i[:12] for i in ids))
+        own = pulumi.Output.all(*(c.id for c in containers)).apply(lambda ids: "-".join(i[:12] for i in ids))
+        # Another node takes the ranks with it that stood on the old one: the engine comes up again.
+        self.version = pulumi.Output.concat(own, "-", cluster.version) if cluster else own
         ready = RemoteStep(
             f"{head.machine.name}-{name}-ready",
             machine=head.machine,

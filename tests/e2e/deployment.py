@@ -64,13 +64,16 @@ class Deployment:
         self.config_file = folder / "Pulumi.test.yaml"
         os.environ["TANDEM_STATE"] = str(folder)
         try:
-            hosts.start(self.site, names, subnet, **made)
-            self.config = self._base(names)
-            self._make_stack()
+            self._begin(names, **made)
         except BaseException:
             # A fixture that fails before it yields is not asked to clean up.
             self.close()
             raise
+
+    def _begin(self, names: list[str], **made: Any) -> None:
+        hosts.start(self.site, names, self.subnet, **made)
+        self.config = self._base(names)
+        self._make_stack()
 
     def _make_stack(self) -> None:
         self.environment = {**os.environ, **toolchain.environment(), "PULUMI_CONFIG_PASSPHRASE": "test"}
