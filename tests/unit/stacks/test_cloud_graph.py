@@ -21,6 +21,9 @@ from stacks.settings import SettingsError, parse
 from tests.paths import ROOT
 from tests.unit.stacks.test_graph import Answers, Recorder, dependencies, reaches, urn_name
 
+ACCELERATOR = re.compile(r"node-\d-(nvidia|collective)|collective")
+"""Steps that a machine without accelerator does not have: what `accelerator.kind` is there for."""
+
 
 class Cloud(Answers):
     """What machines and the programs here would say."""
@@ -55,53 +58,24 @@ def graph(monkeypatch: pytest.MonkeyPatch, stack: str, **changes: Any) -> dict[s
     return monitor.seen
 
 
-def shape(seen: dict[str, Any]) -> dict[str, tuple[str, str, tuple[str, ...]]]:
-    """Type, parent and edges of every resource, by name."""
-    return {
-        name: (request.type, urn_name(request.parent), tuple(sorted(dependencies(seen, name))))
-        for name, request in seen.items()
-        if request.type != "pulumi:pulumi:Stack"
-    }
-
-
-ACCELERATOR = re.compile(r"node-\d-(nvidia|collective)|collective")
-"""Steps that a machine without accelerator does not have: what `accelerator.kind` is there for."""
-
-
-def without_accelerator(seen: dict[str, Any]) -> dict[str, tuple[str, str, tuple[str, ...]]]:
-    """The graph with each of an accelerator's steps replaced, in others' edges, by what it waits for itself."""
-    edges = {name: dependencies(seen, name) for name in seen}
-
-    def kept(name: str) -> set[str]:
-        found: set[str] = set()
-        for each in edges.get(name, set()):
-            found |= kept(each) if ACCELERATOR.match(each) else {each}
-        return found
-
-    def ends(name: str) -> set[str]:
-        """Everything waited for, over any number of others: two paths to one end are one."""
-        todo, done = [*kept(name)], set[str]()
-        while todo:
-            each = todo.pop()
-            if each not in done:
-                done.add(each)
-                todo += kept(each)
-        return done
-
-    return {
-        name: (request.type, urn_name(request.parent), tuple(sorted(ends(name))))
-        for name, request in seen.items()
-        if request.type != "pulumi:pulumi:Stack" and not ACCELERATOR.match(name)
-    }
+def ordinary(seen: dict[str, Any]) -> dict[str, Any]:
+    """All but the accelerator's own steps; the stack itself is registered once a process."""
+    return {n: r for n, r in seen.items() if r.type != "pulumi:pulumi:Stack" and not ACCELERATOR.match(n)}
 
 
 def test_dev_and_local_are_one_graph(monkeypatch):
-    """Type by type and edge by edge; but for the driver's own steps, what differs are settings."""
+    """Type by type and edge by edge; the driver's own steps stand between, and take no edge away."""
     dev, local = graph(monkeypatch, "dev"), graph(monkeypatch, "local")
-    assert len(local) > 60
-    more = {name for name, request in dev.items() if name not in local and request.type != "pulumi:pulumi:Stack"}
-    assert more == {name for name in dev if ACCELERATOR.match(name)}
-    assert without_accelerator(dev) == without_accelerator(local)
+    assert len(ordinary(local)) > 60
+    assert {name for name in local if ACCELERATOR.match(name)} == set()
+    assert {n: (r.type, urn_name(r.parent)) for n, r in ordinary(dev).items()} == {
+        n: (r.type, urn_name(r.parent)) for n, r in ordinary(local).items()
+    }
+    for name in ordinary(local):
+        for needed in dependencies(local, name):
+            assert reaches(dev, name, needed), f"only local: {name} waits for {needed}"
+        direct = {each for each in dependencies(dev, name) if not ACCELERATOR.match(each)}
+        assert direct <= dependencies(local, name), f"only dev: {name} waits for {direct - dependencies(local, name)}"
 
 
 def test_no_machine_that_costs_is_rented_before_the_weights_are_there(monkeypatch):
