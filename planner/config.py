@@ -14,6 +14,7 @@ from planner.model import Attention, Experts, LatentAttention, LayerKind, Linear
 from planner.quantization import parse_quantization
 from planner.refusal import Refusal
 from planner.table import table
+from planner.vision import parse_tower
 
 DTYPE_BYTES = {"bfloat16": 2, "float16": 2, "float32": 4}
 LARGEST_FILE = 2**24
@@ -77,6 +78,7 @@ def parse_model(values: dict[str, Any]) -> Model:
         raise fields.refuse("torch_dtype", "bfloat16, float16 or float32")
     quantization = parse_quantization(values)
     positions = fields.size("max_position_embeddings", default=8192)
+    tower = parse_tower(values, traits.get("vision", ""), hidden)
     return Model(
         architecture=architecture,
         hidden=hidden,
@@ -98,7 +100,8 @@ def parse_model(values: dict[str, Any]) -> Model:
         rope_positions=_rope_positions(fields, positions),
         rope_dim=attention.rope_dim if isinstance(attention, LatentAttention) else attention.head_dim,
         every_stage=traits.get("every_stage", False),
-        vision=traits.get("vision", False),
+        vision=tower,
+        blind=bool(traits.get("vision")) and tower is None and values.get("vision_config") is not None,
         mtp_layers=fields.count("num_nextn_predict_layers"),
         quantization=quantization,
     )

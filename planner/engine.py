@@ -57,6 +57,7 @@ class EngineArguments:
         state_blocks: blocks of a linear-attention state that a request holds.
         ahead: batches in flight beside one for each stage, 1 with asynchronous scheduling; None where the engine
             counts a single batch.
+        towers: whether encoders of images and the like are loaded.
     """
 
     max_model_len: int
@@ -74,6 +75,7 @@ class EngineArguments:
     expert_parallel: bool
     state_blocks: int
     ahead: int | None
+    towers: bool
 
 
 NEUTRAL = frozenset((
@@ -84,7 +86,7 @@ NEUTRAL = frozenset((
     "distributed_executor_backend", "distributed_timeout_seconds", "download_dir", "enable_auto_tool_choice",
     "enable_log_requests", "enable_mfu_metrics", "fail_on_environ_validation", "generation_config", "headless",
     "hf_config_path", "hf_token", "host", "ignore_patterns", "jit_monitor_verbose", "kv_cache_metrics",
-    "limit_mm_per_prompt", "load_format", "logprobs_mode", "long_prefill_token_threshold", "master_addr",
+    "load_format", "logprobs_mode", "long_prefill_token_threshold", "master_addr",
     "master_port", "max_logprobs", "max_long_partial_prefills", "max_num_partial_prefills",
     "max_parallel_loading_workers", "model", "model_loader_extra_config", "nnodes", "node_rank", "numa_bind",
     "numa_bind_cpus", "numa_bind_nodes", "otlp_traces_endpoint", "override_generation_config",
@@ -104,6 +106,7 @@ COUNTED = (
     "num_gpu_blocks_override",
     "disable_hybrid_kv_cache_manager", "enable_expert_parallel", "enable_prefix_caching", "dtype", "quantization",
     "max_cudagraph_capture_size", "cudagraph_capture_sizes", "compilation_config", "async_scheduling",
+    "language_model_only", "limit_mm_per_prompt",
 )  # fmt: skip
 
 KV_DTYPES = {
@@ -209,8 +212,24 @@ def resolve_arguments(
         graph_sizes=sizes,
         expert_parallel=_flag(values, "enable_expert_parallel"),
         ahead=int(_flag(values, "async_scheduling", default="true")) if version.counts_in_flight else None,
+        towers=not _flag(values, "language_model_only") and not _nothing_but_text(values),
         state_blocks=2 if _flag(values, "enable_prefix_caching", default=str(version.states_cached)) else 1,
     )  # fmt: skip
+
+
+def _nothing_but_text(values: dict[str, str]) -> bool:
+    """Whether every modality's limit is 0, which leaves towers out (_mark_tower_model in models/interfaces.py)."""
+    if "limit_mm_per_prompt" not in values:
+        return False
+    try:
+        limits = json.loads(values["limit_mm_per_prompt"])
+    except (ValueError, RecursionError):
+        limits = None
+    if not isinstance(limits, dict):
+        raise Refusal(
+            "bad_argument", "limit_mm_per_prompt", "is no JSON object", """such as {"image": 0, "video": 0}"""
+        )
+    return all(limits.get(modality, 1) == 0 for modality in ("image", "video"))
 
 
 def _graph_sizes(model: Model, values: dict[str, str], sequences: int, batched: int) -> tuple[int, ...]:

@@ -130,6 +130,7 @@ def memory(
     Raises:
         Refusal: `weights_too_large`, `no_kv_memory` or `context_does_not_fit`.
     """
+    model = model if arguments.towers else replace(model, vision=None)
     requested = ceil(device.total * arguments.utilization)
     layout = kv_layout(model, split, arguments)
     engine = _Engine(model, split, device, version, arguments, multicast)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from planner.vision import VisionTower
+
 LayerKind = Literal["full", "sliding", "linear"]
 """What a layer remembers: every token, a window of tokens, or a state of fixed size."""
 
@@ -104,7 +106,8 @@ class Model:
         positions: the longest context the weights were made for, in tokens.
         rope_positions: rows of the engine's table of cosines and sines; 0 when it has none.
         every_stage: whether the engine keeps embeddings, final norm and head on every stage.
-        vision: whether it has a vision tower, which isn't counted.
+        vision: its vision tower, counted.
+        blind: it has a vision tower that can't be counted.
         pipeline: whether the engine can cut the model into stages.
         dtype: bfloat16, float16 or float32, as the checkpoint says.
     """
@@ -130,7 +133,8 @@ class Model:
     rope_dim: int
     pipeline: bool = True
     every_stage: bool = False
-    vision: bool = False
+    vision: VisionTower | None = None
+    blind: bool = False
     mtp_layers: int = 0
     quantization: Quantization = field(default_factory=Quantization)
 

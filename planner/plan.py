@@ -183,8 +183,10 @@ def _count(request: PlanRequest, cluster: Cluster, split: Split, notes: list[str
             f"tensor parallelism spans machines ({split.tensor} over {cluster.per_machine} each): "
             "two collectives a layer cross the network, so RDMA is needed for speed"
         )
-    if model.vision:
-        notes.append("the vision tower isn't counted: 1 to 2 GiB more on the first stage's GPUs")
+    if model.blind:
+        notes.append("the vision tower isn't counted: 1 to 2 GiB more on every stage's GPUs")
+    elif model.vision is not None:
+        notes.append("of the vision tower weights are counted, not what it needs while it reads images")
     if request.engine == "sglang":
         notes.append("SGLang is counted by vLLM's rules; its own static fraction may leave less for the KV cache")
     multicast = device.switch and split.tensor > 1 and not device.ascend

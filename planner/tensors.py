@@ -58,6 +58,9 @@ class StageTensors:
             yield Tensor("norm", model.hidden * self.unit * (2 if model.norm_bias else 1))
             if not model.tied:
                 yield Tensor("lm_head", table)
+        if model.vision is not None:
+            for name, nbytes in model.vision.tensors(self.tp, self.unit):
+                yield Tensor(name, nbytes)
         if model.rope_positions:
             # One table for all layers, in the activations' type (rotary_embedding/base.py).
             yield Tensor("rotary_emb.cos_sin_cache", model.rope_positions * model.rope_dim * self.unit)

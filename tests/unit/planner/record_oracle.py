@@ -3,7 +3,8 @@
     python -m tests.unit.planner.record_oracle ENGINE_PYTHON [NAME_PART]
 
 ENGINE_PYTHON is a Python that can import vLLM: the CPU build will do (`opt/vllm/bin/python3` under the engine's root in
-the cache). NAME_PART takes only the cases whose name holds it and prints them instead. About 4 minutes on two cores.
+the cache); models with a vision tower need torchvision too (PYTHONPATH). NAME_PART takes only the cases whose name
+holds it and prints them instead. About 4 minutes on two cores.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from planner.catalog import model_config
-from tests.unit.planner.shapes import SHAPES
+from tests.unit.planner.shapes import SHAPES, VISION
 
 HERE = Path(__file__).parent
 RECORDED = HERE / "engine_oracle.json"
@@ -70,7 +71,9 @@ def cases() -> list[dict[str, Any]]:
     """Every case, as engine_oracle.py reads it."""
     found = [_case(model, model_config(model), split) for model, splits in CASES.items() for split in splits]
     found += [
-        _case(name, {"torch_dtype": "bfloat16", **config}, s) for name, config in SHAPES.items() for s in SHAPE_SPLITS
+        _case(name, {"torch_dtype": "bfloat16", **config}, s)
+        for name, config in {**SHAPES, **VISION}.items()
+        for s in SHAPE_SPLITS
     ]
     return found
 

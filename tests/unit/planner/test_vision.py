@@ -1,0 +1,52 @@
+"""Vision towers: left out when the engine's arguments leave them out, and refused by name when they make no sense."""
+
+import pytest
+
+from planner.config import parse_model
+from planner.device import device
+from planner.engine import resolve_arguments, vllm_version
+from planner.memory import memory
+from planner.refusal import Refusal
+from planner.split import Split
+from tests.unit.planner.shapes import VISION
+
+VERSION, GPU = vllm_version("0.32.0"), device("H100-80GB")
+
+
+def weights(config, **given):
+    """Resident bytes on one GPU."""
+    model = parse_model(config)
+    arguments = resolve_arguments(model, GPU, VERSION, {"max_model_len": "4096", **given})
+    return memory(model, Split(1, 1), GPU, VERSION, arguments).ranks[0].weights
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"language_model_only": "true"}, {"limit_mm_per_prompt": '{"image": 0, "video": 0}'}],
+    ids=lambda g: [*g][0],
+)
+def test_an_engine_that_serves_text_only_holds_no_tower(given):
+    """As much as the same model whose config has no tower; with one image allowed it is there."""
+    config = VISION["qwen3-vl-8b"]
+    without = {k: v for k, v in config.items() if k != "vision_config"}
+    assert weights(config, **given) == weights(without) < weights(config)
+    assert weights(config, limit_mm_per_prompt='{"image": 1, "video": 0}') == weights(config)
+
+
+@pytest.mark.parametrize("broken", [[], "text", {"hidden_size": "wide"}, {"hidden_size": 8, "patch_size": None}])
+def test_a_tower_that_makes_no_sense_is_refused_by_name(broken):
+    with pytest.raises(Refusal) as refused:
+        parse_model({**VISION["gemma-3-27b-it"], "vision_config": broken})
+    assert refused.value.setting.startswith("config.json: vision_config")
+
+
+def test_a_tower_of_an_unknown_family_is_said_not_to_be_counted():
+    kimi = parse_model(
+        {
+            "architectures": ["KimiK25ForConditionalGeneration"], "vision_config": {"hidden_size": 1152},
+            "hidden_size": 7168, "num_hidden_layers": 2, "num_attention_heads": 64, "vocab_size": 163840,
+            "intermediate_size": 18432, "kv_lora_rank": 512, "qk_rope_head_dim": 64, "qk_nope_head_dim": 128,
+            "v_head_dim": 128,
+        }
+    )  # fmt: skip
+    assert kimi.blind and kimi.vision is None
