@@ -23,7 +23,7 @@ def weights(config, **given):
 @pytest.mark.parametrize(
     "given",
     [{"language_model_only": "true"}, {"limit_mm_per_prompt": '{"image": 0, "video": 0}'}],
-    ids=lambda g: [*g][0],
+    ids=lambda g: next(iter(g)),
 )
 def test_an_engine_that_serves_text_only_holds_no_tower(given):
     """As much as the same model whose config has no tower; with one image allowed it is there."""
