@@ -48,9 +48,13 @@ if [[ $(cat .venv/tandem-lock 2>/dev/null) != "$wanted" ]]; then
   say "making .venv from requirements.lock"
   [[ -x .venv/bin/python ]] || "$uv" venv --quiet --python "$python" .venv
   "$uv" pip sync --quiet --python .venv/bin/python --require-hashes requirements.lock
+  rm -f .venv/tandem-compiled
+  echo "$wanted" >.venv/tandem-lock
+fi
+if [[ ! -e .venv/tandem-compiled ]]; then
   # What the program imports is compiled once; where PYTHONDONTWRITEBYTECODE is set, each run would do it again.
   env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -c 'import stacks.inference, pulumi.runtime.stack'
-  echo "$wanted" >.venv/tandem-lock
+  touch .venv/tandem-compiled
 fi
 
 .venv/bin/python -m toolchain ensure
