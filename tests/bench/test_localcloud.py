@@ -1,18 +1,25 @@
-"""How quick the local Alibaba Cloud answers with 500 machines."""
+"""How quick the local Alibaba Cloud is: its answers with 500 machines, and a machine of it from order to SSH."""
 
 from __future__ import annotations
 
 import json
 import statistics
+import time
 from pathlib import Path
 
+import pytest
+
+from localcloud.api import daemon
+from localcloud.api.real_backend import wipe
 from localcloud.api.service import Service
 from localcloud.api.settings import Settings
+from tests.e2e.test_localcloud_machines import PUBLIC, Deployment, opens
 from tests.unit.localcloud_api.conftest import Account
 from tests.unit.localcloud_api.test_rules import World
 
 MACHINES = 500
 MEDIAN_MS = 5.0
+SSH_SECONDS = 10.0
 ROUNDS = 40
 
 
@@ -44,3 +51,26 @@ def test_answers_with_500_machines(tmp_path: Path) -> None:
     median = statistics.median(call["ms"] for call in calls)
     print(f"all {len(calls)} answers: median {median:.2f} ms")
     assert median <= MEDIAN_MS
+
+
+@pytest.mark.root
+def test_a_machine_from_order_to_ssh(tmp_path: Path) -> None:
+    """From RunInstances to a connection that SSH's port accepts at the public address, and to a first command."""
+    daemon.start(tmp_path, {"public_network": PUBLIC})
+    daemon.stop(tmp_path)  # it made what machines need: the bench is of a warm cloud
+    service = Service(tmp_path, Settings.load(tmp_path, {}))
+    service.start()
+    try:
+        world = Deployment(service, tmp_path)
+        began = time.monotonic()
+        machine = world.run(world.vswitches[0], 5)
+        public = world.seen(machine)["PublicIpAddress"]["IpAddress"][0]
+        world.account.wait(lambda: opens(public, 22), 60)
+        port = time.monotonic() - began
+        world.ssh(public, "true")
+        command = time.monotonic() - began
+    finally:
+        service.stop()
+        wipe(tmp_path, PUBLIC)
+    print(f"\nRunInstances to port 22: {port:.1f} s; to a first command: {command:.1f} s")
+    assert command <= SSH_SECONDS

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-import toolchain
-from localcloud import account
 from planner import Plan
 from stacks.planning import plan_for
 from stacks.settings import parse
 from tests.bench.test_path import state, timed_up
 from tests.bench.timeline import Step, steps
-from tests.e2e.deployment import Deployment
-from tests.paths import ROOT
+from tests.e2e.account import Account
 
 pytestmark = [pytest.mark.root, pytest.mark.engine]
 
-PORT = 8612
 CLOSE_ENOUGH = 0.25
 
 RESOURCES = {
@@ -42,35 +36,9 @@ RESOURCES = {
 """The planner's steps, and the names of the resources that are created in each; the hub's client also downloads."""
 
 
-class LocalAccount(Deployment):
-    """Pulumi.local.yaml on a local cloud of the test's own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.program = folder, ROOT
-        os.environ["TANDEM_STATE"] = str(folder)
-        account.start(folder / "alicloud", PORT)
-        self.config_file = folder / "Pulumi.test.yaml"
-        self.environment = {
-            **os.environ, **toolchain.environment(), **account.environment(folder / "alicloud"),
-            "PULUMI_CONFIG_PASSPHRASE": "test", "PULUMI_BACKEND_URL": f"file://{folder / 'stacks'}",
-        }  # fmt: skip
-        self.environment.pop("PULUMI_CONFIG_PASSPHRASE_FILE", None)
-        (folder / "stacks").mkdir()
-        told = yaml.safe_load((ROOT / "Pulumi.local.yaml").read_text())["config"]
-        self.config = {name.removeprefix("tandem:"): value for name, value in told.items()}
-        self.config["cloud"]["endpoint"] = f"127.0.0.1:{PORT}"
-        self.pulumi("stack", "init", "test").good()
-        written = ROOT / "Pulumi.test.yaml"
-        self.salt = yaml.safe_load(written.read_text()) if written.exists() else {}
-        written.unlink(missing_ok=True)
-
-    def close(self) -> None:
-        account.stop(self.folder / "alicloud")
-
-
 @pytest.fixture
-def local(tmp_path: Path) -> Iterator[LocalAccount]:
-    made = LocalAccount(tmp_path)
+def local(tmp_path: Path) -> Iterator[Account]:
+    made = Account(tmp_path)
     yield made
     made.close()
 
