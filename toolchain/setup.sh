@@ -48,13 +48,12 @@ if [[ $(cat .venv/tandem-lock 2>/dev/null) != "$wanted" ]]; then
   say "making .venv from requirements.lock"
   [[ -x .venv/bin/python ]] || "$uv" venv --quiet --python "$python" .venv
   "$uv" pip sync --quiet --python .venv/bin/python --require-hashes requirements.lock
-  rm -f .venv/tandem-compiled
   echo "$wanted" >.venv/tandem-lock
 fi
-if [[ ! -e .venv/tandem-compiled ]]; then
+if [[ $(cat .venv/tandem-compiled 2>/dev/null) != "$wanted" ]]; then
   # What the program imports is compiled once; where PYTHONDONTWRITEBYTECODE is set, each run would do it again.
-  env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -c 'import stacks.inference, pulumi.runtime.stack'
-  touch .venv/tandem-compiled
+  env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -m toolchain.imports
+  echo "$wanted" >.venv/tandem-compiled
 fi
 
 .venv/bin/python -m toolchain ensure
