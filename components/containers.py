@@ -2,43 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-
 import pulumi
 import pulumi_docker as docker
 
 from components.host import Host
 from components.host.stages import ContainerAccess
-
-
-@dataclass(frozen=True)
-class ContainerArgs:
-    """One container.
-
-    Attributes:
-        image: the image's id on that machine.
-        entrypoint: the program, replacing the image's.
-        command: its arguments.
-        environment: variables; secrets belong into `files`.
-        files: content by path inside the container, secrets among them: nobody sees them in `docker inspect`.
-        mounts: folders of the machine, `source:target[:ro]`.
-        sees_processes: sees the machine's processes: a Ray driver finds its node by them.
-        accelerated: uses the host's accelerators, with what the host knows of them; waits until they are proven.
-    """
-
-    image: pulumi.Input[str]
-    entrypoint: Sequence[str]
-    command: pulumi.Input[Sequence[pulumi.Input[str]]]
-    environment: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
-    files: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
-    mounts: Sequence[str] = ()
-    sees_processes: bool = False
-    accelerated: bool = False
+from components.workload import Workload
 
 
 def run_container(
-    name: str, *, host: Host, stack: str, args: ContainerArgs, opts: pulumi.ResourceOptions
+    name: str, *, host: Host, stack: str, args: Workload, opts: pulumi.ResourceOptions
 ) -> docker.Container:
     """Declares a container on a host; `opts` gives parent and order, provider and owner are the host's.
 

@@ -10,14 +10,15 @@ from collections.abc import Mapping, Sequence
 
 import pulumi
 
-from components.containers import pull_image
 from components.gateway import Gateway
-from components.host import AcceleratorArgs, Collective, Host, HostArgs
+from components.host import AcceleratorArgs, Collective, Host, HostArgs, sees_weights
 from components.models import Nearly, Weights, WeightsArgs
 from components.ray import RayCluster
 from components.remote import Answer, GeneratedSecret, Lease, Machine
+from components.rooms import Environment, prepare_programs
 from components.serving import Replica, ServeArgs, find_engine
 from stacks import planning, versions
+from stacks.native_schema import PROGRAMS
 from stacks.platforms import hosts as hosts_platform
 from stacks.platforms.alicloud import Cloud
 from stacks.schema import Settings
@@ -69,15 +70,21 @@ def deploy(
         ssh = {machine.name: hosts_platform.ssh(settings, machine) for machine in machines}
     head = hosts[0]
     images = [
-        pull_image(
-            f"{host.machine.name}-engine-image", host=host, image=settings.images.engine, opts=pulumi.ResourceOptions()
-        ).image_id
+        prepare_programs(
+            f"{host.machine.name}-engine",
+            host=host,
+            stack=stack,
+            image=settings.images.engine,
+            environment=_environment(settings),
+        )
         for host in hosts
     ]
+    shared = [sees_weights(host, stack, weights.folder) for host in hosts[1:] if host.room == "native"]
     # Ranks and accelerators are proven to work together before a weight is loaded.
     proven = (
         Collective("collective", hosts=hosts, images=images, stack=stack, mounts=settings.images.mounts).proven
-        if settings.accelerator.kind != "cpu"
+        # llama.cpp and Ollama speak no NCCL, and hold no torch to try it with.
+        if settings.accelerator.kind != "cpu" and settings.serving.engine not in ("llamacpp", "ollama")
         else []
     )
     kind = find_engine(settings.serving.engine, settings.serving.executor)
@@ -95,7 +102,7 @@ def deploy(
             stack=stack,
             environment=[{**network, **settings.serving.environment} for network in environment],
             # The workers read the weights too; the storage is mounted before Docker is asked for a container.
-            mounts=[*settings.images.mounts, f"{settings.storage.mount_point}:{settings.storage.mount_point}"],
+            mounts=[*settings.images.mounts, f"{settings.storage.folder}:{settings.storage.folder}"],
             after=[*proven, *(host.storage for host in hosts)],
         )
         if kind.ray_resource
@@ -120,23 +127,25 @@ def deploy(
         ),
         model=weights.folder,
         environment=environment,
-        mounts=[*settings.images.mounts, f"{settings.storage.mount_point}:{settings.storage.mount_point}:ro"],
+        mounts=[*settings.images.mounts, f"{settings.storage.folder}:{settings.storage.folder}:ro"],
         cluster=cluster,
-        after=[*proven, *(host.storage for host in hosts)],
+        after=[*proven, *shared, *(host.storage for host in hosts)],
     )
     key = api_key if api_key is not None else GeneratedSecret("api-key").value
     gateway = Gateway(
         "gateway",
         host=head,
-        image=pull_image(
-            "gateway-image", host=head, image=settings.images.gateway, opts=pulumi.ResourceOptions()
-        ).image_id,
+        # A native room needs Python for it, which is there.
+        image=""
+        if head.room == "native"
+        else prepare_programs("gateway", host=head, stack=stack, image=settings.images.gateway, environment=None),
         stack=stack,
         key=key,
         port=settings.gateway.port,
         engine_port=settings.serving.port,
         allowed_cidrs=settings.gateway.allowed_cidrs,
         mounts=settings.images.mounts,
+        url=settings.gateway.url,
     )
     answer = Answer(
         "answer",
@@ -156,7 +165,7 @@ def _weights_args(settings: Settings) -> WeightsArgs:
         revision=settings.model.revision,
         endpoint=settings.model.endpoint,
         client=CLIENTS[settings.model.source],
-        mount_point=settings.storage.mount_point,
+        mount_point=settings.storage.folder,
         pip_index=settings.mirrors.pip,
         check=settings.model.check,
     )
@@ -177,7 +186,7 @@ def _nearly(settings: Settings, stack: str, writer: Host) -> Nearly | None:
 
 def _lease(settings: Settings, stack: str, machine: Machine, *, writer: bool) -> Machine:
     """Takes a machine that exists; the one that wrote the weights is the one that may delete them."""
-    leave: dict[str, pulumi.Input[str]] = {"MOUNT_POINT": settings.storage.mount_point}
+    leave: dict[str, pulumi.Input[str]] = {"MOUNT_POINT": settings.storage.folder}
     if writer and settings.model.source != "path":
         leave["KEPT_WEIGHTS" if settings.model.keep else "DELETE_WEIGHTS"] = _weights_args(settings).folder
     return Lease(f"{machine.name}-lease", machine=machine, stack=stack, leave=leave).machine
@@ -187,7 +196,7 @@ def _hosts(settings: Settings, stack: str, machines: Sequence[Machine], storage:
     return [
         _host(
             settings, stack, machine, next((m for m in machines if m is not machine), machine), storage,
-            accelerators=count,
+            accelerators=count, writes=machine is machines[0],
         )
         for machine, count in zip(machines, settings.accelerators, strict=True)
     ]  # fmt: skip
@@ -202,6 +211,7 @@ def _host(
     *,
     accelerators: int = 0,
     containers: bool = True,
+    writes: bool = False,
 ) -> Host:
     server, export = storage
     return Host(
@@ -212,7 +222,7 @@ def _host(
             peer=peer.peer_address,
             storage_server=server,
             storage_export=export,
-            mount_point=settings.storage.mount_point,
+            mount_point=settings.storage.folder,
             mount_options=settings.storage.options,
             registry_mirrors=settings.mirrors.registry_mirrors,
             insecure_registries=settings.mirrors.insecure_registries,
@@ -221,7 +231,26 @@ def _host(
             accelerator=AcceleratorArgs(kind=settings.accelerator.kind, count=accelerators)
             if accelerators
             else AcceleratorArgs(),
+            room=settings.runtime,
+            writes=writes,
+            check=settings.native.check,
         ),
+    )
+
+
+def _environment(settings: Settings) -> Environment | None:
+    """Where the engine's programs come from without containers; None where images hold them."""
+    if settings.runtime == "docker":
+        return None
+    native, serving = settings.native, settings.serving
+    programs, module = PROGRAMS[serving.engine]
+    return Environment(
+        programs=programs,
+        module=module,
+        python=native.python,
+        packages=native.requirements(serving.engine, serving.executor),
+        path=native.path,
+        pip_index=settings.mirrors.pip,
     )
 
 

@@ -131,7 +131,7 @@ def _requests(settings: Settings) -> list[PlanRequest] | str:
         model=model,
         clusters=(),
         engine=engine,
-        engine_version=_engine_version(settings.images.engine) if engine == "vllm" else RULES,
+        engine_version=_engine_version(_engine_source(settings)) if engine == "vllm" else RULES,
         arguments=arguments,
         tensor_parallel_size=serving.tensor_parallel_size,
         pipeline_parallel_size=serving.pipeline_parallel_size,
@@ -239,6 +239,14 @@ def _check_accelerators(settings: Settings, cluster: Cluster) -> None:
             "wrong_count", "perMachine", f"is {told.per_machine}, and {cluster.name} has {cluster.per_machine} x "
             f"{cluster.device.name}", f"set it to {cluster.per_machine}, or choose another instance type",
         )  # fmt: skip
+
+
+def _engine_source(settings: Settings) -> str:
+    """The engine's image, or what pip is asked for, written as one."""
+    if settings.runtime == "docker":
+        return settings.images.engine
+    asked = settings.native.requirements(settings.serving.engine, settings.serving.executor)
+    return next((text.replace("==", ":") for text in asked if text.startswith("vllm")), "")
 
 
 def _engine_version(image: str) -> str:

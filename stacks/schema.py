@@ -18,6 +18,7 @@ from planner import Refusal
 from stacks import versions
 from stacks.cloud_schema import CloudSettings
 from stacks.model import Model, Name, Port, check_cidrs
+from stacks.native_schema import NativeSettings, refusals
 
 
 class MachineSettings(Model):
@@ -87,10 +88,18 @@ class StorageSettings(Model):
     server: str | None = Field(None, description="platform hosts: the NFS server, by name or address")
     export: str = Field("/", description="exported folder")
     mount_point: str = Field("/mnt/tandem", description="where it is mounted on each machine")
+    path: str | None = Field(
+        None, description="runtime native: the folder that all machines share already, such as a landlord's drive"
+    )
     options: str = Field(
         "vers=3,nolock,proto=tcp,rsize=1048576,wsize=1048576,hard,timeo=600,retrans=2,noresvport",
         description="mount options (these are the ones Alibaba Cloud NAS asks for)",
     )
+
+    @property
+    def folder(self) -> str:
+        """The shared folder on each machine."""
+        return self.path or self.mount_point
 
     @field_validator("export", "mount_point")
     @classmethod
@@ -138,6 +147,11 @@ class GatewaySettings(Model):
     """What the outside reaches."""
 
     port: Port = Field(8000, description="the port of the URL")
+    url: str | None = Field(
+        None,
+        pattern=r"^https?://[A-Za-z0-9.:-]+(/[A-Za-z0-9._/-]*)?$",
+        description="the URL from outside, such as https://host:24516, where somebody forwards it to gateway.port",
+    )
     allowed_cidrs: tuple[str, ...] = Field(
         ("0.0.0.0/0",), description="who may use the URL; the key is asked for in any case"
     )
@@ -169,6 +183,10 @@ class Settings(Model):
         None, description="platform alicloud: what is rented, and where (region, candidates, machines, adminCidrs)"
     )
     ssh: SshSettings
+    runtime: Literal["docker", "native"] = Field(
+        "docker", description="docker: containers; native: processes, for machines that lend a login and no more"
+    )
+    native: NativeSettings = NativeSettings()  # type: ignore[call-arg]  # every field has a default
     accelerator: AcceleratorSettings
     model: ModelSettings
     storage: StorageSettings = StorageSettings()  # type: ignore[call-arg]  # every field has a default
@@ -178,16 +196,22 @@ class Settings(Model):
     mirrors: MirrorSettings = MirrorSettings()  # type: ignore[call-arg]  # every field has a default
 
     @model_validator(mode="after")
+    def _room_is_whole(self) -> Self:
+        if refusal := next(refusals(self), None):
+            raise ValueError(refusal)
+        return self
+
+    @model_validator(mode="after")
     def _platform_has_its_own(self) -> Self:
         hosts = self.platform == "hosts"
         for name, given, wanted in (
             ("machines", bool(self.machines), hosts),
-            ("storage.server", self.storage.server is not None, hosts),
+            ("storage.server", self.storage.server is not None, hosts and self.runtime == "docker"),
             ("cloud", self.cloud is not None, not hosts),
         ):
             if wanted and not given:
                 raise ValueError(f"{name}: is missing; platform {self.platform} needs it ({_example(name)})")
-            if given and not wanted:
+            if given and not wanted and not (hosts and name == "storage.server"):
                 raise ValueError(
                     f"{name}: belongs to platform {'hosts' if not hosts else 'alicloud'}, and this stack's platform is "
                     f"{self.platform}; take it out"
@@ -246,6 +270,8 @@ class Settings(Model):
     @model_validator(mode="after")
     def _image_fits_the_engine(self) -> Self:
         given = self.images.engine
+        if self.runtime == "native":
+            return self
         if self.serving.engine != "vllm" and given == versions.VLLM_IMAGE:
             raise ValueError(
                 f"images.engine: {given} is vLLM's, and serving.engine is {self.serving.engine}; "

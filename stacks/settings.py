@@ -80,9 +80,10 @@ def parse(values: Mapping[str, str]) -> Settings:
         SettingsError: with one line for each mistake.
     """
     decoded = {name: _decode(text) for name, text in values.items()}
-    # Pulumi.yaml's own default for a section that was left out.
-    if decoded.get("cloud") == {}:
-        del decoded["cloud"]
+    # Pulumi.yaml's own defaults for what was left out.
+    for name, nothing in (("cloud", {}), ("runtime", "")):
+        if decoded.get(name) == nothing:
+            del decoded[name]
     try:
         return Settings.model_validate(decoded)
     except ValidationError as error:

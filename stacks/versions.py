@@ -14,6 +14,12 @@ MODELSCOPE: Final = "1.40.2"
 VLLM_IMAGE: Final = "vllm/vllm-openai:v0.33.0"
 GATEWAY_IMAGE: Final = "nginx:1.28"
 
+# The same engines as pip packages, for machines without containers.
+ENGINE_PACKAGES: Final = {
+    "vllm": ("vllm==0.33.0",),
+    "sglang": ("sglang==0.5.23",),
+}
+
 # Other engines. Those marked derived exist only once you have made them (docs/engines.md).
 ENGINE_IMAGES: Final = {
     "sglang": "lmsysorg/sglang:v0.5.23",

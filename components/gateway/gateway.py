@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,11 +10,14 @@ from string import Template
 
 import pulumi
 
-from components.containers import ContainerArgs, run_container
+from components.gateway.answers import ANSWERS, PATHS
 from components.host import Host
+from components.rooms import run_workload
+from components.workload import Workload
 
-TEMPLATE = Path(__file__).parent / "files" / "nginx.conf"
-CONFIG = "/tandem/nginx.conf"
+FILES = Path(__file__).parent / "files"
+CONFIG = "/tandem/gateway.conf"
+PROGRAM = "/tandem/gateway.py"
 KEY_PATTERN = re.compile(r"^[A-Za-z0-9._~+/=-]+$")
 """A bearer token's characters (RFC 6750, 2.1)."""
 
@@ -24,12 +28,36 @@ def render(key: str, port: int, engine_port: int, allowed_cidrs: Sequence[str]) 
     Raises:
         ValueError: for a key with characters that an HTTP header or the configuration can't carry.
     """
+    _check(key)
+    allow = "".join(f"    allow {cidr};\n" for cidr in allowed_cidrs)
+    answers = {f"ANSWER_{code}": answer for code, answer in ANSWERS.items()}
+    return Template((FILES / "nginx.conf").read_text()).substitute(
+        KEY=re.escape(key), PORT=port, ENGINE_PORT=engine_port, ALLOW=allow, PATHS=PATHS, **answers
+    )
+
+
+def render_native(key: str, port: int, engine_port: int, allowed_cidrs: Sequence[str]) -> str:
+    """The same for files/gateway.py, which stands where there is no nginx.
+
+    Raises:
+        ValueError: for a key that an HTTP header can't carry.
+    """
+    _check(key)
+    return json.dumps(
+        {
+            "port": port,
+            "engine_port": engine_port,
+            "key": key,
+            "allowed": list(allowed_cidrs),
+            "paths": PATHS,
+            "answers": ANSWERS,
+        }
+    )
+
+
+def _check(key: str) -> None:
     if not KEY_PATTERN.match(key):
         raise ValueError("apiKey may hold letters, digits and . _ ~ + / = - only; make one with `openssl rand -hex 24`")
-    allow = "".join(f"    allow {cidr};\n" for cidr in allowed_cidrs)
-    return Template(TEMPLATE.read_text()).substitute(
-        KEY=re.escape(key), PORT=port, ENGINE_PORT=engine_port, ALLOW=allow
-    )
 
 
 class Gateway(pulumi.ComponentResource):
@@ -37,8 +65,10 @@ class Gateway(pulumi.ComponentResource):
 
     The engine's own key guards less: its metrics, pause and tokenizer pages stay open beside it.
 
+    nginx in a container; a program of ours where there are none.
+
     Attributes:
-        url: base of the API.
+        url: base of the API: this machine's, or the one told, where somebody forwards it.
         version: changes whenever the gateway was made anew.
     """
 
@@ -54,23 +84,27 @@ class Gateway(pulumi.ComponentResource):
         engine_port: int,
         allowed_cidrs: Sequence[str],
         mounts: Sequence[str],
+        url: str | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("tandem:gateway:Gateway", name, None, opts)
-        rendered = pulumi.Output.from_input(key).apply(lambda k: render(k, port, engine_port, allowed_cidrs))
-        container = run_container(
+        native = host.room == "native"
+        make = render_native if native else render
+        config = pulumi.Output.from_input(key).apply(lambda k: make(k, port, engine_port, allowed_cidrs))
+        container = run_workload(
             f"{host.machine.name}-{name}",
             host=host,
             stack=stack,
-            args=ContainerArgs(
+            args=Workload(
                 image=image,
-                entrypoint=["nginx"],
-                command=["-c", CONFIG, "-g", "daemon off;"],
-                files={CONFIG: rendered},
+                entrypoint=["python3", PROGRAM] if native else ["nginx"],
+                command=[CONFIG] if native else ["-c", CONFIG, "-g", "daemon off;"],
+                files={CONFIG: config, **({PROGRAM: (FILES / "gateway.py").read_text()} if native else {})},
                 mounts=mounts,
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )
-        self.url = pulumi.Output.concat("http://", host.machine.address, f":{port}/v1")
+        own = pulumi.Output.concat("http://", host.machine.address, f":{port}")
+        self.url = pulumi.Output.concat(url.rstrip("/").removesuffix("/v1") if url else own, "/v1")
         self.version = container.id.apply(lambda i: i[:12])
         self.register_outputs({"url": self.url})

@@ -3,5 +3,6 @@
 from components.host.accelerator import AcceleratorArgs
 from components.host.collective import Collective
 from components.host.host import Host, HostArgs
+from components.host.native import sees_weights
 
-__all__ = ["AcceleratorArgs", "Collective", "Host", "HostArgs"]
+__all__ = ["AcceleratorArgs", "Collective", "Host", "HostArgs", "sees_weights"]

@@ -73,7 +73,7 @@ class Collective(pulumi.ComponentResource):
                 machine=host.machine,
                 stack=stack,
                 script=FILES / "collective.sh",
-                files={"collective.py": FILES / "collective.py"},
+                files={"collective.py": FILES / "collective.py", **host.room_files},
                 environment={
                     "STACK_CONTAINER": f"{stack}-{host.machine.name}-{name}",
                     "IMAGE": images[rank],

@@ -1,14 +1,16 @@
-"""One machine, from bare to ready for containers."""
+"""One machine, from bare to ready for what runs on it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import pulumi
 import pulumi_docker as docker
 
 from components.host.accelerator import AcceleratorArgs
+from components.host.native import native_stages
 from components.host.stages import ContainerAccess, ascend_proof, nvidia_containers, nvidia_driver
 from components.remote import Machine, RemoteStep
 
@@ -31,6 +33,10 @@ class HostArgs:
         containers: whether it runs any; one that only downloads needs no Docker.
         accelerator: what computes; the default is the processor, for which nothing is installed.
         pip_index: a pip index, for the tools of people.
+        room: what workloads run in. `native`: the machine itself, which is lent to us as it is: its facts are read,
+            and nothing is installed, tuned or mounted; the storage is the folder `mount_point`, there already.
+        writes: native: this machine downloads to the storage.
+        check: native: any text; another has every process looked after again.
     """
 
     peer: pulumi.Input[str]
@@ -44,6 +50,9 @@ class HostArgs:
     containers: bool = True
     accelerator: AcceleratorArgs = field(default_factory=AcceleratorArgs)
     pip_index: str = ""
+    room: Literal["docker", "native"] = "docker"
+    writes: bool = False
+    check: str = ""
 
 
 class Host(pulumi.ComponentResource):
@@ -64,6 +73,9 @@ class Host(pulumi.ComponentResource):
         storage: done when the storage is mounted.
         ready: done when containers may use storage and accelerators; `after` of everything that computes.
         docker: the provider of this machine's containers; None where none run.
+        room: what workloads run in.
+        room_files: for steps that ask what runs in it.
+        check: another text has processes looked after again.
     """
 
     machine: Machine
@@ -73,6 +85,8 @@ class Host(pulumi.ComponentResource):
     hostname: pulumi.Output[str]
     ready: list[pulumi.Resource]
     access: ContainerAccess
+    packages: pulumi.Resource
+    storage: pulumi.Resource
 
     def __init__(
         self, name: str, *, machine: Machine, stack: str, args: HostArgs, opts: pulumi.ResourceOptions | None = None
@@ -91,7 +105,27 @@ class Host(pulumi.ComponentResource):
             timeout=60,
             parent=self,
         )
+        self.machine, self.accelerator = machine, args.accelerator
+        self.room, self.check = args.room, args.check
+        self.room_files = {"room.sh": FILES / f"room_{args.room}.sh"}
         self.nic = facts.result.apply(lambda found: found["nic"])
+        self.hostname = facts.result.apply(lambda found: found.get("hostname", ""))
+        self.open_files = facts.result.apply(lambda found: int(found["nofile"]))
+        self.locked_memory = facts.result.apply(lambda found: int(found["memlock"]))
+        self.docker: docker.Provider | None = None
+        if args.room == "native":
+            self.packages = facts.done
+            self.storage, self.ready, self.access = native_stages(
+                machine, stack, args.accelerator, folder=args.mount_point, writes=args.writes,
+                after=[facts.done], parent=self,
+            )  # fmt: skip
+        else:
+            self._prepare(name, stack, args, facts.done)
+        self.register_outputs({"nic": self.nic})
+
+    def _prepare(self, name: str, stack: str, args: HostArgs, facts: pulumi.Resource) -> None:
+        """All that a machine of our own needs before containers."""
+        machine, accelerator = self.machine, args.accelerator
         tuning = RemoteStep(
             f"{name}-tuning",
             machine=machine,
@@ -99,13 +133,12 @@ class Host(pulumi.ComponentResource):
             script=FILES / "tuning.sh",
             files={"apt.sh": FILES / "apt.sh"},
             timeout=60,
-            after=[facts.done],
+            after=[facts],
             parent=self,
         )
-        accelerator = args.accelerator
-        before = [facts.done]
+        before = [facts]
         if accelerator.kind == "nvidia":
-            before = [nvidia_driver(machine, stack, accelerator, after=[facts.done, tuning.done], parent=self)]
+            before = [nvidia_driver(machine, stack, accelerator, after=[facts, tuning.done], parent=self)]
         self.packages = RemoteStep(
             f"{name}-packages",
             machine=machine,
@@ -131,9 +164,7 @@ class Host(pulumi.ComponentResource):
             proven, docker_ready = [proof], toolkit
         elif accelerator.kind == "ascend":
             several = args.peer != machine.peer_address
-            proof, self.access = ascend_proof(
-                machine, stack, accelerator, several=several, after=[facts.done], parent=self
-            )
+            proof, self.access = ascend_proof(machine, stack, accelerator, several=several, after=[facts], parent=self)
             proven = [proof]
         self.storage = RemoteStep(
             f"{name}-storage",
@@ -152,12 +183,6 @@ class Host(pulumi.ComponentResource):
         ).done
         self.docker = self._docker(name, machine, docker_ready) if args.containers else None
         self.ready = [self.storage, *proven]
-        self.machine = machine
-        self.accelerator = accelerator
-        self.hostname = facts.result.apply(lambda found: found.get("hostname", ""))
-        self.open_files = facts.result.apply(lambda found: int(found["nofile"]))
-        self.locked_memory = facts.result.apply(lambda found: int(found["memlock"]))
-        self.register_outputs({"nic": self.nic})
 
     def _docker(self, name: str, machine: Machine, after: pulumi.Resource) -> docker.Provider:
         return docker.Provider(

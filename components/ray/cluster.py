@@ -1,4 +1,4 @@
-"""A Ray cluster in containers."""
+"""A Ray cluster."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pulumi
 
-from components.containers import ContainerArgs, run_container
 from components.host import Host
 from components.remote import GeneratedSecret, RemoteStep
+from components.rooms import run_workload
+from components.workload import Workload
 
 FILES = Path(__file__).parent / "files"
 TOKEN_FILE = "/tandem/ray-token"  # noqa: S105  # a path, not a token
@@ -114,11 +115,11 @@ class RayCluster(pulumi.ComponentResource):
                 *ports.arguments(),
             ]
             nodes.append(
-                run_container(
+                run_workload(
                     f"{host.machine.name}-ray",
                     host=host,
                     stack=stack,
-                    args=ContainerArgs(
+                    args=Workload(
                         image=image,
                         entrypoint=["ray"],
                         command=command,
@@ -135,7 +136,7 @@ class RayCluster(pulumi.ComponentResource):
             machine=head.machine,
             stack=stack,
             script=FILES / "count.sh",
-            files={"count.py": FILES / "count.py"},
+            files={"count.py": FILES / "count.py", **head.room_files},
             environment={
                 "CONTAINER": nodes[0].name,
                 "ADDRESS": self.address,
@@ -147,7 +148,7 @@ class RayCluster(pulumi.ComponentResource):
             },
             long=True,
             timeout=300,
-            after=nodes,
+            after=[node.resource for node in nodes],
             parent=self,
         ).done
         self.version = pulumi.Output.all(*(node.id for node in nodes)).apply(lambda ids: "-".join(i[:12] for i in ids))

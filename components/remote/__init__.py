@@ -9,7 +9,19 @@ from components.remote.answer import Answer
 from components.remote.generated import GeneratedSecret
 from components.remote.here import run_here
 from components.remote.host_key import HostKey
-from components.remote.machine import Lease, Machine
+from components.remote.machine import BASE, Lease, Machine
+from components.remote.process import ProcessArgs, RemoteProcess
 from components.remote.step import RemoteStep
 
-__all__ = ["Answer", "GeneratedSecret", "HostKey", "Lease", "Machine", "RemoteStep", "run_here"]
+__all__ = [
+    "BASE",
+    "Answer",
+    "GeneratedSecret",
+    "HostKey",
+    "Lease",
+    "Machine",
+    "ProcessArgs",
+    "RemoteProcess",
+    "RemoteStep",
+    "run_here",
+]

@@ -139,9 +139,8 @@ def take(ssh: Ssh) -> str:
             )
         say(f"{call['name']}: waiting for SSH ({reason}), {left:.0f} s left")
         time.sleep(2)
-    done = ssh.run(
-        *_script(call, call["scripts"]["take.sh"], call["stack"], str(int(time.time()))), stdin="", timeout=60
-    )
+    told = [call["stack"], str(int(time.time())), *([call["base"]] if call.get("borrowed") else [])]
+    done = ssh.run(*_script(call, call["scripts"]["take.sh"], *told), stdin="", timeout=60)
     if done.returncode:
         raise Failure(f"{ssh.where}: {(done.stderr or done.stdout).strip()}")
     return done.stdout.strip()
@@ -167,8 +166,8 @@ def leave(ssh: Ssh) -> str:
 
 
 def _script(call: dict[str, Any], text: str, *arguments: str) -> list[str]:
-    """The words that run a script there as root."""
-    sudo = [] if call["user"] == "root" else ["sudo", "-n"]
+    """The words that run a script there as root, or as the login where that is all we have."""
+    sudo = [] if call["user"] == "root" or call.get("borrowed") else ["sudo", "-n"]
     words = [*sudo, "bash", "-c", text, "tandem", *arguments]
     # ssh joins its words with blanks and the login shell splits them again: quote each one.
     return ["'" + word.replace("'", "'\\''") + "'" for word in words]
@@ -177,7 +176,7 @@ def _script(call: dict[str, Any], text: str, *arguments: str) -> list[str]:
 def await_step(ssh: Ssh, step: str) -> str:
     """Watches a step until it ends; connections may break and the machine may reboot meanwhile."""
     call = ssh.call
-    poll = _script(call, 'exec bash "$1/run.sh" poll', call["folder"])
+    poll = _script(call, 'exec bash "${1/#\\~/$HOME}/run.sh" poll', call["folder"])
     shown, said, lost, pause, began = "", 0.0, 0.0, 0.2, time.monotonic()
     while True:
         done = ssh.run(*poll, timeout=30)

@@ -14,6 +14,7 @@ from components.remote.agent_call import agent_call
 from components.remote.here import run_here
 from components.remote.payload import FILES
 
+BASE = "/var/lib/tandem"
 DIAL_ERRORS = 60
 """Failed dials before a step gives up: about 4.4 minutes on a refused port, enough for a boot."""
 
@@ -33,6 +34,8 @@ class Machine:
         owner: when this resource is deleted the machine's own resources needn't be (`deleted_with`).
         taken: the lease's step, which comes before every other.
         identity: another value is another machine under the same name: everything on it is done anew.
+        base: folder below which everything of ours lies there; `~` is the login's own.
+        borrowed: we have a login there and no more: neither root nor systemd is asked for.
     """
 
     name: str
@@ -46,6 +49,8 @@ class Machine:
     owner: pulumi.Resource | None = None
     taken: pulumi.Resource | None = None
     identity: pulumi.Input[str] | None = None
+    base: str = BASE
+    borrowed: bool = False
 
     def connection(self) -> remote.ConnectionArgs:
         """For `remote.Command`; the host key is pinned."""
@@ -61,7 +66,9 @@ class Machine:
 
     def facts(self) -> dict[str, pulumi.Input[Any]]:
         """For our own SSH calls (`agent.py`), as JSON on standard input."""
+        own = {"base": self.base, "borrowed": True} if self.borrowed else {}
         return {
+            **own,
             "name": self.name,
             "host": self.address,
             "port": self.port,
@@ -73,7 +80,7 @@ class Machine:
     @property
     def sudo(self) -> str:
         """What stands before a command that needs root."""
-        return "" if self.user == "root" else "sudo -n "
+        return "" if self.user == "root" or self.borrowed else "sudo -n "
 
 
 class Lease:
@@ -107,12 +114,13 @@ class Lease:
             after: what must be done before.
             parent: the component that it is a part of.
         """
+        kind = "_native" if machine.borrowed else ""
         call = {
             **machine.facts(),
             **({"identity": machine.identity} if machine.identity is not None else {}),
             "stack": stack,
-            "leave": dict(leave or {}),
-            "scripts": {f: (FILES / f).read_text() for f in ("take.sh", "leave.sh")},
+            "leave": {**({"BASE": machine.base} if machine.borrowed else {}), **(leave or {})},
+            "scripts": {f"{f}.sh": (FILES / f"{f}{kind}.sh").read_text() for f in ("take", "leave")},
         }
         taken = run_here(
             f"{name}-taken",

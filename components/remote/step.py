@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from pulumi_command import local, remote
 from components.remote.agent_call import agent_call, agent_input, hide
 from components.remote.machine import Machine
 from components.remote.payload import FILES, content_hash, pack, parse_result
+from components.remote.receiving import receive_command
 
 
 class RemoteStep:
@@ -51,7 +51,7 @@ class RemoteStep:
 
         Args:
             name: Pulumi name; starts with the machine's.
-            machine: where it runs, as root.
+            machine: where it runs, as root unless the machine is borrowed.
             stack: the deployment's own name on machines.
             script: the script file; finds `lib.sh` beside it on the machine.
             files: more files, by the name they have there.
@@ -75,7 +75,7 @@ class RemoteStep:
         hidden = pulumi.Output.all(**(secrets or {})) if secrets else pulumi.Output.from_input({})
         mode = "launch" if long else "sync"
         version = plain.apply(lambda env: content_hash(texts, env))
-        command = version.apply(lambda v: _receive(machine, stack, step, v, mode))
+        command = version.apply(lambda v: receive_command(machine, stack, step, v, mode))
         stdin = pulumi.Output.all(plain, hidden).apply(lambda both: pack(texts, {**both[0], **both[1]}))
         before = [*after, *([machine.taken] if machine.taken else [])]
         children = pulumi.ResourceOptions(parent=parent, deleted_with=machine.owner, depends_on=before)
@@ -89,7 +89,7 @@ class RemoteStep:
         )
         self.done, stdout = run, run.stdout
         if long:
-            folder = version.apply(lambda v: f"/var/lib/tandem/{stack}/steps/{step}/{v}")
+            folder = version.apply(lambda v: f"{machine.base}/{stack}/steps/{step}/{v}")
             call = {**machine.facts(), "folder": folder, "sudo": machine.sudo}
             done = local.Command(
                 f"{name}-done",
@@ -100,10 +100,3 @@ class RemoteStep:
             )
             self.done, stdout = done, done.stdout
         self.result = stdout.apply(parse_result)
-
-
-def _receive(machine: Machine, stack: str, step: str, version: str, mode: str) -> str:
-    """The command line that takes the step from standard input and runs it."""
-    receive = (FILES / "receive.sh").read_text()
-    words = ["bash", "-c", receive, "receive", stack, step, version, mode]
-    return machine.sudo + shlex.join(words)

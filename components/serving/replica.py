@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pulumi
 
-from components.containers import ContainerArgs, run_container
 from components.host import Host
 from components.ray import RayCluster
 from components.ray.cluster import TOKEN_FILE
 from components.remote import GeneratedSecret, RemoteStep
+from components.rooms import run_workload
 from components.serving.engine import GROUP_PORT, Engine, Node, ServeArgs
+from components.workload import Workload
 
 FILES = Path(__file__).parent / "files"
 SUPERVISOR = "/tandem/supervise.py"
@@ -82,11 +83,11 @@ class Replica(pulumi.ComponentResource):
         containers = []
         for rank, host in enumerate(members):
             containers.append(
-                run_container(
+                run_workload(
                     f"{host.machine.name}-{name}",
                     host=host,
                     stack=stack,
-                    args=ContainerArgs(
+                    args=Workload(
                         image=images[rank],
                         entrypoint=["python3"],
                         command=known.apply(partial(_supervised, engine, args, (group, rank), tuple(accelerators))),
@@ -111,6 +112,7 @@ class Replica(pulumi.ComponentResource):
             machine=head.machine,
             stack=stack,
             script=FILES / "ready.sh",
+            files=head.room_files,
             environment={
                 "CONTAINER": containers[0].name,
                 "CONTAINERS": self.version,
@@ -120,7 +122,7 @@ class Replica(pulumi.ComponentResource):
             },
             long=True,
             timeout=args.ready_timeout + 60,
-            after=containers,
+            after=[container.resource for container in containers],
             parent=self,
         )
         self.ready = ready.result

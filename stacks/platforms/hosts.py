@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pulumi
 
-from components.remote import Machine
+from components.remote import BASE, Machine
 from stacks.platforms.keys import expanded, private_key
 from stacks.platforms.known_hosts import KnownHosts
 from stacks.schema import MachineSettings, Settings, SshSettings
@@ -31,6 +31,8 @@ def machines(settings: Settings) -> list[Machine]:
             private_key=key,
             host_key=_host_key(machine, known, known_file),
             ssh_options=_options(settings.ssh),
+            base=settings.native.folder if settings.runtime == "native" else BASE,
+            borrowed=settings.runtime == "native",
         )
         for machine in settings.machines
     ]

@@ -111,7 +111,8 @@ def test_a_recipe_previews_without_an_account(pulumi, recipe):
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     steps = json.loads(done.stdout)["steps"]
     made = [step["newState"] for step in steps if step["op"] == "create"]
-    containers = [state for state in made if state["type"] == "docker:index/container:Container"]
-    names = [state["urn"].rsplit("::", 1)[1] for state in containers]
+    # Containers, or processes where there are none.
+    kind = "docker:index/container:Container" if recipe.settings().runtime == "docker" else "command:remote:Command"
+    names = [state["urn"].rsplit("::", 1)[1] for state in made if state["type"] == kind]
     assert sum(name.endswith("-engine") for name in names) == len(recipe.words())
     assert any(name.endswith("-gateway") or name == "gateway" for name in names)

@@ -3,16 +3,15 @@
 # same time. Told: STACK_CONTAINER IMAGE NODES NODE_RANK COUNT ADDRESS PORT BACKEND DOCKER_OPTIONS NETWORK MIB
 # shellcheck source=components/remote/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
+# shellcheck source=components/host/files/room_docker.sh
+. "$TANDEM_DIR/room.sh"
 
 status "a collective over $((NODES * COUNT)) accelerators"
 install -m 644 "$TANDEM_DIR/collective.py" "$TANDEM_HOME/collective.py"
-docker rm --force "$STACK_CONTAINER" >/dev/null 2>&1 || true
-read -ra options <<<"$DOCKER_OPTIONS"
-for pair in $NETWORK; do options+=(--env "$pair"); done
 code=0
-docker run --rm --name "$STACK_CONTAINER" --label "tandem.stack=$TANDEM_STACK" --network host --ipc host \
-  --volume "$TANDEM_HOME/collective.py:/tandem/collective.py:ro" "${options[@]}" \
-  --entrypoint python3 "$IMAGE" /tandem/collective.py --nodes "$NODES" --node-rank "$NODE_RANK" --local "$COUNT" \
+# shellcheck disable=SC2153 # told
+room_run "$STACK_CONTAINER" "$IMAGE" "$NETWORK" "$DOCKER_OPTIONS" "$TANDEM_HOME/collective.py" \
+  --nodes "$NODES" --node-rank "$NODE_RANK" --local "$COUNT" \
   --address "$ADDRESS" --port "$PORT" --backend "$BACKEND" --mib "$MIB" >"$TANDEM_DIR/answer" 2>"$TANDEM_DIR/said" || code=$?
 cat "$TANDEM_DIR/said"
 ((code == 0)) || fail "$(grep -v '^$' "$TANDEM_DIR/said" | tail -1 | cut -c1-500)"

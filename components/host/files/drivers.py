@@ -2,6 +2,7 @@
 
 drivers.py plan CUDA BRANCH ID...       shell assignments: minimum, branch, modules
 drivers.py names BRANCH MODULES FABRIC  every package that may be asked for
+drivers.py minimum CUDA              the oldest branch that runs it, whatever the GPUs
 drivers.py choose BRANCH MODULES FABRIC reads `apt-cache madison` of those; prints pin lines and the transaction
 """
 
@@ -107,6 +108,19 @@ def generation_of(device: int) -> Generation:
     )
 
 
+def oldest_branch(cuda: str) -> tuple[int, int]:
+    """CUDA's major version, and the oldest branch that runs it.
+
+    Raises:
+        Impossible: it isn't known.
+    """
+    major = int(cuda.split(".", maxsplit=1)[0])
+    if major not in OLDEST_BY_CUDA:
+        known = ", ".join(map(str, OLDEST_BY_CUDA))
+        raise Impossible(f"CUDA {cuda} is not known here (known majors: {known}); name the CUDA version of the image")
+    return major, OLDEST_BY_CUDA[major]
+
+
 def plan_driver(devices: Sequence[int], cuda: str, branch: int | None = None) -> Plan:
     """The driver for these GPUs under an image of that CUDA version (`major.minor`).
 
@@ -116,12 +130,9 @@ def plan_driver(devices: Sequence[int], cuda: str, branch: int | None = None) ->
     if not devices:
         raise Impossible("this machine's PCI bus has no NVIDIA GPU; use a machine with GPUs, or accelerator.kind cpu")
     generations = sorted({generation_of(device) for device in devices}, key=lambda g: g.name)
-    major = int(cuda.split(".", maxsplit=1)[0])
-    if major not in OLDEST_BY_CUDA:
-        known = ", ".join(map(str, OLDEST_BY_CUDA))
-        raise Impossible(f"CUDA {cuda} is not known here (known majors: {known}); name the CUDA version of the image")
+    major, oldest = oldest_branch(cuda)
     names = " and ".join(g.name for g in generations)
-    minimum = max([OLDEST_BY_CUDA[major], *(g.oldest for g in generations)])
+    minimum = max([oldest, *(g.oldest for g in generations)])
     newest = min((g.newest for g in generations if g.newest), default=None)
     for generation in generations:
         if generation.newest_cuda and major > generation.newest_cuda:
@@ -224,6 +235,8 @@ def main(words: list[str]) -> int:
         if words[0] == "plan":
             plan = plan_driver([int(word, 16) for word in words[3:]], words[1], int(words[2]) if words[2] else None)
             print(f"minimum={plan.minimum} branch={plan.branch} modules={plan.modules}")
+        elif words[0] == "minimum":
+            print(oldest_branch(words[1])[1])
         elif words[0] == "names":
             print(*package_names(int(words[1]), words[2]))
         else:

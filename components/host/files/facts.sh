@@ -6,6 +6,7 @@
 status "reading facts"
 [[ $(uname -s) == Linux ]] || fail "this machine runs $(uname -s); Tandem prepares Linux machines"
 
+have ip || fail "this machine lacks ip, by which its network interface is found; install iproute2"
 own=$(ip -oneline address show | awk '{print $4}' | cut -d/ -f1)
 grep -qxF "$OWN_ADDRESS" <<<"$own" ||
   fail "address $OWN_ADDRESS is not on this machine, which has $(grep -vE '^(127\.|::1$|fe80:)' <<<"$own" | paste -sd' '); set its privateAddress to one of those"
@@ -20,10 +21,9 @@ else
 fi
 
 memory_mib=$(awk '/^MemTotal:/ {print int($2 / 1024)}' /proc/meminfo)
-mkdir -p /var/lib
-disk_gib=$(df --output=avail -B1G /var/lib | tail -1 | tr -d ' ')
+disk_gib=$(df --output=avail -B1G "$TANDEM_HOME" | tail -1 | tr -d ' ')
 ((disk_gib >= DISK_MINIMUM_GIB)) ||
-  fail "only $disk_gib GiB are free under /var/lib and $DISK_MINIMUM_GIB are needed for images and logs; free space or give the machine a larger disk"
+  fail "only $disk_gib GiB are free under ${TANDEM_HOME%/*} and $DISK_MINIMUM_GIB are needed for images and logs; free space or give the machine a larger disk"
 
 # What containers may be given: a virtual machine without CAP_SYS_RESOURCE can't go above its own limits.
 nofile=204800

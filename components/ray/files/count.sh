@@ -2,9 +2,11 @@
 # Every node and every accelerator must be there before weights load: what is missing shows here, by name.
 # shellcheck source=components/remote/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
+# shellcheck source=components/host/files/room_docker.sh
+. "$TANDEM_DIR/room.sh"
 
 ask() {
-  docker exec -i "$CONTAINER" python3 - "$ADDRESS" "$ACCELERATORS" "$NODES" "$RESOURCE" <"$TANDEM_DIR/count.py"
+  room_exec "$CONTAINER" python3 - "$ADDRESS" "$ACCELERATORS" "$NODES" "$RESOURCE" <"$TANDEM_DIR/count.py"
 }
 
 for ((second = 0; second < 240; second += 2)); do
@@ -14,8 +16,8 @@ for ((second = 0; second < 240; second += 2)); do
   fi
   seen=$(tail -n 1 <<<"$seen")
   status "waiting for Ray: $seen"
-  [[ $(docker inspect --format '{{.RestartCount}}' "$CONTAINER") -lt 5 ]] ||
-    fail "Ray's head does not stay up: $(docker logs --tail 5 "$CONTAINER" 2>&1 | tail -n 1); is port ${ADDRESS##*:} taken on this machine?"
+  [[ $(room_restarts "$CONTAINER") -lt 5 ]] ||
+    fail "Ray's head does not stay up: $(room_log "$CONTAINER" 5 | grep -v '^tandem: keeper' | tail -n 1); is port ${ADDRESS##*:} taken on this machine?"
   sleep 2
 done
-fail "Ray does not see what it should: $seen; look at \`docker logs\` of the ray container on the machine that is missing, and let all ports between the machines be open"
+fail "Ray does not see what it should: $seen; look at what ray said on the machine that is missing ($room_log_place), and let all ports between the machines be open"

@@ -3,6 +3,8 @@
 # files) and what became of it: log, status (one line), result, error, exit.
 #   sync     run now, wait, report          launch   start as a unit and return
 #   execute  what the unit runs             poll     report; start again after a reboot or a failure
+#   end      end it, whether it has finished or not
+# Where no systemd is ours to use (take_native.sh), a unit is a session of its own that holds a lock.
 set -euo pipefail
 umask 077
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -51,13 +53,53 @@ drop_other_versions() {
   local other
   for other in ../*/; do
     [[ $(basename "$other") == $(basename "$dir") ]] && continue
-    systemctl stop "$unit" 2>/dev/null || true
+    (cd "$other" && end_unit)
     rm -rf "$other"
   done
 }
 
 launch() {
-  systemd-run --quiet --collect --unit="$unit" --property=Type=exec bash "$dir/run.sh" execute
+  if [[ -e $home/detached ]]; then
+    setsid --fork flock --nonblock unit.lock bash "$dir/run.sh" execute </dev/null >/dev/null 2>&1
+    for ((n = 0; n < 50; n++)); do # until it holds the lock, or has ended already
+      if active || [[ -f exit ]]; then return; fi
+      sleep 0.1
+    done
+  else
+    systemd-run --quiet --collect --unit="$unit" --property=Type=exec bash "$dir/run.sh" execute
+  fi
+}
+
+active() {
+  if [[ -e $home/detached ]]; then
+    [[ -e unit.lock ]] && ! flock --nonblock --shared unit.lock true
+  else
+    systemctl is-active --quiet "$unit"
+  fi
+}
+
+kill_session() { # `timeout` makes a process group of its own, so groups don't do
+  local stat words
+  for stat in /proc/[0-9]*/stat; do
+    words=$(sed 's/.*) //' "$stat" 2>/dev/null) || continue
+    read -ra words <<<"$words"
+    if [[ ${words[3]} == "$(cat unit.session 2>/dev/null)" ]]; then
+      stat=${stat%/stat}
+      kill -s "$1" "${stat#/proc/}" 2>/dev/null || true
+    fi
+  done
+}
+
+end_unit() { # of the version in the current folder
+  if [[ -e $home/detached ]]; then
+    for ((n = 0; n < 100; n++)); do
+      active || return 0
+      kill_session "$( ((n < 50)) && echo TERM || echo KILL)"
+      sleep 0.1
+    done
+  else
+    systemctl stop "$unit" 2>/dev/null || true
+  fi
 }
 
 case ${1:-} in
@@ -69,13 +111,14 @@ case ${1:-} in
   launch)
     drop_other_versions
     # The same content is running already when an `up` was cut off: leave it and watch it.
-    if ! systemctl is-active --quiet "$unit"; then
+    if ! active; then
       rm -f exit exit.told
       launch
     fi
     echo "started=$unit"
     ;;
   execute)
+    sed 's/.*) //' /proc/$$/stat | cut -d' ' -f4 >unit.session
     execute
     ;;
   poll)
@@ -88,7 +131,7 @@ case ${1:-} in
         cat report.txt
         mv exit exit.told # told once: who asks again, the next `up`, has it tried again
       fi
-    elif systemctl is-active --quiet "$unit"; then
+    elif active; then
       echo running
       tail -n 1 status 2>/dev/null || true
     elif [[ -f exit ]]; then # it ended between the two questions
@@ -99,8 +142,11 @@ case ${1:-} in
       if [[ -f exit.told ]]; then echo "started again after a failure"; else echo "started again after an interruption"; fi
     fi
     ;;
+  end)
+    end_unit
+    ;;
   *)
-    echo "run.sh: unknown call '${1:-}'; use sync, launch, execute or poll" >&2
+    echo "run.sh: unknown call '${1:-}'; use sync, launch, execute, poll or end" >&2
     exit 2
     ;;
 esac

@@ -2,6 +2,8 @@
 # Ready means: a chat came back complete. Health pages say yes with a dead rank behind them.
 # shellcheck source=components/remote/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
+# shellcheck source=components/host/files/room_docker.sh
+. "$TANDEM_DIR/room.sh"
 
 body=$TANDEM_DIR/question.json
 answer=$TANDEM_DIR/answer.json
@@ -9,8 +11,8 @@ printf '{"model": "%s", "messages": [{"role": "user", "content": "Say hello."}],
   "$MODEL" >"$body"
 began=$SECONDS
 
-log() { docker logs --tail "${1:-40}" "$CONTAINER" 2>&1 || true; }
-exits() { docker logs "$CONTAINER" 2>&1 | grep -cE '^tandem: (rank [0-9]+: )?engine exited' || true; }
+log() { room_log "$CONTAINER" "${1:-40}"; }
+exits() { room_log "$CONTAINER" | grep -cE '^tandem: (rank [0-9]+: )?engine exited' || true; }
 # What a reader needs of an engine's last words: the first error since its last start; the rest follows from it.
 reason() {
   log 2000 | plain | awk '/^tandem: the group is whole/ {text = ""} {text = text $0 "\n"} END {printf "%s", text}' |
@@ -36,18 +38,18 @@ while :; do
     result "ready_seconds=$((SECONDS - began))"
     exit 0
   fi
-  running=$(docker inspect --format '{{.State.Running}}' "$CONTAINER" 2>/dev/null || echo gone)
-  [[ $running == true ]] || { log; fail "the engine's container $CONTAINER is not running: $(log 1)"; }
+  running=$(room_state "$CONTAINER")
+  [[ $running == true ]] || { log; fail "the engine ($CONTAINER) is not running: $(log 1)"; }
   if (($(exits) > before)); then
     log 60
     why=$(reason)
-    fail "the engine ended before its first completion: ${why:-this machine shows no error, so see docker logs of the rank that exited}; change serving.* accordingly and run \`pulumi up\` again"
+    fail "the engine ended before its first completion: ${why:-this machine shows no error, so see $room_log_place of the rank that exited}; change serving.* accordingly and run \`pulumi up\` again"
   fi
   if [[ $code == 500 ]]; then
     # It came up and can't answer: give it a moment to end by itself, then say so.
     for ((n = 0; n < 30 && $(exits) == before; n++)); do sleep 1; done
     log 60
-    fail "the engine is up but its first completion failed: $(reason); its health page says ready all the same; a rank on another machine may have failed first: see docker logs there"
+    fail "the engine is up but its first completion failed: $(reason); its health page says ready all the same; a rank on another machine may have failed first: see $room_log_place there"
   fi
   if [[ $code =~ ^4 ]]; then
     fail "the engine refused a chat (HTTP $code): $(head -c 300 "$answer")"

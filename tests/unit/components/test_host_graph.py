@@ -9,9 +9,10 @@ import pytest
 from google.protobuf.json_format import MessageToDict  # type: ignore[import-untyped]  # protobuf carries none
 from pulumi.runtime.mocks import MockMonitor, MockResourceArgs, Mocks
 
-from components.containers import ContainerArgs, run_container
+from components.containers import run_container
 from components.host import AcceleratorArgs, Collective, Host, HostArgs
 from components.remote import Machine
+from components.workload import Workload
 
 SAID = (
     "nic=eth0 nofile=1024 memlock=-1 hostname=h hca==mlx5_0 infiniband=yes "
@@ -59,7 +60,7 @@ def declare(kind):
             host = Host(machine.name, machine=machine, stack="t-t", args=args)
             hosts.append(host)
             for name, accelerated in (("engine", True), ("gateway", False)):
-                container = ContainerArgs(image="i", entrypoint=["x"], command=[], accelerated=accelerated)
+                container = Workload(image="i", entrypoint=["x"], command=[], accelerated=accelerated)
                 run_container(
                     f"{machine.name}-{name}", host=host, stack="t-t", args=container, opts=pulumi.ResourceOptions()
                 )

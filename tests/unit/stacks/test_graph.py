@@ -17,6 +17,8 @@ from stacks.inference import deploy
 from stacks.settings import parse
 from tests.unit.stacks.test_settings import values
 
+SAID = "nic=eth0 nofile=1024 memlock=-1 folder=/mnt/tandem/models/m id=1f path=/opt/engine/bin"
+
 
 class Answers(Mocks):
     """What machines would say."""
@@ -25,7 +27,7 @@ class Answers(Mocks):
         outputs = dict(args.inputs)
         if args.typ.startswith("command:"):
             made = args.name.endswith("-made")
-            outputs["stdout"] = "ab" * 24 if made else "nic=eth0 nofile=1024 memlock=-1 folder=/mnt/tandem/models/m"
+            outputs["stdout"] = "ab" * 24 if made else SAID
         if args.typ == "docker:index/remoteImage:RemoteImage":
             outputs["imageId"] = "sha256:1"
         return f"{args.name}-id", outputs
@@ -46,8 +48,17 @@ class Recorder(MockMonitor):
         return super().RegisterResource(request)
 
 
-def graph(monkeypatch, tmp_path, machines=2, executor="ray", **changes):
-    """All resources of a deployment, by name."""
+def graph(monkeypatch, tmp_path, machines=2, executor="ray", room=None, **changes):
+    """All resources of a deployment, by name.
+
+    Args:
+        monkeypatch: unused by now.
+        tmp_path: for key and known hosts.
+        machines: how many.
+        executor: of vLLM.
+        room: settings of another runtime than docker.
+        changes: of `serving`.
+    """
     key = tmp_path / "key"
     key.write_text("PRIVATE")
     known = tmp_path / "known_hosts"
@@ -57,7 +68,7 @@ def graph(monkeypatch, tmp_path, machines=2, executor="ray", **changes):
         values(
             machines=[{"name": f"n{i}", "address": a} for i, a in enumerate(addresses)],
             ssh={"privateKeyFile": str(key), "knownHostsFile": str(known)},
-            images={"engine": "registry/vllm-with-ray:1"},
+            **(room or {"images": {"engine": "registry/vllm-with-ray:1"}}),
             serving={"tensorParallelSize": machines, "executor": executor, **changes},
         )
     )
@@ -186,3 +197,40 @@ def test_the_key_is_in_no_plain_property(monkeypatch, tmp_path):
         for key, value in request.object.fields.items():
             if key == "stdin":
                 assert marker in json.dumps(list(value.struct_value.fields)), name
+
+
+NATIVE = {"runtime": "native", "storage": {"path": "/datadrive"}}
+
+
+def parents_and_order(seen):
+    """Workloads by name: what they hang below, and which of each other they wait for, over any number of others."""
+    found = {}
+    workloads = [n for n in seen if n.endswith(("-engine", "-ray", "-gateway", "-engine-ready-run", "answer-asked"))]
+    for name in workloads:
+        after = {other for other in workloads if other != name and reaches(seen, name, other)}
+        found[name] = (urn_name(seen[name].parent), after)
+    return found
+
+
+@pytest.mark.parametrize("executor", ["ray", "mp"])
+def test_processes_stand_where_containers_would(monkeypatch, tmp_path, executor):
+    """The same names, below the same components, in the same order: only what they are differs."""
+    containers = graph(monkeypatch, tmp_path, executor=executor)
+    processes = graph(monkeypatch, tmp_path, executor=executor, room=NATIVE)
+    assert parents_and_order(processes) == parents_and_order(containers)
+    assert {processes[n].type for n in ("n0-engine", "n0-gateway")} == {"command:remote:Command"}
+    assert not [
+        r.type for r in processes.values() if r.type.startswith("docker:") or r.type == "pulumi:providers:docker"
+    ]
+
+
+def test_a_machine_that_is_lent_is_neither_tuned_nor_given_packages_nor_mounts(monkeypatch, tmp_path):
+    seen = graph(monkeypatch, tmp_path, executor="mp", room=NATIVE)
+    steps = {n for n in seen if n.startswith("n1-") and seen[n].type == "command:remote:Command"}
+    assert steps == {"n1-facts-run", "n1-storage-run", "n1-engine-environment-run", "n1-weights-seen-run", "n1-engine"}
+    for name in steps:
+        assert not seen[name].object.fields["create"].string_value.startswith("sudo")
+        assert urn_name(seen[name].deletedWith) == "n1-lease-taken"
+        assert reaches(seen, name, "n1-lease-taken")
+    assert reaches(seen, "n1-engine", "n1-weights-seen-run")
+    assert reaches(seen, "n1-weights-seen-run", "n0-weights-done")

@@ -81,6 +81,40 @@ def test_a_mistake_is_named_with_its_remedy(changes, expected):
         assert part in message
 
 
+NATIVE: dict[str, Any] = {"runtime": "native", "storage": {"path": "/datadrive"}}
+
+
+def test_native_needs_a_shared_folder_and_no_image():
+    settings = parse(values(**NATIVE, serving={"tensorParallelSize": 2, "executor": "ray"}))
+    assert settings.storage.folder == "/datadrive"
+    assert settings.native.requirements("vllm", "ray") == ("vllm==0.33.0", "ray")
+    assert settings.native.requirements("vllm", "mp") == ("vllm==0.33.0",)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"storage": {"server": "nas"}}, "storage.server: nothing is mounted with runtime native; give storage.path"),
+        ({"storage": {}}, "storage.path: is missing; runtime native needs a folder"),
+        ({"storage": {"path": "drive"}}, "storage.path: must be an absolute path, such as /drive"),
+        ({"images": {"mounts": ["/a:/b"]}}, "images.mounts: there are no containers"),
+        ({"native": {"python": "/p", "packages": ["x"]}}, "both name an environment"),
+        ({"native": {"folder": "here"}}, "must be a path without blanks"),
+        ({"accelerator": {"kind": "ascend"}}, "runtime: native knows no Ascend devices"),
+        ({"serving": {"engine": "tensorrt-llm", "tensorParallelSize": 2}}, "tensorrt-llm runs in its image only"),
+        (
+            {"serving": {"engine": "llamacpp", "tensorParallelSize": 1, "pipelineParallelSize": 2}},
+            "native.path: is missing; llamacpp is no pip package",
+        ),
+        ({"runtime": "docker"}, "storage.path: is for runtime native"),
+        ({"runtime": "docker", "storage": {"server": "n"}, "native": {"python": "/p"}}, "native: belongs to runtime"),
+        ({"runtime": "podman"}, "runtime: input should be 'docker' or 'native'"),
+    ],
+)
+def test_what_makes_no_sense_without_containers_is_refused(changes, expected):
+    assert expected in refusal(**{**NATIVE, **changes})
+
+
 def test_all_mistakes_are_told_at_once():
     message = refusal(platform="gcp", nonsense="1", model={})
     for part in ("platform:", "nonsense:", "model.source:", "model.id:"):

@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Where the engine's programs are on this machine: in an environment that is there, or in one made of packages.
+# Told: PROGRAMS MODULE PYTHON PACKAGES (a line each) FOLDERS PIP_INDEX
+# shellcheck source=components/remote/files/lib.sh
+. "$TANDEM_DIR/lib.sh"
+
+path=
+for folder in ${FOLDERS//:/ }; do path=$path:${folder/#\~/$HOME}; done
+if [[ -n $PYTHON ]]; then
+  python=${PYTHON/#\~/$HOME}
+  [[ -x $python ]] || fail "native.python: there is no $python on this machine; name the interpreter of the environment that holds the engine"
+  path=$path:$(dirname "$python")
+elif [[ -n $PACKAGES ]]; then
+  venv=$TANDEM_HOME/environment-$(sha256sum <<<"$PACKAGES" | cut -c1-12)
+  if [[ ! -e $venv/whole ]]; then
+    status "installing $(paste -sd' ' <<<"$PACKAGES")"
+    rm -rf "$TANDEM_HOME"/environment-*
+    python3 -m venv "$venv" || fail "python3 -m venv failed; take an image that has python3-venv, or name an environment in native.python"
+    index=()
+    if [[ -n $PIP_INDEX ]]; then
+      host=${PIP_INDEX#*://}
+      index=(--index-url "$PIP_INDEX" --trusted-host "${host%%[:/]*}")
+    fi
+    mapfile -t requirements <<<"$PACKAGES"
+    tries 3 "$venv/bin/python" -m pip install --disable-pip-version-check "${index[@]}" "${requirements[@]}" ||
+      fail "native.packages: pip could not install $(paste -sd' ' <<<"$PACKAGES"): $(grep -E '^ERROR' "$TANDEM_DIR/log" | tail -1); see the machine's package index and mirrors.pip"
+    touch "$venv/whole"
+  fi
+  path=$path:$venv/bin
+fi
+path=${path#:}
+remedy="name its environment in native.python, its folder in native.path, or its packages in native.packages"
+PATH=${path:+$path:}$PATH
+for program in $PROGRAMS; do
+  status "looking for $program"
+  have "$program" || fail "there is no program $program on this machine, in $PATH; $remedy"
+done
+if [[ -n $MODULE ]]; then
+  python3 -c 'import importlib.util, sys; sys.exit(not importlib.util.find_spec(sys.argv[1]))' "$MODULE" ||
+    fail "$(command -v python3) has no $MODULE; $remedy"
+fi
+result "path=$path"

@@ -1,0 +1,34 @@
+# shellcheck shell=bash disable=SC2034 # what it sets is for who sources it
+# The room that workloads run in: Docker. Sourced after lib.sh; room_native.sh has the same functions.
+
+room_log_place="docker logs" # where a reader finds what a workload said
+
+room_log() { # NAME [LINES]
+  docker logs ${2:+--tail "$2"} "$1" 2>&1 || true
+}
+
+room_state() { # NAME: true, false or gone
+  docker inspect --format '{{.State.Running}}' "$1" 2>/dev/null || echo gone
+}
+
+room_restarts() { # NAME
+  docker inspect --format '{{.RestartCount}}' "$1"
+}
+
+room_exec() { # NAME WORD...
+  local name=$1
+  shift
+  docker exec -i "$name" "$@"
+}
+
+# room_run NAME IMAGE "NAME=VALUE ..." "OPTION ..." FILE WORD...: FILE by the image's python3, once, to its end.
+room_run() {
+  local name=$1 image=$2 file=$5 options pair
+  read -ra options <<<"$4"
+  for pair in $3; do options+=(--env "$pair"); done
+  shift 5
+  docker rm --force "$name" >/dev/null 2>&1 || true
+  docker run --rm --name "$name" --label "tandem.stack=$TANDEM_STACK" --network host --ipc host \
+    --volume "$file:/tandem/$(basename "$file"):ro" "${options[@]}" \
+    --entrypoint python3 "$image" "/tandem/$(basename "$file")" "$@"
+}

@@ -1,0 +1,38 @@
+# shellcheck shell=bash disable=SC2034 # what it sets is for who sources it
+# The room that workloads run in: the machine itself, under keep.py. Sourced after lib.sh; see room_docker.sh.
+
+room_log_place="$TANDEM_HOME/processes/*/log"
+
+room_log() { # NAME [LINES]
+  local log=$TANDEM_HOME/processes/$1/log
+  if [[ -f $log ]]; then tail -n "${2:-+1}" "$log"; fi
+}
+
+room_state() { # NAME: true, false or gone
+  local folder=$TANDEM_HOME/processes/$1
+  if [[ ! -f $folder/keep.py ]]; then
+    echo gone
+  elif [[ $(python3 "$folder/keep.py" status "$folder") == running* ]]; then
+    echo true
+  else
+    echo false
+  fi
+}
+
+room_restarts() { # NAME
+  local file=$TANDEM_HOME/processes/$1/restarts
+  if [[ -f $file ]]; then wc -l <"$file"; else echo 0; fi
+}
+
+room_exec() { # NAME WORD...
+  local folder=$TANDEM_HOME/processes/$1
+  shift
+  python3 "$folder/keep.py" exec "$folder" "$@"
+}
+
+room_run() { # NAME PATH "NAME=VALUE ..." "OPTION ..." FILE WORD...; options are a container's and mean nothing here
+  local path=$2 file=$5 pairs
+  read -ra pairs <<<"$3"
+  shift 5
+  env "PATH=$path:$PATH" "${pairs[@]}" python3 "$file" "$@"
+}

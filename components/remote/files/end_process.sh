@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# Ends a process and removes its folder. Arguments: BASE STACK PROCESS
+set -euo pipefail
+folder=${1/#\~/$HOME}/${2:?}/processes/${3:?}
+if [[ -f $folder/keep.py ]]; then python3 "$folder/keep.py" stop "$folder"; fi
+rm -rf "$folder"

@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# On such a machine, when the stack is destroyed: end all that runs for the stack, remove all that lies there, and say
+# what is kept. Arguments: STACK NAME=VALUE...
+#   BASE    where the stack's folder is        DELETE_WEIGHTS, KEPT_WEIGHTS    as in leave.sh
+set -euo pipefail
+stack=$1
+shift
+for told in "$@"; do declare "${told%%=*}=${told#*=}"; done
+# shellcheck disable=SC2153  # told
+base=${BASE/#\~/$HOME}
+home=$base/${stack:?}
+
+for process in "$home"/processes/*/keep.py; do
+  if [[ -f $process ]]; then python3 "$process" stop "$(dirname "$process")" & fi
+done
+wait
+for step in "$home"/steps/*/*/run.sh; do
+  if [[ -f $step ]]; then bash "$step" end; fi
+done
+# Whoever got away from its keeper still carries the mark.
+ours() { grep -lsxzF "TANDEM_OWNER=$stack" /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3; }
+for signal in TERM KILL; do
+  for ((n = 0; n < 50; n++)); do
+    mapfile -t left < <(ours)
+    ((${#left[@]})) || break 2
+    kill -s "$signal" "${left[@]}" 2>/dev/null || true
+    sleep 0.1
+  done
+done
+if [[ -n ${DELETE_WEIGHTS:-} ]]; then
+  rm -rf "${DELETE_WEIGHTS:?}"
+  rmdir --ignore-fail-on-non-empty "$(dirname "$DELETE_WEIGHTS")" 2>/dev/null || true
+elif [[ -n ${KEPT_WEIGHTS:-} && -d ${KEPT_WEIGHTS} ]]; then
+  echo "kept the weights in $KEPT_WEIGHTS ($(du -sh "$KEPT_WEIGHTS" | cut -f1))" >&2
+fi
+temporary=$(printf '%s-%s' "$stack" "$(id -u)" | sha256sum | cut -c1-10)
+rm -rf "/tmp/tandem-${temporary:?}" "$home"
+rmdir --ignore-fail-on-non-empty "$base" 2>/dev/null || true
+echo "left=$stack"

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Brings a process up as it was delivered beside this file (spec.json, files/), and leaves one alone that runs so already.
+# Told: PROCESS
+# shellcheck source=components/remote/files/lib.sh
+. "$TANDEM_DIR/lib.sh"
+
+folder=$TANDEM_HOME/processes/$PROCESS
+wanted=$(cd "$TANDEM_DIR" && find spec.json keep.py files -type f -exec sha256sum {} + | sort | sha256sum | cut -c1-12)
+
+if [[ $(cat "$folder/content" 2>/dev/null) != "$wanted" || $(python3 "$folder/keep.py" status "$folder") != running* ]]; then
+  if [[ -f $folder/keep.py ]]; then
+    status "stopping $PROCESS"
+    python3 "$folder/keep.py" stop "$folder"
+    rm -rf "${folder:?}"
+  fi
+  status "starting $PROCESS"
+  mkdir -p "$folder/files"
+  cp -a "$TANDEM_DIR/spec.json" "$TANDEM_DIR/keep.py" "$folder/"
+  if [[ -d $TANDEM_DIR/files ]]; then cp -a "$TANDEM_DIR/files/." "$folder/files/"; fi
+  python3 "$folder/keep.py" start "$folder" || fail "$PROCESS could not be started on this machine: $(tail -n 1 "$TANDEM_DIR/log")"
+  echo "$wanted" >"$folder/content"
+fi
+rm -rf "$TANDEM_DIR/files" # secrets among them; the process has its own copy
+now=$(python3 "$folder/keep.py" status "$folder")
+[[ $now == running* ]] || fail "$PROCESS ended at once: $(tail -n 1 "$folder/keeper.errors" "$folder/log" 2>/dev/null | paste -sd' ')"
+result "id=${now#running }"

@@ -1,0 +1,137 @@
+"""Two machines that lend a login and no more: no Docker, no root, no sudo; a drive and engines are there already.
+
+Machines, SSH, weights, engines and gateway are real: llama.cpp with RPC, which starts quickly, and vLLM in the long
+tests. The machines' systemd is the landlord's: this login may not use it.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from localcloud.engine import ensure_environment
+from tests.e2e.deployment import Deployment, chat, fetch
+from tests.e2e.test_llamacpp import GREEDY
+from tests.scripts.test_supervise import until
+
+pytestmark = [pytest.mark.root, pytest.mark.engine]
+
+MODEL = "tiny-qwen2"
+LANDLORD = """
+set -e
+apt-get -qq update
+DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends python3-venv numactl >/dev/null
+cp /opt/tandem/engine/usr/lib/x86_64-linux-gnu/libgomp.so.1 /usr/local/lib && ldconfig
+useradd --create-home --shell /bin/bash renter
+install -d -o renter -g renter -m 700 /home/renter/.ssh
+install -o renter -g renter -m 600 /root/.ssh/authorized_keys /home/renter/.ssh/authorized_keys
+mkdir -p /datadrive
+mount -t nfs nas:/share /datadrive
+chown renter:renter /datadrive
+"""
+"""What the machines are when they are lent."""
+
+OURS = "ps -u renter -o args= | grep -v -e sshd -e 'systemd --user' -e sd-pam -e 'ps -u' || true"
+
+
+PROCESSES = "/home/renter/.tandem/tandem-test/processes"
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory):
+    binds = [f"{ensure_environment()}/opt/vllm:/opt/vllm"]
+    folder, names = tmp_path_factory.mktemp("native"), ["node-0", "node-1"]
+    made = Deployment(folder, "tandemv", "10.88.0.0/24", names, binds=binds, engines=["llamacpp"])
+    try:
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda name: made.ssh(name, LANDLORD), names))
+        made.config["ssh"]["user"] = "renter"
+        made.config["runtime"] = "native"
+        made.config["storage"] = {"path": "/datadrive"}
+        del made.config["images"]
+        yield made
+    finally:
+        made.close()
+
+
+def llamacpp(deployment, **native):
+    deployment.config["native"] = {"path": ["/opt/tandem/llamacpp"], **native}
+    serving = {"engine": "llamacpp", "tensorParallelSize": 1, "pipelineParallelSize": 2, "maxModelLen": 512}
+    return deployment.up(
+        model={"id": "tandem/tiny-qwen2-gguf", "servedName": MODEL},
+        serving={**serving, "environment": None, "arguments": ["--gpu-layers", "3", "--threads", "1"]},
+    )
+
+
+def answer(deployment):
+    out = deployment.outputs()
+    return chat(out["apiUrl"], out["apiKey"], MODEL)
+
+
+def said(deployment, name):
+    return deployment.ssh(name, f"cat {PROCESSES}/{name}-engine/log")
+
+
+def test_a_url_appears_when_a_completion_came_back_through_both_machines(deployment):
+    run = llamacpp(deployment).good()
+    assert answer(deployment).said == GREEDY
+    assert "Accepted client connection" in said(deployment, "node-1")
+    assert run.text.index("node-0-engine-ready-done created") < run.text.index("answer-asked created")
+    for name in ("node-0", "node-1"):
+        # Nothing that is not the login's: no container engine, no engine as root.
+        assert not deployment.ssh(name, "command -v docker || true; ps -u root -o args= | grep '[l]lama' || true")
+
+
+def test_the_gateway_lets_in_only_the_api_and_only_with_the_key(deployment):
+    out = deployment.outputs()
+    url, key = out["apiUrl"], out["apiKey"]
+    assert fetch(f"{url}/models", key).code == 200
+    assert [fetch(f"{url}/models", wrong).code for wrong in (None, "x" * 48, key.upper())] == [401] * 3
+    assert [fetch(url.removesuffix("/v1") + path, key).code for path in ("/health", "/metrics", "/v1/../health")] == [
+        404
+    ] * 3
+    seen = deployment.ssh("node-0", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
+    assert key not in seen
+    assert not deployment.ssh("node-0", f"find {PROCESSES} -perm /077")
+
+
+def test_an_up_without_changes_runs_nothing(deployment):
+    assert llamacpp(deployment).good().changed() == set()
+
+
+def test_a_rank_that_dies_comes_back_with_its_group(deployment):
+    deployment.ssh("node-1", "pkill -9 -u renter ggml-rpc-server")
+    until(lambda: "rank 1: engine exited" in said(deployment, "node-0"), 60)
+    until(lambda: answer(deployment).code == 200, 120)
+    assert answer(deployment).said == GREEDY
+
+
+def test_after_a_restart_of_a_machine_a_changed_check_starts_what_is_not_running(deployment):
+    """As a rented container comes back: nothing of ours runs there, the files are. Here all that runs is killed."""
+    before = deployment.ssh("node-0", f"cat {PROCESSES}/*/keeper")
+    deployment.ssh("node-1", "pkill -9 -u renter")
+    run = llamacpp(deployment, check="again").good()
+    assert {"node-0-engine", "node-1-engine"} <= run.changed()
+    assert answer(deployment).said == GREEDY
+    assert deployment.ssh("node-0", f"cat {PROCESSES}/*/keeper") == before
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("executor", ["mp", "ray"])
+def test_vllm_from_an_environment_that_is_there(deployment, executor):
+    deployment.config["native"] = {"python": "/opt/vllm/bin/python3"}
+    deployment.up(serving={"executor": executor}).good()
+    assert answer(deployment).said == GREEDY
+    for name in ("node-0", "node-1"):
+        running = deployment.ssh(name, "ps -u renter -o args=")
+        assert ("RayWorkerProc" if executor == "ray" else "vllm serve") in running
+        assert "llama" not in running
+
+
+def test_destroy_leaves_nothing(deployment):
+    run = deployment.destroy().good()
+    for name in ("node-0", "node-1"):
+        assert not deployment.ssh(name, OURS).strip()
+        assert not deployment.ssh(name, "ls -d /home/renter/.tandem /tmp/tandem-* 2>/dev/null; ls -A /datadrive")
+    assert "could not" not in run.text

@@ -1,0 +1,137 @@
+"""The host's steps on a machine that is lent as it is: run here, with stand-ins of nvidia-smi and Python where said."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from components.remote.payload import FILES, parse_result, render_environment
+
+HOST = Path(FILES).parents[1] / "host/files"
+
+
+class Step:
+    """One script with others beside it, as a machine has them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home = folder / "stack"
+        self.dir = self.home / "steps/try/0123"
+        self.dir.mkdir(parents=True)
+        self.programs = folder / "bin"
+        self.programs.mkdir()
+
+    def program(self, name: str, text: str) -> Path:
+        path = self.programs / name
+        path.write_text(f"#!/usr/bin/env bash\n{text}\n")
+        path.chmod(0o755)
+        return path
+
+    def run(self, script: str, *others: str, **told: str) -> tuple[dict[str, str], str]:
+        """Its result, or the sentence with which it failed."""
+        sources = {"step.sh": HOST / f"{script}.sh", "run.sh": FILES / "run.sh", "lib.sh": FILES / "lib.sh"}
+        for name, source in {**sources, **{other: HOST / other for other in others}}.items():
+            (self.dir / name).write_bytes(source.read_bytes())
+        (self.dir / "env").write_text(render_environment(told))
+        done = subprocess.run(
+            ["bash", self.dir / "run.sh", "sync"],
+            env={**os.environ, "PATH": f"{self.programs}:{os.environ['PATH']}"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        return parse_result(done.stdout), (done.stderr.splitlines() or [""])[0]
+
+
+@pytest.fixture
+def step(tmp_path):
+    return Step(tmp_path)
+
+
+NVIDIA = ("nvidia_state.sh", "drivers.py", "rails.py", "pci.py")
+SMI = """case $* in
+  *driver_version*) for ((n = 0; n < {gpus}; n++)); do echo {driver}; done ;;
+  *ecc*) for ((n = 0; n < {gpus}; n++)); do echo "$n, {errors}"; done ;;
+esac"""
+
+
+def proof(step, gpus=2, driver="580.95.05", errors="0", **told):
+    step.program("nvidia-smi", SMI.format(gpus=gpus, driver=driver, errors=errors))
+    return step.run("native_nvidia", *NVIDIA, **{"COUNT": "2", "CUDA": "13.0", "HCAS": "", **told})
+
+
+def test_gpus_that_work_are_counted_by_their_driver(step):
+    """Stand-in: a landlord's driver with two GPUs."""
+    assert proof(step)[0]["driver"] == "580.95.05"
+    assert proof(step, HCAS="=mlx5_0")[0]["hca"] == "=mlx5_0"
+
+
+@pytest.mark.parametrize(
+    ("state", "sentence"),
+    [
+        ({"gpus": 1}, "2 GPUs are expected and the driver shows 1; correct accelerator.perMachine"),
+        ({"driver": "550.54.14"}, "the driver is 550.54.14 and CUDA 13.0 needs 580 or newer"),
+        ({"driver": "550.54.14", "CUDA": "12.9"}, ""),
+        ({"errors": "3"}, "GPU 0 counts 3 uncorrected memory errors"),
+        ({"CUDA": "9.0"}, "CUDA 9.0 is not known here"),
+    ],
+)
+def test_gpus_that_will_not_do_are_named(step, state, sentence):
+    assert proof(step, **state)[1].startswith(sentence)
+
+
+def environment(step, **told):
+    base = {"PROGRAMS": "engine", "MODULE": "", "PYTHON": "", "PACKAGES": "", "FOLDERS": "", "PIP_INDEX": ""}
+    return step.run("environment", **{**base, **told})
+
+
+def test_an_environment_that_is_there_is_used(step, tmp_path):
+    step.program("engine", "true")
+    python = step.program("python3", 'exec /usr/bin/python3 "$@"')
+    found, _ = environment(step, PYTHON=str(python), FOLDERS=f"{tmp_path}/a:{tmp_path}/b")
+    assert found["path"] == f"{tmp_path}/a:{tmp_path}/b:{step.programs}"
+
+
+@pytest.mark.parametrize(
+    ("told", "sentence"),
+    [
+        ({"PYTHON": "/nowhere/python"}, "native.python: there is no /nowhere/python on this machine"),
+        ({"FOLDERS": "/nowhere"}, "there is no program engine on this machine, in /nowhere:"),
+        ({"PROGRAMS": "bash", "MODULE": "no_such_module"}, "has no no_such_module; name its environment"),
+    ],
+)
+def test_an_engine_that_is_not_there_is_named(step, told, sentence):
+    assert sentence in environment(step, **told)[1]
+
+
+def test_a_shared_folder_is_looked_at_and_left_as_it_was(step, tmp_path):
+    drive = tmp_path / "drive"
+    drive.mkdir()
+    found, _ = step.run("native_storage", FOLDER=str(drive), WRITES="yes")
+    assert found["mount"] == str(drive)
+    assert not list(drive.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("script", "told", "sentence"),
+    [
+        ("native_storage", {"FOLDER": "/nowhere", "WRITES": "no"}, "there is no folder /nowhere on this machine"),
+        ("native_storage", {"FOLDER": "/proc", "WRITES": "yes"}, "root may not write /proc, where the weights go"),
+    ],
+)
+def test_a_shared_folder_that_will_not_do_is_named(step, script, told, sentence):
+    assert step.run(script, **told)[1].startswith(sentence)
+
+
+def test_weights_that_others_have_written_are_seen(step, tmp_path):
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m/config.json").touch()
+    assert step.run("native_weights", FOLDER=str(tmp_path / "m"))[0] == {"weights": str(tmp_path / "m")}
+
+
+def test_weights_that_are_only_on_the_first_machine_are_named(step):
+    step.program("sleep", "true")
+    assert "is no folder that the machines share" in step.run("native_weights", FOLDER="/nowhere/m")[1]
