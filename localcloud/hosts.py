@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -40,6 +40,7 @@ def start(
     *,
     engines: Sequence[str] = (),
     binds: Sequence[str] = (),
+    models: Mapping[str, Path] | None = None,
 ) -> None:
     """Makes what is missing of machines, shared folder and depot; leaves alone what is there.
 
@@ -51,15 +52,16 @@ def start(
         subnet: the site's network.
         engines: engines beside vLLM, names in PROGRAMS; with any of them the depot has the GGUF models.
         binds: more folders that machines have read-only, `source:target`.
+        models: more models that the depot has, by the name that hubs give them.
     """
     print("making what the machines need (the first time: some minutes)", flush=True)
     environment = ensure_environment()
     ensure_images()
-    models = {MODEL_ID: ensure_model()}
+    served = {MODEL_ID: ensure_model(), **(models or {})}
     ensure_wheels()
     programs = [f"{PROGRAMS[name]() / 'bin'}:/opt/tandem/{name}" for name in engines]
     if engines:
-        models |= {name: ensure_gguf(parts) for parts, name in GGUF_IDS.items()}
+        served |= {name: ensure_gguf(parts) for parts, name in GGUF_IDS.items()}
     read_only = [f"{environment}:{ENGINE}", *programs, *binds]
     present = {machine.paths.name: machine for machine in site.machines}
     first = ipaddress.IPv4Network(subnet).network_address + 11
@@ -73,8 +75,8 @@ def start(
     state = site.state_dir.parent / "depot"
     if daemon.status(state) is None:
         listen = f"{gateway}:{DEPOT_PORT}"
-        served = [word for name, folder in models.items() for word in ("--model", f"{name}={folder}")]
-        daemon.start(["--listen", listen, "--state", str(state), *served], listen, state)
+        words = [word for name, folder in served.items() for word in ("--model", f"{name}={folder}")]
+        daemon.start(["--listen", listen, "--state", str(state), *words], listen, state)
     (site.state_dir / "known_hosts").write_text(site.known_hosts)
     for name, address in wanted:
         print(f"{name}: ssh -i {site.key} -o UserKnownHostsFile={site.state_dir / 'known_hosts'} root@{address}")

@@ -24,15 +24,15 @@ OUTSIDER = f"{PUBLIC}.250"
 class Account(Deployment):
     """Pulumi.local.yaml on a cloud with state, port, public network and VPC range of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, public: str = PUBLIC) -> None:
         self.folder, self.program = folder, ROOT
         self.config_file = folder / "Pulumi.test.yaml"
         self.cloud = folder / "alicloud"
         os.environ["TANDEM_STATE"] = str(folder)
-        account.start(self.cloud, 0, f"{PUBLIC}.0/24")
+        account.start(self.cloud, 0, f"{public}.0/24")
         self.told = daemon.status(self.cloud)
         text = (ROOT / "Pulumi.local.yaml").read_text()
-        text = text.replace("127.0.0.1:8602", self.told["endpoint"]).replace("100.64.77.", f"{PUBLIC}.")
+        text = text.replace("127.0.0.1:8602", self.told["endpoint"]).replace("100.64.77.", f"{public}.")
         self.config = {k.removeprefix("tandem:"): v for k, v in yaml.safe_load(text)["config"].items()}
         self.config["cloud"]["vpcCidr"] = "172.21.0.0/16"
         self._make_stack()
@@ -40,9 +40,11 @@ class Account(Deployment):
         door = next(
             link["ifname"]
             for link in json.loads(subprocess.check_output(["ip", "-json", "address", "show"]))
-            if any(a.get("local") == f"{PUBLIC}.1" for a in link["addr_info"])
+            if any(a.get("local") == f"{public}.1" for a in link["addr_info"])
         )
-        subprocess.run(["ip", "address", "replace", f"{OUTSIDER}/32", "dev", door], check=True)
+        subprocess.run(
+            ["ip", "address", "replace", f"{public}.{OUTSIDER.rpartition('.')[2]}/32", "dev", door], check=True
+        )
 
     def call(self, product: str, action: str, **parameters: object) -> dict[str, Any]:
         """The cloud's API, as the user's own console would use it."""

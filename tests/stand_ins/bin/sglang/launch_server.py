@@ -16,7 +16,9 @@ words.add_argument("--context-length", type=int)
 words.add_argument("--nnodes", type=int, default=1)
 words.add_argument("--node-rank", type=int, default=0)
 words.add_argument("--dist-init-addr", default="")
-words.add_argument("--trust-remote-code", action="store_true")
+words.add_argument("--mem-fraction-static", type=float)
+for name in ("--trust-remote-code", "--enable-metrics", "--enable-cache-report"):
+    words.add_argument(name, action="store_true")
 told = words.parse_args()
 world = told.tensor_parallel_size * told.pipeline_parallel_size
 if world % told.nnodes:

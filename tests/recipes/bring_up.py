@@ -1,0 +1,155 @@
+"""Recipes come up on this computer, reduced: `python -m tests.recipes.bring_up [RECIPE...]`; all without a name.
+
+For each: bare machines (or an empty account on the local cloud), `pulumi up`, a chat completion through the URL with
+the key, `pulumi destroy`, and a look at what is left. What was measured goes to came_up.json beside this file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from components.alicloud.leftovers import leftovers
+from localcloud.engine import ensure_gguf, ensure_model
+from localcloud.engine.model import GGUF_IDS, MODEL_ID
+from localcloud.hosts import EXPORT, SHARE
+from tests.e2e.account import Account
+from tests.e2e.deployment import Deployment, chat
+from tests.paths import ROOT
+from tests.recipes.recipes import RECIPES
+from tests.recipes.reduced import NPU_MODEL, Here, Reduced, read, reduce
+
+RECORDS = Path(__file__).with_name("came_up.json")
+STAND_INS = ROOT / "tests/stand_ins/bin"
+SHOWN = 32
+"""Characters of a completion that the record keeps."""
+
+
+def records() -> dict[str, dict[str, Any]]:
+    """What came up, by recipe."""
+    found: dict[str, dict[str, Any]] = json.loads(RECORDS.read_text()) if RECORDS.exists() else {}
+    return found
+
+
+def bring_up(name: str, folder: Path) -> dict[str, Any]:
+    """One recipe from bare machines to a completion and back.
+
+    Args:
+        name: the recipe's.
+        folder: empty; state of machines and Pulumi.
+
+    Returns:
+        The record, in seconds and characters.
+
+    Raises:
+        AssertionError: it did not come up, answer, or go.
+    """
+    config = read(name)
+    place, reduced = _account(config, folder) if config["platform"] == "alicloud" else _hosts(config, folder)
+    try:
+        for change in reduced.changes:
+            print(f"  {change.setting} = {json.dumps(change.value)}  # {change.why}")
+        place.config = reduced.config
+        begun = time.monotonic()
+        run = place.up().good()
+        up = time.monotonic() - begun
+        out = place.outputs()
+        reply = chat(out["apiUrl"], out["apiKey"], out["model"])
+        assert reply.code == 200, reply
+        said = reply.said
+        assert said, reply
+        assert reduced.local.real != said.startswith("stand-in of "), said
+        begun = time.monotonic()
+        place.destroy().good()
+        down = time.monotonic() - begun
+        _nothing_left(place)
+        assert run.changed()
+    finally:
+        place.close()
+    commit = subprocess.check_output(["git", "rev-parse", "--short=10", "HEAD"], cwd=ROOT, text=True).strip()
+    return {
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "commit": commit,
+        "settings": reduce(config).digest,
+        "machines": len(out["machines"]),
+        "upSeconds": round(up),
+        "destroySeconds": round(down),
+        "engine": reduced.local.name,
+        "real": reduced.local.real,
+        "characters": len(said),
+        "begins": said[:SHOWN],
+    }
+
+
+def _hosts(config: dict[str, Any], folder: Path) -> tuple[Deployment, Reduced]:
+    """Bare machines under the recipe's names, with the weights where the recipe wants them by hand."""
+    here = Here()
+    reduced = reduce(config, here)
+    place = Deployment(
+        folder,
+        "tandemr",
+        f"{here.network}.0/24",
+        [machine["name"] for machine in reduced.config["machines"]],
+        engines=[reduced.local.program] if reduced.local.program else [],
+        binds=[] if reduced.local.real else [f"{STAND_INS}:/opt/tandem/stand-ins"],
+        models={NPU_MODEL: ensure_model()},
+    )
+    if reduced.weights:
+        target, model = reduced.weights
+        files = {MODEL_ID: ensure_model} | {id_: lambda p=parts: ensure_gguf(p) for parts, id_ in GGUF_IDS.items()}
+        shutil.copytree(files[model](), place.site.shares.create(SHARE, [EXPORT]) / target)
+    return place, reduced
+
+
+def _account(config: dict[str, Any], folder: Path) -> tuple[Deployment, Reduced]:
+    """An empty account of a cloud of its own."""
+    place = Account(folder, Here().public)
+    return place, reduce(config, Here(endpoint=place.told["endpoint"]))
+
+
+def _nothing_left(place: Deployment) -> None:
+    if isinstance(place, Account):
+        assert place.instances() == {}
+        assert leftovers(place.api(), "tandem-test") == []
+    else:
+        for machine in place.config["machines"]:
+            left = place.ssh(machine["name"], "docker ps -aq; ls /var/lib/tandem /mnt/tandem 2>/dev/null; true")
+            assert not left.strip(), left
+    state = json.loads((place.folder / "stacks/.pulumi/stacks/tandem/test.json").read_text())
+    assert not state["checkpoint"]["latest"].get("resources")
+
+
+def main() -> int:
+    """Brings up those named; 1 when one did not."""
+    names = [recipe.name for recipe in RECIPES]
+    parser = argparse.ArgumentParser(prog="python -m tests.recipes.bring_up", description=__doc__)
+    parser.add_argument("recipe", nargs="*", help=f"of {', '.join(names)}")
+    told = parser.parse_args()
+    unknown = set(told.recipe) - set(names)
+    if unknown:
+        parser.error(f"no recipe: {', '.join(sorted(unknown))}; there are {', '.join(names)}")
+    failed = False
+    for name in told.recipe or names:
+        print(f"{name}:", flush=True)
+        with tempfile.TemporaryDirectory(prefix="recipe-", ignore_cleanup_errors=True) as folder:
+            try:
+                made = bring_up(name, Path(folder))
+            except (AssertionError, subprocess.SubprocessError) as error:
+                print(f"{name} did not come up: {error}", file=sys.stderr, flush=True)
+                failed = True
+                continue
+        RECORDS.write_text(json.dumps(dict(sorted({**records(), name: made}.items())), indent=1) + "\n")
+        print(f"  {json.dumps(made)}", flush=True)
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
