@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,9 @@ from tests.recipes.recipes import RECIPES
 from tests.recipes.reduced import NPU_MODEL, Here, Reduced, read, reduce
 
 RECORDS = Path(__file__).with_name("came_up.json")
+LEFT = "docker ps -aq 2>/dev/null; ls -A /var/lib/tandem /mnt/tandem ~/.tandem /datadrive 2>/dev/null; true"
 STAND_INS = ROOT / "tests/stand_ins/bin"
+LANDLORD = Path(__file__).with_name("landlord.sh")
 SHOWN = 32
 """Characters of a completion that the record keeps."""
 
@@ -102,6 +105,9 @@ def _hosts(config: dict[str, Any], folder: Path) -> tuple[Deployment, Reduced]:
         binds=[] if reduced.local.real else [f"{STAND_INS}:/opt/tandem/stand-ins"],
         models={NPU_MODEL: ensure_model()},
     )
+    if config.get("runtime") == "native":
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda machine: place.ssh(machine["name"], LANDLORD.read_text()), reduced.config["machines"]))
     if reduced.weights:
         target, model = reduced.weights
         files = {MODEL_ID: ensure_model} | {id_: lambda p=parts: ensure_gguf(p) for parts, id_ in GGUF_IDS.items()}
@@ -121,7 +127,7 @@ def _nothing_left(place: Deployment) -> None:
         assert leftovers(place.api(), "tandem-test") == []
     else:
         for machine in place.config["machines"]:
-            left = place.ssh(machine["name"], "docker ps -aq; ls /var/lib/tandem /mnt/tandem 2>/dev/null; true")
+            left = place.ssh(machine["name"], LEFT)
             assert not left.strip(), left
     state = json.loads((place.folder / "stacks/.pulumi/stacks/tandem/test.json").read_text())
     assert not state["checkpoint"]["latest"].get("resources")

@@ -34,7 +34,7 @@ class Here:
         endpoint: the local cloud's API, host:port.
     """
 
-    network: str = "10.88.0"
+    network: str = "10.89.0"
     public: str = "100.64.79"
     endpoint: str = "127.0.0.1:8602"
 
@@ -181,8 +181,12 @@ def _machines(config: Mapping[str, Any], here: Here) -> list[Change]:
         Change("machines", machines, f"machines of this computer, {MOST_MACHINES} at most"),
         Change("ssh.privateKeyFile", "$TANDEM_STATE/machines/id_ed25519", "their key"),
         Change("ssh.knownHostsFile", "$TANDEM_STATE/machines/known_hosts", "their host keys"),
-        Change("storage.server", "nas", "this computer's shared folder"),
+        *([] if _native(config) else [Change("storage.server", "nas", "this computer's shared folder")]),
     ]
+
+
+def _native(config: Mapping[str, Any]) -> bool:
+    return config.get("runtime") == "native"
 
 
 def _cloud(config: Mapping[str, Any], here: Here) -> list[Change]:
@@ -241,7 +245,11 @@ def _model(config: Mapping[str, Any], here: Here) -> list[Change]:
     depot = f"{here.public if 'cloud' in config else here.network}.1:{DEPOT_PORT}"
     return [
         Change("model.id", _files_of(config), "random weights of 2 MiB"),
-        Change("model.servedName", _served(told), "the recipe's own, whose model.id it may have been taken from"),
+        *(
+            []
+            if told.get("servedName")
+            else [Change("model.servedName", _served(told), "as the recipe's model.id says")]
+        ),
         Change("model.endpoint", f"http://{depot}/{hub}", "this computer's hub"),
         Change("model.keep", value=False, why="what destroy leaves is looked for, weights too"),
     ]
@@ -262,7 +270,8 @@ def _serving(config: Mapping[str, Any], local: Local) -> list[Change]:
         whys += [f"with {' '.join(local.adds)}: two cores and little memory"] if local.adds else []
         kept = [*(word for word in given if word not in dropped), *local.adds]
         changes.append(Change("serving.arguments", kept, "; ".join(whys)))
-    more = dict(local.environment)
+    # Without containers, the machine's own environment has the program (landlord.sh).
+    more = {} if _native(config) else dict(local.environment)
     if told["engine"] == "tensorrt-llm":
         more["STAND_IN_SERVED"] = _served(config["model"])
     if more:
@@ -274,11 +283,14 @@ def _serving(config: Mapping[str, Any], local: Local) -> list[Change]:
 def _images(config: Mapping[str, Any], local: Local, here: Here) -> list[Change]:
     depot = f"{here.public if 'cloud' in config else here.network}.1:{DEPOT_PORT}"
     what = "its build for processors" if local.real else "a stand-in"
+    index = Change("mirrors.pip", f"http://{depot}/pypi/simple", "this computer's package index")
+    if _native(config):
+        return [Change("native.python", "/opt/rented/bin/python3", f"has {local.name}: {what}"), index]
     return [
         Change("images.engine", f"{depot}/tandem/{local.image}", f"{local.name}: {what}"),
         Change("images.gateway", f"{depot}/tandem/gateway:1.22", "nginx of Debian"),
         Change("images.mounts", list(local.mounts), "images here are frames around what machines have"),
-        Change("mirrors.pip", f"http://{depot}/pypi/simple", "this computer's package index"),
+        index,
         Change("mirrors.insecureRegistries", [depot], "this computer's registry"),
     ]
 

@@ -1,6 +1,8 @@
 """folder.py: what is wrong with a folder of weights is found by its bytes."""
 
 import hashlib
+import os
+import subprocess
 import sys
 
 import pytest
@@ -67,3 +69,19 @@ def test_a_manifest_verifies_without_the_hub(model):
     folder, files = model
     write_manifest(folder, files, "abc")
     assert read_manifest(folder) == ("abc", files)
+
+
+@pytest.mark.parametrize("file", ["config.json", "model-00001-of-00002.gguf", None])
+def test_a_folder_put_there_by_hand_holds_a_model_of_some_engine(tmp_path, file):
+    """A GGUF file is whole by itself: llama.cpp and Ollama need no config.json."""
+    (tmp_path / "weights").mkdir()
+    if file:
+        (tmp_path / "weights" / file).touch()
+    told = {"SOURCE": "path", "MODEL_ID": "weights", "REVISION": "", "ENDPOINT": "", "STALL_SECONDS": "1"}
+    told |= {"TANDEM_DIR": str(tmp_path), "FOLDER": str(tmp_path / "weights")}
+    (tmp_path / "folder.py").write_text((ROOT / "components/models/files/folder.py").read_text())
+    fetch = ROOT / "components/models/files/fetch.py"
+    done = subprocess.run([sys.executable, fetch], env={**os.environ, **told}, capture_output=True, check=False)
+    assert (done.returncode == 0) == bool(file), done.stderr
+    said = tmp_path / ("result" if file else "error")
+    assert ("folder=" if file else "neither a config.json nor a GGUF file") in said.read_text()

@@ -180,8 +180,11 @@ def from_hub() -> str:
 
 def from_path() -> str:
     """Weights that somebody put on the storage."""
-    if not (FOLDER / "config.json").is_file():
-        fail(f"{FOLDER} holds no config.json; with source path, model.id is a folder on the storage with weights in it")
+    if not (FOLDER / "config.json").is_file() and not any(FOLDER.glob("*.gguf")):
+        fail(
+            f"{FOLDER} holds neither a config.json nor a GGUF file; with source path, model.id is a folder on the "
+            "storage with weights in it"
+        )
     known = read_manifest(FOLDER)
     if known and (wrong := verify(known[1])):
         file, reason = wrong[0]

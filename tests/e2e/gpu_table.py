@@ -1,0 +1,105 @@
+"""The cases of the accelerator stages as a table in docs/gpu-hosts.md: `python -m tests.e2e.gpu_table` writes it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tests.e2e.gpu_cases import (
+    B200,
+    DRIVERS,
+    FABRIC_535,
+    H20,
+    HEADERS,
+    INSTALL_535,
+    L20,
+    LOAD,
+    PROOFS,
+    START_FABRIC,
+    UP,
+    V100,
+    Case,
+)
+from tests.e2e.test_host_ascend import CASES as ASCEND
+from tests.paths import ROOT
+
+BEGIN, END = "<!-- cases: python -m tests.e2e.gpu_table -->", "<!-- end of cases -->"
+HEAD = ("case", "state before", "what it ran", "state after, or the sentence", "run again")
+GPUS = {L20: "L20", H20: "H20", V100: "V100", B200: "B200"}
+UBUNTU = "-0ubuntu0.24.04.1"
+"""The end of all versions; left out for the reader."""
+STATES = (
+    (re.escape(FABRIC_535), "driver 535 and its Fabric Manager installed and loaded"),
+    (re.escape(INSTALL_535), "driver 535 installed"),
+    (re.escape(UP), "an active InfiniBand port"),
+    (re.escape(LOAD), "loaded"),
+    (re.escape(START_FABRIC), "Fabric Manager runs"),
+    (r"echo (\w+) > /etc/fake-gpu/fault", r"fault `\1`"),
+    (r"echo 535.1.1 open > /run/fake-gpu/module", "an older module is in the kernel"),
+    (r"echo 535.1.1 open \| tee \S+ > /run/fake-gpu/module", "an older module is in the kernel, after a boot too"),
+    (r"mkdir -p /opt/fake-sys/module/nouveau", "nouveau holds them"),
+    (r"mkdir -p /dev/infiniband", "its device files"),
+    (r"apt-mark hold (\S+)", r"\1 held by the user"),
+    (r"install \S+ \S+ /dev/null /usr/bin/nvidia-uninstall", "from a `.run`"),
+    (r"mkdir -p \S+/efivars; printf .* > \S+SecureBoot\S+", "Secure Boot on"),
+    (r"bash /opt/fakes/metadata.sh", "Alibaba Cloud's metadata service and installer"),
+    ("true", ""),
+)
+"""The commands that make a state, in words."""
+
+
+def page() -> Path:
+    """Where the table stands."""
+    return ROOT / "docs/gpu-hosts.md"
+
+
+def state(case: Case) -> str:
+    """A machine before the step."""
+    text = case.before
+    for shell, words in STATES:
+        text = re.sub(shell, words, text)
+    assert "/" not in text.replace("/dev", ""), f"{case.name}: say {text!r} in words in STATES"
+    count = len(case.gpus)
+    bus = f"{count} x {GPUS[case.gpus[0]]}" if count else "no GPU"
+    switches = f", {case.switches} NVSwitches" * bool(case.switches)
+    told = [f"{name}={value}" for name, value in case.told.items() if name in ("CUDA", "BRANCH", "DRIVER", "COUNT")]
+    return "; ".join(filter(None, [bus + switches, text, *told]))
+
+
+def ran(case: Case) -> str:
+    """What the step changed."""
+    asked = [words.replace(HEADERS, "linux-headers-$(uname -r)") for words in case.transactions]
+    done = [f"`apt-get install {words.replace(UBUNTU, '')}`" for words in asked]
+    return "; ".join([*done, *["a reboot"] * case.boots]) or "nothing"
+
+
+def after(case: Case) -> str:
+    """What the step reports, or its sentence."""
+    if case.fails:
+        return f"fails: {case.fails} ..."
+    told = ", ".join(f"{name} {value or 'none'}" for name, value in case.result.items())
+    return f"{told}; held: {len(case.held)}" if case.held else told
+
+
+def table() -> str:
+    """Its lines."""
+    rows: list[tuple[str, ...]] = [HEAD, ("---",) * len(HEAD)]
+    for name, cases in (("nvidia_driver", DRIVERS), ("nvidia_proof", PROOFS)):
+        for case in cases:
+            again = "" if case.fails and name == "nvidia_driver" else "changes nothing"
+            rows.append((f"{name}: {case.name}", state(case), ran(case), after(case), again))
+    for name, (shell, told, says) in ASCEND.items():
+        before = f"`{shell}`" if shell != "true" else "two 910B with driver, firmware and addresses"
+        more = "; ".join(filter(None, [before, *(f"{key}={value}" for key, value in told.items())]))
+        said = f"fails: {says} ..." if says else "devices and driver told"
+        rows.append((f"ascend: {name}", more, "nothing", said, "says the same"))
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def written(text: str) -> str:
+    """The page with its table as it is made."""
+    return f"{text[: text.index(BEGIN) + len(BEGIN)]}\n{table()}\n{text[text.index(END) :]}"
+
+
+if __name__ == "__main__":
+    page().write_text(written(page().read_text()))
