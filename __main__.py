@@ -10,7 +10,12 @@ from stacks.large import settled, spare_large_graphs
 async def main() -> pulumi.Inputs:
     """The stack's outputs."""
     spare_large_graphs()
-    outputs = deploy(settings.load(), api_key=settings.secret("apiKey"), hub_token=settings.secret("hubToken"))
+    outputs = deploy(
+        settings.load(),
+        api_key=settings.secret("apiKey"),
+        hub_token=settings.secret("hubToken"),
+        webui_password=settings.secret("webuiPassword"),
+    )
     await settled(outputs)
     return outputs
 

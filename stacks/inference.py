@@ -10,13 +10,15 @@ from collections.abc import Mapping, Sequence
 
 import pulumi
 
-from components.gateway import Gateway
+from components.gateway import Front, Gateway
 from components.host import AcceleratorArgs, Collective, Host, HostArgs, sees_weights
 from components.models import Nearly, Weights, WeightsArgs
 from components.ray import RayCluster
-from components.remote import Answer, GeneratedSecret, Lease, Machine
+from components.remote import Answer, GeneratedSecret, Lease, Login, Machine
 from components.rooms import Environment, prepare_programs
 from components.serving import Replica, ServeArgs, find_engine
+from components.webui import WebUi, WebUiArgs
+from components.webui.webui import INNER_PORT
 from stacks import planning, versions
 from stacks.native_schema import PROGRAMS
 from stacks.platforms import hosts as hosts_platform
@@ -34,7 +36,11 @@ CLIENTS = {
 
 
 def deploy(
-    settings: Settings, *, api_key: pulumi.Output[str] | None, hub_token: pulumi.Output[str] | None
+    settings: Settings,
+    *,
+    api_key: pulumi.Output[str] | None,
+    hub_token: pulumi.Output[str] | None,
+    webui_password: pulumi.Output[str] | None = None,
 ) -> dict[str, pulumi.Output[object]]:
     """Declares one deployment.
 
@@ -42,6 +48,7 @@ def deploy(
         settings: checked settings.
         api_key: the user's key, a secret; None to have one made.
         hub_token: the model hub's access token, a secret.
+        webui_password: of the page's first account, a secret; None to have one made.
 
     Returns:
         The stack's outputs. `apiUrl` exists only after a completion came back through it.
@@ -143,9 +150,11 @@ def deploy(
         key=key,
         port=settings.gateway.port,
         engine_port=settings.serving.port,
-        allowed_cidrs=settings.gateway.allowed_cidrs,
+        # The page asks the gateway from its own machine, with the key.
+        allowed_cidrs=[*settings.gateway.allowed_cidrs, *(["127.0.0.1/32"] if settings.webui.enabled else [])],
         mounts=settings.images.mounts,
         url=settings.gateway.url,
+        fronts=[Front(settings.webui.port, INNER_PORT, settings.webui.allowed_cidrs)] if settings.webui.enabled else [],
     )
     answer = Answer(
         "answer",
@@ -155,7 +164,58 @@ def deploy(
         served_by=pulumi.Output.concat(gateway.version, "-", engine.version),
         after=[engine],
     )
-    return {**_outputs(settings.model.name, ssh, answer, key), **planned}
+    page = (
+        _webui(settings, stack, gateway, key, password=webui_password, after=answer) if settings.webui.enabled else {}
+    )
+    return {**_outputs(settings.model.name, ssh, answer, key), **page, **planned}
+
+
+def _webui(
+    settings: Settings,
+    stack: str,
+    gateway: Gateway,
+    key: pulumi.Output[str],
+    *,
+    password: pulumi.Output[str] | None,
+    after: pulumi.Resource,
+) -> dict[str, pulumi.Output[object]]:
+    """The page to chat on; its address is told when its first account has logged in and seen the model."""
+    told, head = settings.webui, gateway.host
+    if password is None:
+        password = GeneratedSecret("webui-password").value
+    page = WebUi(
+        "webui",
+        host=head,
+        stack=stack,
+        args=WebUiArgs(
+            image=prepare_programs(
+                "webui", host=head, stack=stack, image=told.image,
+                environment=Environment(
+                    programs=("open-webui",), packages=told.packages, path=settings.native.path,
+                    pip_index=settings.mirrors.pip,
+                ),
+            ),
+            gateway_port=settings.gateway.port,
+            key=key,
+            admin_email=told.admin_email,
+            admin_password=password,
+        ),
+        mounts=settings.images.mounts,
+    )  # fmt: skip
+    login = Login(
+        "webui-login",
+        url=told.url or pulumi.Output.concat("http://", head.machine.address, f":{told.port}"),
+        model=settings.model.name,
+        email=told.admin_email,
+        password=password,
+        served_by=pulumi.Output.concat(page.version, "-", gateway.version),
+        after=[after],
+    )
+    return {
+        "webuiUrl": login.url,
+        "webuiLogin": pulumi.Output.from_input(told.admin_email),
+        "webuiPassword": password,
+    }
 
 
 def _weights_args(settings: Settings) -> WeightsArgs:
@@ -228,9 +288,7 @@ def _host(
             insecure_registries=settings.mirrors.insecure_registries,
             containers=containers,
             pip_index=settings.mirrors.pip or "",
-            accelerator=AcceleratorArgs(kind=settings.accelerator.kind, count=accelerators)
-            if accelerators
-            else AcceleratorArgs(),
+            accelerator=settings.accelerator.of_machine(accelerators) if accelerators else AcceleratorArgs(),
             room=settings.runtime,
             writes=writes,
             check=settings.native.check,

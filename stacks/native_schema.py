@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from components.serving import EngineName
 from stacks import versions
+from stacks.accelerator_schema import OF_OWN_MACHINES
 from stacks.model import Model
 
 if TYPE_CHECKING:
@@ -70,6 +71,8 @@ def refusals(settings: Settings) -> Iterator[str]:
         if storage.path is not None:
             yield "storage.path: is for runtime native; give storage.server and storage.export, or set runtime: native"
         return
+    if given := settings.accelerator.changed(OF_OWN_MACHINES):
+        yield f"accelerator.{given}: nothing is installed with runtime native; take it out"
     engine = settings.serving.engine
     if settings.platform != "hosts":
         yield "runtime: native is for machines that exist already; those of Alibaba Cloud get Docker: set it to docker"

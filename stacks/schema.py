@@ -16,9 +16,11 @@ from pydantic import Field, field_validator, model_validator
 from components.serving import EngineName, ServeArgs, find_engine
 from planner import Refusal
 from stacks import versions
+from stacks.accelerator_schema import AcceleratorSettings
 from stacks.cloud_schema import CloudSettings
 from stacks.model import Model, Name, Port, check_cidrs
 from stacks.native_schema import NativeSettings, refusals
+from stacks.webui_schema import WebUiSettings
 
 
 class MachineSettings(Model):
@@ -47,18 +49,6 @@ class SshSettings(Model):
     private_key_file: str = Field(description="private key; ~ and $VARIABLES are expanded")
     known_hosts_file: str = Field(
         "~/.ssh/known_hosts", description="host keys, in OpenSSH's format; a machine not in it is refused"
-    )
-
-
-class AcceleratorSettings(Model):
-    """What computes."""
-
-    kind: Literal["cpu", "nvidia", "ascend"] = Field(
-        description="nvidia: GPUs; ascend: NPUs; cpu: no driver, an engine built for processors"
-    )
-    per_machine: int = Field(1, ge=1, le=16, description="accelerators in each machine")
-    gpu: str | None = Field(
-        None, description="platform hosts: the GPUs' name, such as L20 or RTX-4090, by which memory is planned"
     )
 
 
@@ -193,6 +183,7 @@ class Settings(Model):
     serving: ServingSettings
     images: ImageSettings = ImageSettings()  # type: ignore[call-arg]  # every field has a default
     gateway: GatewaySettings = GatewaySettings()  # type: ignore[call-arg]  # every field has a default
+    webui: WebUiSettings = WebUiSettings()  # type: ignore[call-arg]  # every field has a default
     mirrors: MirrorSettings = MirrorSettings()  # type: ignore[call-arg]  # every field has a default
 
     @model_validator(mode="after")
@@ -286,6 +277,10 @@ class Settings(Model):
 
     @model_validator(mode="after")
     def _ports_differ(self) -> Self:
+        for name, port in self.webui.ports().items():
+            for other, taken in (("gateway.port", self.gateway.port), ("serving.port", self.serving.port)):
+                if port == taken:
+                    raise ValueError(f"{other}: {name} is {port} too, on the same machine; set one of them to another")
         if self.gateway.port == self.serving.port:
             raise ValueError(
                 f"gateway.port and serving.port are both {self.gateway.port}; the gateway stands before the engine "

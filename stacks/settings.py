@@ -18,11 +18,14 @@ from components.gateway import KEY_PATTERN
 from stacks.schema import Settings
 
 NAMESPACE = "tandem"
-SECRETS = {"apiKey", "hubToken"}
+SECRETS = {"apiKey", "hubToken", "webuiPassword"}
 LONGEST = 600
 """Characters of a mistake's line: what was given may be anything, such as a file."""
 KEY_MINIMUM = 16
 """Characters of an API key: 16 of [A-Za-z0-9] are 95 bits, out of reach of guessing over a network."""
+
+PASSWORD_MINIMUM = 12
+"""Characters of the first account's password on the page; bcrypt reads 72 bytes at most."""
 
 
 class SettingsError(pulumi.RunError):
@@ -56,6 +59,12 @@ def load() -> Settings:
         for name in sorted(SECRETS & given.keys())
         if not pulumi.runtime.config.is_config_secret(f"{NAMESPACE}:{name}")
     ]
+    password = given.get("webuiPassword")
+    if password and len(password) < PASSWORD_MINIMUM:
+        problems.append(
+            f"webuiPassword: has {len(password)} characters, and the page asks whoever may reach it; give "
+            f"{PASSWORD_MINIMUM} or more, or none to have one made"
+        )
     if key and not KEY_PATTERN.match(key):
         problems.append("apiKey: holds characters that a header can't carry; letters, digits and . _ ~ + / = - only")
     try:
@@ -68,7 +77,7 @@ def load() -> Settings:
 
 
 def secret(name: str) -> pulumi.Output[str] | None:
-    """A secret setting, `apiKey` or `hubToken`; None when the user gave none."""
+    """A secret setting, one of SECRETS; None when the user gave none."""
     config = pulumi.Config(NAMESPACE)
     return config.require_secret(name) if config.get(name) else None
 

@@ -14,6 +14,10 @@ MODELSCOPE: Final = "1.40.2"
 VLLM_IMAGE: Final = "vllm/vllm-openai:v0.33.0"
 GATEWAY_IMAGE: Final = "nginx:1.28"
 
+# The page to chat on; tests/e2e/test_webui.py runs the package.
+WEBUI_IMAGE: Final = "ghcr.io/open-webui/open-webui:v0.12.4"
+WEBUI_PACKAGES: Final = ("open-webui==0.12.4",)
+
 # The same engines as pip packages, for machines without containers.
 ENGINE_PACKAGES: Final = {
     "vllm": ("vllm==0.33.0",),

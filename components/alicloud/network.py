@@ -33,6 +33,7 @@ class Network(pulumi.ComponentResource):
         admin_cidrs: Sequence[str],
         allowed_cidrs: Sequence[str],
         gateway_port: int,
+        more: Mapping[int, Sequence[str]] | None = None,
         vpc_id: str | None = None,
         vswitch_ids: Mapping[str, str] | None = None,
         after: Sequence[pulumi.Resource] = (),
@@ -49,6 +50,7 @@ class Network(pulumi.ComponentResource):
             admin_cidrs: who may use SSH.
             allowed_cidrs: who may use the gateway.
             gateway_port: the only other port that is open.
+            more: but for these, beside the gateway, each to its ranges.
             vpc_id: a VPC that exists, to use instead of making one.
             vswitch_ids: vSwitches that exist, by zone.
             after: what must be done before.
@@ -100,6 +102,9 @@ class Network(pulumi.ComponentResource):
             _open(f"{name}-ssh-{number}", inside, SSH_PORT, cidr, child)
         for number, cidr in enumerate(allowed_cidrs):
             _open(f"{name}-gateway-{number}", front, gateway_port, cidr, child)
+        for port, ranges in (more or {}).items():
+            for number, cidr in enumerate(ranges):
+                _open(f"{name}-port-{port}-{number}", front, port, cidr, child)
         self.register_outputs({"vpcId": self.vpc_id})
 
 

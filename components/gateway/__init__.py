@@ -1,5 +1,5 @@
 """What the outside reaches: one port, a key, an allow-list."""
 
-from components.gateway.gateway import KEY_PATTERN, Gateway
+from components.gateway.gateway import KEY_PATTERN, Front, Gateway
 
-__all__ = ["KEY_PATTERN", "Gateway"]
+__all__ = ["KEY_PATTERN", "Front", "Gateway"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
@@ -22,21 +23,41 @@ KEY_PATTERN = re.compile(r"^[A-Za-z0-9._~+/=-]+$")
 """A bearer token's characters (RFC 6750, 2.1)."""
 
 
-def render(key: str, port: int, engine_port: int, allowed_cidrs: Sequence[str]) -> str:
+@dataclass(frozen=True)
+class Front:
+    """Another port that only some may reach, passed on whole to one of loopback."""
+
+    port: int
+    inner_port: int
+    allowed_cidrs: tuple[str, ...]
+
+
+def render(key: str, port: int, engine_port: int, allowed_cidrs: Sequence[str], fronts: Sequence[Front] = ()) -> str:
     """nginx's configuration.
 
     Raises:
         ValueError: for a key with characters that an HTTP header or the configuration can't carry.
     """
     _check(key)
-    allow = "".join(f"    allow {cidr};\n" for cidr in allowed_cidrs)
+    more = Template((FILES / "nginx_front.conf").read_text())
+    passed = [
+        more.substitute(PORT=front.port, INNER_PORT=front.inner_port, ALLOW=_allow(front.allowed_cidrs))
+        for front in fronts
+    ]
     answers = {f"ANSWER_{code}": answer for code, answer in ANSWERS.items()}
     return Template((FILES / "nginx.conf").read_text()).substitute(
-        KEY=re.escape(key), PORT=port, ENGINE_PORT=engine_port, ALLOW=allow, PATHS=PATHS, **answers
-    )
+        KEY=re.escape(key), PORT=port, ENGINE_PORT=engine_port, ALLOW=_allow(allowed_cidrs), PATHS=PATHS,
+        FRONTS="".join(passed), **answers,
+    )  # fmt: skip
 
 
-def render_native(key: str, port: int, engine_port: int, allowed_cidrs: Sequence[str]) -> str:
+def _allow(ranges: Sequence[str]) -> str:
+    return "".join(f"    allow {cidr};\n" for cidr in ranges)
+
+
+def render_native(
+    key: str, port: int, engine_port: int, allowed_cidrs: Sequence[str], fronts: Sequence[Front] = ()
+) -> str:
     """The same for files/gateway.py, which stands where there is no nginx.
 
     Raises:
@@ -51,6 +72,10 @@ def render_native(key: str, port: int, engine_port: int, allowed_cidrs: Sequence
             "allowed": list(allowed_cidrs),
             "paths": PATHS,
             "answers": ANSWERS,
+            "fronts": [
+                {"port": front.port, "inner_port": front.inner_port, "allowed": list(front.allowed_cidrs)}
+                for front in fronts
+            ],
         }
     )
 
@@ -70,6 +95,7 @@ class Gateway(pulumi.ComponentResource):
     Attributes:
         url: base of the API: this machine's, or the one told, where somebody forwards it.
         version: changes whenever the gateway was made anew.
+        host: where it is.
     """
 
     def __init__(
@@ -85,12 +111,13 @@ class Gateway(pulumi.ComponentResource):
         allowed_cidrs: Sequence[str],
         mounts: Sequence[str],
         url: str | None = None,
+        fronts: Sequence[Front] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("tandem:gateway:Gateway", name, None, opts)
         native = host.room == "native"
         make = render_native if native else render
-        config = pulumi.Output.from_input(key).apply(lambda k: make(k, port, engine_port, allowed_cidrs))
+        config = pulumi.Output.from_input(key).apply(lambda k: make(k, port, engine_port, allowed_cidrs, fronts))
         container = run_workload(
             f"{host.machine.name}-{name}",
             host=host,
@@ -104,6 +131,7 @@ class Gateway(pulumi.ComponentResource):
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )
+        self.host = host
         own = pulumi.Output.concat("http://", host.machine.address, f":{port}")
         self.url = pulumi.Output.concat(url.rstrip("/").removesuffix("/v1") if url else own, "/v1")
         self.version = container.id.apply(lambda i: i[:12])

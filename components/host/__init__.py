@@ -1,8 +1,8 @@
 """A machine made ready: facts, driver, Docker, tuning, storage; and proof that its accelerators work together."""
 
-from components.host.accelerator import AcceleratorArgs
+from components.host.accelerator import TOOLKIT_REPOSITORY, AcceleratorArgs
 from components.host.collective import Collective
 from components.host.host import Host, HostArgs
 from components.host.native import sees_weights
 
-__all__ = ["AcceleratorArgs", "Collective", "Host", "HostArgs", "sees_weights"]
+__all__ = ["TOOLKIT_REPOSITORY", "AcceleratorArgs", "Collective", "Host", "HostArgs", "sees_weights"]

@@ -9,6 +9,7 @@ from components.remote.answer import Answer
 from components.remote.generated import GeneratedSecret
 from components.remote.here import run_here
 from components.remote.host_key import HostKey
+from components.remote.login import Login
 from components.remote.machine import BASE, Lease, Machine
 from components.remote.process import ProcessArgs, RemoteProcess
 from components.remote.step import RemoteStep
@@ -19,6 +20,7 @@ __all__ = [
     "GeneratedSecret",
     "HostKey",
     "Lease",
+    "Login",
     "Machine",
     "ProcessArgs",
     "RemoteProcess",

@@ -4,7 +4,7 @@ Run as a program by `local.Command` with its call as JSON on standard input; nee
 OpenSSH's client, nothing else. Answers on standard output, progress on standard error, and ends with
 one sentence that names cause and remedy when it fails.
 
-    agent.py take | leave | await STEP VERSION | ask [WHAT] | secret | host-key
+    agent.py take | leave | await STEP VERSION | ask [WHAT] | login [WHAT] | secret | host-key
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ LOST_SECONDS = int(os.environ.get("TANDEM_LOST_SECONDS", "600"))
 """How long a machine may be away in the middle of a step: a server's reboot takes up to ten minutes."""
 REPEAT_SECONDS = 10
 ASK_SECONDS = int(os.environ.get("TANDEM_ASK_SECONDS", "120"))
+LOGIN_SECONDS = int(os.environ.get("TANDEM_LOGIN_SECONDS", "300"))
+"""How long the page may take to come up: half a minute here, and its database comes first."""
 
 
 OPTIONS = (
@@ -218,15 +220,10 @@ def ask(call: dict[str, Any]) -> str:
             "temperature": 0,
         }
     ).encode()
-    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {call['key']}"}
-    request = urllib.request.Request(f"{call['url']}/chat/completions", body, headers)  # noqa: S310  # http(s) by construction
-    # The user's proxy settings hold for the user's own URL only when it is not one of these machines.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     deadline = time.monotonic() + ASK_SECONDS
     while True:
         try:
-            with opener.open(request, timeout=60) as response:
-                answer = json.load(response)
+            answer = _fetch(f"{call['url']}/chat/completions", call["key"], body)
             if answer["choices"][0]["message"]["content"] and answer["usage"]["completion_tokens"]:
                 return str(answer["choices"][0]["message"]["content"])
             reason = "the answer was empty"
@@ -241,6 +238,44 @@ def ask(call: dict[str, Any]) -> str:
             )
         say(f"asking {call['model']} through {call['url']}: {reason}")
         time.sleep(2)
+
+
+def login(call: dict[str, Any]) -> str:
+    """The first account logs in on the page, and sees the model there. Pages that only load don't count."""
+    told = json.dumps({"email": call["email"], "password": call["password"]}).encode()
+    deadline = time.monotonic() + LOGIN_SECONDS
+    while True:
+        try:
+            token = _fetch(f"{call['url']}/api/v1/auths/signin", "", told)["token"]
+            seen = [str(model["id"]) for model in _fetch(f"{call['url']}/api/models", token)["data"]]
+            if call["model"] in seen:
+                return str(call["model"])
+            reason = f"logged in, but the model is not in its list ({', '.join(seen) or 'empty'})"
+        except urllib.error.HTTPError as error:
+            reason = f"HTTP {error.code}: {error.read(300).decode(errors='replace').strip()}"
+            if error.code in (400, 401) and "password" in reason:
+                raise Failure(
+                    f"{call['url']}: the page refuses {call['email']} ({reason}); the first account keeps the password "
+                    "it was made with: set webuiPassword to that, or change it on the page"
+                ) from None
+        except (OSError, ValueError, KeyError) as error:
+            reason = str(error)
+        if time.monotonic() > deadline:
+            raise Failure(
+                f"{call['url']}: the page did not show the model in {LOGIN_SECONDS} s ({reason}); see what it says on "
+                "its machine, and that its port is open to this computer (webui.allowedCidrs)"
+            )
+        say(f"logging in on {call['url']}: {reason}")
+        time.sleep(2)
+
+
+def _fetch(url: str, token: str, body: bytes | None = None) -> Any:  # noqa: ANN401  # JSON is any
+    headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
+    request = urllib.request.Request(url, body, headers)  # noqa: S310  # http(s) by construction
+    # The user's proxy settings hold for the user's own URL only when it is not one of these machines.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(request, timeout=60) as response:
+        return json.load(response)
 
 
 def host_key() -> str:
@@ -261,8 +296,8 @@ def main(words: list[str]) -> int:
         return 0
     call = json.load(sys.stdin)
     try:
-        if what == "ask":
-            print(ask(call), end="")
+        if what in ("ask", "login"):
+            print(ask(call) if what == "ask" else login(call), end="")
             return 0
         with tempfile.TemporaryDirectory(prefix="tandem-") as folder:
             ssh = Ssh.open(call, folder)
@@ -275,7 +310,7 @@ def main(words: list[str]) -> int:
                     case "await":
                         print(await_step(ssh, words[1]))
                     case _:
-                        raise Failure(f"unknown call {what!r}; use take, leave, await, ask, secret or host-key")
+                        raise Failure(f"unknown call {what!r}; use take, leave, await, ask, login, secret or host-key")
             finally:
                 ssh.close()
     except Failure as failure:

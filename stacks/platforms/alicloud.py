@@ -95,6 +95,7 @@ class Cloud:
             admin_cidrs=cloud.admin_cidrs,
             allowed_cidrs=settings.gateway.allowed_cidrs,
             gateway_port=settings.gateway.port,
+            more={settings.webui.port: settings.webui.allowed_cidrs} if settings.webui.enabled else None,
             vpc_id=cloud.vpc_id,
             vswitch_ids=cloud.vswitches,
             after=[sweep],

@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from components.gateway.gateway import FILES, render_native
+from components.gateway.gateway import FILES, Front, render_native
 from tests.scripts.test_supervise import until
 
 KEY = "k.y" * 16
@@ -55,9 +55,9 @@ def free_port() -> int:
 class Gateway:
     """The program, and where it listens."""
 
-    def __init__(self, folder, engine_port, allowed=("127.0.0.0/8",)):
+    def __init__(self, folder, engine_port, allowed=("127.0.0.0/8",), fronts=()):
         self.port = free_port()
-        (folder / "conf").write_text(render_native(KEY, self.port, engine_port, allowed))
+        (folder / "conf").write_text(render_native(KEY, self.port, engine_port, allowed, fronts))
         self.process = subprocess.Popen([sys.executable, FILES / "gateway.py", folder / "conf"], stdout=subprocess.PIPE)
         until(self.listens, 10)
 
@@ -170,5 +170,21 @@ def test_an_engine_that_is_not_up_is_503(tmp_path):
     try:
         reply = made.ask("/v1/models")
         assert (reply.status, json.loads(reply.read())["error"]["code"]) == (503, "engine_unavailable")
+    finally:
+        made.process.terminate()
+
+
+def test_another_port_is_passed_on_whole_to_those_who_may(tmp_path, engine):
+    fronts = [Front(free_port(), engine, ("127.0.0.0/8",)), Front(free_port(), engine, ("10.0.0.0/8",))]
+    made = Gateway(tmp_path, engine, fronts=fronts)
+    try:
+        connection = http.client.HTTPConnection("127.0.0.1", fronts[0].port, timeout=10)
+        connection.request("GET", "/any", headers={"Cookie": "a=b"})
+        seen = json.loads(connection.getresponse().read())
+        assert (seen["path"], seen["headers"]["Cookie"]) == ("/any", "a=b")
+        refused = http.client.HTTPConnection("127.0.0.1", fronts[1].port, timeout=10)
+        with pytest.raises((http.client.HTTPException, OSError)):
+            refused.request("GET", "/any")
+            refused.getresponse()
     finally:
         made.process.terminate()

@@ -1,12 +1,14 @@
 """The only port that the outside reaches, where there is no nginx: needs nothing but Python.
 
-gateway.py CONFIG    JSON: port, engine_port, key, allowed (ranges), paths (a pattern), answers (code to body)
+gateway.py CONFIG    JSON: port, engine_port, key, allowed (ranges), paths (a pattern), answers (code to body),
+                     fronts (more ports, passed on whole: port, inner_port, allowed)
 
 Every request is read, judged and written anew: nothing that the outside sends reaches the engine as it came.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import http.client
 import ipaddress
@@ -14,6 +16,7 @@ import json
 import re
 import socket
 import sys
+import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -26,6 +29,37 @@ PATIENCE = 60.0
 HOP = {"connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade", "content-length", "server", "date"}
 """Headers that end here (RFC 9110, 7.6.1), and those that we write ourselves."""
 PASSED = ("Accept", "Content-Type", "User-Agent")
+
+
+def allowed(address: str, ranges: list[str]) -> bool:
+    """Whether an address is in one of them."""
+    return any(ipaddress.ip_address(address) in ipaddress.ip_network(one) for one in ranges)
+
+
+def pass_on(front: dict[str, Any]) -> None:
+    """For ever: whoever may, talks to a port of loopback."""
+    server = socket.create_server(("0.0.0.0", front["port"]), backlog=1024)  # noqa: S104  # it is a public port
+
+    def talk(outside: socket.socket, address: str) -> None:
+        with outside:
+            if not allowed(address, front["allowed"]):
+                return
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", front["inner_port"])) as inside:
+                back = threading.Thread(target=copy, args=(inside, outside), daemon=True)
+                back.start()
+                copy(outside, inside)
+                back.join()
+
+    def copy(source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while part := source.recv(65536):
+                target.sendall(part)
+        with contextlib.suppress(OSError):
+            target.shutdown(socket.SHUT_WR)
+
+    while True:
+        connection, (address, _) = server.accept()
+        threading.Thread(target=talk, args=(connection, address), daemon=True).start()
 
 
 class Server(ThreadingHTTPServer):
@@ -64,8 +98,7 @@ class Handler(BaseHTTPRequestHandler):
     def _judge(self) -> int:
         """0 for a request that may pass."""
         config = self.server.config
-        address = ipaddress.ip_address(self.client_address[0])
-        if not any(address in ipaddress.ip_network(allowed) for allowed in config["allowed"]):
+        if not allowed(self.client_address[0], config["allowed"]):
             return 403
         path = self.path.partition("?")[0]
         if not re.fullmatch(config["paths"], path) or ".." in unquote(path):
@@ -132,6 +165,8 @@ def main() -> None:
     server.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     server.server_bind()
     server.server_activate()
+    for front in config["fronts"]:
+        threading.Thread(target=pass_on, args=(front,), daemon=True).start()
     print(f"gateway: listening on port {config['port']}", flush=True)
     server.serve_forever()
 

@@ -11,10 +11,12 @@ if [[ -n $PYTHON ]]; then
   [[ -x $python ]] || fail "native.python: there is no $python on this machine; name the interpreter of the environment that holds the engine"
   path=$path:$(dirname "$python")
 elif [[ -n $PACKAGES ]]; then
-  venv=$TANDEM_HOME/environment-$(sha256sum <<<"$PACKAGES" | cut -c1-12)
+  base=$TANDEM_HOME/environments/$TANDEM_STEP
+  venv=$base/$(sha256sum <<<"$PACKAGES" | cut -c1-12)
   if [[ ! -e $venv/whole ]]; then
     status "installing $(paste -sd' ' <<<"$PACKAGES")"
-    rm -rf "$TANDEM_HOME"/environment-*
+    rm -rf "$base"
+    mkdir -p "$base"
     python3 -m venv "$venv" || fail "python3 -m venv failed; take an image that has python3-venv, or name an environment in native.python"
     index=()
     if [[ -n $PIP_INDEX ]]; then

@@ -2,7 +2,7 @@
 
 import pytest
 
-from components.gateway.gateway import render
+from components.gateway.gateway import Front, render
 
 
 def test_key_ports_and_ranges_are_filled_in():
@@ -22,3 +22,12 @@ def test_a_key_is_no_regular_expression():
 def test_a_key_that_could_break_out_is_refused(key):
     with pytest.raises(ValueError, match="openssl rand"):
         render(key, 1, 2, [])
+
+
+def test_a_front_has_its_own_ranges():
+    text = render("k" * 32, 8000, 8100, ["10.0.0.0/8"], [Front(3000, 8180, ("192.0.2.0/24",))])
+    front = text[text.index("listen 3000;") :]
+    assert "proxy_pass http://127.0.0.1:8180;" in front
+    assert front.index("allow 192.0.2.0/24;") < front.index("deny all;")
+    assert "10.0.0.0/8" not in front
+    assert text.count("{") == text.count("}")

@@ -48,7 +48,7 @@ class Recorder(MockMonitor):
         return super().RegisterResource(request)
 
 
-def graph(monkeypatch, tmp_path, machines=2, executor="ray", room=None, **changes):
+def graph(monkeypatch, tmp_path, machines=2, executor="ray", *, room=None, webui=None, **changes):
     """All resources of a deployment, by name.
 
     Args:
@@ -57,6 +57,7 @@ def graph(monkeypatch, tmp_path, machines=2, executor="ray", room=None, **change
         machines: how many.
         executor: of vLLM.
         room: settings of another runtime than docker.
+        webui: settings of the page.
         changes: of `serving`.
     """
     key = tmp_path / "key"
@@ -68,6 +69,7 @@ def graph(monkeypatch, tmp_path, machines=2, executor="ray", room=None, **change
         values(
             machines=[{"name": f"n{i}", "address": a} for i, a in enumerate(addresses)],
             ssh={"privateKeyFile": str(key), "knownHostsFile": str(known)},
+            webui=webui or {},
             **(room or {"images": {"engine": "registry/vllm-with-ray:1"}}),
             serving={"tensorParallelSize": machines, "executor": executor, **changes},
         )
@@ -234,3 +236,20 @@ def test_a_machine_that_is_lent_is_neither_tuned_nor_given_packages_nor_mounts(m
         assert reaches(seen, name, "n1-lease-taken")
     assert reaches(seen, "n1-engine", "n1-weights-seen-run")
     assert reaches(seen, "n1-weights-seen-run", "n0-weights-done")
+
+
+@pytest.mark.parametrize("room", [None, NATIVE])
+def test_the_page_is_told_when_it_has_been_logged_in_to_after_the_answer(monkeypatch, tmp_path, room):
+    page = {"enabled": True, "allowedCidrs": ["192.0.2.0/24"]}
+    seen = graph(monkeypatch, tmp_path, executor="mp", room=room, webui=page)
+    assert reaches(seen, "webui-login-tried", "n0-webui")
+    assert reaches(seen, "webui-login-tried", "answer-asked")
+    assert not reaches(seen, "answer-asked", "n0-webui")
+    assert "n1-webui" not in seen
+    marker = "4dabf18193072939515e22adb298388d"
+    hidden = seen["n0-webui"].object.fields["stdin" if room else "uploads"]
+    assert marker in str(hidden)
+
+
+def test_without_the_setting_there_is_no_page(monkeypatch, tmp_path):
+    assert not [name for name in graph(monkeypatch, tmp_path) if "webui" in name]

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
+from components.host import AcceleratorArgs
 from stacks.schema import Settings
 from stacks.settings import NAMESPACE, SECRETS, SettingsError, load, parse
 from tests.paths import ROOT
@@ -81,6 +82,42 @@ def test_a_mistake_is_named_with_its_remedy(changes, expected):
         assert part in message
 
 
+def nvidia(**changes: Any) -> dict[str, Any]:
+    return {"accelerator": {"kind": "nvidia", **changes}}
+
+
+def test_a_host_is_told_of_its_accelerator_what_the_settings_say():
+    told = {
+        "cuda": "12.9", "driver": "alibaba", "alibabaVersions": ["570.133.20", "12.8.1", "9.8.0.87"],
+        "driverBranch": 570, "hcas": ["mlx5_0"], "nvitop": True, "toolkitRepository": "https://mirror/toolkit",
+    }  # fmt: skip
+    given = parse(values(**nvidia(**told))).accelerator.of_machine(2)
+    assert given == AcceleratorArgs(
+        kind="nvidia", count=2, cuda="12.9", branch=570, driver="alibaba", hcas=("mlx5_0",), nvitop=True,
+        alibaba_versions=("570.133.20", "12.8.1", "9.8.0.87"), toolkit_repository="https://mirror/toolkit",
+    )  # fmt: skip
+    assert parse(values()).accelerator.of_machine(1) == AcceleratorArgs()
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"accelerator": {"kind": "cpu", "driverBranch": 580}}, "accelerator: driverBranch: belongs to kind nvidia"),
+        (nvidia(driver="alibaba"), "alibabaVersions: driver alibaba asks for three full versions"),
+        (nvidia(alibabaVersions=["1", "2", "3"]), "alibabaVersions: is for driver alibaba, and this is packages"),
+        (nvidia(driver="present", driverRepository="deb x"), "driverRepository: driver present installs none"),
+        (nvidia(cuda="13"), "accelerator.cuda"),
+        (nvidia(driver="runfile"), "accelerator.driver"),
+        (
+            {**nvidia(driverBranch=580), "runtime": "native", "storage": {"path": "/d"}},
+            "accelerator.driverBranch: nothing",
+        ),
+    ],
+)
+def test_a_driver_that_makes_no_sense_is_refused(changes, expected):
+    assert expected in refusal(**changes)
+
+
 NATIVE: dict[str, Any] = {"runtime": "native", "storage": {"path": "/datadrive"}}
 
 
@@ -113,6 +150,19 @@ def test_native_needs_a_shared_folder_and_no_image():
 )
 def test_what_makes_no_sense_without_containers_is_refused(changes, expected):
     assert expected in refusal(**{**NATIVE, **changes})
+
+
+@pytest.mark.parametrize(
+    ("webui", "expected"),
+    [
+        ({"enabled": True}, "webui: allowedCidrs: is missing, so nobody could open the page"),
+        ({"enabled": True, "allowedCidrs": ["10.0.0.0/8"], "port": 8000}, "gateway.port: webui.port is 8000 too"),
+        ({"enabled": True, "allowedCidrs": ["10.0.0.0/33"]}, "webui.allowedCidrs"),
+        ({"adminEmail": "me"}, "webui.adminEmail"),
+    ],
+)
+def test_a_page_that_could_not_work_is_refused(webui, expected):
+    assert expected in refusal(webui=webui)
 
 
 def test_all_mistakes_are_told_at_once():

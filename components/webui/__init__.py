@@ -1,0 +1,5 @@
+"""A page to chat on, with accounts: Open WebUI before the gateway."""
+
+from components.webui.webui import WebUi, WebUiArgs
+
+__all__ = ["WebUi", "WebUiArgs"]
