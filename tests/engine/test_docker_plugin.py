@@ -81,6 +81,21 @@ def test_a_container_that_vanished_is_noticed_and_made_again(project: Project, d
     assert project.up() == {"same": 3, "create": 1}
 
 
+def test_what_can_t_be_reached_is_kept_by_a_refresh(project: Project, daemon: Daemon) -> None:
+    """A host that does not answer says nothing about its containers: a warning, and the state as it was."""
+    project.program(program(daemon, "restart='no'")).up()
+    before = project.resources()
+    socket = daemon.folder / "docker.sock"
+    hidden = socket.rename(socket.with_name("hidden"))
+    try:
+        said = project.pulumi("refresh", "--yes", "--skip-preview")
+    finally:
+        hidden.rename(socket)
+    assert "kept as it was, for what holds it can't be reached (" in said, said
+    assert project.resources().keys() == before.keys()
+    assert project.up() == {"same": 4}
+
+
 def test_drift_is_seen_after_a_refresh_and_put_right(project: Project, daemon: Daemon) -> None:
     project.program(program(daemon, "restart='no'")).up()
     daemon.docker("update", "--restart", "always", project.outputs()["name"])

@@ -51,7 +51,7 @@ func (l *logger) provider(line string) {
 	if json.Unmarshal([]byte(line), &entry) == nil && entry.Message != "" {
 		line = entry.Message
 	}
-	l.write(pulumirpc.LogSeverity_DEBUG, "", line)
+	l.write(pulumirpc.LogSeverity_DEBUG, "", tfplugin.Unsigned(line))
 }
 
 // warnings shows the warnings among the diagnostics to the user.

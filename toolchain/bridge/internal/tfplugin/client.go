@@ -130,10 +130,22 @@ func (d Diagnostic) Text() string {
 var (
 	colour   = regexp.MustCompile("\x1b\\[[0-9;]*m")
 	oneError = regexp.MustCompile(`^1 error occurred:\s*\*\s*`)
+	signed   = regexp.MustCompile(`\?[^\s"?]*\b(?:Signature|X-Amz-Signature)=[^\s"]*`)
+	action   = regexp.MustCompile(`\bAction=\w+`)
 )
 
 func clean(text string) string {
-	return strings.TrimSpace(oneError.ReplaceAllString(colour.ReplaceAllString(text, ""), ""))
+	return strings.TrimSpace(oneError.ReplaceAllString(colour.ReplaceAllString(Unsigned(text), ""), ""))
+}
+
+// Unsigned leaves of the query of a signed URL only the action: key and signature are nobody's to read.
+func Unsigned(text string) string {
+	return signed.ReplaceAllStringFunc(text, func(query string) string {
+		if named := action.FindString(query); named != "" {
+			return "?" + named
+		}
+		return ""
+	})
 }
 
 // Diagnostics is what a call had to say.

@@ -16,6 +16,18 @@ func TestDiagnosticText(t *testing.T) {
 	}
 }
 
+// Of a signed URL the action stays; key, signature and nonce do not, however often one is told.
+func TestNoSignatureIsTold(t *testing.T) {
+	url := "http://h:1/?AccessKeyId=LTAI1&Action=RunInstances&Signature=a%2Bb%3D&SignatureNonce=9&Version=2014-05-26"
+	got := Diagnostic{Summary: `Post "` + url + `": EOF`, Detail: url + " again"}.Text()
+	if want := `Post "http://h:1/?Action=RunInstances": EOF: http://h:1/?Action=RunInstances again`; got != want {
+		t.Fatalf("%q", got)
+	}
+	if plain := "see https://h/doc?id=1&x=2 for more"; Unsigned(plain) != plain {
+		t.Fatal("a URL that is not signed was changed")
+	}
+}
+
 // A diagnostic and its path are read as the protocol encodes them, an index of zero included.
 func TestDecodeDiagnostic(t *testing.T) {
 	var name, index, steps, message wire.Message
