@@ -35,10 +35,11 @@ class Cloud(Answers):
         return identity, outputs
 
 
-def settings_of(stack: str, **changes: Any) -> Any:
+def settings_of(stack: str, webui: dict[str, Any] | None = None, **changes: Any) -> Any:
     config = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
     values = {key.removeprefix("tandem:"): value for key, value in config.items()}
     values["cloud"] = {**values["cloud"], **changes}
+    values["webui"] = webui or {}
     return parse({key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()})
 
 
@@ -118,6 +119,18 @@ def test_everything_carries_project_stack_and_owner(monkeypatch):
             assert tags["tandem-owner"], name
             tagged += 1
     assert tagged >= 8
+
+
+def test_the_page_is_open_to_the_ranges_that_are_named_and_to_nobody_else(monkeypatch):
+    ranges = ["192.0.2.0/24", "198.51.100.7/32"]
+    seen = graph(monkeypatch, "dev", webui={"enabled": True, "port": 3100, "allowedCidrs": ranges})
+    rules = [dict(r.object.items()) for r in seen.values() if r.type.endswith("SecurityGroupRule")]
+    assert [rule["cidrIp"] for rule in rules if rule["portRange"] == "3100/3100"] == ranges
+    before = graph(monkeypatch, "dev")
+    assert {n for n in seen if seen[n].type.endswith("SecurityGroupRule")} - set(before) == {
+        "network-port-3100-0",
+        "network-port-3100-1",
+    }
 
 
 def test_kept_weights_are_never_deleted(monkeypatch):

@@ -1,0 +1,104 @@
+"""Open WebUI itself, from its package, before an engine of the test's own: the login that `pulumi up` tries.
+
+1.5 GB are installed once, and it starts in half a minute: long. Its torch, which only documents need, is left out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import threading
+import urllib.error
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from components.remote import agent
+from components.webui.webui import FILES, INNER_PORT, WebUiArgs, render_environment
+from localcloud.engine.environment import find_uv
+from localcloud.machines.cache import key_of, made_once
+from localcloud.machines.programs import run
+from stacks.versions import WEBUI_PACKAGES
+
+pytestmark = pytest.mark.long
+
+KEY, PASSWORD, MODEL = "k" * 32, "it's a pass$word", "tiny-qwen2"
+LEFT_OUT = "".join(f"{name}; sys_platform == 'never'\n" for name in ("torch", "sentence-transformers", "accelerate"))
+
+
+class Engine(BaseHTTPRequestHandler):
+    """A list of models for whoever has the key."""
+
+    def log_message(self, format, *args):
+        pass
+
+    def do_GET(self):
+        known = self.headers.get("Authorization") == f"Bearer {KEY}" and self.path == "/v1/models"
+        body = json.dumps({"object": "list", "data": [{"id": MODEL, "object": "model"}] if known else []}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def make(folder: Path, log: Path) -> None:
+    (folder / "left-out.txt").write_text(LEFT_OUT)
+    uv = find_uv()
+    run(uv, "venv", "-q", folder / "venv", log=log)
+    words: list[str | Path] = [
+        "--python",
+        folder / "venv/bin/python",
+        "--override",
+        folder / "left-out.txt",
+        *WEBUI_PACKAGES,
+    ]
+    run(uv, "pip", "install", "-q", *words, log=log)
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    programs = made_once("open-webui", key_of(*WEBUI_PACKAGES, LEFT_OUT), make) / "venv/bin"
+    engine = ThreadingHTTPServer(("127.0.0.1", 0), Engine)
+    threading.Thread(target=engine.serve_forever, daemon=True).start()
+    folder = tmp_path_factory.mktemp("webui")
+    args = WebUiArgs("", engine.server_address[1], KEY, "admin@localhost", PASSWORD)
+    text = render_environment(args, KEY, PASSWORD, "s" * 48).replace("/app/backend/data", str(folder))
+    (folder / "env").write_text(text)
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            ["bash", FILES / "webui.sh", folder / "env"],
+            env={"PATH": f"{programs}:{os.environ['PATH']}", "HOME": str(folder)},
+            cwd=folder,
+            stdout=log,
+            stderr=log,
+        )
+    yield {"url": f"http://127.0.0.1:{INNER_PORT}", "model": MODEL, "email": "admin@localhost", "password": PASSWORD}
+    process.terminate()
+    process.wait(30)
+    engine.shutdown()
+
+
+def test_the_account_of_the_settings_logs_in_and_sees_the_model(page):
+    assert agent.login(page) == MODEL
+
+
+def test_another_password_is_told_at_once(page):
+    with pytest.raises(agent.Failure, match="the page refuses admin@localhost"):
+        agent.login({**page, "password": "x" * 12})
+
+
+def test_nobody_signs_up_and_nobody_is_let_in_without_a_login(page):
+    body = json.dumps({"email": "x@y.z", "password": "x" * 12, "name": "x"}).encode()
+    for path, told, code in (("/api/v1/auths/signup", body, 403), ("/api/models", None, 401)):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            agent._fetch(page["url"] + path, "", told)
+        assert refused.value.code == code
+
+
+def test_a_model_that_is_not_served_is_named(page, monkeypatch):
+    monkeypatch.setattr(agent, "LOGIN_SECONDS", 1)
+    with pytest.raises(agent.Failure, match=f"the model is not in its list \\({MODEL}\\)"):
+        agent.login({**page, "model": "another"})
