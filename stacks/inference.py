@@ -19,7 +19,7 @@ from components.rooms import Environment, prepare_programs
 from components.serving import Replica, ServeArgs, find_engine
 from components.webui import WebUi, WebUiArgs
 from components.webui.webui import INNER_PORT
-from stacks import planning, versions
+from stacks import planning
 from stacks.native_schema import PROGRAMS
 from stacks.platforms import hosts as hosts_platform
 from stacks.platforms.alicloud import Cloud
@@ -27,12 +27,6 @@ from stacks.schema import Settings
 
 StorageAt = tuple[pulumi.Input[str], str]
 """NFS server and exported folder."""
-
-CLIENTS = {
-    "huggingface": f"huggingface_hub=={versions.HUGGINGFACE_HUB}",
-    "modelscope": f"modelscope=={versions.MODELSCOPE}",
-    "path": "",
-}
 
 
 def deploy(
@@ -224,9 +218,8 @@ def _weights_args(settings: Settings) -> WeightsArgs:
         id=settings.model.id,
         revision=settings.model.revision,
         endpoint=settings.model.endpoint,
-        client=CLIENTS[settings.model.source],
         mount_point=settings.storage.folder,
-        pip_index=settings.mirrors.pip,
+        files=settings.model.files,
         check=settings.model.check,
     )
 

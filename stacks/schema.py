@@ -55,8 +55,16 @@ class SshSettings(Model):
 class ModelSettings(Model):
     """Which weights, and where they come from."""
 
-    source: Literal["path", "huggingface", "modelscope"] = Field(description="path, huggingface or modelscope")
-    id: str = Field(min_length=1, description="owner/name on the hub, or with source path a folder on the storage")
+    source: Literal["path", "huggingface", "modelscope", "openmind", "git-lfs"] = Field(
+        description="huggingface, modelscope, openmind (modelers.cn), git-lfs, or path: on the storage already"
+    )
+    id: str = Field(
+        min_length=1,
+        description="owner/name on the hub; source git-lfs: the repository's URL; source path: a folder on the storage",
+    )
+    files: tuple[str, ...] = Field(
+        (), description="patterns of the files wanted, such as *Q4_K_M*: one quantization of a GGUF repository"
+    )
     revision: str | None = Field(None, description="branch, tag or commit on the hub")
     endpoint: str | None = Field(None, description="the hub's URL, for a mirror")
     served_name: str | None = Field(None, description="the name clients ask for; the last part of id if unset")
@@ -69,7 +77,23 @@ class ModelSettings(Model):
     @property
     def name(self) -> str:
         """The name clients ask for."""
-        return self.served_name or self.id.rstrip("/").rsplit("/", 1)[-1].lower()
+        return self.served_name or self.id.rstrip("/").rsplit("/", 1)[-1].removesuffix(".git").lower()
+
+    @model_validator(mode="after")
+    def _id_is_of_the_source(self) -> Self:
+        url = re.fullmatch(r"https?://[^/@\s]+/\S+", self.id) is not None
+        if self.source == "git-lfs" and not url:
+            raise ValueError(
+                f"id: {self.id} is no URL that git clones over HTTP, which source git-lfs needs; write "
+                f"https://modelers.cn/{self.id}.git, without user or password: a token goes into hubToken"
+            )
+        if self.source not in ("git-lfs", "path") and not re.fullmatch(r"[\w.-]+/[\w.-]+", self.id):
+            raise ValueError(f"id: {self.id} is not OWNER/NAME as on the hub, which source {self.source} needs")
+        if self.files and self.source == "path":
+            raise ValueError("files: chooses what is downloaded, and source path downloads nothing; take it out")
+        if self.endpoint and self.source in ("git-lfs", "path"):
+            raise ValueError(f"endpoint: source {self.source} asks no hub; take it out, and give the place by model.id")
+        return self
 
 
 class StorageSettings(Model):

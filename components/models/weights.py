@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import pulumi
 from components.remote import Machine, RemoteStep
 
 FILES = Path(__file__).parent / "files"
+APT = Path(__file__).parents[1] / "host" / "files" / "apt.sh"
 
 
 @dataclass(frozen=True)
@@ -19,13 +21,12 @@ class WeightsArgs:
     """Which weights, from where.
 
     Attributes:
-        source: path, huggingface or modelscope.
-        id: owner/name on the hub, or a folder on the storage for `path`.
+        source: huggingface, modelscope, openmind, git-lfs or path.
+        id: owner/name on the hub, the repository's URL for `git-lfs`, or a folder on the storage for `path`.
         revision: branch, tag or commit; None is the hub's default.
         endpoint: the hub's URL; None is the hub's own.
-        client: the hub client's pip requirement, such as huggingface_hub==2.4.0.
         mount_point: where the storage is mounted.
-        pip_index: Python package index; None is pip's own.
+        files: patterns of the files that are wanted; none means all.
         check: any text; another text has every checksum verified again.
         stall_seconds: without a new byte for so long a download is started again, where it was.
     """
@@ -34,20 +35,23 @@ class WeightsArgs:
     id: str
     revision: str | None
     endpoint: str | None
-    client: str
     mount_point: str
-    pip_index: str | None = None
+    files: tuple[str, ...] = ()
     check: str = ""
     stall_seconds: int = 60
 
     @property
     def folder(self) -> str:
-        """Where the weights lie on every machine; hub models have a folder a revision."""
+        """Where the weights lie on every machine; those from a hub have a folder a revision and choice of files."""
         base = PurePosixPath(self.mount_point)
         if self.source == "path":
             return str(base / self.id)
-        slug = re.sub(r"[^A-Za-z0-9._-]+", "--", self.id)
-        return str(base / "models" / (slug + (f"@{self.revision}" if self.revision else "")))
+        slug = re.sub(r"[^A-Za-z0-9._-]+", "--", self.id.partition("://")[2] or self.id)
+        # Another choice of files is another folder: an engine takes whatever GGUF file it finds in its own.
+        chosen = hashlib.sha256("\n".join(self.files).encode()).hexdigest()[:8] if self.files else ""
+        return str(
+            base / "models" / (slug + (f"@{self.revision}" if self.revision else "") + (chosen and f"+{chosen}"))
+        )
 
 
 class Weights(pulumi.ComponentResource):
@@ -57,7 +61,8 @@ class Weights(pulumi.ComponentResource):
     Replacing or removing this component never deletes weights.
 
     Attributes:
-        folder: path of the verified weights on every machine, known when they are verified.
+        folder: path of the verified weights on every machine, known when they are verified: of a GGUF model the
+            folder that its file or its parts lie in.
     """
 
     folder: pulumi.Output[str]
@@ -90,15 +95,14 @@ class Weights(pulumi.ComponentResource):
             machine=writer,
             stack=stack,
             script=FILES / "weights.sh",
-            files={f: FILES / f for f in ("fetch.py", "hubs.py", "folder.py")},
+            files={path.name: path for path in (*sorted(FILES.glob("*.py")), APT)},
             environment={
                 "SOURCE": args.source,
                 "MODEL_ID": args.id,
                 "REVISION": args.revision or "",
                 "ENDPOINT": args.endpoint or "",
-                "CLIENT": args.client,
                 "FOLDER": args.folder,
-                "PIP_INDEX": args.pip_index or "",
+                "PATTERNS": "\n".join(args.files),
                 "CHECK": args.check,
                 "STALL_SECONDS": str(args.stall_seconds),
             },

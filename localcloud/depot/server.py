@@ -11,6 +11,7 @@ from typing import cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from localcloud.depot.faults import Fault, Faults
+from localcloud.depot.git_lfs import GitLfs
 from localcloud.depot.huggingface import HuggingFace
 from localcloud.depot.journal import Journal
 from localcloud.depot.messages import Answer, Request, as_json, not_found
@@ -39,12 +40,13 @@ class Depot(ThreadingHTTPServer):
     request_queue_size = 128
 
     def __init__(self, address: tuple[str, int], contents: Contents, journal: Journal) -> None:
-        repositories = {repository.id: repository for repository in contents.repositories}
+        self.repositories = repositories = {repository.id: repository for repository in contents.repositories}
         self.faults = Faults()
         self.journal = journal
         self.parts: dict[str, Callable[[Request], Answer]] = {
             "hf": HuggingFace(repositories).answer,
             "modelscope": ModelScope(repositories).answer,
+            "git": GitLfs(repositories).answer,
             "depot": self._admin,
         }
         if contents.images:

@@ -71,12 +71,12 @@ def test_a_manifest_verifies_without_the_hub(model):
     assert read_manifest(folder) == ("abc", files)
 
 
-@pytest.mark.parametrize("file", ["config.json", "model-00001-of-00002.gguf", None])
+@pytest.mark.parametrize("file", ["config.json", "model.gguf", None])
 def test_a_folder_put_there_by_hand_holds_a_model_of_some_engine(tmp_path, file):
     """A GGUF file is whole by itself: llama.cpp and Ollama need no config.json."""
     (tmp_path / "weights").mkdir()
     if file:
-        (tmp_path / "weights" / file).touch()
+        (tmp_path / "weights" / file).write_text("GGUF")
     told = {"SOURCE": "path", "MODEL_ID": "weights", "REVISION": "", "ENDPOINT": "", "STALL_SECONDS": "1"}
     told |= {"TANDEM_DIR": str(tmp_path), "FOLDER": str(tmp_path / "weights")}
     (tmp_path / "folder.py").write_text((ROOT / "components/models/files/folder.py").read_text())

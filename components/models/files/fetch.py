@@ -1,38 +1,51 @@
 """Brings weights into a folder and proves them right. One writer, resumable, watched.
 
-Told by environment: SOURCE, MODEL_ID, REVISION, ENDPOINT, FOLDER, STALL_SECONDS, HUB_TOKEN, and lib.sh's TANDEM_DIR.
+Told by environment: SOURCE, MODEL_ID, REVISION, ENDPOINT, PATTERNS (one a line), FOLDER, STALL_SECONDS, HUB_TOKEN, and
+lib.sh's TANDEM_DIR.
 """
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import os
+import shlex
 import shutil
-import signal
-import socket
-import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import NoReturn
 
 HERE = Path(os.environ["TANDEM_DIR"])
 sys.path.insert(0, str(HERE))
 
-from folder import File, read_manifest, size_on_disk, write_manifest, wrong_files  # noqa: E402  # lies beside us
+from choose import choose, served_folder  # noqa: E402  # all of these lie beside us
+from folder import File, read_manifest, write_manifest, wrong_files  # noqa: E402
+from git_lfs import GitLfs  # noqa: E402
+from hubs import Hub, HuggingFace, ModelScope, explain, gated  # noqa: E402
+from lease import Lease  # noqa: E402
+from progress import Progress, amount  # noqa: E402
+from sound import unsound  # noqa: E402
+from target import ENDING, StorageFailure  # noqa: E402
+from transfer import Transfer, Unfinished  # noqa: E402
+from web import BROKEN, TRIES, Refusal  # noqa: E402
 
 SOURCE, MODEL, REVISION = os.environ["SOURCE"], os.environ["MODEL_ID"], os.environ["REVISION"]
+ENDPOINT, TOKEN = os.environ["ENDPOINT"], os.environ.get("HUB_TOKEN", "")
+PATTERNS = os.environ.get("PATTERNS", "").splitlines()
 FOLDER = Path(os.environ["FOLDER"])
-STALL_SECONDS = int(os.environ["STALL_SECONDS"])
-"""Without one new byte for this long a download is started again; it resumes where it was."""
-TRIES = int(os.environ.get("DOWNLOAD_TRIES", "8"))
+STALL_SECONDS = float(os.environ["STALL_SECONDS"])
+"""Without one new byte for this long a connection is opened anew; it goes on where it was."""
+SLOW = int(os.environ.get("DOWNLOAD_SLOW", "1000000"))
+"""Bytes a second; a download below it takes twelve days for a terabyte."""
 
 
 def fail(sentence: str) -> NoReturn:
     """One sentence for the user, then the end."""
     (HERE / "error").write_text(sentence + "\n")
     print("FAILED:", sentence, flush=True)
-    sys.exit(1)
+    if lease.held:
+        lease.give_back()
+    sys.stdout.flush()
+    os._exit(1)  # threads may still wait for a hub
 
 
 def status(line: str) -> None:
@@ -40,65 +53,19 @@ def status(line: str) -> None:
     (HERE / "status").write_text(line + "\n")
 
 
-def amount(count: float) -> str:
-    """Bytes for a reader."""
-    for unit in ("B", "KB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:.4g} TB"
-
-
-class Progress:
-    """A percentage that moves, with rate and time left."""
-
-    def __init__(self, verb: str, total: int) -> None:
-        self.verb, self.total, self.done, self.began = verb, max(total, 1), 0, time.monotonic()
-
-    def add(self, count: int) -> None:
-        """More bytes were handled."""
-        self.to(self.done + count)
-
-    def to(self, done: int) -> None:
-        """So many bytes in all."""
-        self.done = done
-        rate = done / max(time.monotonic() - self.began, 0.001)
-        left = (self.total - done) / rate if rate else 0
-        percent = min(100, 100 * done // self.total)
-        status(f"{self.verb} {MODEL}: {percent} % of {amount(self.total)}, {amount(rate)}/s, {left:.0f} s left")
-
-
-def lock() -> None:
-    """One writer: the lock is held until this process ends, and names who holds it."""
-    FOLDER.parent.mkdir(parents=True, exist_ok=True)
-    path = FOLDER.parent / f".{FOLDER.name}.lock"
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            break
-        except BlockingIOError:
-            status(f"another process on this machine writes {FOLDER}; waiting for it")
-            time.sleep(1)
-    # NFS without lockd keeps flock on one machine: across machines the owner's name and age decide.
-    while True:
-        owner = os.pread(handle, 200, 0).decode().strip()
-        if not owner or owner == socket.gethostname() or time.time() - path.stat().st_mtime > 3 * STALL_SECONDS:
-            break
-        status(f"{owner} writes {FOLDER}; waiting for it")
-        time.sleep(2)
-    os.ftruncate(handle, 0)
-    os.pwrite(handle, socket.gethostname().encode(), 0)
-
-
-def unlock() -> None:
-    """Gives the lock to whoever comes next."""
-    (FOLDER.parent / f".{FOLDER.name}.lock").unlink(missing_ok=True)
+def progress(verb: str, files: list[File]) -> Progress:
+    """What is shown while these files are handled."""
+    slow = SLOW if verb == "downloading" else 0
+    return Progress(verb, MODEL, sum(f.size for f in files), status, window=STALL_SECONDS, slow=slow)
 
 
 def enough_space(files: list[File]) -> None:
-    """Refuses before the first byte when the model can't fit."""
-    missing = sum(f.size for f in files) - (size_on_disk(FOLDER) if FOLDER.exists() else 0)
+    """Refuses before the first byte when the chosen files can't fit."""
+    held = 0
+    for file in files:
+        for path in (FOLDER / file.path, FOLDER / (file.path + ENDING)):
+            held += min(path.stat().st_size, file.size) if path.is_file() else 0
+    missing = sum(f.size for f in files) - held
     free = shutil.disk_usage(FOLDER.parent).free
     if missing > free:
         fail(
@@ -107,95 +74,128 @@ def enough_space(files: list[File]) -> None:
         )
 
 
-def download(total: int) -> None:
-    """Runs the hub's client as a child, and again when it dies or stands still."""
-    from hubs import REFUSED
-
-    progress = Progress("downloading", total)
-    for attempt in range(1, TRIES + 1):
-        argv = [sys.executable, str(HERE / "hubs.py"), SOURCE, MODEL, REVISION, str(FOLDER)]
-        child = subprocess.Popen(argv, start_new_session=True)
-        last, moved = -1, time.monotonic()
-        while child.poll() is None:
-            time.sleep(0.5)
-            now = size_on_disk(FOLDER)
-            os.utime(FOLDER.parent / f".{FOLDER.name}.lock")
-            progress.to(now)
-            if now != last:
-                last, moved = now, time.monotonic()
-            elif time.monotonic() - moved > STALL_SECONDS:
-                print(f"no new byte for {STALL_SECONDS} s: starting the download again", flush=True)
-                os.killpg(child.pid, signal.SIGKILL)
-                child.wait()
-        if child.returncode == 0:
-            return
-        if child.returncode == REFUSED:
-            sys.exit(1)  # it has written the sentence
-        if shutil.disk_usage(FOLDER.parent).free < 16 << 20:
-            fail(f"{FOLDER.parent} is full; free space there, then run `pulumi up` again: the download goes on")
-        print(f"try {attempt} of {TRIES} ended with {child.returncode}; it resumes where it was", flush=True)
-        time.sleep(min(2**attempt, 30))
-    fail(f"{MODEL} could not be downloaded in {TRIES} tries; see the log, and model.endpoint for a mirror")
-
-
 def verify(files: list[File]) -> list[tuple[File, str]]:
-    """Reads every byte once; what is wrong, with reasons."""
-    progress = Progress("verifying", sum(f.size for f in files))
-    return list(wrong_files(FOLDER, files, progress.add))
+    """Reads every byte that is there once; what is wrong, with reasons."""
+    shown = progress("verifying", [f for f in files if (FOLDER / f.path).is_file()])
+    return list(wrong_files(FOLDER, files, shown.add))
 
 
-def from_hub() -> str:
-    """Downloads until every checksum is the hub's."""
-    from hubs import listing
+def download(hub: Hub, wanted: list[File], files: list[File]) -> list[File]:
+    """Fetches files that are missing; returns those that came with other bytes than the hub's."""
+    shown = progress("downloading", files)
+    shown.there(sum(f.size for f in files) - sum(f.size for f in wanted))
+    if isinstance(hub, GitLfs):
+        for file in wanted:
+            if not file.sha256:
+                hub.place(FOLDER, file)
+                shown.add(file.size)
+        wanted = [f for f in wanted if f.sha256]
+    transfer = Transfer(FOLDER, hub.locate, shown, stall=STALL_SECONDS, refused=gated(MODEL))
+    return transfer.run(wanted)
 
-    lock()
-    FOLDER.mkdir(parents=True, exist_ok=True)
+
+def bring(hub: Hub, files: list[File]) -> None:
+    """Downloads until every checksum is the hub's. A file that came altered is fetched once more."""
+    wrong = verify(files)
+    for file, reason in wrong:
+        print(f"{file.path} {reason}", flush=True)
+        if reason != "is missing":
+            (FOLDER / file.path).unlink()
+    wanted = [file for file, _ in wrong]
+    for _ in range(2):
+        wanted = download(hub, wanted, files) if wanted else []
+        for file in wanted:
+            print(f"{file.path} came with other bytes than the hub's", flush=True)
+    if wanted:
+        fail(
+            f"{FOLDER / wanted[0].path} holds other bytes than the hub's (checksum differs) "
+            "after downloading it twice; the hub or the storage alters bytes"
+        )
+
+
+def source() -> Hub:
+    """Where the files come from."""
+    if SOURCE == "huggingface":
+        return HuggingFace(MODEL, REVISION, ENDPOINT, TOKEN)
+    if SOURCE == "modelscope":
+        return ModelScope(MODEL, REVISION, ENDPOINT, TOKEN)
+    return GitLfs(SOURCE, MODEL, REVISION, ENDPOINT, TOKEN, stall=STALL_SECONDS)
+
+
+def listing(hub: Hub) -> tuple[str, list[File]]:
+    """The chosen files; those that were verified before when the hub doesn't answer."""
     status(f"asking for the files of {MODEL}")
     try:
-        revision, files = listing(SOURCE, MODEL, REVISION or None)
+        revision, files = hub.listing()
+        if not files:
+            fail(f"{MODEL} holds no files at {REVISION or 'its default revision'}; correct model.id or model.revision")
+        return revision, choose(files, PATTERNS, MODEL)
     except LookupError as error:
-        fail(str(error))
-    except Exception as error:  # the clients raise many kinds; what matters is that the hub wasn't reached
+        fail(str(error.args[0]))
+    except (*BROKEN, Refusal, ValueError) as error:
+        why = explain(error) if isinstance(error, Refusal) else f"{type(error).__name__}: {error}"
         known = read_manifest(FOLDER)
         if known is None:
-            fail(f"the hub did not answer for {MODEL} ({type(error).__name__}: {error}); see model.endpoint")
-        print(f"the hub did not answer ({error}); verifying what was verified before", flush=True)
-        revision, files = known
+            fail(f"the hub did not answer for {MODEL} ({why}); see model.endpoint")
+        print(f"the hub did not answer ({why}); verifying what was verified before", flush=True)
+        return known
+
+
+def lost() -> None:
+    """Another machine took us for dead, and writes now."""
+    fail(f"this machine stood still for too long and another one took over {FOLDER}; run `pulumi up` again")
+
+
+lease = Lease(FOLDER, status, lost)
+
+
+def from_hub() -> tuple[str, Path]:
+    """The commit, and the folder that the engine gets."""
+    FOLDER.parent.mkdir(parents=True, exist_ok=True)
+    hub = source()
+    revision, files = listing(hub)
+    lease.take()
+    FOLDER.mkdir(exist_ok=True)
     enough_space(files)
-    downloads = 0
-    while wrong := verify(files):
-        if downloads == 2:
-            file, reason = wrong[0]
-            fail(f"{FOLDER / file.path} {reason} after downloading it twice; the hub or the storage alters bytes")
-        for file, reason in wrong:
-            print(f"{file.path} {reason}", flush=True)
-            if reason != "is missing":
-                (FOLDER / file.path).unlink()
-        download(sum(f.size for f in files))
-        downloads += 1
+    bring(hub, files)
     write_manifest(FOLDER, files, revision)
-    unlock()
-    return revision
+    for left in FOLDER.rglob(f"*{ENDING}"):
+        left.unlink()  # of files that the model no longer has
+    lease.give_back()
+    if isinstance(hub, GitLfs):
+        hub.close()
+    return revision, FOLDER / served_folder([f.path for f in files])
 
 
-def from_path() -> str:
-    """Weights that somebody put on the storage."""
-    if not (FOLDER / "config.json").is_file() and not any(FOLDER.glob("*.gguf")):
-        fail(
-            f"{FOLDER} holds neither a config.json nor a GGUF file; with source path, model.id is a folder on the "
-            "storage with weights in it"
-        )
+def from_path() -> tuple[str, Path]:
+    """Weights that somebody put on the storage. Nothing is written there."""
+    if not FOLDER.is_dir():
+        fail(f"there is no folder {FOLDER}; with source path, model.id is a folder on the storage with weights in it")
+    if wrong := unsound(FOLDER):
+        fail(f"{FOLDER} {wrong}; with source path, model.id is a folder on the storage with whole weights in it")
     known = read_manifest(FOLDER)
-    if known and (wrong := verify(known[1])):
-        file, reason = wrong[0]
+    if known and (differing := verify(known[1])):
+        file, reason = differing[0]
         fail(f"{FOLDER / file.path} {reason}; copy it again")
-    return known[0] if known else "unknown"
+    return (known[0] if known else "unknown"), FOLDER
+
+
+def main() -> None:
+    """Writes the result, or the one sentence why there is none."""
+    try:
+        revision, folder = from_path() if SOURCE == "path" else from_hub()
+    except LookupError as error:
+        fail(str(error.args[0]))
+    except Unfinished as error:
+        fail(
+            f"{MODEL} could not be downloaded in {TRIES} tries ({error}); see the log, and model.endpoint for a mirror"
+        )
+    except (StorageFailure, OSError) as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            fail(f"{FOLDER.parent} is full; free space there, then run `pulumi up` again: the download goes on")
+        fail(f"{FOLDER.parent} can't be written or read ({error}); see the storage's export and its rights")
+    (HERE / "result").write_text(f"folder={shlex.quote(str(folder))} revision={revision}\n")
 
 
 if __name__ == "__main__":
-    if os.environ["ENDPOINT"]:
-        os.environ["HF_ENDPOINT"] = os.environ["MODELSCOPE_ENDPOINT"] = os.environ["ENDPOINT"]
-    # xet writes chunks to a cache of its own first; plain HTTP writes straight to the storage, once.
-    os.environ["HF_HUB_DISABLE_XET"] = os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
-    commit = from_path() if SOURCE == "path" else from_hub()
-    (HERE / "result").write_text(f"folder={FOLDER} revision={commit}\n")
+    main()

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 MANIFEST = ".tandem-weights.json"
 CHUNK = 8 << 20
@@ -23,19 +24,31 @@ class File:
     git_sha1: str | None = None
 
 
+class Checksum(Protocol):
+    """What hashlib makes."""
+
+    def update(self, data: bytes | memoryview, /) -> None:
+        """More bytes."""
+
+    def hexdigest(self) -> str:
+        """The sum so far."""
+
+
+def checksum(file: File) -> Checksum:
+    """The sum by which the hub knows a file: SHA-256, else that of a git blob, which begins with its size."""
+    if file.git_sha1 and not file.sha256:
+        return hashlib.new("sha1", b"blob %d\0" % file.size)  # noqa: S324  # git's own
+    return hashlib.sha256()
+
+
 def digest(path: Path, file: File, progress: Callable[[int], None]) -> bool:
     """Whether the bytes are the hub's."""
-    if file.sha256:
-        checksum, wanted = hashlib.sha256(), file.sha256
-    elif file.git_sha1:
-        checksum, wanted = hashlib.sha1(b"blob %d\0" % file.size, usedforsecurity=False), file.git_sha1
-    else:
-        return True
+    found, wanted = checksum(file), file.sha256 or file.git_sha1
     with path.open("rb") as stream:
-        while chunk := stream.read(CHUNK):
-            checksum.update(chunk)
+        while wanted and (chunk := stream.read(CHUNK)):
+            found.update(chunk)
             progress(len(chunk))
-    return checksum.hexdigest() == wanted
+    return wanted is None or found.hexdigest() == wanted
 
 
 def wrong_files(folder: Path, files: list[File], progress: Callable[[int], None]) -> Iterator[tuple[File, str]]:
@@ -68,15 +81,3 @@ def read_manifest(folder: Path) -> tuple[str, list[File]] | None:
     except FileNotFoundError:
         return None
     return manifest["revision"], [File(**entry) for entry in manifest["files"]]
-
-
-def size_on_disk(folder: Path) -> int:
-    """Bytes in the folder so far, unfinished downloads included."""
-    total = 0
-    for root, _, names in os.walk(folder):
-        for name in names:
-            try:
-                total += (Path(root) / name).stat().st_blocks * 512
-            except FileNotFoundError:
-                continue  # a download was renamed meanwhile
-    return total

@@ -1,0 +1,153 @@
+"""Weights in a git repository with LFS: git itself for the tree and small files, its batch API for the large ones.
+
+git-lfs would write every file twice, to `.git/lfs` and to the working tree. The batch API as git-lfs's
+docs/api/batch.md has it; pointers as docs/spec.md has them.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from folder import File
+from hubs import IGNORED, TIMEOUT, gated
+from target import StorageFailure
+from transfer import Place
+from web import TRIES, Web
+
+MODELERS = "https://modelers.cn"
+"""The openMind hub, whose own client takes only its own hosts and asks the same repositories."""
+POINTER = re.compile(
+    rb"version https://git-lfs\.github\.com/spec/v1\n(?:ext-.*\n)*oid sha256:([0-9a-f]{64})\nsize (\d+)\n"
+)
+POINTER_LARGEST = 1024
+MEDIA = "application/vnd.git-lfs+json"
+
+
+class GitLfs:
+    """One repository at one revision."""
+
+    def __init__(self, source: str, model: str, revision: str, endpoint: str, token: str, *, stall: float) -> None:
+        """`model` is a URL for source git-lfs, owner/name on the hub for source openmind."""
+        self.model, self.revision, self.stall = model, revision, stall
+        self.url = model if source == "git-lfs" else f"{(endpoint or MODELERS).rstrip('/')}/{model}.git"
+        basic = base64.b64encode(f"oauth2:{token}".encode()).decode()
+        self.headers = {"Authorization": f"Basic {basic}"} if token else {}
+        self.clone = Path(tempfile.mkdtemp(prefix="git-", dir=os.environ["TANDEM_DIR"]))
+
+    def listing(self) -> tuple[str, list[File]]:
+        """See `hubs.Hub`. What LFS keeps has a SHA-256, the rest the git blob's id."""
+        self._git("init", "--quiet", "--bare")
+        self._fetch()
+        commit = self._git("rev-parse", "FETCH_HEAD^{commit}").decode().strip()
+        entries = []
+        for line in self._git("ls-tree", "-r", "-l", "-z", commit).decode().split("\0"):
+            told, _, path = line.partition("\t")
+            if told and told.split()[1] == "blob" and path not in IGNORED:
+                _, _, blob, length = told.split()
+                entries.append((path, blob, int(length)))
+        pointers = self._contents(blob for _, blob, size in entries if size <= POINTER_LARGEST)
+        files = []
+        for path, blob, size in entries:
+            pointer = POINTER.match(pointers.get(blob, b""))
+            if pointer:
+                files.append(File(path, int(pointer[2]), sha256=pointer[1].decode()))
+            else:
+                files.append(File(path, size, git_sha1=blob))
+        return commit, files
+
+    def locate(self, file: File) -> Place:
+        """See `hubs.Hub`: only what LFS keeps has an address."""
+        url = self.url if self.url.endswith(".git") else f"{self.url}.git"
+        body = {"operation": "download", "transfers": ["basic"], "hash_algo": "sha256"}
+        wanted = {**body, "objects": [{"oid": file.sha256, "size": file.size}]}
+        headers = {**self.headers, "Accept": MEDIA, "Content-Type": MEDIA}
+        answer = Web(TIMEOUT).json(f"{url}/info/lfs/objects/batch", headers, body=json.dumps(wanted).encode())
+        told = answer["objects"][0]
+        if "error" in told or "download" not in told.get("actions", {}):
+            reason = told.get("error", {}).get("message", "no address")
+            raise LookupError(f"{self.model} lacks the content of {file.path} ({reason}); push it there with git-lfs")
+        action = told["actions"]["download"]
+        own = urlsplit(action["href"]).netloc == urlsplit(url).netloc
+        return Place(action["href"], {**(self.headers if own else {}), **action.get("header", {})})
+
+    def place(self, folder: Path, file: File) -> None:
+        """Writes a file that git itself keeps.
+
+        Raises:
+            StorageFailure: the storage refuses.
+        """
+        path = folder / file.path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("wb") as stream:
+                subprocess.run([*self._words("cat-file", "blob", str(file.git_sha1))], stdout=stream, check=True)
+        except OSError as error:
+            raise StorageFailure(error) from None
+
+    def close(self) -> None:
+        """Removes the clone."""
+        shutil.rmtree(self.clone, ignore_errors=True)
+
+    def _fetch(self) -> None:
+        """One commit without history. Files of LFS are pointers in it, so it is small and simply begun again."""
+        for failures in range(1, TRIES + 1):
+            done = subprocess.run(
+                self._words("fetch", "--quiet", "--depth=1", "--no-tags", self.url, self.revision or "HEAD"),
+                env=self._environment(),
+                stderr=subprocess.PIPE,
+                text=True,
+                check=False,
+            )
+            if done.returncode == 0:
+                return
+            said = done.stderr.strip()
+            print(said, flush=True)
+            if re.search(r"couldn't find remote ref|not our ref|no such remote ref", said):
+                raise LookupError(
+                    f"{self.model} has no revision {self.revision}; leave model.revision out for its default"
+                )
+            if re.search(r"Authentication failed|could not read Username|returned error: 40[13]", said):
+                raise LookupError(gated(self.model))
+            if re.search(r"not found|does not appear to be a git repository|returned error: 404", said):
+                raise LookupError(f"there is no git repository at {self.url}; correct model.id")
+            time.sleep(min(0.25 * 2**failures, 8))
+        raise ConnectionError(said.splitlines()[-1] if said else "git fetch failed")
+
+    def _contents(self, blobs: Iterable[str]) -> dict[str, bytes]:
+        wanted = sorted(set(blobs))
+        told = subprocess.run(
+            self._words("cat-file", "--batch"), input="\n".join([*wanted, ""]).encode(), capture_output=True, check=True
+        ).stdout
+        found, at = {}, 0
+        for blob in wanted:
+            end = told.index(b"\n", at)
+            size = int(told[at:end].split()[2])
+            found[blob] = told[end + 1 : end + 1 + size]
+            at = end + size + 2
+        return found
+
+    def _git(self, *words: str) -> bytes:
+        return subprocess.run(self._words(*words), stdout=subprocess.PIPE, check=True).stdout
+
+    def _words(self, *words: str) -> list[str]:
+        return ["git", "-C", str(self.clone), *words]
+
+    def _environment(self) -> dict[str, str]:
+        """Never asks; gives up a connection that stands still; the token stands in no command line."""
+        settings = {"http.lowSpeedLimit": "1", "http.lowSpeedTime": str(max(1, round(self.stall)))}
+        if self.headers:
+            settings[f"http.{self.url}.extraHeader"] = f"Authorization: {self.headers['Authorization']}"
+        told = {"GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_COUNT": str(len(settings)), "LC_ALL": "C"}
+        for number, (key, value) in enumerate(settings.items()):
+            told.update({f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value})
+        return {**os.environ, **told}
