@@ -95,17 +95,8 @@ class Weights(pulumi.ComponentResource):
             machine=writer,
             stack=stack,
             script=FILES / "weights.sh",
-            files={path.name: path for path in (*sorted(FILES.glob("*.py")), APT)},
-            environment={
-                "SOURCE": args.source,
-                "MODEL_ID": args.id,
-                "REVISION": args.revision or "",
-                "ENDPOINT": args.endpoint or "",
-                "FOLDER": args.folder,
-                "PATTERNS": "\n".join(args.files),
-                "CHECK": args.check,
-                "STALL_SECONDS": str(args.stall_seconds),
-            },
+            files=travelling(),
+            environment=environment(args),
             secrets={"HUB_TOKEN": token} if token is not None else None,
             long=True,
             timeout=48 * 3600,
@@ -114,3 +105,22 @@ class Weights(pulumi.ComponentResource):
         )
         self.folder = step.result.apply(lambda found: found["folder"])
         self.register_outputs({"folder": self.folder})
+
+
+def travelling() -> dict[str, Path]:
+    """What goes to the machine beside the script: name there, and file here."""
+    return {path.name: path for path in (*sorted(FILES.glob("*.py")), APT)}
+
+
+def environment(args: WeightsArgs) -> dict[str, str]:
+    """What the script is told, but for the token."""
+    return {
+        "SOURCE": args.source,
+        "MODEL_ID": args.id,
+        "REVISION": args.revision or "",
+        "ENDPOINT": args.endpoint or "",
+        "PATTERNS": "\n".join(args.files),
+        "FOLDER": args.folder,
+        "CHECK": args.check,
+        "STALL_SECONDS": str(args.stall_seconds),
+    }

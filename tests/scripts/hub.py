@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.models import WeightsArgs
+from components.models.weights import environment as told_to
 from localcloud.depot.journal import Journal
 from localcloud.depot.repository import Repository
 from localcloud.depot.server import Contents, Depot
@@ -78,13 +79,7 @@ class Hub:
             "no_proxy": "*",
             "PYTHONDONTWRITEBYTECODE": "1",
             "TANDEM_DIR": str(folder),
-            "SOURCE": args.source,
-            "MODEL_ID": args.id,
-            "REVISION": args.revision or "",
-            "ENDPOINT": args.endpoint or "",
-            "PATTERNS": "\n".join(args.files),
-            "FOLDER": args.folder,
-            "STALL_SECONDS": str(args.stall_seconds),
+            **told_to(args),
             "HUB_TOKEN": token,
             "DOWNLOAD_TRIES": "3",
             **(more or {}),

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import shutil
+import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
+from components.models.weights import environment, travelling
+from components.remote.payload import FILES as REMOTE
+from components.remote.payload import render_environment
 from localcloud.depot.faults import Fault
 from localcloud.depot.repository import Repository
-from tests.scripts.hub import GATED, MODEL, TOKEN, Hub, differing, ended, hub_of
+from tests.scripts.hub import FILES, GATED, MODEL, TOKEN, Hub, differing, ended, hub_of
 from tests.scripts.test_supervise import until
 
 SOURCES = ["huggingface", "modelscope", "openmind", "git-lfs"]
@@ -267,3 +273,22 @@ def test_a_writer_that_vanished_elsewhere_is_waited_for_and_then_replaced(hub: H
     assert ended(process, folder).code == 0
     assert differing(hub.folder(), model) == []
     assert not lease.exists()
+
+
+def test_the_step_as_it_travels(hub: Hub, model, tmp_path):
+    """run.sh, weights.sh and all of its files, with nothing of the project beside them."""
+    args = hub.arguments("git-lfs", MODEL, files=("sub/*", "config.json"))
+    step = tmp_path / "stack/steps/weights/0123"
+    step.mkdir(parents=True)
+    for name, path in {**travelling(), "step.sh": FILES / "weights.sh", "run.sh": REMOTE / "run.sh"}.items():
+        (step / name).write_bytes(path.read_bytes())
+    (step / "lib.sh").write_bytes((REMOTE / "lib.sh").read_bytes())
+    (step / "env").write_text(render_environment(environment(args)))
+    done = subprocess.run(
+        ["bash", step / "run.sh", "sync"],
+        env={**os.environ, "no_proxy": "*"}, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.stdout.startswith(f"folder={args.folder} revision="), done.stderr
+    there = {p.name for p in Path(args.folder).rglob("*") if p.is_file()}
+    assert there == {"config.json", Path(TAIL).name, ".tandem-weights.json"}
+    assert (Path(args.folder) / TAIL).read_bytes() == (model / TAIL).read_bytes()
