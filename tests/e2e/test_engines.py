@@ -1,6 +1,7 @@
-"""Every other engine over real machines: Ollama for real, the rest as stand-ins (tests/stand_ins/README.md).
+"""Other engines over real machines: Ollama for real, one launcher of each kind as a stand-in (tests/stand_ins).
 
-Machines, Docker, Ray, group, gateway and readiness are real. No GPU and no NPU is here: accelerator `cpu`.
+Every recipe's own settings come up in tests/recipes/test_bring_up.py, which takes longer. Machines, Docker, Ray, group,
+gateway and readiness are real. No GPU and no NPU is here: accelerator `cpu`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ SAYS = {
     "sglang": "stand-in of sglang: 2 nodes, 2 ranks",
     "tensorrt-llm": "stand-in of tensorrt-llm: 2 MPI ranks",
     "vllm-ascend": "stand-in of vllm: 2 NPUs on 2 nodes",
-    "vllm-mindspore": "stand-in of vllm-mindspore: 2 NPUs on 2 nodes",
 }
 
 
@@ -70,21 +70,20 @@ def answer(deployment):
     return chat(out["apiUrl"], out["apiKey"], "tiny-qwen2")
 
 
-@pytest.mark.parametrize("engine", SAYS)
-def test_a_stand_in_meets_all_its_ranks_and_answers(deployment, engine):
-    on_npus = engine.startswith("vllm")
-    # A folder is a model that no planner knows: it would rightly refuse an Ascend engine on processors.
-    up(deployment, engine, **({"model": folder_of(deployment)} if on_npus else {})).good()
-    assert answer(deployment).said == SAYS[engine]
-
-
 @pytest.mark.parametrize(("engine", "rank"), [("sglang", "sglang.launch_server"), ("tensorrt-llm", "trtllm-serve")])
 def test_a_stand_ins_rank_that_dies_takes_the_group_down_and_up_again(deployment, engine, rank):
     up(deployment, engine).good()
+    assert answer(deployment).said == SAYS[engine]
     deployment.ssh("node-1", f"docker exec tandem-test-node-1-engine pkill -9 -f '{rank}'")
     until(lambda: answer(deployment).code != 200, 60)
     until(lambda: answer(deployment).code == 200, 120)
     assert answer(deployment).said == SAYS[engine]
+
+
+def test_a_stand_in_on_ray_gets_all_its_npus_and_answers(deployment):
+    # A folder is a model that no planner knows: it would rightly refuse an Ascend engine on processors.
+    up(deployment, "vllm-ascend", model=folder_of(deployment)).good()
+    assert answer(deployment).said == SAYS["vllm-ascend"]
 
 
 def test_a_word_that_the_engine_does_not_know_is_named(deployment):

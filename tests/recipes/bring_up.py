@@ -29,7 +29,11 @@ from tests.recipes.recipes import RECIPES
 from tests.recipes.reduced import NPU_MODEL, Here, Reduced, read, reduce
 
 RECORDS = Path(__file__).with_name("came_up.json")
-LEFT = "docker ps -aq 2>/dev/null; ls -A /var/lib/tandem /mnt/tandem ~/.tandem /datadrive 2>/dev/null; true"
+LEFT = (
+    "docker ps -aq 2>/dev/null; ls -d /var/lib/tandem /mnt/tandem ~/.tandem /tmp/tandem-* 2>/dev/null; "
+    "ls -A /datadrive 2>/dev/null; true"
+)
+"""Containers, folders of ours, weights on a landlord's drive."""
 STAND_INS = ROOT / "tests/stand_ins/bin"
 LANDLORD = Path(__file__).with_name("landlord.sh")
 SHOWN = 32

@@ -1,4 +1,4 @@
-"""The recipes: what each stack file is planned as, and which test brings its engine up."""
+"""The recipes: what each stack file is planned as, and who reads its words."""
 
 from __future__ import annotations
 
@@ -29,8 +29,6 @@ class Recipe:
         model: in the planner's catalog.
         device: accelerator of the catalog, or the instance type where machines are rented.
         parser: whose parser accepts its words here.
-        shown: the engine that came up on local machines.
-        by: the test that brings it up there.
         download_gb: of a file that the catalog hasn't, a quantization of the same model.
     """
 
@@ -38,8 +36,6 @@ class Recipe:
     model: str
     device: str
     parser: str
-    shown: str
-    by: str
     download_gb: float | None = None
 
     def settings(self) -> Settings:
@@ -106,23 +102,19 @@ class Recipe:
         )
 
 
-HOSTS = "test_hosts.py::test_a_url_appears_when_a_completion_came_back"
-STAND_IN = "test_engines.py::test_a_stand_in_meets_all_its_ranks_and_answers"
-LLAMACPP = "test_llamacpp.py::test_a_url_appears_when_a_completion_came_back_through_both_machines"
-OLLAMA = "test_engines.py::test_ollama_itself_answers_on_one_machine"
 VLLM, SGLANG, LLAMA = "vLLM 0.32", "SGLang 0.5.23", "llama.cpp b11434"
 GGUF = "deepseek-r1-q4-k-m-gguf"
 
 RECIPES = (
-    Recipe("dev", "qwen2.5-72b-instruct", "ecs.gn8is-2x.8xlarge", VLLM, "vLLM", HOSTS),
-    Recipe("h20-vllm", "deepseek-r1-bf16", "H20-96GB", VLLM, "vLLM", HOSTS),
-    Recipe("h20-sglang", "deepseek-r1", "H20-96GB", SGLANG, "stand-in", STAND_IN),
-    Recipe("h20-tensorrt-llm", "deepseek-r1", "H20-96GB", "no: documented flags", "stand-in", STAND_IN),
-    Recipe("rented-sglang", "deepseek-r1-distill-qwen-14b", "RTX-4090", SGLANG, "stand-in", STAND_IN),
-    Recipe("rtx3090-vllm", "deepseek-r1-awq", "RTX-3090", VLLM, "vLLM", HOSTS),
-    Recipe("rtx3090-ollama", GGUF, "RTX-3090", "Ollama has none", "Ollama", OLLAMA),
-    Recipe("rtx3090-llamacpp", GGUF, "RTX-3090", LLAMA, "llama.cpp", LLAMACPP, 183),
-    Recipe("rtx3090-llamacpp-rpc", GGUF, "RTX-3090", LLAMA, "llama.cpp", LLAMACPP),
-    Recipe("ascend-vllm", "deepseek-r1-w8a8", "Ascend-910B-64GB", VLLM, "stand-in", STAND_IN),
-    Recipe("ascend-mindspore", "deepseek-r1-w8a8", "Ascend-910B-64GB", VLLM, "stand-in", STAND_IN),
+    Recipe("dev", "qwen2.5-72b-instruct", "ecs.gn8is-2x.8xlarge", VLLM),
+    Recipe("h20-vllm", "deepseek-r1-bf16", "H20-96GB", VLLM),
+    Recipe("h20-sglang", "deepseek-r1", "H20-96GB", SGLANG),
+    Recipe("h20-tensorrt-llm", "deepseek-r1", "H20-96GB", "no: documented flags"),
+    Recipe("rented-sglang", "deepseek-r1-distill-qwen-14b", "RTX-4090", SGLANG),
+    Recipe("rtx3090-vllm", "deepseek-r1-awq", "RTX-3090", VLLM),
+    Recipe("rtx3090-ollama", GGUF, "RTX-3090", "Ollama has none"),
+    Recipe("rtx3090-llamacpp", GGUF, "RTX-3090", LLAMA, 183),
+    Recipe("rtx3090-llamacpp-rpc", GGUF, "RTX-3090", LLAMA),
+    Recipe("ascend-vllm", "deepseek-r1-w8a8", "Ascend-910B-64GB", VLLM),
+    Recipe("ascend-mindspore", "deepseek-r1-w8a8", "Ascend-910B-64GB", VLLM),
 )

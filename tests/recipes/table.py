@@ -1,19 +1,25 @@
-"""The table of recipes in docs/recipes.md: `python -m tests.recipes.table` writes it anew."""
+"""The tables of recipes in docs/recipes.md: `python -m tests.recipes.table` writes them anew."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from planner import Refusal
 from tests.paths import ROOT
+from tests.recipes.bring_up import records
 from tests.recipes.recipes import RECIPES, Recipe
+from tests.recipes.reduced import read, reduce
+from tests.recipes.untried import UNTRIED
 
-BEGIN, END = "<!-- table: python -m tests.recipes.table -->", "<!-- end of the table -->"
-HEAD = ("recipe", "previewed", "planned", "words accepted by the engine's own parser", "came up on local machines as")
+BEGIN, END = "<!-- {}: python -m tests.recipes.table -->", "<!-- end of {} -->"
+HEAD = ("recipe", "previewed", "planned", "words accepted by", "came up here", "engine", "completion")
+UNTRIED_HEAD = ("recipe", "not tried", "put in place", "one command", "look at")
 
 
 def page() -> Path:
-    """Where the table stands."""
+    """Where the tables stand."""
     return ROOT / "docs/recipes.md"
 
 
@@ -30,20 +36,46 @@ def planned(recipe: Recipe) -> str:
     return f"fits, TP{found.split.tensor} x PP{found.split.pipeline}; {price}"
 
 
-def table() -> str:
-    """Its lines."""
-    rows = [HEAD, ("---",) * len(HEAD)]
+def came_up(name: str) -> tuple[str, str, str]:
+    """When, how long it took, as what, and what was said; of these settings only."""
+    record, reduced = records().get(name, {}), reduce(read(name))
+    if record.get("settings") != reduced.digest:
+        return "not as it is now" if record else "not yet", "", ""
+    serving, machines = reduced.config["serving"], record["machines"]
+    split = f"TP{serving['tensorParallelSize']} x PP{serving['pipelineParallelSize']}"
+    when = f"{record['date']}: {machines} machine{'s' * (machines > 1)}, {split}, {record['upSeconds']} s"
+    engine = f"real: {record['engine']}" if record["real"] else f"stand-in of {record['engine']}"
+    begins = re.sub(r"[^ -{}~]", "?", record["begins"])
+    return when, engine, f"{record['characters']} characters: `{begins}`"
+
+
+def tables() -> dict[str, str]:
+    """Their lines, by name."""
+    rows = []
     for recipe in RECIPES:
-        by = recipe.by.partition("::")[0]
-        rows.append((f"`{recipe.name}`", "yes", planned(recipe), recipe.parser, f"{recipe.shown} ({by})"))
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+        rows.append((f"`{recipe.name}`", "yes", planned(recipe), recipe.parser, *came_up(recipe.name)))
+    rest = [
+        (f"`{name}`", each.what, each.place, f"`pulumi up --stack {name}`", each.look) for name, each in UNTRIED.items()
+    ]
+    return {"recipes": drawn(HEAD, rows), "untried": drawn(UNTRIED_HEAD, rest)}
+
+
+def drawn(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table as Markdown."""
+    return "\n".join("| " + " | ".join(row) + " |" for row in (head, ("---",) * len(head), *rows))
+
+
+def written(text: str) -> str:
+    """The page with its tables as they are made."""
+    for name, table in tables().items():
+        begin, end = BEGIN.format(name), END.format(name)
+        text = f"{text[: text.index(begin) + len(begin)]}\n{table}\n{text[text.index(end) :]}"
+    return text
 
 
 def main() -> None:
-    """Writes the table into the page."""
-    text = page().read_text()
-    before, after = text[: text.index(BEGIN) + len(BEGIN)], text[text.index(END) :]
-    page().write_text(f"{before}\n{table()}\n{after}")
+    """Writes the tables into the page."""
+    page().write_text(written(page().read_text()))
 
 
 if __name__ == "__main__":
