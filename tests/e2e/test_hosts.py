@@ -215,7 +215,8 @@ def test_a_rank_that_dies_comes_back_with_its_group_without_ray(deployment):
     until(lambda: answer(deployment).code == 200, 240)
 
 
-@pytest.mark.parametrize("executor", ["mp", pytest.param("ray", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("executor", ["mp", "ray"])
 def test_a_pipeline_over_both_machines_says_the_same(deployment, one_machine, executor):
     """Pipelines don't run eagerly on CPU: their first start compiles."""
     environment = {k: v for k, v in deployment.config["serving"]["environment"].items() if k != "TORCHDYNAMO_DISABLE"}
