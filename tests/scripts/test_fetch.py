@@ -223,8 +223,7 @@ def test_a_gated_model_with_its_token(hub: Hub, model, source):
     assert TOKEN not in done.log
 
 
-@pytest.mark.parametrize("source", ["openmind", "git-lfs"])
-@pytest.mark.parametrize("revision", ["main", "v1"])
+@pytest.mark.parametrize(("source", "revision"), [("openmind", "main"), ("git-lfs", "v1")])
 def test_a_branch_and_a_tag_and_their_commit(hub: Hub, model, source, revision):
     done = hub.fetch(source, revision=revision)
     commit = done.result.rpartition("revision=")[2]
