@@ -64,12 +64,17 @@ def fetched(hub: Hub) -> tuple[float, dict[str, int]]:
 
 def test_the_rate_of_a_plain_copy_and_one_write(hub: Hub) -> None:
     fetched(hub)  # the hub sums its files once
-    rounds = [(copied(hub), *fetched(hub)) for _ in range(ROUNDS)]
-    copy, fetch = (statistics.median(r[i] for r in rounds) for i in (0, 1))
-    written = max(r[2]["write_bytes"] for r in rounds) / SIZE
-    read = max(r[2]["rchar"] for r in rounds) / SIZE
-    print(f"\ncopy {SIZE / copy / 1e6:.0f} MB/s {[round(r[0], 2) for r in rounds]} s")
-    print(f"fetch, checksum included, {SIZE / fetch / 1e6:.0f} MB/s {[round(r[1], 2) for r in rounds]} s")
+    copies, fetches, accounts = [], [], []
+    for _ in range(ROUNDS):
+        copies.append(copied(hub))
+        took, account = fetched(hub)
+        fetches.append(took)
+        accounts.append(account)
+    copy, fetch = statistics.median(copies), statistics.median(fetches)
+    written = max(account["write_bytes"] for account in accounts) / SIZE
+    read = max(account["rchar"] for account in accounts) / SIZE
+    print(f"\ncopy {SIZE / copy / 1e6:.0f} MB/s {[round(seconds, 2) for seconds in copies]} s")
+    print(f"fetch, checksum included, {SIZE / fetch / 1e6:.0f} MB/s {[round(seconds, 2) for seconds in fetches]} s")
     print(f"rate {copy / fetch:.2f} of the copy's; written {written:.4f}, read again {read:.4f} of the model's bytes")
     assert written <= WRITES
     assert read < 0.01
