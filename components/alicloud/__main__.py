@@ -1,6 +1,7 @@
-"""python -m components.alicloud release | roster | fresh | sweep | power-on | power-off, its call as JSON on stdin.
+"""python -m components.alicloud release | close | fresh | sweep | power-on | power-off, its call as JSON on stdin.
 
 release    releases every machine that carries the stack's tag; `keep` names ids that stay
+close      takes rules away that stand in `declared` security groups beside the declared ones
 fresh      refuses when the account holds something of the stack that its state does not know
 sweep      fails with a list when something but what `kept` names still carries the stack's tag
 power-on, power-off    a machine, waiting until it runs or stands; a stopped one costs only its disk
@@ -14,6 +15,7 @@ import time
 from typing import Any
 
 from components.alicloud.api import Api, ApiError, as_json
+from components.alicloud.doors import Door, close
 from components.alicloud.leftovers import WEIGHTS, leftovers, machines, release
 
 POWER_SECONDS = 300
@@ -40,6 +42,12 @@ def _act(what: str, call: dict[str, Any], api: Api) -> str:
                 print(f"releasing {', '.join(map(str, strangers))}", file=sys.stderr)
                 release(api, [m.id for m in strangers])
             return f"released {len(strangers)}"
+        case "close":
+            declared = {each["group"]: [Door(**door) for door in each["doors"]] for each in call["declared"]}
+            gone = close(api, declared)
+            for stranger in gone:
+                print(f"took away {stranger}", file=sys.stderr)
+            return f"closed {len(gone)}"
         case "fresh":
             found = [each for each in leftovers(api, call["stack"]) if each.role != WEIGHTS]
             if found:

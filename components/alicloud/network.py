@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 import pulumi
 import pulumi_alicloud as alicloud
 
+from components.alicloud.doors import Door, into
+
 SSH_PORT = 22
 
 
@@ -18,6 +20,7 @@ class Network(pulumi.ComponentResource):
         vswitches: the vSwitch's id by zone.
         inside: the security group of every machine: each other, and SSH from the administrators.
         front: the security group of the machine with the gateway.
+        doors: what each group lets in, by its name, and nothing else does.
     """
 
     vpc_id: pulumi.Input[str]
@@ -98,6 +101,10 @@ class Network(pulumi.ComponentResource):
             opts=child,
         )
         self.inside, self.front = inside.id, front.id
+        self.doors: dict[str, tuple[pulumi.Output[str], list[Door]]] = {
+            f"{stack}-inside": (inside.id, [into(SSH_PORT, cidr) for cidr in admin_cidrs]),
+            f"{stack}-front": (front.id, [into(gateway_port, cidr) for cidr in allowed_cidrs]),
+        }
         for number, cidr in enumerate(admin_cidrs):
             _open(f"{name}-ssh-{number}", inside, SSH_PORT, cidr, child)
         for number, cidr in enumerate(allowed_cidrs):

@@ -20,6 +20,7 @@ from components.alicloud.leftovers import release
 from components.alicloud.network import Network
 from components.alicloud.storage import Storage
 from components.alicloud.tags import tags_of
+from components.alicloud.watch import watch_doors
 from components.remote import Machine, run_here
 from stacks.cloud_schema import Candidate, CloudSettings
 from stacks.platforms.keys import expanded, private_key
@@ -121,6 +122,10 @@ class Cloud:
             "key", key_pair_name=stack, public_key=self._public_key, tags=self._tags(),
             opts=pulumi.ResourceOptions(provider=self._provider, depends_on=[sweep]),
         )  # fmt: skip
+        self._doors = watch_doors(
+            self.network, api=self._api if has_keys() else None, stack=stack, call=self._call, command=COMMAND,
+            opts=pulumi.ResourceOptions(),
+        )  # fmt: skip
         # A machine whose creation was cut off is in no state: it goes before the network it stands in.
         self._guard = run_here(
             "guard", call=self._call, delete=f"{COMMAND} release",
@@ -145,7 +150,7 @@ class Cloud:
             rented = Rented(
                 at.instance_type, at.zone, cloud.system_disk_gib, cloud.bandwidth_mbps, serves=True, front=not number
             )
-            made.append(self._compute(f"node-{number}", rented, hooks=hooks, after=after))
+            made.append(self._compute(f"node-{number}", rented, hooks=hooks, after=[self._doors, *after]))
         # Of a creation that was cut off, the machine stays behind beside the one that took its place.
         run_here(
             "roster",

@@ -5,9 +5,9 @@ import base64
 from localcloud.api.answers import copy_given
 from localcloud.api.catalog import IMAGES, TYPES, move_stock, sold_in, stock
 from localcloud.api.cloud import Cloud
-from localcloud.api.errors import ApiError, not_found, wrong_status
+from localcloud.api.errors import ApiError, LocalCloudError, not_found, wrong_status
 from localcloud.api.firewall import apply_to
-from localcloud.api.machines import power, public_address
+from localcloud.api.machines import problem, public_address
 from localcloud.api.params import Params
 from localcloud.api.public_addresses import take_public
 from localcloud.api.registry import Json, action
@@ -20,10 +20,8 @@ WRONG = "IncorrectInstanceStatus"
 
 @action("Ecs", "ModifyInstanceAttribute")
 def modify_instance_attribute(cloud: Cloud, params: Params) -> Json:
-    """Changes names, description, protection, user data (of a stopped machine) and groups."""
+    """Changes names, description, protection, groups, and user data, which a machine that ran once only shows."""
     instance = cloud.need("instance", params.need("InstanceId"), *MISSING)
-    if "UserData" in params and instance["Status"] != "Stopped":
-        raise wrong_status("instance", instance["Status"], WRONG)
     copy_given(instance, params, {"InstanceName": "InstanceName", "HostName": "HostName", "Description": "Description"})
     if "DeletionProtection" in params:
         instance["DeletionProtection"] = params.flag("DeletionProtection")
@@ -110,7 +108,7 @@ def modify_instance_vpc_attribute(cloud: Cloud, params: Params) -> Json:
     Here its disk begins anew with the next start, as a machine behind the API is made with its address.
     """
     instance = cloud.need("instance", params.need("InstanceId"), *MISSING)
-    key, place = instance["InstanceId"], instance["VpcAttributes"]
+    place = instance["VpcAttributes"]
     vswitch = cloud.need("vswitch", params.need("VSwitchId"), "InvalidVSwitchId.NotFound", "vSwitch")
     if instance["Status"] != "Stopped":
         raise wrong_status("instance", instance["Status"], WRONG)
@@ -126,9 +124,8 @@ def modify_instance_vpc_attribute(cloud: Cloud, params: Params) -> Json:
     if card:
         card.update(VSwitchId=vswitch["VSwitchId"], PrivateIpAddress=address)
         cloud.store.put("network_interface", instance["_card"], card)
-    instance["_fresh"] = True
+    _begin_anew(cloud, instance)
     _keep(cloud, instance)
-    power(cloud, key, "Stopping", "Stopped", lambda: cloud.backend.destroy(key))
     return {}
 
 
@@ -172,11 +169,9 @@ def replace_system_disk(cloud: Cloud, params: Params) -> Json:
     instance.update(ImageId=image, OSName=IMAGES[image].name, OSNameEn=IMAGES[image].name)
     if "KeyPairName" in params:
         instance["KeyPairName"] = params.text("KeyPairName")
-    # The next start finds no machine behind the instance and makes it anew.
-    instance["_fresh"] = True
+    _begin_anew(cloud, instance)
     cloud.store.put("instance", instance["InstanceId"], instance)
     key = instance["InstanceId"]
-    power(cloud, key, "Stopping", "Stopped", lambda: cloud.backend.destroy(key))
     disk = next(
         (disk for disk in cloud.store.all("disk") if disk["InstanceId"] == key and disk["Type"] == "system"), None
     )
@@ -222,6 +217,15 @@ def modify_instance_maintenance_attributes(cloud: Cloud, params: Params) -> Json
             instance["_maintenance"]["NotifyOnMaintenance"] = params.flag("NotifyOnMaintenance")
         cloud.store.put("instance", key, instance)
     return {}
+
+
+def _begin_anew(cloud: Cloud, instance: Json) -> None:
+    """Takes the machine behind a stopped instance away, which stays stopped; its next start makes another."""
+    instance["_fresh"] = True
+    try:
+        cloud.backend.destroy(instance["InstanceId"])
+    except LocalCloudError as error:
+        problem(cloud, instance["InstanceId"], str(error))
 
 
 def _set_pair(cloud: Cloud, params: Params, name: str) -> Json:

@@ -48,8 +48,9 @@ def create_key_pair(cloud: Cloud, params: Params) -> Json:
 def describe_key_pairs(cloud: Cloud, params: Params) -> Json:
     """Pairs by name, which may hold `*`, fingerprint and tags."""
     name, mark, fits = params.text("KeyPairName", "*"), params.text("KeyPairFingerPrint"), tagged(params)
+    hidden = () if params.flag("IncludePublicKey") else ("PublicKey",)
     found = (
-        {**public(pair), "Tags": ecs_tags(pair["_tags"])}
+        {**{k: v for k, v in public(pair).items() if k not in hidden}, "Tags": ecs_tags(pair["_tags"])}
         for pair in cloud.store.all("key_pair")
         if fnmatch.fnmatchcase(pair["KeyPairName"], name)
         and (not mark or pair["KeyPairFingerPrint"] == mark)
