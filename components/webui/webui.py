@@ -45,7 +45,6 @@ def render_environment(args: WebUiArgs, key: str, password: str, secret: str) ->
     variables = {
         "HOST": "127.0.0.1",
         "PORT": str(INNER_PORT),
-        "DATA_DIR": DATA,
         "WEBUI_AUTH": "true",
         "WEBUI_SECRET_KEY": secret,
         "WEBUI_ADMIN_EMAIL": args.admin_email,

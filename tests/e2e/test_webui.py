@@ -65,12 +65,11 @@ def page(tmp_path_factory):
     threading.Thread(target=engine.serve_forever, daemon=True).start()
     folder = tmp_path_factory.mktemp("webui")
     args = WebUiArgs("", engine.server_address[1], KEY, "admin@localhost", PASSWORD)
-    text = render_environment(args, KEY, PASSWORD, "s" * 48).replace("/app/backend/data", str(folder))
-    (folder / "env").write_text(text)
+    (folder / "env").write_text(render_environment(args, KEY, PASSWORD, "s" * 48))
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
             ["bash", FILES / "webui.sh", folder / "env"],
-            env={"PATH": f"{programs}:{os.environ['PATH']}", "HOME": str(folder)},
+            env={"PATH": f"{programs}:{os.environ['PATH']}", "HOME": str(folder), "DATA_DIR": str(folder / "data")},
             cwd=folder,
             stdout=log,
             stderr=log,

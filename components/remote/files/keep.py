@@ -192,7 +192,14 @@ def keep(folder: Path, ready: int) -> NoReturn:
     """Forever: run, and again."""
     spec = json.loads((folder / "spec.json").read_text())
     lock = (folder / "lock").open("w")
-    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    for tries in range(20):  # who asks for the status holds it for a moment
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            if tries == 19:  # the last one
+                raise SystemExit("another keeper is there") from None
+            time.sleep(0.1)
     LIBC.prctl(SET_CHILD_SUBREAPER, 1)
     log = Log(folder / "log")
     ending: list[int] = []

@@ -4,8 +4,8 @@ set -euo pipefail
 umask 077
 stack=$1 theirs=$2 base=${3/#\~/$HOME}
 
-for program in base64 gzip tar timeout flock setsid python3; do
-  command -v "$program" >/dev/null || { echo "lacks $program; take an image that has it (Debian: coreutils, tar, gzip, util-linux, python3)" >&2; exit 1; }
+for program in base64 gzip tar timeout flock setsid curl python3; do
+  command -v "$program" >/dev/null || { echo "lacks $program; take an image that has it (Debian: coreutils, tar, gzip, util-linux, curl, python3)" >&2; exit 1; }
 done
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 8))' || { echo "has a python3 older than 3.8; take a newer image" >&2; exit 1; }
 skew=$(($(date +%s) - theirs))

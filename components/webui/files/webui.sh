@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Open WebUI with an environment from a file, so that its secrets are in no list of containers: webui.sh FILE
 set -euo pipefail
+mkdir -p "$DATA_DIR"
 set -a
 # shellcheck source=/dev/null # written by components/webui/webui.py
 . "${1:?}"
