@@ -169,7 +169,7 @@ DRIVERS = [
 
 
 FABRIC_535 = f"{INSTALL_535} nvidia-fabricmanager-535; {LOAD}"
-START_FABRIC = "systemctl start nvidia-fabricmanager"
+START_FABRIC = "bash /opt/fakes/start-fabric.sh"
 UP = (
     "P=/opt/fake-sys/class/infiniband/mlx5_0/ports/1; mkdir -p $P; echo '4: ACTIVE' >$P/state; "
     "echo InfiniBand >$P/link_layer; echo '400 Gb/sec (4X NDR)' >$P/rate"
@@ -213,6 +213,13 @@ PROOFS = [
         switches=2,
         before=FABRIC_535,
         fails="Fabric Manager does not run, so CUDA ends with error 802",
+    ),
+    Case(
+        "fabric-manager-of-another-version",
+        gpus=(H20,) * 2,
+        switches=2,
+        before=f"{FABRIC_535}; {START_FABRIC}; echo 535.1.1 > /usr/lib/fake-gpu/fabric",
+        fails="Fabric Manager is 535.1.1 and the driver 535.274.02, so CUDA ends with error 802",
     ),
     Case(
         "fabric-never-ready",

@@ -34,6 +34,7 @@ STATES = (
     (re.escape(UP), "an active InfiniBand port"),
     (re.escape(LOAD), "loaded"),
     (re.escape(START_FABRIC), "Fabric Manager runs"),
+    (r"echo 535\.1\.1 > /usr/lib/fake-gpu/fabric", "its version is now 535.1.1"),
     (r"echo (\w+) > /etc/fake-gpu/fault", r"fault `\1`"),
     (r"echo 535.1.1 open > /run/fake-gpu/module", "an older module is in the kernel"),
     (r"echo 535.1.1 open \| tee \S+ > /run/fake-gpu/module", "an older module is in the kernel, after a boot too"),

@@ -54,10 +54,10 @@ class HostMachine:
         return done.stdout.strip()
 
     def run(self, name: str, files: Sequence[str], environment: Mapping[str, str]) -> Outcome:
-        """Runs components/host/files/NAME.sh with other files of that folder, as a long step, to its end."""
+        """Runs components/host/files/NAME.sh as a long step to its end, with `file`s or `name=file`s of that folder."""
         texts = {"step.sh": (HOST_FILES / f"{name}.sh").read_bytes()}
         texts |= {file: (FILES / file).read_bytes() for file in ("run.sh", "lib.sh")}
-        texts |= {file: (HOST_FILES / file).read_bytes() for file in files}
+        texts |= {file.partition("=")[0]: (HOST_FILES / file.rpartition("=")[2]).read_bytes() for file in files}
         told = {**environment, "TANDEM_TIMEOUT": "120"}
         version, step = content_hash(texts, told), name.replace("_", "-")
         words = ["bash", "-c", (FILES / "receive.sh").read_text(), "receive", STACK, step, version, "launch"]

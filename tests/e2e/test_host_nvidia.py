@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.root, pytest.mark.skipif(os.geteuid() != 0, reason="ma
 
 DRIVER_FILES = ("apt.sh", "nvidia_state.sh", "pci.py", "drivers.py")
 PACKAGES_FILES = ("apt.sh", "daemon_json.py")
+COLLECTIVE_FILES = ("collective.py", "room.sh=room_docker.sh")
 NO_REGISTRIES = {"CONTAINERS": "yes", "REGISTRY_MIRRORS": "", "INSECURE_REGISTRIES": ""}
 PROOF_FILES = ("nvidia_state.sh", "pci.py", "rails.py")
 
@@ -123,8 +124,8 @@ def test_proof_that_gpus_work_or_a_sentence(host: HostMachine, case: Case) -> No
     assert state(host) == before
 
 
-def test_docker_gets_the_runtime_once(host: HostMachine) -> None:
-    """Real Docker; the toolkit is a package of our own."""
+def test_docker_gets_the_runtime_and_a_container_runs_with_all_gpus(host: HostMachine) -> None:
+    """Real Docker and runc; the toolkit is a package of our own. The collective's container answers from a stand-in."""
     reset(host, DRIVERS[0])
     assert not host.run("packages", PACKAGES_FILES, NO_REGISTRIES).error
     told = {"TOOLKIT_REPOSITORY": "http://127.0.0.1:1", "NVITOP": "", "PIP_INDEX": ""}
@@ -133,3 +134,14 @@ def test_docker_gets_the_runtime_once(host: HostMachine) -> None:
     assert host.run("nvidia_toolkit", ("apt.sh",), told).result == {"toolkit": "1.18.0"}
     assert host.run("packages", PACKAGES_FILES, NO_REGISTRIES).error == ""
     assert state(host) == before
+    host.ok("bash /opt/fakes/image.sh")
+    collective = {
+        "STACK_CONTAINER": "tandem-host-collective", "IMAGE": "stand-in:1", "NODES": "1", "NODE_RANK": "0",
+        "COUNT": "2", "ADDRESS": host.address, "PORT": "29417", "BACKEND": "nccl", "MIB": "1",
+        "NETWORK": "NCCL_IB_DISABLE=1", "DOCKER_OPTIONS": "--gpus=all --cap-add=CAP_IPC_LOCK",
+    }  # fmt: skip
+    outcome = host.run("collective", COLLECTIVE_FILES, collective)
+    assert outcome.result == {"ranks": "2", "bus_gb_per_s": "1.5", "transports": "NET/Socket"}, outcome
+    outcome = host.run("collective", COLLECTIVE_FILES, {**collective, "COUNT": "9"})
+    assert "collective: the container sees 2 accelerators, not 9" in outcome.error
+    assert host.ok("docker ps --all --quiet") == ""
