@@ -1,6 +1,7 @@
 """python -m components.alicloud release | close | fresh | sweep | power-on | power-off, its call as JSON on stdin.
 
-release    releases every machine that carries the stack's tag; `keep` names ids that stay
+release    releases every machine that carries the stack's tag, and mount targets of its file system; `keep` names
+           ids that stay, `mount_target` the one that stays
 close      takes rules away that stand in `declared` security groups beside the declared ones
 fresh      refuses when the account holds something of the stack that its state does not know
 sweep      fails with a list when something but what `kept` names still carries the stack's tag
@@ -16,7 +17,7 @@ from typing import Any
 
 from components.alicloud.api import Api, ApiError, as_json
 from components.alicloud.doors import Door, close
-from components.alicloud.leftovers import WEIGHTS, leftovers, machines, release
+from components.alicloud.leftovers import WEIGHTS, leftovers, machines, release, unmount
 
 POWER_SECONDS = 300
 REMEDY = "make sweep STACK={name} lists them and, with DELETE=1, deletes them"
@@ -41,6 +42,7 @@ def _act(what: str, call: dict[str, Any], api: Api) -> str:
             if strangers:
                 print(f"releasing {', '.join(map(str, strangers))}", file=sys.stderr)
                 release(api, [m.id for m in strangers])
+            unmount(api, call["stack"], call.get("mount_target"))
             return f"released {len(strangers)}"
         case "close":
             declared = {each["group"]: [Door(**door) for door in each["doors"]] for each in call["declared"]}

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from components.alicloud.trouble import remedy
+
 KEYS = (
     ("ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET"),
     ("ALICLOUD_ACCESS_KEY", "ALICLOUD_SECRET_KEY"),
@@ -102,7 +104,8 @@ class Api:
             body: dict[str, Any] = Client(config).call_api(how, request, runtime)["body"]
         except DaraException as error:
             code = str(getattr(error, "code", "") or type(error).__name__)
-            raise ApiError(code, f"{action} was refused: {code}: {error.message}") from None
+            said = remedy(code) or error.message
+            raise ApiError(code, f"{action} was refused: {code}: {said}") from None
         except Exception as error:
             raise ApiError("Unreachable", f"{action}: {config.endpoint} was not reached ({error})") from None
         return body

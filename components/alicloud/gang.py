@@ -14,12 +14,14 @@ class Gang:
     The engine calls these hooks in this process. Machines of an earlier `pulumi up` are never touched.
 
     Args:
-        release: gives back machines by id and returns when they are gone.
+        name: of the gang, unique in the program.
+        release: gives back machines by id, and those that were made without an answer; returns when they are gone,
+            with their number.
         explain: the sentence for the user from the error of the one that could not be had.
     """
 
-    def __init__(self, release: Callable[[list[str]], None], explain: Callable[[str], str]) -> None:
-        self._release, self._explain = release, explain
+    def __init__(self, name: str, release: Callable[[list[str]], int], explain: Callable[[str], str]) -> None:
+        self._name, self._release, self._explain = name, release, explain
         self._lock = threading.Lock()
         self._waiting = 0
         self._made: list[str] = []
@@ -28,9 +30,9 @@ class Gang:
     def hooks(self) -> pulumi.ResourceHookBinding:
         """For every machine of the gang."""
         return pulumi.ResourceHookBinding(
-            before_create=[pulumi.ResourceHook("gang-begins", self._begins)],
-            after_create=[pulumi.ResourceHook("gang-made", self._done)],
-            on_error=[pulumi.ErrorHook("gang-failed", self._failed)],
+            before_create=[pulumi.ResourceHook(f"{self._name}-begins", self._begins)],
+            after_create=[pulumi.ResourceHook(f"{self._name}-made", self._done)],
+            on_error=[pulumi.ErrorHook(f"{self._name}-failed", self._failed)],
         )
 
     def _begins(self, _: pulumi.ResourceHookArgs) -> None:
@@ -57,6 +59,5 @@ class Gang:
             if self._waiting or not self._error:
                 return
             made, self._made = self._made, []
-        if made:
-            self._release(made)
-        pulumi.log.error(self._explain(self._error) + (f" ({len(made)} given back)" if made else ""))
+        given_back = self._release(made)
+        pulumi.log.error(self._explain(self._error) + (f" ({given_back} given back)" if given_back else ""))

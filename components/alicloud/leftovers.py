@@ -93,6 +93,23 @@ def release(api: Api, ids: Sequence[str]) -> None:
     )
 
 
+def unmount(api: Api, stack: str, keep: str | None) -> None:
+    """Deletes mount targets of the stack's file systems but `keep`: one made twice, for its answer was lost.
+
+    The provider's own deletion of a mount target waits until its file system has none at all.
+    """
+    for files in api.pages("nas", "DescribeFileSystems", "FileSystems.FileSystem", Tag=tagged({STACK: stack})):
+        whose = files["FileSystemId"]
+        found = api.pages("nas", "DescribeMountTargets", "MountTargets.MountTarget", FileSystemId=whose)
+        for domain in [each["MountTargetDomain"] for each in found]:
+            if domain != keep:
+                try:
+                    api.call("nas", "DeleteMountTarget", FileSystemId=whose, MountTargetDomain=domain)
+                except ApiError as error:
+                    if "NotFound" not in error.code and "Status" not in error.code:
+                        raise  # else it is on its way out already
+
+
 def delete(api: Api, found: Sequence[Leftover], say: Callable[[str], None]) -> None:
     """Deletes leftovers, in the order given.
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import pulumi
 import pulumi_alicloud as alicloud
@@ -15,15 +14,19 @@ import pulumi_alicloud as alicloud
 from components.alicloud.api import MISSING_KEYS, Api, has_keys
 from components.alicloud.compute import Compute, ComputeArgs
 from components.alicloud.gang import Gang
+from components.alicloud.leftovers import Leftover, release
 from components.alicloud.leftovers import machines as tagged_machines
-from components.alicloud.leftovers import release
 from components.alicloud.network import Network
 from components.alicloud.storage import Storage
 from components.alicloud.tags import tags_of
 from components.alicloud.watch import watch_doors
 from components.remote import Machine, run_here
-from stacks.cloud_schema import Candidate, CloudSettings
+from stacks.cloud_schema import Candidate
+from stacks.platforms.asking import asking
 from stacks.platforms.keys import expanded, private_key
+from stacks.platforms.mended import mended
+from stacks.platforms.provider import provider_of
+from stacks.platforms.refused import refused
 from stacks.platforms.stock import choose
 from stacks.schema import Settings
 from stacks.settings import SettingsError
@@ -73,10 +76,13 @@ class Cloud:
         self._settings, self._cloud, self._stack = settings, settings.cloud, stack
         cloud = self._cloud
         self._check_before_up()
-        self._provider = _provider(cloud)
-        under = pulumi.ResourceOptions(providers=[self._provider])
-        self.candidate = self._candidate()
-        self._image = self._find_image()
+        self._provider = provider_of(cloud)
+        under = pulumi.ResourceOptions(providers=[self._provider], transformations=[mended(lambda: self._api, stack)])
+        with asking():
+            standing = tagged_machines(self._api, stack) if has_keys() else []
+            self.candidate = self._candidate(standing)
+            self._image = self._find_image()
+        self._standing = {each.id for each in standing}
         self._call: dict[str, pulumi.Input[object]] = {
             "region": cloud.region, "endpoint": cloud.endpoint, "stack": stack, "name": pulumi.get_stack(),
         }  # fmt: skip
@@ -120,7 +126,9 @@ class Cloud:
         )
         self._key_pair = alicloud.ecs.EcsKeyPair(
             "key", key_pair_name=stack, public_key=self._public_key, tags=self._tags(),
-            opts=pulumi.ResourceOptions(provider=self._provider, depends_on=[sweep]),
+            opts=pulumi.ResourceOptions(
+                provider=self._provider, depends_on=[sweep], transformations=under.transformations
+            ),
         )  # fmt: skip
         self._doors = watch_doors(
             self.network, api=self._api if has_keys() else None, stack=stack, call=self._call, command=COMMAND,
@@ -133,9 +141,11 @@ class Cloud:
         )  # fmt: skip
         self._under = under
         small = cloud.fetcher
+        alone = Gang("fetcher", partial(self._give_back, "fetcher"), self._explain_fetcher)
         self._fetcher = self._compute(
             "fetcher",
             Rented(small.instance_type, cloud.nas_zone, small.system_disk_gib, small.bandwidth_mbps),
+            hooks=None if pulumi.runtime.is_dry_run() else alone.hooks(),
             wake=self._wake if small.afterwards == "stop" else None,
         )
         self.fetcher = self._fetcher.machine
@@ -143,7 +153,7 @@ class Cloud:
     def machines(self, after: Sequence[pulumi.Resource]) -> list[Machine]:
         """The machines that serve, all or none; the first has the gateway."""
         cloud, at = self._cloud, self.candidate
-        gang = Gang(self._give_back, self._explain)
+        gang = Gang("gang", partial(self._give_back, "machine"), self._explain)
         hooks = None if pulumi.runtime.is_dry_run() else gang.hooks()
         made = []
         for number in range(cloud.machines):
@@ -154,7 +164,11 @@ class Cloud:
         # Of a creation that was cut off, the machine stays behind beside the one that took its place.
         run_here(
             "roster",
-            call={**self._call, "keep": [each.instance_id for each in (self._fetcher, *made)]},
+            call={
+                **self._call,
+                "keep": [each.instance_id for each in (self._fetcher, *made)],
+                "mount_target": self.storage.server,
+            },
             create=f"{COMMAND} release",
             opts=pulumi.ResourceOptions(depends_on=[self._guard]),
         )
@@ -256,17 +270,13 @@ class Cloud:
         for each in missing:
             pulumi.log.warn(f"before `pulumi up`: {each}")
 
-    def _candidate(self) -> Candidate:
+    def _candidate(self, standing: list[Leftover]) -> Candidate:
         """Where the machines stand already; else the first candidate with stock for all."""
         if not has_keys():
             return self._cloud.candidates[0]
-        standing = {
-            (each.zone, each.type)
-            for each in tagged_machines(self._api, self._stack)
-            if each.role == "machine"
-        }  # fmt: skip
+        places = {(each.zone, each.type) for each in standing if each.role == "machine"}
         for candidate in self._cloud.candidates:
-            if (candidate.zone, candidate.instance_type) in standing:
+            if (candidate.zone, candidate.instance_type) in places:
                 return candidate
         return choose(self._cloud, self._provider)
 
@@ -300,25 +310,30 @@ class Cloud:
             )
         return done.stdout.strip()
 
-    def _give_back(self, ids: list[str]) -> None:
+    def _give_back(self, role: str, made: list[str]) -> int:
+        """Those made, and those of this role that came to be without an answer: they were not there before."""
+        found = {each.id for each in tagged_machines(self._api, self._stack) if each.role == role}
+        ids = sorted(found - self._standing | set(made))
         release(self._api, ids)
+        return len(ids)
+
+    def _explain_fetcher(self, error: str) -> str:
+        return refused(
+            f"fetcher {self._cloud.fetcher.instance_type} in {self._cloud.nas_zone}",
+            error,
+            "set cloud.nas.zone to a zone that sells it, or cloud.fetcher.instanceType to another",
+        )
 
     def _explain(self, error: str) -> str:
         """What the user does about a machine that could not be had."""
         at, candidates = self.candidate, list(self._cloud.candidates)
-        code = re.search(r"(?:Code|ErrorCode): ?\"?([A-Za-z]+(?:\.[A-Za-z]+)+)", error)
-        why = code[1] if code else (error.strip().splitlines() or ["no reason given"])[-1][:200]
         rest = candidates[candidates.index(at) + 1 :] if at in candidates else []
-        advice = (
-            f"run `pulumi up --refresh`: it asks for stock again; next candidate is {rest[0].instance_type} in "
-            f"{rest[0].zone}"
+        otherwise = (
+            f"the next candidate is {rest[0].instance_type} in {rest[0].zone}"
             if rest
-            else "run `pulumi up --refresh` later, or add another zone or instanceType to cloud.candidates"
+            else "wait, or add another zone or instanceType to cloud.candidates"
         )
-        return (
-            f"{self._cloud.machines} x {at.instance_type} in {at.zone} could not be had together ({why}); nothing of "
-            f"the gang is rented any more; {advice}"
-        )
+        return refused(f"{self._cloud.machines} x {at.instance_type} in {at.zone}", error, otherwise)
 
 
 def _release_time(hours: int | None, now: float) -> str | None:
@@ -331,20 +346,3 @@ def _release_time(hours: int | None, now: float) -> str | None:
         return None
     half = hours * 1800
     return time.strftime("%Y-%m-%dT%H:%M:00Z", time.gmtime((int(now) // half + 2) * half))
-
-
-def _provider(cloud: CloudSettings) -> alicloud.Provider:
-    """Alibaba Cloud's own API, or another that says it is one."""
-    account, at = has_keys(), cloud.endpoint
-    endpoint = alicloud.ProviderEndpointArgs(ecs=at, vpc=at, nas=at, sts=at, location=at, bssopenapi=at)
-    return alicloud.Provider(
-        "alicloud",
-        region=cloud.region,
-        endpoints=[endpoint] if at else None,
-        protocol="HTTP" if at else None,
-        # Without these the provider asks the account for its kind before anything else.
-        skip_region_validation=True if at or not account else None,
-        account_type="Domestic" if at or not account else None,
-        access_key=None if account else "preview",
-        secret_key=None if account else "preview",
-    )

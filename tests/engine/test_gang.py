@@ -30,7 +30,11 @@ api = Api({cloud["region"]!r}, at)
 def explain(error):
     return "GANG " + re.search(r"[A-Za-z]+[.][A-Z][A-Za-z]+", error.split(" Code: ")[1])[0]
 
-gang = Gang(lambda ids: release(api, ids), explain)
+def give_back(ids):
+    release(api, ids)
+    return len(ids)
+
+gang = Gang("gang", give_back, explain)
 hooks = None if pulumi.runtime.is_dry_run() else gang.hooks()
 net = ali.vpc.Network("net", vpc_name="gang", cidr_block="10.9.0.0/16", opts=options)
 switch = ali.vpc.Switch("switch", vpc_id=net.id, zone_id="cn-hangzhou-h", cidr_block="10.9.1.0/24", opts=options)

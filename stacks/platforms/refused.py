@@ -1,0 +1,20 @@
+"""The sentence about machines that could not be had."""
+
+from __future__ import annotations
+
+from components.alicloud.trouble import trouble
+
+
+def refused(what: str, error: str, otherwise: str) -> str:
+    """What could not be had, why, and what mends it.
+
+    Args:
+        what: such as `2 x ecs.g7.large in cn-hangzhou-h`.
+        error: the provider's whole text.
+        otherwise: the advice where the cloud's code says nothing better, as it does for stock.
+    """
+    found = trouble(error)
+    advice = found.remedy or ("" if found.lost else otherwise)
+    return f"{what} could not be had ({found.why}); none of them is rented any more; " + (
+        f"{advice}; then run `pulumi up --refresh`" if advice else "run `pulumi up --refresh`"
+    )
