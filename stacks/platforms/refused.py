@@ -15,6 +15,6 @@ def refused(what: str, error: str, otherwise: str) -> str:
     """
     found = trouble(error)
     advice = found.remedy or ("" if found.lost else otherwise)
-    return f"{what} could not be had ({found.why}); none of them is rented any more; " + (
+    return f"{what} could not be had ({found.why}); what this run rented of them is given back; " + (
         f"{advice}; then run `pulumi up --refresh`" if advice else "run `pulumi up --refresh`"
     )

@@ -76,8 +76,8 @@ def a_lost_machine(project: Renting) -> None:
     project.fault(kind="lost", action="RunInstances", type=TYPE)
     said = project.run(*UP).stdout
     assert (
-        "2 x ecs.g7.large in cn-hangzhou-h could not be had (the connection broke before the answer came); none of "
-        "them is rented any more; run `pulumi up --refresh` (2 given back)" in said
+        "2 x ecs.g7.large in cn-hangzhou-h could not be had (the connection broke before the answer came); what this "
+        "run rented of them is given back; run `pulumi up --refresh` (2 given back)" in said
     ), said
     assert "Signature" not in said and "AccessKeyId" not in said
     assert project.machines().keys() == {"fetcher"}
@@ -91,8 +91,9 @@ def a_lost_fetcher(project: Renting) -> None:
     project.fault(kind="balance", type=TYPE, times=0)
     said = project.run(*UP).stdout
     assert (
-        "2 x ecs.g7.large in cn-hangzhou-h could not be had (InvalidAccountStatus.NotEnoughBalance); none of them is "
-        "rented any more; the account's balance does not cover it: top it up in the console; then run" in said
+        "2 x ecs.g7.large in cn-hangzhou-h could not be had (InvalidAccountStatus.NotEnoughBalance); what this run "
+        "rented of them is given back; the account's balance does not cover it: top it up in the console; then run"
+        in said
     ), said
     assert project.machines().keys() == {"fetcher"}
 
