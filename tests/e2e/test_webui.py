@@ -25,6 +25,7 @@ from stacks.versions import WEBUI_PACKAGES
 pytestmark = pytest.mark.long
 
 KEY, PASSWORD, MODEL = "k" * 32, "it's a pass$word", "tiny-qwen2"
+VENV = ("venv", "-q", "--relocatable", "--python", "3.11")  # it is moved once it is whole
 LEFT_OUT = "".join(f"{name}; sys_platform == 'never'\n" for name in ("torch", "sentence-transformers", "accelerate"))
 
 
@@ -47,7 +48,7 @@ class Engine(BaseHTTPRequestHandler):
 def make(folder: Path, log: Path) -> None:
     (folder / "left-out.txt").write_text(LEFT_OUT)
     uv = find_uv()
-    run(uv, "venv", "-q", folder / "venv", log=log)
+    run(uv, *VENV, folder / "venv", log=log)
     words: list[str | Path] = [
         "--python",
         folder / "venv/bin/python",
@@ -60,7 +61,7 @@ def make(folder: Path, log: Path) -> None:
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    programs = made_once("open-webui", key_of(*WEBUI_PACKAGES, LEFT_OUT), make) / "venv/bin"
+    programs = made_once("open-webui", key_of(*WEBUI_PACKAGES, LEFT_OUT, *VENV), make) / "venv/bin"
     engine = ThreadingHTTPServer(("127.0.0.1", 0), Engine)
     threading.Thread(target=engine.serve_forever, daemon=True).start()
     folder = tmp_path_factory.mktemp("webui")
