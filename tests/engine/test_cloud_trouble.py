@@ -112,13 +112,15 @@ def killed_between_order_and_answer(project: Renting) -> None:
         ["pulumi", "--non-interactive", *UP],
         cwd=project.directory, env=project.environment(), stdout=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while "fetcher" not in project.machines():  # ordered when the machines are, give or take the mount target's 5 s
         assert time.monotonic() < deadline and begun.poll() is None
     second = project.run(*UP)
     assert second.returncode != 0 and "the stack is currently locked by 1 lock(s)" in second.stdout, second.stdout
-    while not any("node-0-instance" in each["resource"]["urn"] for each in pending(project)):
+    # Until both orders have arrived: the provider asks much before it orders.
+    while any(each["struck"] < each["times"] for each in daemon.ask(project.cloud, "GET", "faults", {})):
         assert time.monotonic() < deadline and begun.poll() is None
+    assert any("node-0-instance" in each["resource"]["urn"] for each in pending(project))
     os.killpg(begun.pid, signal.SIGKILL)
     begun.wait()
     while not {"node-0", "node-1"} <= project.machines().keys():

@@ -48,7 +48,7 @@ def test_a_recipe_fits(recipe):
     assert plan.memory.max_concurrency >= 1
 
 
-NOT_YET = {"dev", "rented-sglang", "rtx3090-vllm"}
+NOT_YET = {"dev", "rtx3090-vllm"}
 """Recipes without any record; one that gets its own leaves this list."""
 
 
