@@ -48,17 +48,10 @@ def test_a_recipe_fits(recipe):
     assert plan.memory.max_concurrency >= 1
 
 
-NOT_YET = {"dev", "rtx3090-vllm"}
-"""Recipes without any record; one that gets its own leaves this list."""
-
-
 @pytest.mark.parametrize("recipe", RECIPES, ids=ids)
 def test_a_recipe_as_it_is_now_came_up(recipe):
     """Reduced, on machines of some computer: the record is of these very settings."""
     record = records().get(recipe.name, {})
-    if recipe.name in NOT_YET:
-        assert not record
-        return
     assert record.get("settings") == reduce(read(recipe.name)).digest, (
         f"{recipe.name} or its reduction has changed since it came up: python -m tests.recipes.bring_up {recipe.name}, "
         "then python -m tests.recipes.table"
