@@ -123,6 +123,7 @@ class Deployment:
             if not isinstance(values, dict):
                 config[section] = values
                 continue
+            config.setdefault(section, {})
             for key, value in values.items():
                 config[section].pop(key, None)
                 if value is not None:
