@@ -7,7 +7,6 @@ import base64
 import json
 import os
 import subprocess
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -23,11 +22,16 @@ WHO = {
 
 
 class GitLfs:
-    """Answers under a prefix; `git clone http://ADDRESS:PORT/git/OWNER/NAME.git`. Branch and tag: main, v1."""
+    """Answers under a prefix; `git clone http://ADDRESS:PORT/git/OWNER/NAME.git`. Branch and tag: main, v1.
 
-    def __init__(self, repositories: Mapping[str, Repository], prefix: str = "/git") -> None:
-        self.repositories, self.prefix = repositories, prefix
-        self._folder = tempfile.TemporaryDirectory(prefix="depot-git-")
+    Args:
+        repositories: by OWNER/NAME.
+        folder: where git keeps them, made once somebody asks.
+        prefix: the first part of the path.
+    """
+
+    def __init__(self, repositories: Mapping[str, Repository], folder: Path, prefix: str = "/git") -> None:
+        self.repositories, self.folder, self.prefix = repositories, folder, prefix
         self._made: dict[str, Path] = {}
 
     def answer(self, request: Request) -> Answer:
@@ -87,7 +91,7 @@ class GitLfs:
     def _bare(self, repository: Repository) -> Path:
         """The repository as git has it: what LFS keeps is a pointer there."""
         if repository.id not in self._made:
-            bare = Path(self._folder.name) / f"{repository.id.replace('/', '--')}.git"
+            bare = self.folder / f"{repository.id.replace('/', '--')}.git"
             _git(bare, "init", "--quiet", "--bare", "--initial-branch=main", str(bare))
             files = [*((f.path, _content(f)) for f in repository.files.values())]
             if any(f.lfs for f in repository.files.values()):
@@ -110,7 +114,7 @@ class GitLfs:
 
 
 def _git(bare: Path, *words: str, stdin: bytes = b"") -> str:
-    bare.mkdir(exist_ok=True)
+    bare.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, **WHO, "GIT_DIR": str(bare)}
     done = subprocess.run(["git", *words], input=stdin, env=environment, capture_output=True, check=True)
     return done.stdout.decode().strip()

@@ -46,7 +46,7 @@ class Depot(ThreadingHTTPServer):
         self.parts: dict[str, Callable[[Request], Answer]] = {
             "hf": HuggingFace(repositories).answer,
             "modelscope": ModelScope(repositories).answer,
-            "git": GitLfs(repositories).answer,
+            "git": GitLfs(repositories, journal.file.parent / "git").answer,
             "depot": self._admin,
         }
         if contents.images:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 
-from tests.e2e.deployment import Deployment, chat
+from tests.e2e.deployment import Deployment, chat, fetch
+from tests.paths import ROOT
 from tests.scripts.test_supervise import until
 
 pytestmark = [pytest.mark.root, pytest.mark.engine]
@@ -19,15 +21,17 @@ GREEDY = " assum 2 liyalty purpose�OWNER softwareCTyaltyruSEQUENTIAL"
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory):
     folder = tmp_path_factory.mktemp("llamacpp")
-    made = Deployment(folder, "tandeml", "10.83.0.0/24", ["node-0", "node-1"], engines=["llamacpp"])
+    binds = [f"{ROOT / 'tests/stand_ins/bin'}:/opt/tandem/stand-ins"]
+    made = Deployment(folder, "tandeml", "10.83.0.0/24", ["node-0", "node-1"], engines=["llamacpp"], binds=binds)
     yield made
     made.close()
 
 
-def up(deployment, **serving):
+def up(deployment, webui=None, **serving):
     """Llama.cpp's own settings beside the machines'; three of five layers on the other machine."""
     registry = deployment.config["images"]["engine"].partition("/")[0]
     mounts = ["/opt/tandem/engine/usr:/usr:ro", "/opt/tandem/llamacpp:/usr/local/bin:ro"]
+    mounts.append("/opt/tandem/stand-ins:/opt/vllm/bin:ro")
     deployment.config["serving"] = {
         "engine": "llamacpp",
         "tensorParallelSize": 1,
@@ -39,6 +43,7 @@ def up(deployment, **serving):
         model={"id": "tandem/tiny-qwen2-gguf", "servedName": MODEL},
         images={"engine": f"{registry}/tandem/llamacpp-cpu:b11434", "mounts": mounts},
         serving=serving,
+        webui=webui or {},
     )
 
 
@@ -69,6 +74,36 @@ def test_an_rpc_server_that_dies_comes_back_with_its_group(deployment):
 
 def test_an_up_without_changes_runs_nothing(deployment):
     assert up(deployment).good().changed() == set()
+
+
+def page(deployment, **changes):
+    """The stand-in of Open WebUI (tests/stand_ins/README.md) behind the real gateway."""
+    own = deployment.subnet.replace(".0/24", ".1/32")
+    image = deployment.config["images"]["engine"].partition("/")[0] + "/tandem/stand-in:1"
+    return up(deployment, webui={"enabled": True, "allowedCidrs": [own], "image": image, **changes})
+
+
+def test_a_page_appears_when_its_account_has_logged_in_and_seen_the_model(deployment):
+    run = page(deployment).good()
+    out = deployment.outputs()
+    assert out["webuiUrl"] == f"http://{deployment.machine('node-0').record.address}:3000"
+    assert "webui-login-tried created" in run.text
+    wrong = json.dumps({"email": out["webuiLogin"], "password": "x" * 12}).encode()
+    assert fetch(f"{out['webuiUrl']}/api/v1/auths/signin", body=wrong).code == 400
+    assert fetch(f"{out['webuiUrl']}/api/models").code == 401
+    # Its secrets are in no list of containers, and it is reached through the gateway's ranges only.
+    seen = deployment.ssh("node-0", "docker ps -q | xargs docker inspect; cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
+    assert not [secret for secret in (out["webuiPassword"], out["apiKey"]) if secret in seen]
+    address = deployment.machine("node-0").record.address
+    asked = f"curl -s -o /dev/null -w '%{{http_code}}' http://{address}"
+    assert deployment.ssh("node-1", f"{asked}:3000/health; {asked}:8180/health || true") == "403000"
+
+
+def test_a_page_that_nobody_here_may_open_is_not_told(deployment, monkeypatch):
+    monkeypatch.setitem(deployment.environment, "TANDEM_LOGIN_SECONDS", "3")
+    run = page(deployment, allowedCidrs=["192.0.2.0/24"]).bad()
+    assert "the page did not show the model in 3 s (HTTP 403" in run.text
+    assert "webui.allowedCidrs" in run.text
 
 
 def test_a_wrong_argument_is_named(deployment):

@@ -13,6 +13,7 @@ import pytest
 from localcloud.engine import ensure_environment
 from tests.e2e.deployment import Deployment, chat, fetch
 from tests.e2e.test_llamacpp import GREEDY
+from tests.paths import ROOT
 from tests.scripts.test_supervise import until
 
 pytestmark = [pytest.mark.root, pytest.mark.engine]
@@ -40,7 +41,8 @@ PROCESSES = "/home/renter/.tandem/tandem-test/processes"
 
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory):
-    binds = [f"{ensure_environment()}/opt/vllm:/opt/vllm"]
+    stand_in = ROOT / "tests/stand_ins/bin/open-webui"
+    binds = [f"{ensure_environment()}/opt/vllm:/opt/vllm", f"{stand_in}:/opt/tandem/webui/open-webui"]
     folder, names = tmp_path_factory.mktemp("native"), ["node-0", "node-1"]
     made = Deployment(folder, "tandemv", "10.88.0.0/24", names, binds=binds, engines=["llamacpp"])
     try:
@@ -49,6 +51,8 @@ def deployment(tmp_path_factory):
         made.config["ssh"]["user"] = "renter"
         made.config["runtime"] = "native"
         made.config["storage"] = {"path": "/datadrive"}
+        made.config["webui"] = {"enabled": True, "packages": [], "allowedCidrs": ["10.88.0.1/32"]}
+        made.config["gateway"] = {"url": "http://10.88.0.11:8000/"}  # as a landlord's, who forwards the port
         del made.config["images"]
         yield made
     finally:
@@ -56,7 +60,7 @@ def deployment(tmp_path_factory):
 
 
 def llamacpp(deployment, **native):
-    deployment.config["native"] = {"path": ["/opt/tandem/llamacpp"], **native}
+    deployment.config["native"] = {"path": ["/opt/tandem/llamacpp", "/opt/tandem/webui"], **native}
     serving = {"engine": "llamacpp", "tensorParallelSize": 1, "pipelineParallelSize": 2, "maxModelLen": 512}
     return deployment.up(
         model={"id": "tandem/tiny-qwen2-gguf", "servedName": MODEL},
@@ -75,6 +79,7 @@ def said(deployment, name):
 
 def test_a_url_appears_when_a_completion_came_back_through_both_machines(deployment):
     run = llamacpp(deployment).good()
+    assert deployment.outputs()["apiUrl"] == "http://10.88.0.11:8000/v1"
     assert answer(deployment).said == GREEDY
     assert "Accepted client connection" in said(deployment, "node-1")
     assert run.text.index("node-0-engine-ready-done created") < run.text.index("answer-asked created")
@@ -94,6 +99,13 @@ def test_the_gateway_lets_in_only_the_api_and_only_with_the_key(deployment):
     seen = deployment.ssh("node-0", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
     assert key not in seen
     assert not deployment.ssh("node-0", f"find {PROCESSES} -perm /077")
+
+
+def test_the_page_lists_the_model_and_only_some_may_open_it(deployment):
+    """Open WebUI's stand-in (tests/stand_ins/README.md) behind the real gateway."""
+    url = deployment.outputs()["webuiUrl"]
+    assert fetch(f"{url}/health").code == 200
+    assert deployment.ssh("node-1", f"curl -s {url}/health || echo refused").strip() == "refused"
 
 
 def test_an_up_without_changes_runs_nothing(deployment):
@@ -117,10 +129,18 @@ def test_after_a_restart_of_a_machine_a_changed_check_starts_what_is_not_running
     assert deployment.ssh("node-0", f"cat {PROCESSES}/*/keeper") == before
 
 
+def test_destroy_leaves_nothing(deployment):
+    run = deployment.destroy().good()
+    for name in ("node-0", "node-1"):
+        assert not deployment.ssh(name, OURS).strip()
+        assert not deployment.ssh(name, "ls -d /home/renter/.tandem /tmp/tandem-* 2>/dev/null; ls -A /datadrive")
+    assert "could not" not in run.text
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("executor", ["mp", "ray"])
 def test_vllm_from_an_environment_that_is_there(deployment, executor):
-    deployment.config["native"] = {"python": "/opt/vllm/bin/python3"}
+    deployment.config["native"] = {"python": "/opt/vllm/bin/python3", "path": ["/opt/tandem/webui"]}
     deployment.up(serving={"executor": executor}).good()
     assert answer(deployment).said == GREEDY
     for name in ("node-0", "node-1"):
@@ -129,9 +149,9 @@ def test_vllm_from_an_environment_that_is_there(deployment, executor):
         assert "llama" not in running
 
 
-def test_destroy_leaves_nothing(deployment):
-    run = deployment.destroy().good()
+@pytest.mark.long
+def test_destroy_leaves_no_process_of_vllm_and_ray(deployment):
+    deployment.destroy().good()
     for name in ("node-0", "node-1"):
         assert not deployment.ssh(name, OURS).strip()
-        assert not deployment.ssh(name, "ls -d /home/renter/.tandem /tmp/tandem-* 2>/dev/null; ls -A /datadrive")
-    assert "could not" not in run.text
+        assert not deployment.ssh(name, "ls -d /home/renter/.tandem /tmp/tandem-* 2>/dev/null || true")
