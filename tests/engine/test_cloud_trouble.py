@@ -61,6 +61,23 @@ def test_what_is_wrong_with_the_account_is_one_sentence_and_changes_nothing(tmp_
         assert project.everything() == []
 
 
+def test_a_range_that_somebody_uses_is_told_and_his_network_is_left_alone(tmp_path: Path) -> None:
+    """In a VPC that is adopted; only creating the vSwitch shows it."""
+    with renting(tmp_path) as project:
+        vpc = project.api().call("vpc", "CreateVpc", CidrBlock="172.20.0.0/16")["VpcId"]
+        project.api().call("vpc", "CreateVSwitch", VpcId=vpc, ZoneId="cn-hangzhou-i", CidrBlock="172.20.0.0/17")
+        his = project.everything()
+        project.configure(vpcId=vpc)
+        done = project.run(*UP)
+        assert done.returncode != 0
+        assert (
+            "network-vswitch-h could not be had (InvalidCidrBlock.Overlapped): the range is taken or not the VPC's: "
+            "set cloud.vpcCidr to a part that is free" in done.stdout
+        ), done.stdout
+        project.pulumi("destroy", "--yes", "--skip-preview")
+        assert project.everything() == his
+
+
 def lost_answers(project: Renting) -> None:
     """Of what is no machine: the provider asks again, and nothing is there twice but for a while."""
     for action in ("CreateVpc", "CreateFileSystem", "CreateSecurityGroup", "CreateAccessGroup", "CreateMountTarget"):
