@@ -123,7 +123,7 @@ def test_a_slow_hub_is_told(hub: Hub):
     done = hub.fetch()
     assert done.code == 0
     assert re.search(
-        r"some/model: \d+ KB/s, slower than 1 MB/s for 1 s: a mirror \(model\.endpoint\) may be faster", done.log
+        r"some/model: [\d.]+ KB/s, slower than 1 MB/s for 1 s: a mirror \(model\.endpoint\) may be faster", done.log
     )
 
 
