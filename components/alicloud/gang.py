@@ -23,7 +23,7 @@ class Gang:
     def __init__(self, name: str, release: Callable[[list[str]], int], explain: Callable[[str], str]) -> None:
         self._name, self._release, self._explain = name, release, explain
         self._lock = threading.Lock()
-        self._waiting = 0
+        self._waiting: set[str] = set()
         self._made: list[str] = []
         self._error = ""
 
@@ -35,20 +35,22 @@ class Gang:
             on_error=[pulumi.ErrorHook(f"{self._name}-failed", self._failed)],
         )
 
-    def _begins(self, _: pulumi.ResourceHookArgs) -> None:
+    def _begins(self, args: pulumi.ResourceHookArgs) -> None:
         with self._lock:
-            self._waiting += 1
+            if self._error:
+                raise RuntimeError("not asked for: another machine of this deployment could not be had")
+            self._waiting.add(args.name)
 
     def _done(self, args: pulumi.ResourceHookArgs) -> None:
         with self._lock:
-            self._waiting -= 1
+            self._waiting.discard(args.name)
             self._made.append(args.id)
         self._settle()
 
     def _failed(self, args: pulumi.ErrorHookArgs) -> bool:
         if args.failed_operation == "create":
             with self._lock:
-                self._waiting -= 1
+                self._waiting.discard(args.name)
                 self._error = self._error or args.errors[0]
             self._settle()
         return False  # another try would ask the same zone for the same machine

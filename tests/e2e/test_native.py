@@ -154,4 +154,6 @@ def test_destroy_leaves_no_process_of_vllm_and_ray(deployment):
     deployment.destroy().good()
     for name in ("node-0", "node-1"):
         assert not deployment.ssh(name, OURS).strip()
-        assert not deployment.ssh(name, "ls -d /home/renter/.tandem /tmp/tandem-* 2>/dev/null || true")
+        assert not deployment.ssh(
+            name, "ls -d /home/renter/.tandem /home/renter/.cache /home/renter/.triton /tmp/tandem-* 2>/dev/null || true"
+        )

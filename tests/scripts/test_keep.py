@@ -80,6 +80,13 @@ def test_words_and_variables_name_what_is_here_and_the_steps_own_are_gone(kept, 
     assert kept.log == f"{cache} --file={files}/a:{cache}/b:/x/tandem none\n"
 
 
+def test_what_an_engine_compiles_lies_with_the_stack(kept):
+    kept.start('echo "$XDG_CACHE_HOME $TRITON_HOME $CUDA_CACHE_PATH"; exec sleep 600')
+    cache = kept.folder.parents[1] / "cache"
+    until(lambda: kept.log, 10)
+    assert kept.log == f"{cache} {cache} {cache}/nv\n"
+
+
 def test_what_ends_is_started_again_and_nothing_of_it_is_left(kept):
     """A child in a session of its own, as engines have them, does not survive its parent."""
     kept.start("setsid sleep 600 & echo $! >child; echo $$ >pid; wait")

@@ -109,9 +109,13 @@ def environment(folder: Path, spec: dict[str, Any]) -> dict[str, str]:
     told = {name: rename(folder, spec["renames"], value) for name, value in spec["environment"].items()}
     paths = [rename(folder, spec["renames"], str(Path(p).expanduser())) for p in spec["path"]]
     path = os.pathsep.join([*paths, told.pop("PATH", base.get("PATH", os.defpath))])
+    # What engines compile lies with the stack, for its next start, and goes with it: vLLM, PyTorch, Triton and CUDA.
+    cache = folder.resolve().parents[1] / "cache"
     return {
         **base,
         **{name: str(place) for name in ("TMPDIR", "RAY_TMPDIR")},
+        **{name: str(cache) for name in ("XDG_CACHE_HOME", "TRITON_HOME")},
+        "CUDA_CACHE_PATH": str(cache / "nv"),
         "PYTHONUNBUFFERED": "1",
         **told,
         "PATH": path,
