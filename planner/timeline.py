@@ -57,6 +57,8 @@ class Timeline:
         return tuple(step.name for step in path)
 
 
+Installs = Literal["containers", "packages", "nothing"]
+"""What a machine lacks of the engine: Docker and an image, pip packages, or nothing."""
 Place = Literal["rented", "local"]
 """Whose durations: Alibaba Cloud's, or the local cloud's and machines' on one computer."""
 
@@ -71,6 +73,7 @@ class Start:
         download_bytes_per_second: of the source; the place's own when not given.
         weights_ready: the weights are on the storage already.
         machines_ready: machines that exist, with their driver.
+        installs: what the machines get of the engine.
         early: seconds before the end of the download at which GPU machines are rented.
     """
 
@@ -79,6 +82,7 @@ class Start:
     download_bytes_per_second: float | None = None
     weights_ready: bool = False
     machines_ready: bool = False
+    installs: Installs = "containers"
     early: float = 0.0
 
 
@@ -103,7 +107,8 @@ def timeline(cluster: Cluster, weights_bytes: float, start: Start, *, eager: boo
     fetching = weights_bytes / min(source, bandwidth)
     weights = 0.0
     if start.machines_ready:
-        hosts = plan.add("host", 0.0, paid=True)
+        contained = start.installs == "containers"
+        hosts = plan.add("host", 0.0, None if contained else plan.own("look"), paid=True)
         if not start.weights_ready:
             weights = plan.add("download", plan.add("client", hosts, paid=True), fetching, paid=True)
     else:
@@ -116,8 +121,11 @@ def timeline(cluster: Cluster, weights_bytes: float, start: Start, *, eager: boo
         if cluster.device.name != PROCESSOR:
             hosts = plan.add("driver", hosts, plan.own("driver") + plan.own("reboot"), paid=True)
         hosts = plan.add("host", hosts, paid=True)
-    image = table("times")[start.place]["image"]
-    ready = plan.add("image", hosts, image["gib"] * 2**30 / (image["mb_per_second"] * MB), paid=True)
+    ready = hosts
+    if start.installs != "nothing":
+        image = table("times")[start.place]["image"]
+        name = "image" if start.installs == "containers" else "packages"
+        ready = plan.add(name, ready, image["gib"] * 2**30 / (image["mb_per_second"] * MB), paid=True)
     ready = max(weights, plan.add("cluster", ready, paid=True))
     ready = plan.add("engine", ready, paid=True)
     # Every machine reads the whole model: the storage is shared, each machine's network is its own.

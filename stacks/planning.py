@@ -16,6 +16,7 @@ from planner import Cluster, Plan, PlanRequest, Refusal, Start, find_model, owne
 from planner.arguments import from_flags
 from planner.catalog import ModelEntry, catalog_model
 from planner.plan import Engine
+from planner.timeline import Installs
 from stacks.schema import Settings
 from stacks.settings import SettingsError
 
@@ -145,7 +146,9 @@ def _start(settings: Settings) -> Start:
     cloud, ready = settings.cloud, settings.model.source == "path"
     if cloud is None:
         local = settings.accelerator.kind == "cpu"
-        return Start("local" if local else "rented", weights_ready=ready, machines_ready=True)
+        return Start(
+            "local" if local else "rented", weights_ready=ready, machines_ready=True, installs=_installs(settings)
+        )
     storage = "extreme" if cloud.nas.type == "extreme" else cloud.nas.storage_class.lower()
     return Start(
         # Another API than Alibaba Cloud's own is the local cloud's.
@@ -156,6 +159,12 @@ def _start(settings: Settings) -> Start:
         weights_ready=ready,
         early=cloud.prepare_minutes * 60 if cloud.create_machines == "weights-nearly" else 0.0,
     )
+
+
+def _installs(settings: Settings) -> Installs:
+    if settings.runtime == "docker":
+        return "containers"
+    return "packages" if settings.native.requirements(settings.serving.engine, settings.serving.executor) else "nothing"
 
 
 def _model(settings: Settings) -> ModelEntry | str:

@@ -155,5 +155,6 @@ def test_destroy_leaves_no_process_of_vllm_and_ray(deployment):
     for name in ("node-0", "node-1"):
         assert not deployment.ssh(name, OURS).strip()
         assert not deployment.ssh(
-            name, "ls -d /home/renter/.tandem /home/renter/.cache /home/renter/.triton /tmp/tandem-* 2>/dev/null || true"
+            name,
+            "ls -d /home/renter/.tandem /home/renter/.cache /home/renter/.triton /tmp/tandem-* 2>/dev/null || true",
         )

@@ -67,6 +67,7 @@ rule = ali.ecs.SecurityGroupRule("rule", security_group_id=group.id, type="ingre
 """
 
 
+@pytest.mark.long  # test_alicloud_table.py does more, of every type, and by its words too
 def test_create_update_replace_refresh_and_delete(aliproject: Project, cloud: dict[str, Any]) -> None:
     assert aliproject.program(program(cloud, network())).up() == {"create": 5}
     identity = aliproject.resources()["net"]["id"]

@@ -67,7 +67,9 @@ def test_a_range_that_somebody_uses_is_told_and_his_network_is_left_alone(tmp_pa
     """In a VPC that is adopted; only creating the vSwitch shows it."""
     with renting(tmp_path) as project:
         vpc = project.api().call("vpc", "CreateVpc", CidrBlock="172.20.0.0/16")["VpcId"]
-        until(lambda: project.api().call("vpc", "DescribeVpcs", VpcId=vpc)["Vpcs"]["Vpc"][0]["Status"] == "Available", 20)
+        until(
+            lambda: project.api().call("vpc", "DescribeVpcs", VpcId=vpc)["Vpcs"]["Vpc"][0]["Status"] == "Available", 20
+        )
         project.api().call("vpc", "CreateVSwitch", VpcId=vpc, ZoneId="cn-hangzhou-i", CidrBlock="172.20.0.0/17")
         his = project.everything()
         project.configure(vpcId=vpc)
@@ -97,8 +99,8 @@ def a_lost_machine(project: Renting) -> None:
     said = project.run(*UP).stdout
     orders = [each for each in project.calls("RunInstances") if each["params"]["InstanceType"] == TYPE]
     given_back = re.search(
-        "2 x ecs.g7.large in cn-hangzhou-h could not be had \\(the connection broke before the answer came\\); what this "
-        r"run rented of them is given back; run `pulumi up --refresh` \((\d) given back\)",
+        r"2 x ecs.g7.large in cn-hangzhou-h could not be had \(the connection broke before the answer came\); what "
+        r"this run rented of them is given back; run `pulumi up --refresh` \((\d) given back\)",
         said,
     )
     assert given_back and int(given_back[1]) == len(orders), said

@@ -14,7 +14,7 @@ import torch  # type: ignore[import-not-found,unused-ignore]  # the machine has 
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "localcloud/engine/files"))
-import tiny_model  # noqa: E402  # after the path that has it
+import tiny_model  # type: ignore[import-not-found]  # noqa: E402  # the path above has it
 
 SHAPE = {"HIDDEN": 3584, "LAYERS": 28, "HEADS": 28, "KV_HEADS": 4, "HEAD_DIM": 128, "SHARDS": 4}
 INTERMEDIATE, CONTEXT = 18944, 32768

@@ -4,7 +4,7 @@ import pytest
 
 from planner import PlanRequest, Refusal, find_model, owned, plan, rented
 from planner.storage import storage_bandwidth
-from planner.timeline import Start, timeline
+from planner.timeline import Installs, Start, timeline
 
 GB = 1e9
 L20 = rented("ecs.gn8is-2x.8xlarge", machines=2)
@@ -95,3 +95,15 @@ def test_the_cheapest_plan_is_taken():
 def test_tensor_parallelism_stays_inside_a_machine_and_pipeline_goes_across():
     best = plan(PlanRequest(find_model("qwen2.5-72b-instruct"), (L20,)))
     assert (best.split.tensor, best.split.pipeline) == (2, 2)
+
+
+def test_machines_without_containers_pull_no_image():
+    """Runtime native: pip packages take its place, and an environment that is there takes none."""
+
+    def steps(installs: Installs) -> list[str]:
+        start = Start(machines_ready=True, weights_ready=True, installs=installs)
+        return [step.name for step in timeline(L20, GB, start).steps]
+
+    rest = ["cluster", "engine", "load", "graphs", "completion"]
+    assert steps("packages") == ["host", "packages", *rest]
+    assert steps("nothing") == ["host", *rest]
