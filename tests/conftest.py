@@ -6,7 +6,7 @@ FIRST = (
     "test_hosts.py", "test_alicloud_table.py", "test_cloud.py", "test_gang.py", "test_cloud_trouble.py",
     "test_faults.py", "test_alicloud_faults.py", "test_llamacpp.py", "test_engines.py", "test_alicloud_plugin.py",
 )  # fmt: skip
-"""The longest, those that load the cores by turns with those that wait for the provider; the many short ones fill up."""
+"""The longest: those that load the cores by turns with those that wait for the provider. Short ones fill up."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
