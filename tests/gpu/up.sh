@@ -23,7 +23,8 @@ id sshd >/dev/null 2>&1 || useradd --system --home-dir /run/sshd --shell /usr/sb
 mkdir -p /run/sshd
 machines=()
 leave() {
-  kill "${machines[@]}" 2>/dev/null || true
+  kill -KILL "${machines[@]}" 2>/dev/null || true # unshare minds no other signal; its machine goes with it
+  wait "${machines[@]}" 2>/dev/null || true
   for link in tandemgpu tandemgpu0 tandemgpu1; do ip link delete $link 2>/dev/null || true; done
   userdel --remove --force $login >/dev/null 2>&1 || true
   rm -rf $folder "${PWD:?}/Pulumi.$stack.yaml"
