@@ -10,10 +10,14 @@ from localcloud.machines.programs import run, works
 from localcloud.machines.records import MachineRecord, NetworkRecord
 
 NETNS_DIR = Path("/run/netns")
+MARK = "tandem:"
+"""How the mark of every site's bridges begins."""
 
 
 def bridge_up(network: NetworkRecord, owner: str) -> None:
-    """Makes the bridge, unless it is there; `owner` marks it as ours.
+    """Makes the bridge, unless it is there; `owner` marks it as ours and begins with MARK.
+
+    A bridge of the same name or subnet that another site left behind, killed with all its machines, goes first.
 
     The host has the gateway's address on it, so host and machines reach each other. Nothing is forwarded from it:
     machines have no way to the outside nor to other bridges.
@@ -24,7 +28,7 @@ def bridge_up(network: NetworkRecord, owner: str) -> None:
     existing = _bridge_owner(network.bridge)
     if existing == owner:
         return
-    if existing is not None:
+    if existing is not None and not _cleared(network.bridge):
         raise MachinesError(
             f"The interface {network.bridge} exists and belongs to something else: choose another name with --bridge."
         )
@@ -90,12 +94,37 @@ def _bridge_owner(bridge: str) -> str | None:
     return str(json.loads(run("ip", "-j", "link", "show", bridge))[0].get("ifalias", ""))
 
 
+def _cleared(bridge: str) -> bool:
+    """Takes away a site's bridge that nobody lives behind, with its cables; False when it is somebody's.
+
+    No process in any machine and no package mirror on the gateway: its site was killed. Should the site come back,
+    starting its machines makes all of it again.
+    """
+    owner = _bridge_owner(bridge) or ""
+    if not owner.startswith(MARK):
+        return False
+    cables = [link["ifname"] for link in json.loads(run("ip", "-j", "link", "show", "master", bridge) or "[]")]
+    spaces = {cable: [path.name for path in NETNS_DIR.glob(f"{cable}-*")] for cable in cables}
+    if any(run("ip", "netns", "pids", name).split() for names in spaces.values() for name in names):
+        return False
+    addresses = json.loads(run("ip", "-j", "-4", "address", "show", bridge))[0]["addr_info"]
+    if any(run("ss", "-Hltn", "src", address["local"]).strip() for address in addresses):
+        return False
+    for cable, names in spaces.items():
+        for name in names:
+            cable_down(name, cable)
+    run("ip", "link", "delete", bridge)
+    return True
+
+
 def _refuse_taken(network: NetworkRecord) -> None:
     subnet = ipaddress.ip_network(network.subnet)
     for route in json.loads(run("ip", "-j", "-4", "route", "show", "table", "main")):
         if route["dst"] == "default":
             continue
-        if ipaddress.ip_network(route["dst"], strict=False).overlaps(subnet):
+        if not ipaddress.ip_network(route["dst"], strict=False).overlaps(subnet):
+            continue
+        if not _cleared(route.get("dev", "")):
             raise MachinesError(
                 f"The subnet {network.subnet} overlaps {route['dst']} on {route.get('dev', 'this host')}: "
                 "choose another with --subnet."

@@ -234,7 +234,7 @@ class Site:
 
     @property
     def _owner(self) -> str:
-        return f"tandem:{self.state_dir}"
+        return f"{cable.MARK}{self.state_dir}"
 
     def _up(self, network: NetworkRecord, mirror: Path | None = None) -> None:
         """Bridge and package mirror of a network; a mirror that runs is replaced only by another folder."""

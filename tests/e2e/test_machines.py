@@ -285,6 +285,36 @@ def test_what_a_reboot_of_the_host_takes_away_is_made_again_at_the_next_start(be
     bench.ok(ONE, f"ping -c1 -W2 {TWO} && apt-get -qq update")
 
 
+def test_a_killed_sites_bridge_gives_way_and_a_living_ones_does_not(bench: Bench, tmp_path: Path) -> None:
+    """Its processes went and its links stayed: another site may have its name and subnet, and it comes back after."""
+    pid = os.getpid()
+    bridge, subnet = f"tmw{pid % 10**6}", f"10.{150 + pid % 50}.{pid // 50 % 256}"
+    killed = Site(tmp_path / "killed", bridge, f"{subnet}.0/24")
+    after = Site(tmp_path / "after", bridge, f"{subnet}.0/25")
+    elsewhere = Site(tmp_path / "elsewhere", f"{bridge}b", f"{subnet}.0/25")
+    try:
+        machine = killed.create("gone", f"{subnet}.5")
+        with pytest.raises(MachinesError, match="belongs to something else"):
+            after.create_network("default", bridge, f"{subnet}.0/25")
+        with pytest.raises(MachinesError, match="overlaps"):
+            elsewhere.create_network("default", f"{bridge}b", f"{subnet}.0/25")
+        machine.kill()
+        with pytest.raises(MachinesError, match="belongs to something else"):
+            after.create_network("default", bridge, f"{subnet}.0/25")
+        ProcessRecord.load(killed.state_dir / "networks/.default.mirror").signal(9)
+        after.create_network("default", bridge, f"{subnet}.0/25")
+        assert not Path("/run/netns", machine.paths.netns).exists()
+        ProcessRecord.load(after.state_dir / "networks/.default.mirror").signal(9)
+        elsewhere.create_network("default", f"{bridge}b", f"{subnet}.0/25")
+        elsewhere.destroy_all()
+        killed.start("gone")
+        machine.wait_for_ssh()
+    finally:
+        for site in (elsewhere, after, killed):
+            site.destroy_all()
+    assert not left_of((bridge, str(tmp_path)))
+
+
 def test_machines_of_different_networks_do_not_reach_each_other_nor_the_outside(bench: Bench) -> None:
     """The host forwards nothing from the bridges; two networks of a site may use the same last numbers."""
     third, fourth = NET.split(".")[1:]
