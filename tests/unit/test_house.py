@@ -70,3 +70,12 @@ def test_scripts_stop_at_the_first_mistake():
 def test_files_fit_into_a_head():
     long = {p.name: n for p in tracked("*.py", "*.sh") if (n := len(p.read_text().splitlines())) > LONGEST}
     assert not long
+
+
+def test_nothing_strays_into_the_entrance():
+    """What lies at the top is what the README, Pulumi, make or CI looks for there."""
+    rooms = {"components", "docs", "localcloud", "planner", "stacks", "tests", "toolchain", ".ci"}
+    entrance = {"README.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "__main__.py"}
+    entrance |= {"pyproject.toml", "requirements.lock", ".gitignore", ".shellcheckrc"}
+    found = {file.relative_to(ROOT).parts[0] for file in tracked()}
+    assert {name for name in found if not name.startswith("Pulumi.")} == rooms | entrance
