@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
-# On one machine with NVIDIA GPUs and root: `pulumi up` of platform hosts, runtime native, over two machines made of it,
-# each with its own address, processes and half of the GPUs, logged into without root. For each split: the real engine
-# answers through the URL, its log beside the planner's figures; then `pulumi destroy`, and a look at what is left.
+# On one machine with NVIDIA GPUs and root: `pulumi up` of platform hosts, runtime native, over two machines made of it
+# (over one where there is one GPU), each with its own address, processes and share of the GPUs, logged into without
+# root. For each split: the real engine answers through the URL, its log beside the planner's figures; then
+# `pulumi destroy`, and a look at what is left.
 # Needs pulumi with its plugins on PATH, this project's .venv, ip, sshd, and a Python that has vLLM.
-# Ends within ten minutes. Usage: tests/gpu/up.sh PYTHON-WITH-VLLM GPU-NAME [SPLIT...], such as ... H200-141GB 1x2 2x1 (TP x PP)
+# Ends within ten minutes. Usage: tests/gpu/up.sh PYTHON-WITH-VLLM GPU-NAME [SPLIT...], such as ... H200-141GB 1x2 2x1 (TP x PP; 1x1 for one GPU)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 python=${1:?a Python that has vLLM} gpu=${2:?the GPUs name as the planner knows it, such as H200-141GB}
 shift 2
-splits=("${@:-1x2}")
 total=$(nvidia-smi -L | grep -c '^GPU')
-each=$((total / 2)) login=tandem-renter stack=gpu-up
+count=$((total > 1 ? 2 : 1))
+splits=("${@:-1x$count}")
+each=$((total / count)) login=tandem-renter stack=gpu-up
 folder=/var/tmp/tandem-gpu
 mkdir -p $folder/{drive,stacks}
 out=${OUT:-$(mktemp -d)}
@@ -48,7 +50,7 @@ ip link add tandemgpu type bridge
 ip address add 10.99.0.1/24 dev tandemgpu
 ip link set tandemgpu up
 : >$folder/known_hosts
-for i in 0 1; do
+for ((i = 0; i < count; i++)); do
   address=10.99.0.1$((i + 1))
   mapfile -t gpus < <(seq $((i * each)) $((i * each + each - 1)))
   unshare --net --mount --uts --ipc --pid --fork --kill-child --mount-proc \
@@ -60,7 +62,7 @@ for i in 0 1; do
   echo "$address $(cut -d' ' -f1,2 $folder/host_key.pub)" >>$folder/known_hosts
 done
 there() { ssh -F none -i $folder/key -o UserKnownHostsFile=$folder/known_hosts -o BatchMode=yes -o ConnectTimeout=2 $login@10.99.0.1$(($1 + 1)) "$2"; }
-for i in 0 1; do
+for ((i = 0; i < count; i++)); do
   for ((n = 0; n < 100; n++)); do
     if there $i true 2>/dev/null; then break; fi
     kill -0 "${machines[i]}" 2>/dev/null || { cat "$out/gpu-$i.log"; exit 1; }
@@ -80,7 +82,8 @@ version=$("$python" -c 'import importlib.metadata as m; print(m.version("vllm").
 salt=$(grep '^encryptionsalt' Pulumi.$stack.yaml) key=$(grep -A1 apiKey Pulumi.$stack.yaml | tail -1)
 for split in "${splits[@]}"; do
   tp=${split%x*} pp=${split#*x}
-  sed -e "s|@FOLDER@|$folder|; s|@LOGIN@|$login|; s|@EACH@|$each|; s|@GPU@|$gpu|; s|@PYTHON@|$python|; s|@TP@|$tp|; s|@PP@|$pp|" \
+  ((count > 1)) && others='' || others='/name: gpu-1/,+1d;'
+  sed -e "$others s|@FOLDER@|$folder|; s|@LOGIN@|$login|; s|@EACH@|$each|; s|@GPU@|$gpu|; s|@PYTHON@|$python|; s|@TP@|$tp|; s|@PP@|$pp|" \
     tests/gpu/stack.yaml >Pulumi.$stack.yaml
   printf '  tandem:apiKey:\n%s\n%s\n' "$key" "$salt" >>Pulumi.$stack.yaml
   at=$SECONDS code=0
@@ -95,7 +98,7 @@ for split in "${splits[@]}"; do
   say answer "$(curl -sS --max-time 60 -H "Authorization: Bearer $secret" -H 'Content-Type: application/json' "$url/chat/completions" \
     -d '{"model": "weights", "messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 24, "temperature": 0}' |
     python3 -c 'import json, sys; print(json.dumps(json.load(sys.stdin)["choices"][0]["message"]["content"]))')"
-  for i in 0 1; do say "gpu-$i" "$(there $i 'nvidia-smi --query-gpu=name,memory.used --format=csv,noheader' | paste -sd' ')"; done
+  for ((i = 0; i < count; i++)); do say "gpu-$i" "$(there $i 'nvidia-smi --query-gpu=name,memory.used --format=csv,noheader' | paste -sd' ')"; done
   grep -hoE 'Model loading took [0-9.]+ ?Gi?B|Available KV cache memory: [0-9.]+ ?Gi?B|GPU KV cache size: [0-9,]+ tokens|Maximum concurrency.*|via NET/[A-Za-z]+' \
     "$out/engine-$split.log" | sort | uniq -c || true
   .venv/bin/python -m planner memory --config $folder/drive/weights --gpu-memory-mib "$mib" --tensor-parallel-size "$tp" \
@@ -105,7 +108,7 @@ for split in "${splits[@]}"; do
   say "again" "$((SECONDS - at)) s"
 done
 pulumi --non-interactive --color never destroy --yes --skip-preview --stack $stack >"$out/destroy.log" 2>&1 || { tail -20 "$out/destroy.log"; exit 1; }
-for i in 0 1; do
+for ((i = 0; i < count; i++)); do
   say "left gpu-$i" "$(there $i "ls -A; ls /tmp; ps -u $login -o args= | grep -v -e sshd -e 'ps -u' -e grep || true" | paste -sd' ')"
 done
 say "left" "gpu_processes=$(nvidia-smi --query-compute-apps=pid --format=csv,noheader | wc -l)"
