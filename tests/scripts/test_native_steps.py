@@ -2,48 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-from pathlib import Path
-
 import pytest
 
-from components.remote.payload import FILES, parse_result, render_environment
-
-HOST = Path(FILES).parents[1] / "host/files"
-
-
-class Step:
-    """One script with others beside it, as a machine has them."""
-
-    def __init__(self, folder: Path) -> None:
-        self.home = folder / "stack"
-        self.dir = self.home / "steps/try/0123"
-        self.dir.mkdir(parents=True)
-        self.programs = folder / "bin"
-        self.programs.mkdir()
-
-    def program(self, name: str, text: str) -> Path:
-        path = self.programs / name
-        path.write_text(f"#!/usr/bin/env bash\n{text}\n")
-        path.chmod(0o755)
-        return path
-
-    def run(self, script: str, *others: str, **told: str) -> tuple[dict[str, str], str]:
-        """Its result, or the sentence with which it failed."""
-        sources = {"step.sh": HOST / f"{script}.sh", "run.sh": FILES / "run.sh", "lib.sh": FILES / "lib.sh"}
-        for name, source in {**sources, **{other: HOST / other for other in others}}.items():
-            (self.dir / name).write_bytes(source.read_bytes())
-        (self.dir / "env").write_text(render_environment(told))
-        done = subprocess.run(
-            ["bash", self.dir / "run.sh", "sync"],
-            env={**os.environ, "PATH": f"{self.programs}:{os.environ['PATH']}"},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-        return parse_result(done.stdout), (done.stderr.splitlines() or [""])[0]
+from tests.scripts.native_step import Step
 
 
 @pytest.fixture
@@ -135,3 +96,15 @@ def test_weights_that_others_have_written_are_seen(step, tmp_path):
 def test_weights_that_are_only_on_the_first_machine_are_named(step):
     step.program("sleep", "true")
     assert "is no folder that the machines share" in step.run("native_weights", FOLDER="/nowhere/m")[1]
+
+
+def test_what_a_program_of_the_room_caches_lies_with_the_stack(step):
+    """The collective before the weights: CUDA, Triton and others write where their environment says."""
+    step.program("python3", 'printf "%s\n" "$XDG_CACHE_HOME" "$TRITON_HOME" "$CUDA_CACHE_PATH"')
+    script = step.home / "run.sh"
+    script.write_text(
+        '. "$TANDEM_DIR/lib.sh"\n. "$TANDEM_DIR/room.sh"\n'
+        'seen=$(room_run name "" "" "" file | sed "s|^$TANDEM_HOME|home|" | paste -sd,)\nresult "seen=$seen"\n'
+    )
+    found, _ = step.run(script)
+    assert found["seen"] == "home/cache,home/cache,home/cache/nv"

@@ -24,7 +24,7 @@ elif [[ -n $PACKAGES ]]; then
       index=(--index-url "$PIP_INDEX" --trusted-host "${host%%[:/]*}")
     fi
     mapfile -t requirements <<<"$PACKAGES"
-    tries 3 "$venv/bin/python" -m pip install --disable-pip-version-check "${index[@]}" "${requirements[@]}" ||
+    tries 3 "$venv/bin/python" -m pip install --disable-pip-version-check --cache-dir "$TANDEM_HOME/cache/pip" "${index[@]}" "${requirements[@]}" ||
       fail "native.packages: pip could not install $(paste -sd' ' <<<"$PACKAGES"): $(grep -E '^ERROR' "$TANDEM_DIR/log" | tail -1); see the machine's package index and mirrors.pip"
     touch "$venv/whole"
   fi

@@ -34,5 +34,6 @@ room_run() { # NAME PATH "NAME=VALUE ..." "OPTION ..." FILE WORD...; options are
   local path=$2 file=$5 pairs
   read -ra pairs <<<"$3"
   shift 5
-  env "PATH=$path:$PATH" "${pairs[@]}" python3 "$file" "$@"
+  # What it compiles and caches goes with the stack, as keep.py has it.
+  env "PATH=$path:$PATH" "XDG_CACHE_HOME=$TANDEM_HOME/cache" "TRITON_HOME=$TANDEM_HOME/cache" "CUDA_CACHE_PATH=$TANDEM_HOME/cache/nv" "${pairs[@]}" python3 "$file" "$@"
 }

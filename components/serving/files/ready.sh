@@ -14,8 +14,11 @@ began=$SECONDS
 log() { room_log "$CONTAINER" "${1:-40}"; }
 exits() { room_log "$CONTAINER" | grep -cE '^tandem: (rank [0-9]+: )?engine exited' || true; }
 # What a reader needs of an engine's last words: the first error since its last start; the rest follows from it.
+# Some errors say what they mean on the next line only.
 reason() {
-  log 2000 | plain | awk '/^tandem: the group is whole/ {text = ""} {text = text $0 "\n"} END {printf "%s", text}' |
+  log 2000 | plain | awk '/^tandem: the group is whole/ {text = head = ""} /(Error|Exception): *$/ {head = $0; next}
+    head != "" && NF {sub(/: *$/, ": ", head); sub(/^ */, ""); $0 = head $0; head = ""}
+    {text = text $0 "\n"} END {printf "%s", text}' |
     grep -E '^([A-Za-z_.]*(Error|Exception|Interrupt)\b.*: |.*(error: |No available memory|address already in use))' |
     grep -vE 'Engine core initialization failed|EngineDeadError|cancelled' | head -n 1 | cut -c1-400 || true
 }
@@ -25,7 +28,7 @@ plain() {
   tr '\r' '\n' | sed -E 's/\x1b\[[0-9;]*m//g; s/^(\([A-Za-z0-9_]+[^)]*\) *)+//; s/^[A-Z]+ [0-9-]+ [0-9:]+ \[[^]]*\] *//'
 }
 stage() {
-  log 200 | plain |
+  log 200 | plain | grep -v '^ *File "' |
     grep -E 'Loading|Starting|Initializing|Connecting|Connected|Capturing|[Cc]ompil|KV cache|startup|^tandem:|Resolved' |
     awk 'NF {last = $0} END {print substr(last == "" ? "starting" : last, 1, 80)}' || true
 }
