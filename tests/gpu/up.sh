@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # On one machine with NVIDIA GPUs and root: `pulumi up` of platform hosts, runtime native, over two machines made of it
 # (over one where there is one GPU), each with its own address, processes and share of the GPUs, logged into without
-# root. For each split: the real engine answers through the URL, its log beside the planner's figures; then
+# root. For each split: the real engine answers through the URL, its log beside the planner's figures. Then its process is
+# killed and it answers again,
 # `pulumi destroy`, and a look at what is left.
 # Needs pulumi with its plugins on PATH, this project's .venv, ip, sshd, and a Python that has vLLM.
 # Ends within ten minutes. Usage: tests/gpu/up.sh PYTHON-WITH-VLLM GPU-NAME [SPLIT...], such as ... H200-141GB 1x2 2x1 (TP x PP; 1x1 for one GPU)
@@ -71,6 +72,12 @@ for ((i = 0; i < count; i++)); do
   say machine "$(there $i "hostname; id -un; nvidia-smi -L" | sed "s/ (UUID.*//" | paste -sd" ")"
 done
 
+ask() { # one completion through the URL; fails unless it came back whole
+  curl -sS --fail --max-time 60 -H "Authorization: Bearer $secret" -H 'Content-Type: application/json' "$url/chat/completions" \
+    -d '{"model": "weights", "messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 24, "temperature": 0}' |
+    python3 -c 'import json, sys; print(json.dumps(json.load(sys.stdin)["choices"][0]["message"]["content"]))'
+}
+
 [[ -f $folder/drive/weights/config.json ]] || "$python" tests/gpu/weights.py $folder/drive/weights
 chown -R $login $folder/drive
 say weights "$(du -sh $folder/drive/weights | cut -f1)"
@@ -95,9 +102,7 @@ for split in "${splits[@]}"; do
   fi
   say "up $split" "$((SECONDS - at)) s, vLLM $version"
   url=$(pulumi stack output --stack $stack apiUrl) secret=$(pulumi stack output --stack $stack --show-secrets apiKey)
-  say answer "$(curl -sS --max-time 60 -H "Authorization: Bearer $secret" -H 'Content-Type: application/json' "$url/chat/completions" \
-    -d '{"model": "weights", "messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 24, "temperature": 0}' |
-    python3 -c 'import json, sys; print(json.dumps(json.load(sys.stdin)["choices"][0]["message"]["content"]))')"
+  say answer "$(ask)"
   for ((i = 0; i < count; i++)); do say "gpu-$i" "$(there $i 'nvidia-smi --query-gpu=name,memory.used --format=csv,noheader' | paste -sd' ')"; done
   grep -hoE 'Model loading took [0-9.]+ ?Gi?B|Available KV cache memory: [0-9.]+ ?Gi?B|GPU KV cache size: [0-9,]+ tokens|Maximum concurrency.*|via NET/[A-Za-z]+' \
     "$out/engine-$split.log" | sort | uniq -c || true
@@ -107,6 +112,13 @@ for split in "${splits[@]}"; do
   pulumi --non-interactive --color never up --yes --skip-preview --stack $stack 2>&1 | grep -E '^ +[~+-]|unchanged' | tail -4
   say "again" "$((SECONDS - at)) s"
 done
+victim=$(nvidia-smi --query-compute-apps=pid --format=csv,noheader | head -1) at=$SECONDS
+kill -KILL "$victim"
+until answer=$(ask 2>/dev/null) && ! kill -0 "$victim" 2>/dev/null; do
+  ((SECONDS - at < 180)) || { say killed "the engine's process $victim, and no answer in 180 s"; exit 1; }
+  sleep 0.5
+done
+say killed "the engine's process $victim; $((SECONDS - at)) s later $answer"
 pulumi --non-interactive --color never destroy --yes --skip-preview --stack $stack >"$out/destroy.log" 2>&1 || { tail -20 "$out/destroy.log"; exit 1; }
 for ((i = 0; i < count; i++)); do
   say "left gpu-$i" "$(there $i "ls -A; ls /tmp; ps -u $login -o args= | grep -v -e sshd -e 'ps -u' -e grep || true" | paste -sd' ')"
