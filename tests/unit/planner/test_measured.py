@@ -32,7 +32,7 @@ def ask(tmp_path, capsys, row):
             "memory", "--config", str(config), "--gpu-memory-mib", str(MEASURED["gpus"][row["gpu"]]["total_mib"]),
             "--tensor-parallel-size", str(row["tensor_parallel_size"]),
             "--pipeline-parallel-size", str(row["pipeline_parallel_size"]),
-            "--engine", "vllm", "--engine-version", "0.24.0", *given, "--json",
+            "--engine", "vllm", "--engine-version", "0.24.0", "--usage", row.get("usage", "offline"), *given, "--json",
         ]
     )  # fmt: skip
     assert code == 0
@@ -44,6 +44,15 @@ def test_planned_memory_is_what_the_engine_reported(tmp_path, capsys, row):
     planned = ask(tmp_path, capsys, row)
     errors = {name: abs(planned[name] / row[name] - 1) for name in GOALS}
     assert {name: error for name, error in errors.items() if error > GOALS[name]} == {}
+
+
+@pytest.mark.parametrize(
+    "row", [r for r in MEASURED["rows"] if r["cuda_graph_gib_estimated"]], ids=lambda r: r["model"]
+)
+def test_cuda_graphs_take_what_the_engine_estimated(tmp_path, capsys, row):
+    """Fitted to these rows: to the log's second decimal place."""
+    graphs = [rank["graphs"] for rank in ask(tmp_path, capsys, row)["ranks"]]
+    assert max(graphs) / GIB == pytest.approx(row["cuda_graph_gib_estimated"], abs=0.0051)
 
 
 def test_the_call_gives_the_promised_keys_as_numbers(tmp_path, capsys):
