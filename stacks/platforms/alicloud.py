@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
 
@@ -78,10 +79,14 @@ class Cloud:
         self._check_before_up()
         self._provider = provider_of(cloud)
         under = pulumi.ResourceOptions(providers=[self._provider], transformations=[mended(lambda: self._api, stack)])
-        with asking():
-            standing = tagged_machines(self._api, stack) if has_keys() else []
+        # The provider takes half a second to start; who asks the API by itself need not wait for it.
+        with asking(), ThreadPoolExecutor(1) as beside:
+            asked = beside.submit(self._find_standing)
+            try:
+                self._image = self._find_image()
+            finally:  # what the API refuses it says more plainly than the provider
+                standing = asked.result()
             self.candidate = self._candidate(standing)
-            self._image = self._find_image()
         self._standing = {each.id for each in standing}
         self._call: dict[str, pulumi.Input[object]] = {
             "region": cloud.region, "endpoint": cloud.endpoint, "stack": stack, "name": pulumi.get_stack(),
@@ -269,6 +274,9 @@ class Cloud:
             raise SettingsError("\n".join(["nothing was rented:", *(f"  {each}" for each in missing)]))
         for each in missing:
             pulumi.log.warn(f"before `pulumi up`: {each}")
+
+    def _find_standing(self) -> list[Leftover]:
+        return tagged_machines(self._api, self._stack) if has_keys() else []
 
     def _candidate(self, standing: list[Leftover]) -> Candidate:
         """Where the machines stand already; else the first candidate with stock for all."""
