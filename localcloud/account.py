@@ -11,7 +11,7 @@ import ipaddress
 import shlex
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from localcloud.api import daemon as cloud
@@ -20,7 +20,8 @@ from localcloud.api.real_backend import wipe
 from localcloud.api.settings import Settings, default_state_dir
 from localcloud.depot import daemon as depot
 from localcloud.depot.wheels import ensure_wheels
-from localcloud.engine import ensure_environment, ensure_images, ensure_model
+from localcloud.engine import ensure_environment, ensure_images, ensure_instruct_model, ensure_model
+from localcloud.engine.model import INSTRUCT_ID, MODEL_ID
 from localcloud.hosts import DEPOT_PORT, ENGINE
 from localcloud.machines import MachinesError
 
@@ -28,19 +29,24 @@ API_PORT = 8602
 SYSTEM_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
-def start(folder: Path, port: int = API_PORT, public_network: str = "100.64.77.0/24") -> None:
+def start(
+    folder: Path,
+    port: int = API_PORT,
+    public_network: str = "100.64.77.0/24",
+    models: Mapping[str, Path] | None = None,
+) -> None:
     """Makes what is missing; leaves alone what is there.
 
     Args:
         folder: state of the cloud and of the depot.
         port: of the API, on loopback; 0 takes a free one.
         public_network: where public addresses come from; its first is this computer, and the depot's.
+        models: folders of the models that the depot has, by the name that hubs give them; the tiny one when None.
     """
-    print("making what the machines need (the first time: some minutes)", flush=True)
     environment = ensure_environment()
     ensure_images()
-    ensure_model()
     ensure_wheels()
+    served = models or {MODEL_ID: ensure_model()}
     found = cloud.start(folder, {"port": port, "public_network": public_network, "bind": f"{environment}:{ENGINE}"})
     key = folder / "id_ed25519"
     if not key.exists():
@@ -52,7 +58,8 @@ def start(folder: Path, port: int = API_PORT, public_network: str = "100.64.77.0
     outside = next(ipaddress.IPv4Network(str(found["publicNetwork"])).hosts())
     listen = f"{outside}:{DEPOT_PORT}"
     if depot.status(folder / "depot") is None:
-        depot.start(["--listen", listen, "--state", str(folder / "depot")], listen, folder / "depot")
+        words = [word for name, place in served.items() for word in ("--model", f"{name}={place}")]
+        depot.start(["--listen", listen, "--state", str(folder / "depot"), *words], listen, folder / "depot")
     print(f"the local cloud answers at {found['endpoint']}, region {found['region']}; calls: {found['calls']}")
 
 
@@ -96,7 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         match told.command:
             case "start":
-                start(folder)
+                start(folder, models={INSTRUCT_ID: ensure_instruct_model()})
             case "stop":
                 stop(folder)
             case "env":

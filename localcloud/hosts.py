@@ -15,11 +15,12 @@ from localcloud.engine import (
     ensure_environment,
     ensure_gguf,
     ensure_images,
+    ensure_instruct_model,
     ensure_llamacpp,
     ensure_model,
     ensure_ollama,
 )
-from localcloud.engine.model import GGUF_IDS, MODEL_ID
+from localcloud.engine.model import GGUF_IDS, INSTRUCT_ID, MODEL_ID
 from localcloud.machines import Machine, MachinesError, Site
 from localcloud.machines.site import DEFAULT_SUBNET
 
@@ -54,7 +55,6 @@ def start(
         binds: more folders that machines have read-only, `source:target`.
         models: more models that the depot has, by the name that hubs give them.
     """
-    print("making what the machines need (the first time: some minutes)", flush=True)
     environment = ensure_environment()
     ensure_images()
     served = {MODEL_ID: ensure_model(), **(models or {})}
@@ -109,7 +109,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         site = Site()
         if told.command == "start":
-            start(site, [f"node-{number}" for number in range(told.machines)], engines=told.engine)
+            names = [f"node-{number}" for number in range(told.machines)]
+            start(site, names, engines=told.engine, models={INSTRUCT_ID: ensure_instruct_model()})
         else:
             stop(site)
     except MachinesError as error:

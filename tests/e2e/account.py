@@ -13,6 +13,7 @@ import yaml
 from localcloud import account
 from localcloud.api import daemon
 from tests.e2e.deployment import Deployment
+from tests.e2e.tiny import with_tiny_model
 from tests.paths import ROOT
 
 PUBLIC = "100.64.78"
@@ -33,7 +34,7 @@ class Account(Deployment):
         self.told = daemon.status(self.cloud)
         text = (ROOT / "Pulumi.local.yaml").read_text()
         text = text.replace("127.0.0.1:8602", self.told["endpoint"]).replace("100.64.77.", f"{public}.")
-        self.config = {k.removeprefix("tandem:"): v for k, v in yaml.safe_load(text)["config"].items()}
+        self.config = with_tiny_model({k.removeprefix("tandem:"): v for k, v in yaml.safe_load(text)["config"].items()})
         self.config["cloud"]["vpcCidr"] = "172.21.0.0/16"
         self._make_stack()
         self.environment |= account.environment(self.cloud)

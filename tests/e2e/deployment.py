@@ -18,6 +18,7 @@ import yaml
 import toolchain
 from localcloud import hosts
 from localcloud.machines import Machine, Site
+from tests.e2e.tiny import with_tiny_model
 from tests.paths import ROOT
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -90,7 +91,7 @@ class Deployment:
         """Pulumi.hosts.yaml on this network, with every part a mapping that tests may change."""
         prefix = self.subnet.rsplit(".", 1)[0]
         text = (ROOT / "Pulumi.hosts.yaml").read_text().replace("10.77.0.", f"{prefix}.")
-        config = {k.removeprefix("tandem:"): v for k, v in yaml.safe_load(text)["config"].items()}
+        config = with_tiny_model({k.removeprefix("tandem:"): v for k, v in yaml.safe_load(text)["config"].items()})
         config["machines"] = [{"name": n, "address": self.machine(n).record.address} for n in names]
         return config
 
