@@ -1,14 +1,16 @@
-"""Command line: ``ensure`` makes the toolchain be here, ``env`` prints the environment to use it in."""
+"""Command line: ``ensure`` makes the toolchain be here, ``env`` prints its environment, ``stack`` makes a stack."""
 
 from __future__ import annotations
 
 import argparse
 import shlex
 import sys
+from pathlib import Path
 
 from toolchain.ensuring import ensure
 from toolchain.environment import environment
 from toolchain.errors import ToolchainError
+from toolchain.stack_file import prepare
 
 
 def main() -> int:
@@ -20,10 +22,14 @@ def main() -> int:
         "--with", dest="extra", action="append", default=[], metavar="PART", help="a part not built by default"
     )
     commands.add_parser("env", help='print the environment: eval "$(python -m toolchain env)"')
+    stack = commands.add_parser("stack", help="create a stack, and print a copy of its file that Pulumi may write into")
+    stack.add_argument("name")
     arguments = parser.parse_args()
     try:
         if arguments.command == "ensure":
             print("\n".join(ensure(arguments.extra)))
+        elif arguments.command == "stack":
+            print(prepare(arguments.name, Path.cwd()))
         else:
             print("\n".join(f"export {name}={shlex.quote(value)}" for name, value in environment().items()))
     except ToolchainError as error:
