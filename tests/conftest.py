@@ -1,6 +1,11 @@
-"""The order of files, which `make test` hands to its workers one by one."""
+"""The order of files, which `make test` hands to its workers one by one, and what goes when the tests end."""
+
+import os
 
 import pytest
+
+from localcloud import caretaker
+from localcloud.machines.owned import Run
 
 FIRST = (
     "test_hosts.py", "test_alicloud_table.py", "test_cloud.py", "test_gang.py", "test_cloud_trouble.py",
@@ -12,3 +17,11 @@ FIRST = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The order of FIRST; among the others, that of their names."""
     items.sort(key=lambda item: FIRST.index(item.path.name) if item.path.name in FIRST else len(FIRST))
+
+
+def pytest_configure() -> None:
+    """All that tests make on this host goes with them, also when they are interrupted or killed."""
+    # Workers, and tests within tests, belong to the run that started them. Without root no machine is made.
+    run = Run.current()
+    if os.geteuid() == 0 and not (run and run.owner.alive()):
+        caretaker.begin()

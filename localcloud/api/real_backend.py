@@ -18,6 +18,7 @@ from localcloud.machines.base_image import base_image
 from localcloud.machines.errors import MachinesError
 from localcloud.machines.machine import Machine
 from localcloud.machines.network import NETNS_DIR
+from localcloud.machines.owned import remember
 from localcloud.machines.package_mirror import package_mirror
 from localcloud.machines.programs import run, works
 from localcloud.machines.site import Site
@@ -52,6 +53,7 @@ class RealBackend:
         self._domains: dict[str, dict[str, str]] = {}  # address by name, by share
         self._names = NameServer()
         self._lock = threading.RLock()
+        remember("backend", folder=str(folder.absolute()), public_network=public_network)
         self._open_public(public_network)
 
     def open_network(self, vswitch: str, vpc: str, cidr: str) -> None:

@@ -18,6 +18,7 @@ from localcloud.machines.locks import locked
 from localcloud.machines.machine import Machine
 from localcloud.machines.machine_files import new_key, write_machine_files
 from localcloud.machines.mirror_process import MirrorProcess
+from localcloud.machines.owned import remember
 from localcloud.machines.package_mirror import package_mirror
 from localcloud.machines.records import MachineRecord, NetworkRecord
 from localcloud.machines.shares import Shares
@@ -239,6 +240,7 @@ class Site:
     def _up(self, network: NetworkRecord, mirror: Path | None = None) -> None:
         """Bridge and package mirror of a network; a mirror that runs is replaced only by another folder."""
         self._networks.mkdir(parents=True, exist_ok=True)
+        remember("site", state_dir=str(self.state_dir), bridge=self._default[0], subnet=self._default[1])
         cable.bridge_up(network, self._owner)
         self.shares.publish([known.gateway for known in {*self.networks, network}])
         server = self._mirror(network.name)
