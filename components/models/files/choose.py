@@ -47,12 +47,22 @@ def choose(files: Sequence[File], patterns: Sequence[str], model: str, prefers: 
     return chosen
 
 
-def left_out(files: Sequence[File], chosen: Sequence[File], model: str, prefers: str = SAFETENSORS) -> str:
-    """What further copies of the weights are not fetched, or are though nobody needs them, as one line; or nothing."""
+def left_out(
+    files: Sequence[File], chosen: Sequence[File], model: str, prefers: str = SAFETENSORS, *, told_to: bool = False
+) -> str:
+    """What further copies of the weights are not fetched, or are though nobody needs them, as one line; or nothing.
+
+    Args:
+        files: the repository's.
+        chosen: those that are fetched.
+        model: for the line.
+        prefers: as `choose`.
+        told_to: the user has named what is wanted, and knows what isn't.
+    """
     there = {f.path for f in chosen}
     told = []
     for label, held in copies(files, prefers).items():
-        for fetched in (False, True):
+        for fetched in (True,) if told_to else (False, True):
             some = [f for f in held if (f.path in there) == fetched]
             if some and (size := sum(f.size for f in some)):
                 names = _some([f.path for f in some], 2)

@@ -154,7 +154,8 @@ def listing(hub: Hub) -> tuple[str, list[File], list[File]]:
         chosen = choose(files, PATTERNS, MODEL, PREFERS)
         if wrong := unsound_list(files, chosen, alone=ALONE):
             fail(f"{MODEL} {wrong}")
-        if twice := left_out(files, chosen, MODEL, PREFERS):
+        named = bool(PATTERNS) and not PATTERNS[0].startswith("!")
+        if twice := left_out(files, chosen, MODEL, PREFERS, told_to=named):
             notes.append(twice)
         return revision, files, chosen
     except LookupError as error:
