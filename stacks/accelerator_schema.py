@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from components.host import TOOLKIT_REPOSITORY, AcceleratorArgs
 from stacks.model import Model
+from stacks.words import Device, Url, Version
 
 OF_NVIDIA = (
     "cuda", "driver", "driver_branch", "driver_repository", "alibaba_versions", "toolkit_repository", "hcas", "nvitop",
@@ -36,13 +37,13 @@ class AcceleratorSettings(Model):
         None, ge=418, le=999, description="driver branch to install, such as 580; the one that cuda needs when left out"
     )
     driver_repository: str = Field("", description="a line for apt's sources with NVIDIA's packages, for Debian")
-    alibaba_versions: tuple[str, ...] = Field(
+    alibaba_versions: tuple[Version, ...] = Field(
         (), description="driver alibaba: driver, CUDA and cuDNN, each a full version, such as 570.133.20"
     )
-    toolkit_repository: str = Field(
-        TOOLKIT_REPOSITORY, pattern=r"^https?://", description="the container toolkit's archive, or a mirror of it"
+    toolkit_repository: Url = Field(
+        TOOLKIT_REPOSITORY, description="the container toolkit's archive, or a mirror of it"
     )
-    hcas: tuple[str, ...] = Field((), description="RDMA devices for NCCL, such as mlx5_0; chosen when left out")
+    hcas: tuple[Device, ...] = Field((), description="RDMA devices for NCCL, such as mlx5_0; chosen when left out")
     nvitop: bool = Field(False, description="installs nvitop, a monitor for people")
 
     @model_validator(mode="after")

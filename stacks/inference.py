@@ -6,13 +6,15 @@ hosts:    machines that exist -> hosts -> weights ---------------------+-> Ray -
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Mapping, Sequence
 
 import pulumi
 
 from components.gateway import Front, Gateway
 from components.host import AcceleratorArgs, Collective, Host, HostArgs, sees_weights
-from components.models import Nearly, Weights, WeightsArgs
+from components.models import Nearly, Weights
 from components.ray import RayCluster
 from components.remote import Answer, GeneratedSecret, Lease, Login, Machine
 from components.rooms import Environment, prepare_programs
@@ -20,6 +22,7 @@ from components.serving import Replica, ServeArgs, find_engine
 from components.webui import WebUi, WebUiArgs
 from components.webui.webui import INNER_PORT
 from stacks import planning
+from stacks.more import all_weights, fetched_folders, placed_arguments
 from stacks.native_schema import PROGRAMS
 from stacks.platforms import hosts as hosts_platform
 from stacks.platforms.alicloud import Cloud
@@ -49,15 +52,17 @@ def deploy(
     """
     # Before any resource: what can't work is refused here.
     planned = planning.announce(settings)
+    settings.secrecy.watch()
     stack = f"{pulumi.get_project()}-{pulumi.get_stack()}"
     if settings.platform == "alicloud":
         cloud = Cloud(settings, stack)
         storage: StorageAt = (cloud.storage.server, "/")
         fetcher = _host(settings, stack, cloud.fetcher, cloud.fetcher, storage, containers=False)
-        weights = _weights(settings, stack, fetcher, hub_token)
+        weights, *more = _weights(settings, stack, fetcher, hub_token)
         # No GPU is paid for while a model downloads.
-        machines = cloud.machines(after=[_nearly(settings, stack, fetcher) or weights])
-        cloud.rest(weights.folder, after=[weights])
+        early = _nearly(settings, stack, fetcher)
+        machines = cloud.machines(after=[early] if early else [weights, *more])
+        cloud.rest(weights.folder, after=[weights, *more])
         hosts = _hosts(settings, stack, machines, storage)
         ssh = {machine.name: cloud.ssh(machine) for machine in machines}
     else:
@@ -67,7 +72,7 @@ def deploy(
             for number, machine in enumerate(hosts_platform.machines(settings))
         ]
         hosts = _hosts(settings, stack, machines, storage)
-        weights = _weights(settings, stack, hosts[0], hub_token)
+        weights, *more = _weights(settings, stack, hosts[0], hub_token)
         ssh = {machine.name: hosts_platform.ssh(settings, machine) for machine in machines}
     head = hosts[0]
     images = [
@@ -80,7 +85,8 @@ def deploy(
         )
         for host in hosts
     ]
-    shared = [sees_weights(host, stack, weights.folder) for host in hosts[1:] if host.room == "native"]
+    shared: list[pulumi.Resource] = [*more]
+    shared += [sees_weights(host, stack, weights.folder) for host in hosts[1:] if host.room == "native"]
     # Ranks and accelerators are proven to work together before a weight is loaded.
     proven = (
         Collective("collective", hosts=hosts, images=images, stack=stack, mounts=settings.images.mounts).proven
@@ -122,7 +128,7 @@ def deploy(
             pipeline_parallel_size=settings.serving.pipeline_parallel_size,
             max_model_len=settings.serving.max_model_len,
             port=settings.serving.port,
-            arguments=settings.serving.arguments,
+            arguments=placed_arguments(settings),
             environment=settings.serving.environment,
             ready_timeout=settings.serving.ready_timeout,
         ),
@@ -161,7 +167,8 @@ def deploy(
     page = (
         _webui(settings, stack, gateway, key, password=webui_password, after=answer) if settings.webui.enabled else {}
     )
-    return {**_outputs(settings.model.name, ssh, answer, key), **page, **planned}
+    outputs = {**_outputs(settings.model.name, ssh, answer, key), **page, **planned}
+    return {name: settings.secrecy.hidden(value) for name, value in outputs.items()}
 
 
 def _webui(
@@ -212,21 +219,12 @@ def _webui(
     }
 
 
-def _weights_args(settings: Settings) -> WeightsArgs:
-    return WeightsArgs(
-        source=settings.model.source,
-        id=settings.model.id,
-        revision=settings.model.revision,
-        endpoint=settings.model.endpoint,
-        mount_point=settings.storage.folder,
-        files=settings.model.files,
-        check=settings.model.check,
-    )
-
-
-def _weights(settings: Settings, stack: str, writer: Host, token: pulumi.Output[str] | None) -> Weights:
-    args = _weights_args(settings)
-    return Weights("weights", writer=writer.machine, stack=stack, args=args, token=token, after=[writer.storage])
+def _weights(settings: Settings, stack: str, writer: Host, token: pulumi.Output[str] | None) -> list[Weights]:
+    """The model's, then those that belong to it."""
+    return [
+        Weights(name, writer=writer.machine, stack=stack, args=args, token=token, after=[writer.storage])
+        for name, args in all_weights(settings).items()
+    ]
 
 
 def _nearly(settings: Settings, stack: str, writer: Host) -> Nearly | None:
@@ -240,8 +238,8 @@ def _nearly(settings: Settings, stack: str, writer: Host) -> Nearly | None:
 def _lease(settings: Settings, stack: str, machine: Machine, *, writer: bool) -> Machine:
     """Takes a machine that exists; the one that wrote the weights is the one that may delete them."""
     leave: dict[str, pulumi.Input[str]] = {"MOUNT_POINT": settings.storage.folder}
-    if writer and settings.model.source != "path":
-        leave["KEPT_WEIGHTS" if settings.model.keep else "DELETE_WEIGHTS"] = _weights_args(settings).folder
+    if writer and (fetched := fetched_folders(settings)):
+        leave["KEPT_WEIGHTS" if settings.model.keep else "DELETE_WEIGHTS"] = "\n".join(fetched)
     return Lease(f"{machine.name}-lease", machine=machine, stack=stack, leave=leave).machine
 
 
@@ -308,10 +306,10 @@ def _environment(settings: Settings) -> Environment | None:
 def _outputs(
     name: str, ssh: Mapping[str, pulumi.Input[str]], answer: Answer, key: pulumi.Output[str]
 ) -> dict[str, pulumi.Output[object]]:
-    body = f'{{"model": "{name}", "messages": [{{"role": "user", "content": "Who are you?"}}]}}'
+    body = json.dumps({"model": name, "messages": [{"role": "user", "content": "Who are you?"}]})
     curl = pulumi.Output.concat(
         "curl ", answer.url, "/chat/completions -H 'Content-Type: application/json' ",
-        """-H "Authorization: Bearer $(pulumi stack output apiKey --show-secrets)" """, f"-d '{body}'",
+        """-H "Authorization: Bearer $(pulumi stack output apiKey --show-secrets)" """, f"-d {shlex.quote(body)}",
     )  # fmt: skip
     return {
         "apiUrl": answer.url,

@@ -13,6 +13,7 @@ from components.serving import EngineName
 from stacks import versions
 from stacks.accelerator_schema import OF_OWN_MACHINES
 from stacks.model import Model
+from stacks.words import LoginPath, Requirement
 
 if TYPE_CHECKING:
     from stacks.schema import Settings
@@ -30,14 +31,14 @@ class NativeSettings(Model):
     """Runtime native: where things are on the machines, all of which are alike."""
 
     folder: str = Field("~/.tandem", description="where everything of ours lies on each machine")
-    python: str | None = Field(
+    python: LoginPath | None = Field(
         None,
         description="an interpreter on the machines whose environment has the engine, such as /opt/conda/bin/python",
     )
-    packages: tuple[str, ...] = Field(
+    packages: tuple[Requirement, ...] = Field(
         (), description="pip requirements that have the engine, for an environment of its own on each machine"
     )
-    path: tuple[str, ...] = Field((), description="folders of programs, put before PATH: llama.cpp's, Ollama's")
+    path: tuple[LoginPath, ...] = Field((), description="folders of programs, put before PATH: llama.cpp's, Ollama's")
     check: str = Field(
         "", description="any text; change it after a machine was restarted: what isn't running is started"
     )

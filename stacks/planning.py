@@ -86,11 +86,11 @@ def announce(settings: Settings) -> dict[str, pulumi.Output[object]]:
     """
     found = plan_for(settings)
     if found is None:
-        pulumi.log.warn(f"not planned: {unplanned(settings)}")
+        pulumi.log.warn(settings.secrecy.redacted(f"not planned: {unplanned(settings)}"))
         return {}
     # A line a message: without a terminal, Pulumi shows of each only its first line at once, before all resources.
     for line in filter(None, found.render().splitlines()):
-        pulumi.log.info(line)
+        pulumi.log.info(settings.secrecy.redacted(line))
     outputs = {"plan": summary(found)}
     if found.price:
         outputs["pricePerHour"] = f"CNY {found.price:.2f} ({found.cluster.priced})"
@@ -273,7 +273,7 @@ def _explain(refusal: Refusal, settings: Settings) -> str:
         works = catalog_model(str(change.value)).hub_id if change.setting == "model" else change.value
         remedy = re.sub(rf"\b{name}( to)? {value}\b", rf"{_path(change.setting, settings)}\1 {works}", remedy)
     remedy = re.sub(r"\b(tensor_parallel_size|pipeline_parallel_size|max_model_len)\b", lambda m: PATHS[m[1]], remedy)
-    told = f"{_path(refusal.setting, settings)}: {refusal.reason}; {remedy}"
+    told = settings.secrecy.redacted(f"{_path(refusal.setting, settings)}: {refusal.reason}; {remedy}")
     return f"this can't work; nothing was created or changed:\n  {told}"
 
 

@@ -8,19 +8,32 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from pathlib import PurePosixPath
 from typing import Literal, Self, get_args
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from components.serving import EngineName, ServeArgs, find_engine
 from planner import Refusal
-from stacks import versions
+from stacks import more, versions
 from stacks.accelerator_schema import AcceleratorSettings
 from stacks.cloud_schema import CloudSettings
 from stacks.model import Model, Name, Port, check_cidrs
+from stacks.model_schema import ModelSettings
 from stacks.native_schema import NativeSettings, refusals
+from stacks.secrecy import Secrecy
 from stacks.webui_schema import WebUiSettings
+from stacks.words import (
+    PATH,
+    AbsolutePath,
+    AsItStands,
+    Host,
+    HostPort,
+    Image,
+    MountOptions,
+    MountPoint,
+    Url,
+    VariableName,
+)
 
 
 class MachineSettings(Model):
@@ -52,60 +65,16 @@ class SshSettings(Model):
     )
 
 
-class ModelSettings(Model):
-    """Which weights, and where they come from."""
-
-    source: Literal["path", "huggingface", "modelscope", "openmind", "git-lfs"] = Field(
-        description="huggingface, modelscope, openmind (modelers.cn), git-lfs, or path: on the storage already"
-    )
-    id: str = Field(
-        min_length=1,
-        description="owner/name on the hub; source git-lfs: the repository's URL; source path: a folder on the storage",
-    )
-    files: tuple[str, ...] = Field(
-        (), description="patterns of the files wanted, such as *Q4_K_M*: one quantization of a GGUF repository"
-    )
-    revision: str | None = Field(None, description="branch, tag or commit on the hub")
-    endpoint: str | None = Field(None, description="the hub's URL, for a mirror")
-    served_name: str | None = Field(None, description="the name clients ask for; the last part of id if unset")
-    keep: bool = Field(True, description="keep the weights on the storage when the stack is destroyed")
-    config: str | None = Field(
-        None, description="path of the model's config.json here, by which memory is planned; known models need none"
-    )
-    check: str = Field("", description="any text; change it to have every checksum verified again")
-
-    @property
-    def name(self) -> str:
-        """The name clients ask for."""
-        return self.served_name or self.id.rstrip("/").rsplit("/", 1)[-1].removesuffix(".git").lower()
-
-    @model_validator(mode="after")
-    def _id_is_of_the_source(self) -> Self:
-        url = re.fullmatch(r"https?://[^/@\s]+/\S+", self.id) is not None
-        if self.source == "git-lfs" and not url:
-            raise ValueError(
-                f"id: {self.id} is no URL that git clones over HTTP, which source git-lfs needs; write "
-                f"https://modelers.cn/{self.id}.git, without user or password: a token goes into hubToken"
-            )
-        if self.source not in ("git-lfs", "path") and not re.fullmatch(r"[\w.-]+/[\w.-]+", self.id):
-            raise ValueError(f"id: {self.id} is not OWNER/NAME as on the hub, which source {self.source} needs")
-        if self.files and self.source == "path":
-            raise ValueError("files: chooses what is downloaded, and source path downloads nothing; take it out")
-        if self.endpoint and self.source in ("git-lfs", "path"):
-            raise ValueError(f"endpoint: source {self.source} asks no hub; take it out, and give the place by model.id")
-        return self
-
-
 class StorageSettings(Model):
     """The folder that all machines share."""
 
-    server: str | None = Field(None, description="platform hosts: the NFS server, by name or address")
-    export: str = Field("/", description="exported folder")
-    mount_point: str = Field("/mnt/tandem", description="where it is mounted on each machine")
-    path: str | None = Field(
+    server: Host | None = Field(None, description="platform hosts: the NFS server, by name or address")
+    export: AbsolutePath = Field("/", description="exported folder")
+    mount_point: MountPoint = Field("/mnt/tandem", description="where it is mounted on each machine")
+    path: AbsolutePath | None = Field(
         None, description="runtime native: the folder that all machines share already, such as a landlord's drive"
     )
-    options: str = Field(
+    options: MountOptions = Field(
         "vers=3,nolock,proto=tcp,rsize=1048576,wsize=1048576,hard,timeo=600,retrans=2,noresvport",
         description="mount options (these are the ones Alibaba Cloud NAS asks for)",
     )
@@ -114,13 +83,6 @@ class StorageSettings(Model):
     def folder(self) -> str:
         """The shared folder on each machine."""
         return self.path or self.mount_point
-
-    @field_validator("export", "mount_point")
-    @classmethod
-    def _absolute(cls, value: str) -> str:
-        if not PurePosixPath(value).is_absolute():
-            raise ValueError(f"must be an absolute path, such as /{value.lstrip('./')}")
-        return value
 
 
 class ServingSettings(Model):
@@ -132,8 +94,8 @@ class ServingSettings(Model):
     pipeline_parallel_size: int = Field(1, ge=1, description="stages the layers are cut into")
     max_model_len: int | None = Field(None, ge=1, description="longest prompt and answer together, in tokens")
     port: Port = Field(8100, description="the engine's own port; reached from its machine only")
-    arguments: tuple[str, ...] = Field((), description="more arguments for the engine, one a list entry")
-    environment: dict[str, str] = Field({}, description="environment of the engine's processes")
+    arguments: tuple[AsItStands, ...] = Field((), description="more arguments for the engine, one a list entry")
+    environment: dict[VariableName, AsItStands] = Field({}, description="environment of the engine's processes")
     ready_timeout: int = Field(
         3600, ge=10, le=86400, description="seconds from the engine's start to its first completion"
     )
@@ -142,15 +104,15 @@ class ServingSettings(Model):
 class ImageSettings(Model):
     """Container images and what is mounted into them."""
 
-    engine: str = Field(versions.VLLM_IMAGE, description="the engine's image")
-    gateway: str = Field(versions.GATEWAY_IMAGE, description="the gateway's image: any nginx")
+    engine: Image = Field(versions.VLLM_IMAGE, description="the engine's image")
+    gateway: Image = Field(versions.GATEWAY_IMAGE, description="the gateway's image: any nginx")
     mounts: tuple[str, ...] = Field((), description="folders mounted into every container: source:target[:ro]")
 
     @field_validator("mounts")
     @classmethod
     def _mounts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for mount in value:
-            if not re.fullmatch(r"/[^:]*:/[^:]*(:ro)?", mount):
+            if not re.fullmatch(rf"/({PATH})?:/{PATH}(:ro)?", mount):
                 raise ValueError(
                     f"{mount!r} is no mount; write /on/the/machine:/in/the/container, with :ro if read-only"
                 )
@@ -179,9 +141,9 @@ class GatewaySettings(Model):
 class MirrorSettings(Model):
     """Where machines fetch from when the usual places are slow or out of reach."""
 
-    pip: str | None = Field(None, description="Python package index, such as https://mirror/simple")
-    registry_mirrors: tuple[str, ...] = Field((), description="Docker registry mirrors (URLs)")
-    insecure_registries: tuple[str, ...] = Field((), description="registries spoken to without TLS: host:port")
+    pip: Url | None = Field(None, description="Python package index, such as https://mirror/simple")
+    registry_mirrors: tuple[Url, ...] = Field((), description="Docker registry mirrors (URLs)")
+    insecure_registries: tuple[HostPort, ...] = Field((), description="registries spoken to without TLS: host:port")
 
 
 class Settings(Model):
@@ -209,10 +171,17 @@ class Settings(Model):
     gateway: GatewaySettings = GatewaySettings()  # type: ignore[call-arg]  # every field has a default
     webui: WebUiSettings = WebUiSettings()  # type: ignore[call-arg]  # every field has a default
     mirrors: MirrorSettings = MirrorSettings()  # type: ignore[call-arg]  # every field has a default
+    _secrecy: Secrecy = PrivateAttr(default_factory=Secrecy)
 
     @model_validator(mode="after")
     def _room_is_whole(self) -> Self:
         if refusal := next(refusals(self), None):
+            raise ValueError(refusal)
+        return self
+
+    @model_validator(mode="after")
+    def _repositories_are_listed(self) -> Self:
+        if refusal := next(more.refusals(self), None):
             raise ValueError(refusal)
         return self
 
@@ -311,6 +280,15 @@ class Settings(Model):
                 f"on the same machine: set serving.port to {self.serving.port + 100}"
             )
         return self
+
+    def keep_secret(self, secrecy: Secrecy) -> None:
+        """Notes which of these settings were given as secrets."""
+        self._secrecy = secrecy
+
+    @property
+    def secrecy(self) -> Secrecy:
+        """Which of these settings were given as secrets."""
+        return self._secrecy
 
     @property
     def accelerators(self) -> tuple[int, ...]:

@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 
 from components.gateway import KEY_PATTERN
 from stacks.schema import Settings
+from stacks.secrecy import Secrecy, choices, words_of
 
 NAMESPACE = "tandem"
 SECRETS = {"apiKey", "hubToken", "webuiPassword"}
@@ -65,15 +66,25 @@ def load() -> Settings:
             f"webuiPassword: has {len(password)} characters, and the page asks whoever may reach it; give "
             f"{PASSWORD_MINIMUM} or more, or none to have one made"
         )
-    if key and not KEY_PATTERN.match(key):
+    if key and not KEY_PATTERN.fullmatch(key):
         problems.append("apiKey: holds characters that a header can't carry; letters, digits and . _ ~ + / = - only")
+    open_values = {name: value for name, value in given.items() if name not in SECRETS}
+    secrecy = _secrecy(open_values)
     try:
-        settings = parse({name: value for name, value in given.items() if name not in SECRETS})
+        settings = parse(open_values)
     except SettingsError as error:
-        raise SettingsError("\n".join([str(error), *(f"  {p}" for p in problems)])) from None
+        raise SettingsError("\n".join([secrecy.redacted(str(error)), *(f"  {p}" for p in problems)])) from None
     if problems:
         raise SettingsError(_refusal(problems))
+    settings.keep_secret(secrecy)
     return settings
+
+
+def _secrecy(values: Mapping[str, str]) -> Secrecy:
+    """What is to be kept secret of settings that stand in the stack's file as secrets."""
+    names = frozenset(name for name in values if pulumi.runtime.config.is_config_secret(f"{NAMESPACE}:{name}"))
+    known = choices(Settings)
+    return Secrecy(names, frozenset(word for name in names for word in words_of(_decode(values[name]), known)))
 
 
 def secret(name: str) -> pulumi.Output[str] | None:

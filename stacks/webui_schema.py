@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from components.webui.webui import INNER_PORT
 from stacks import versions
 from stacks.model import Model, Port, check_cidrs
+from stacks.words import Image, Requirement
 
 
 class WebUiSettings(Model):
@@ -24,13 +25,13 @@ class WebUiSettings(Model):
         pattern=r"^https?://[A-Za-z0-9.:-]+$",
         description="the page's address from outside, where somebody forwards it to webui.port",
     )
-    image: str = Field(versions.WEBUI_IMAGE, description="Open WebUI's image")
-    packages: tuple[str, ...] = Field(
+    image: Image = Field(versions.WEBUI_IMAGE, description="Open WebUI's image")
+    packages: tuple[Requirement, ...] = Field(
         versions.WEBUI_PACKAGES, description="runtime native: pip requirements that have it; empty: native.path has it"
     )
     admin_email: str = Field(
         "admin@localhost",
-        pattern=r"^[^@\s']+@[^@\s']+$",
+        pattern=r"^[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+$",
         description="login of the first account; its password is the secret webuiPassword, made if none is given",
     )
 

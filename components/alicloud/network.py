@@ -101,24 +101,27 @@ class Network(pulumi.ComponentResource):
             opts=child,
         )
         self.inside, self.front = inside.id, front.id
+        # One list: what is declared here is what the watch leaves open.
         self.doors: dict[str, tuple[pulumi.Output[str], list[Door]]] = {
-            f"{stack}-inside": (inside.id, [into(SSH_PORT, cidr) for cidr in admin_cidrs]),
-            f"{stack}-front": (front.id, [into(gateway_port, cidr) for cidr in allowed_cidrs]),
+            f"{stack}-inside": (inside.id, []),
+            f"{stack}-front": (front.id, []),
         }
-        for number, cidr in enumerate(admin_cidrs):
-            _open(f"{name}-ssh-{number}", inside, SSH_PORT, cidr, child)
-        for number, cidr in enumerate(allowed_cidrs):
-            _open(f"{name}-gateway-{number}", front, gateway_port, cidr, child)
-        for port, ranges in (more or {}).items():
+        for label, group, port, ranges in (
+            ("ssh", "inside", SSH_PORT, admin_cidrs),
+            ("gateway", "front", gateway_port, allowed_cidrs),
+            *((f"port-{port}", "front", port, ranges) for port, ranges in (more or {}).items()),
+        ):
+            group_id, doors = self.doors[f"{stack}-{group}"]
             for number, cidr in enumerate(ranges):
-                _open(f"{name}-port-{port}-{number}", front, port, cidr, child)
+                _open(f"{name}-{label}-{number}", group_id, port, cidr, child)
+                doors.append(into(port, cidr))
         self.register_outputs({"vpcId": self.vpc_id})
 
 
-def _open(name: str, group: alicloud.ecs.SecurityGroup, port: int, cidr: str, opts: pulumi.ResourceOptions) -> None:
+def _open(name: str, group: pulumi.Output[str], port: int, cidr: str, opts: pulumi.ResourceOptions) -> None:
     alicloud.ecs.SecurityGroupRule(
         name,
-        security_group_id=group.id,
+        security_group_id=group,
         type="ingress",
         ip_protocol="tcp",
         port_range=f"{port}/{port}",

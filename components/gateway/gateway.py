@@ -19,7 +19,7 @@ from components.workload import Workload
 FILES = Path(__file__).parent / "files"
 CONFIG = "/tandem/gateway.conf"
 PROGRAM = "/tandem/gateway.py"
-KEY_PATTERN = re.compile(r"^[A-Za-z0-9._~+/=-]+$")
+KEY_PATTERN = re.compile(r"[A-Za-z0-9._~+/=-]+")
 """A bearer token's characters (RFC 6750, 2.1)."""
 
 
@@ -81,7 +81,7 @@ def render_native(
 
 
 def _check(key: str) -> None:
-    if not KEY_PATTERN.match(key):
+    if not KEY_PATTERN.fullmatch(key):
         raise ValueError("apiKey may hold letters, digits and . _ ~ + / = - only; make one with `openssl rand -hex 24`")
 
 

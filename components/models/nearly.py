@@ -44,6 +44,7 @@ class Nearly(pulumi.ComponentResource):
             machine=writer,
             stack=stack,
             script=FILES / "nearly.sh",
+            files={"nearly.py": FILES / "nearly.py"},
             environment={"SECONDS_BEFORE": str(seconds)},
             long=True,
             timeout=48 * 3600,

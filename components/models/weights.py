@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 import pulumi
 
@@ -26,9 +27,13 @@ class WeightsArgs:
         revision: branch, tag or commit; None is the hub's default.
         endpoint: the hub's URL; None is the hub's own.
         mount_point: where the storage is mounted.
-        files: patterns of the files that are wanted; none means all.
+        files: patterns of the files that are wanted, after `!` of those that are not; none means all, but for further
+            copies of the same weights.
         check: any text; another text has every checksum verified again.
         stall_seconds: without a new byte for so long a download is started again, where it was.
+        prefers: the format that the engine reads, where a repository has several.
+        belongs: they belong to a model, such as an adapter or a projector, and are none by themselves.
+        own_hub: the hub is the one that the token is for; another is told none.
     """
 
     source: str
@@ -39,6 +44,9 @@ class WeightsArgs:
     files: tuple[str, ...] = ()
     check: str = ""
     stall_seconds: int = 60
+    prefers: Literal["safetensors", "gguf"] = "safetensors"
+    belongs: bool = False
+    own_hub: bool = True
 
     @property
     def folder(self) -> str:
@@ -46,12 +54,17 @@ class WeightsArgs:
         base = PurePosixPath(self.mount_point)
         if self.source == "path":
             return str(base / self.id)
-        slug = re.sub(r"[^A-Za-z0-9._-]+", "--", self.id.partition("://")[2] or self.id)
+        slug = _slug(self.id.partition("://")[2] or self.id)
         # Another choice of files is another folder: an engine takes whatever GGUF file it finds in its own.
         chosen = hashlib.sha256("\n".join(self.files).encode()).hexdigest()[:8] if self.files else ""
         return str(
-            base / "models" / (slug + (f"@{self.revision}" if self.revision else "") + (chosen and f"+{chosen}"))
+            base / "models" / (slug + (f"@{_slug(self.revision)}" if self.revision else "") + (chosen and f"+{chosen}"))
         )
+
+
+def _slug(text: str) -> str:
+    """A name for one folder."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "--", text)
 
 
 class Weights(pulumi.ComponentResource):
@@ -81,7 +94,7 @@ class Weights(pulumi.ComponentResource):
         """Declares the weights.
 
         Args:
-            name: Pulumi name.
+            name: Pulumi name, after the writer's; the step's name on it.
             writer: the machine that writes; the storage is mounted there.
             stack: the deployment's own name on machines.
             args: which weights.
@@ -91,20 +104,30 @@ class Weights(pulumi.ComponentResource):
         """
         super().__init__("tandem:models:Weights", name, None, opts)
         step = RemoteStep(
-            f"{writer.name}-weights",
+            f"{writer.name}-{name}",
             machine=writer,
             stack=stack,
             script=FILES / "weights.sh",
             files=travelling(),
-            environment=environment(args),
-            secrets={"HUB_TOKEN": token} if token is not None else None,
+            environment={
+                **environment(args),
+                **({"HUB_TOKEN_WITHHELD": "yes"} if token is not None and not args.own_hub else {}),
+            },
+            secrets={"HUB_TOKEN": token} if token is not None and args.own_hub else None,
             long=True,
             timeout=48 * 3600,
             after=after,
             parent=self,
         )
-        self.folder = step.result.apply(lambda found: found["folder"])
+        self.folder = step.result.apply(_told)
         self.register_outputs({"folder": self.folder})
+
+
+def _told(found: dict[str, str]) -> str:
+    """The folder; what else there is to say about it is shown."""
+    if note := found.get("note"):
+        pulumi.log.info(note)
+    return found["folder"]
 
 
 def travelling() -> dict[str, Path]:
@@ -123,4 +146,7 @@ def environment(args: WeightsArgs) -> dict[str, str]:
         "FOLDER": args.folder,
         "CHECK": args.check,
         "STALL_SECONDS": str(args.stall_seconds),
+        # Told where it isn't the usual: what stands here is in the hash of a step that may have run already.
+        **({"PREFERS": args.prefers} if args.prefers != "safetensors" else {}),
+        **({"BELONGS": "yes"} if args.belongs else {}),
     }

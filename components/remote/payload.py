@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 FILES = Path(__file__).parent / "files"
-_NAME = re.compile(r"^[A-Z][A-Z0-9_]*$")
+_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 
 
 def content_hash(files: Mapping[str, bytes], environment: Mapping[str, str]) -> str:
@@ -35,7 +35,7 @@ def render_environment(environment: Mapping[str, str]) -> str:
         ValueError: for a name that is no environment variable's.
     """
     for name in environment:
-        if not _NAME.match(name):
+        if not _NAME.fullmatch(name):
             raise ValueError(f"{name!r} is no name for an environment variable; use capitals, digits and _")
     return "".join(f"{name}={shlex.quote(value)}\n" for name, value in sorted(environment.items()))
 

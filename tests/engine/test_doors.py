@@ -30,7 +30,7 @@ tags = {{"tandem-stack": "doors"}}
 under = pulumi.ResourceOptions(providers=[provider])
 net = Network("net", stack="doors", tags=tags, vpc_cidr="10.8.0.0/16", opts=under, gateway_port=8000,
               vswitch_cidrs={{"cn-hangzhou-h": "10.8.1.0/24"}}, admin_cidrs=["192.0.2.1/32"],
-              allowed_cidrs=[{allowed!r}])
+              allowed_cidrs=[{allowed!r}], more={{3000: ["203.0.113.9/32"]}})
 ali.ecs.SecurityGroup("theirs", vpc_id=net.vpc_id, security_group_name="theirs", tags=tags, opts=options)
 call = {{"region": {cloud["region"]!r}, "endpoint": at}}
 watch_doors(net, api=Api(call["region"], at), stack="doors", call=call,
@@ -59,14 +59,16 @@ def test_edited_groups_are_told_of_and_put_back(aliproject: Project, cloud: dict
     count = again["same"]
     inside, front, theirs = (aliproject.resources()[name]["id"] for name in ("net-inside", "net-front", "theirs"))
     ours = rules(api, inside), rules(api, front)
-    assert ours == ({("ingress", "22/22", "192.0.2.1/32")}, {("ingress", "8000/8000", "198.51.100.0/24")})
+    page = ("ingress", "3000/3000", "203.0.113.9/32")  # open, and still so after the watch has been there
+    assert ours == ({("ingress", "22/22", "192.0.2.1/32")}, {("ingress", "8000/8000", "198.51.100.0/24"), page})
 
     for group in (inside, theirs):
         api.call("ecs", "AuthorizeSecurityGroup", SecurityGroupId=group, **WIDE)
     out = {"IpProtocol": "all", "PortRange": "-1/-1", "DestCidrIp": "0.0.0.0/0", "Policy": "drop"}
     api.call("ecs", "AuthorizeSecurityGroupEgress", SecurityGroupId=inside, **out)
     told = api.call("ecs", "DescribeSecurityGroupAttribute", SecurityGroupId=front)["Permissions"]["Permission"]
-    edited = {"SecurityGroupRuleId": told[0]["SecurityGroupRuleId"], "SourceCidrIp": "0.0.0.0/0"}
+    gateway = next(each for each in told if each["PortRange"] == "8000/8000")
+    edited = {"SecurityGroupRuleId": gateway["SecurityGroupRuleId"], "SourceCidrIp": "0.0.0.0/0"}
     api.call("ecs", "ModifySecurityGroupRule", SecurityGroupId=front, **edited)
 
     assert "net-gateway-0 delete" in aliproject.pulumi("refresh", "--yes", "--skip-preview").replace("  ", " ")
@@ -88,6 +90,9 @@ def test_edited_groups_are_told_of_and_put_back(aliproject: Project, cloud: dict
     # The same rule again, while a setting changes too: it goes, and the setting's own rule is replaced as ever.
     api.call("ecs", "AuthorizeSecurityGroup", SecurityGroupId=inside, **WIDE)
     assert aliproject.program(network(cloud, "203.0.113.0/24")).up() == {"same": count - 2, "update": 1, "replace": 1}
-    assert (rules(api, inside), rules(api, front)) == (ours[0], {("ingress", "8000/8000", "203.0.113.0/24")})
+    assert (rules(api, inside), rules(api, front)) == (
+        ours[0],
+        {("ingress", "8000/8000", "203.0.113.0/24"), page},
+    )
     assert aliproject.up() == {"same": count}
     assert json.loads(aliproject.pulumi("preview", "--json"))["changeSummary"] == {"same": count}

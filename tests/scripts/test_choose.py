@@ -10,9 +10,9 @@ from tests.paths import ROOT
 
 sys.path.insert(0, str(ROOT / "components/models/files"))
 
-from choose import choose, served_folder  # lie there for the machine
+from choose import choose, left_out, served_folder  # lie there for the machine
 from folder import File
-from sound import unsound
+from sound import unsound, unsound_list
 
 REPOSITORY = [
     "config.json", "README.md", "R1-Q2_K.gguf", "mmproj-F16.gguf",
@@ -36,10 +36,95 @@ def test_several_patterns_and_a_plain_name():
     assert served_folder(chosen("R1-Q2_K.gguf")) == "."
 
 
-def test_a_repository_of_safetensors_is_taken_whole():
+def test_where_both_are_there_the_engines_own_format_is_taken():
     paths = ["config.json", "model.safetensors", "a.gguf", "b.gguf"]
-    assert chosen(paths=paths) == paths
-    assert served_folder(paths) == "."
+    assert chosen(paths=paths) == paths[:2]
+    assert served_folder(paths[:2]) == "."
+    assert chosen("*", paths=paths) == paths, "named, they are fetched"
+    files = [File(p, 1) for p in paths]
+    assert [f.path for f in choose(files, ["!b.gguf"], "some/model", "gguf")] == ["config.json", "a.gguf"]
+    with pytest.raises(LookupError, match="holds 2 GGUF models"):
+        choose(files, [], "some/model", "gguf")
+
+
+SIZES = {
+    "config.json": 500, "README.md": 9000, "tokenizer.json": 9_000_000, "tokenizer.bin": 5000,
+    "model-00001-of-00002.safetensors": 5_000_000_000, "model-00002-of-00002.safetensors": 3_000_000_000,
+    "model.safetensors.index.json": 30_000, "pytorch_model-00001-of-00001.bin": 8_000_000_000,
+    "pytorch_model.bin.index.json": 30_000, "original/consolidated.00.pth": 8_000_000_000,
+    "original/params.json": 300, "consolidated.safetensors": 8_000_000_000, "onnx/model.onnx": 9_000_000,
+    "onnx/model.onnx_data": 16_000_000_000, "onnx/model_q4.onnx_data": 30_000_000_000, "tf_model.h5": 8_000_000_000,
+    "flax_model.msgpack": 8_000_000_000, "2_Dense/model.safetensors": 10, "2_Dense/pytorch_model.bin": 10,
+    "3_Dense/pytorch_model.bin": 10,
+}  # fmt: skip
+
+
+def of(*names: str) -> list[File]:
+    return [File(name, SIZES.get(name, 1000)) for name in names]
+
+
+def test_the_same_weights_are_fetched_once():
+    """Of six copies one; what merely looks like one, or has no other, stays."""
+    taken = [f.path for f in choose(of(*SIZES), [], "some/model")]
+    assert taken == [
+        "config.json", "README.md", "tokenizer.json", "tokenizer.bin", "model-00001-of-00002.safetensors",
+        "model-00002-of-00002.safetensors", "model.safetensors.index.json", "2_Dense/model.safetensors",
+        "3_Dense/pytorch_model.bin",
+    ]  # fmt: skip
+    said = left_out(of(*SIZES), of(*taken), "some/model")
+    assert said.startswith("some/model holds its weights more than once; left out: 8 GB PyTorch .bin (pytorch_model-")
+    assert "left out: 46 GB ONNX (onnx/model.onnx, onnx/model.onnx_data and 1 more)" in said
+    assert "left out: 8 GB original/ (original/consolidated.00.pth, original/params.json)" in said
+    assert "also fetched" not in said
+    whole = left_out(of(*SIZES), of(*SIZES), "some/model")
+    assert "also fetched: 8 GB consolidated safetensors" in whole and "left out" not in whole
+
+
+@pytest.mark.parametrize(
+    ("names", "left"),
+    [
+        (["pytorch_model.bin", "rust_model.ot", "config.json"], ["rust_model.ot"]),  # PyTorch's where nothing else is
+        (["adapter_model.safetensors", "pytorch_model.bin"], []),  # an adapter is no copy of a model
+        (["consolidated.safetensors", "params.json", "model.safetensors"], []),  # two engines' own
+        (["consolidated.safetensors", "params.json"], []),
+        (["onnx/model.onnx", "config.json"], []),  # the only one
+        (["original/model.safetensors", "config.json"], []),
+        (["vae/diffusion_pytorch_model.safetensors", "vae/diffusion_pytorch_model.bin", "model_index.json"], []),
+    ],
+)
+def test_what_is_no_second_copy_stays(names, left):
+    assert [n for n in names if n not in {f.path for f in choose(of(*names), [], "some/model")}] == left
+
+
+def test_weights_that_are_much_smaller_are_no_copy():
+    files = [File("model.safetensors", 10), File("pytorch_model.bin", 8_000_000_000)]
+    assert choose(files, [], "some/model") == files
+
+
+@pytest.mark.parametrize(
+    ("patterns", "expected"),
+    [
+        (["!onnx/*"], ["a.json", "b.json"]),
+        (["!*.json", "b.json"], ["b.json", "onnx/m.onnx"]),
+        (["*.json", "!onnx/"], ["a.json", "b.json"]),
+        (["!onnx/", "onnx/c.json"], ["a.json", "b.json", "onnx/c.json"]),
+        (["*", "!a.json"], ["b.json", "onnx/c.json", "onnx/m.onnx"]),
+    ],
+)
+def test_the_last_pattern_that_matches_decides(patterns, expected):
+    assert chosen(*patterns, paths=["a.json", "b.json", "onnx/c.json", "onnx/m.onnx"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("patterns", "said"),
+    [
+        (["!orignal/*"], r"model.files: !orignal/\* matches no file of some/R1-GGUF; near it are original/"),
+        (["!*"], r"model.files leaves no file of some/R1-GGUF; take out one of !\*"),
+    ],
+)
+def test_a_pattern_that_leaves_out_nothing_or_all_is_told(patterns, said):
+    with pytest.raises(LookupError, match=said):
+        chosen(*patterns, paths=["config.json", "original/x.pth"])
 
 
 @pytest.mark.parametrize(
@@ -129,3 +214,38 @@ def test_whole_gguf_is_sound_without_a_config(tmp_path):
 )
 def test_what_headers_show(tmp_path, files, said):
     assert lay(tmp_path, **files) == said
+
+
+@pytest.mark.parametrize(
+    ("names", "kept", "said"),
+    [
+        (["config.json", "model.safetensors"], None, None),
+        (["params.json", "consolidated.safetensors"], None, None),
+        (["a.gguf"], None, None),
+        (["model.safetensors"], None, "holds neither a config.json nor a GGUF file, so no engine can serve it"),
+        (["adapter_config.json", "adapter_model.safetensors"], None, "is an adapter and no model; set model.id to"),
+        (["config.json", "model.safetensors"], ["model.safetensors"], "is useless without config.json, which"),
+        (["config.json", "m-00001-of-00002.safetensors"], None, "has 1 of 2 files like m-00001-of-00002."),
+        (
+            ["config.json", "m-00001-of-00002.bin", "m-00002-of-00002.bin"], ["config.json", "m-00001-of-00002.bin"],
+            "is chosen in part by model.files: 1 of 2 files like m-00001-of-00002.bin; take all",
+        ),
+        (["config.json", "m-00000-of-00002.safetensors", "m-00001-of-00002.safetensors"], None, None),
+    ],
+)  # fmt: skip
+def test_what_a_list_shows(names, kept, said):
+    """Before a byte is fetched."""
+    told = unsound_list(of(*names), of(*(kept or names)), alone=True)
+    assert (told is None) if said is None else str(told).startswith(said), told
+
+
+def test_weights_without_a_byte_are_seen_in_the_list():
+    files = [File("config.json", 2), File("model.safetensors", 0)]
+    assert str(unsound_list(files, files, alone=True)).startswith(
+        "has model.safetensors with no bytes in it; use another"
+    )
+
+
+def test_what_belongs_to_a_model_needs_no_config():
+    files = of("adapter_config.json", "adapter_model.safetensors")
+    assert unsound_list(files, files, alone=False) is None

@@ -11,7 +11,9 @@ if [[ -n $source && ! -f $file ]]; then
   # Somebody mounted it already: use it as it is, and leave it as it is.
   status "$MOUNT_POINT is mounted already ($source)"
 else
-  undo "systemctl disable --now $unit; rm -f $file; systemctl daemon-reload; rmdir --ignore-fail-on-non-empty $MOUNT_POINT"
+  printf -v away 'systemctl disable --now %q; rm -f %q; systemctl daemon-reload; rmdir --ignore-fail-on-non-empty %q' \
+    "$unit" "$file" "$MOUNT_POINT"
+  undo "$away"
   cat >"$file.new" <<UNIT
 [Unit]
 Description=Weights of Tandem

@@ -9,26 +9,33 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from folder import File
+from formats import CONSOLIDATED, SAFETENSORS, copies
+from progress import amount
 
 PART = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$")
 """How llama.cpp's gguf-split numbers the files of a split model."""
 SHOWN = 6
 
 
-def choose(files: Sequence[File], patterns: Sequence[str], model: str) -> list[File]:
-    """The files that any pattern matches, or all without patterns.
+def choose(files: Sequence[File], patterns: Sequence[str], model: str, prefers: str = SAFETENSORS) -> list[File]:
+    """The files that are wanted.
 
-    A pattern is a shell pattern for the whole path, `*` crossing slashes; one that ends in a slash means all below.
+    A pattern is a shell pattern for the whole path, `*` crossing slashes; one that ends in a slash means all below;
+    with `!` before it, it leaves files out. As in a .gitignore the last pattern that matches a file decides. Where none
+    or a `!` stands first all files are wanted but further copies of the same weights (`formats.copies`).
 
     Raises:
         LookupError: one sentence: a pattern that matches nothing, a split model in part, or several GGUF models.
     """
     for pattern in patterns:
-        if not any(_matches(f.path, pattern) for f in files):
-            raise LookupError(
-                f"model.files: {pattern} matches no file of {model}; {_near([f.path for f in files], pattern)}"
-            )
-    chosen = [f for f in files if not patterns or any(_matches(f.path, p) for p in patterns)]
+        if not any(_matches(f.path, _bare(pattern)) for f in files):
+            near = _near([f.path for f in files], _bare(pattern))
+            raise LookupError(f"model.files: {pattern} matches no file of {model}; {near}")
+    everything = not patterns or patterns[0].startswith("!")
+    spare = {f.path for held in copies(files, prefers).values() for f in held} if everything else set()
+    chosen = [f for f in files if _wanted(f.path, patterns, everything and f.path not in spare)]
+    if not chosen:
+        raise LookupError(f"model.files leaves no file of {model}; take out one of {_some(patterns)}")
     _whole(files, chosen, model)
     models = gguf_models([f.path for f in chosen])
     if len(models) > 1 and not any(f.path.endswith(".safetensors") for f in chosen):
@@ -38,6 +45,34 @@ def choose(files: Sequence[File], patterns: Sequence[str], model: str) -> list[F
             f"and an engine serves one; choose one with model.files, such as {one}"
         )
     return chosen
+
+
+def left_out(
+    files: Sequence[File], chosen: Sequence[File], model: str, prefers: str = SAFETENSORS, *, told_to: bool = False
+) -> str:
+    """What further copies of the weights are not fetched, or are though nobody needs them, as one line; or nothing.
+
+    Args:
+        files: the repository's.
+        chosen: those that are fetched.
+        model: for the line.
+        prefers: as `choose`.
+        told_to: the user has named what is wanted, and knows what isn't.
+    """
+    there = {f.path for f in chosen}
+    told = []
+    for label, held in copies(files, prefers).items():
+        for fetched in (True,) if told_to else (False, True):
+            some = [f for f in held if (f.path in there) == fetched]
+            if some and (size := sum(f.size for f in some)):
+                names = _some([f.path for f in some], 2)
+                told.append(f"{'also fetched' if fetched else 'left out'}: {amount(size)} {label} ({names})")
+    # Two sets of safetensors which different engines read: neither is left out by itself.
+    both = [f for f in chosen if CONSOLIDATED.fullmatch(f.path)]
+    if both and not told and any(f.path.startswith("model") and f.path.endswith(".safetensors") for f in chosen):
+        told.append(f"also fetched: {amount(sum(f.size for f in both))} consolidated safetensors; "
+                    "model.files: ['!consolidated*'] leaves them out")  # fmt: skip
+    return f"{model} holds its weights more than once; {'; '.join(told)}" if told else ""
 
 
 def gguf_models(paths: Sequence[str]) -> list[str]:
@@ -56,6 +91,18 @@ def served_folder(paths: Sequence[str]) -> str:
 
 def _matches(path: str, pattern: str) -> bool:
     return fnmatch.fnmatchcase(path, pattern + "*" if pattern.endswith("/") else pattern)
+
+
+def _bare(pattern: str) -> str:
+    return pattern[1:] if pattern.startswith(("!", "\\!")) else pattern
+
+
+def _wanted(path: str, patterns: Sequence[str], first: bool) -> bool:
+    wanted = first
+    for pattern in patterns:
+        if _matches(path, _bare(pattern)):
+            wanted = not pattern.startswith("!")
+    return wanted
 
 
 def _whole(files: Sequence[File], chosen: Sequence[File], model: str) -> None:
@@ -91,6 +138,6 @@ def _near(paths: Sequence[str], pattern: str) -> str:
     return f"near it are {_some(list(dict.fromkeys(close)))}" if close else f"it holds {_some(names)}"
 
 
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
+def _some(names: Sequence[str], most: int = SHOWN) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -1,41 +1,50 @@
 """Brings weights into a folder and proves them right. One writer, resumable, watched.
 
-Told by environment: SOURCE, MODEL_ID, REVISION, ENDPOINT, PATTERNS (one a line), FOLDER, STALL_SECONDS, HUB_TOKEN, and
-lib.sh's TANDEM_DIR.
+Told by environment: SOURCE, MODEL_ID, REVISION, ENDPOINT, PATTERNS (one a line), PREFERS, BELONGS, FOLDER,
+STALL_SECONDS, HUB_TOKEN, HUB_TOKEN_WITHHELD, and lib.sh's TANDEM_DIR. Tells by files there: status, a line for people;
+progress.json, the same for programs; result or error.
 """
 
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shlex
 import shutil
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import NoReturn
 
 HERE = Path(os.environ["TANDEM_DIR"])
 sys.path.insert(0, str(HERE))
 
-from choose import choose, served_folder  # noqa: E402  # all of these lie beside us
+from choose import choose, left_out, served_folder  # noqa: E402  # all of these lie beside us
 from folder import File, read_manifest, write_manifest, wrong_files  # noqa: E402
 from git_lfs import GitLfs  # noqa: E402
-from hubs import Hub, HuggingFace, ModelScope, explain, gated  # noqa: E402
+from hubs import ENDPOINTS, Hub, HuggingFace, ModelScope, explain  # noqa: E402
+from inside import ENDING, Inside, alike, check_names  # noqa: E402
 from lease import Lease  # noqa: E402
-from progress import Progress, amount  # noqa: E402
-from sound import unsound  # noqa: E402
-from target import ENDING, StorageFailure  # noqa: E402
-from transfer import Transfer, Unfinished  # noqa: E402
+from moved import Moved  # noqa: E402
+from progress import Progress, State, amount  # noqa: E402
+from sound import first, unsound, unsound_beginning, unsound_list  # noqa: E402
+from target import StorageFailure  # noqa: E402
+from transfer import Differs, Transfer, Unfinished  # noqa: E402
 from web import BROKEN, TRIES, Refusal  # noqa: E402
 
 SOURCE, MODEL, REVISION = os.environ["SOURCE"], os.environ["MODEL_ID"], os.environ["REVISION"]
 ENDPOINT, TOKEN = os.environ["ENDPOINT"], os.environ.get("HUB_TOKEN", "")
 PATTERNS = os.environ.get("PATTERNS", "").splitlines()
+PREFERS = os.environ.get("PREFERS", "safetensors")
+ALONE = os.environ.get("BELONGS", "no") != "yes"
+"""A model by itself, and not what belongs to one: an adapter, a projector."""
 FOLDER = Path(os.environ["FOLDER"])
 STALL_SECONDS = float(os.environ["STALL_SECONDS"])
 """Without one new byte for this long a connection is opened anew; it goes on where it was."""
 SLOW = int(os.environ.get("DOWNLOAD_SLOW", "1000000"))
 """Bytes a second; a download below it takes twelve days for a terabyte."""
+WHERE = f"{ENDPOINT or ENDPOINTS.get(SOURCE, SOURCE)} ({MODEL})"
 
 
 def fail(sentence: str) -> NoReturn:
@@ -53,10 +62,17 @@ def status(line: str) -> None:
     (HERE / "status").write_text(line + "\n")
 
 
+def note(state: State) -> None:
+    """The same for whoever waits for the download to end."""
+    new = HERE / "progress.json.new"
+    new.write_text(json.dumps(asdict(state)))
+    new.replace(HERE / "progress.json")
+
+
 def progress(verb: str, files: list[File]) -> Progress:
     """What is shown while these files are handled."""
     slow = SLOW if verb == "downloading" else 0
-    return Progress(verb, MODEL, sum(f.size for f in files), status, window=STALL_SECONDS, slow=slow)
+    return Progress(verb, MODEL, sum(f.size for f in files), status, note, window=STALL_SECONDS, slow=slow)
 
 
 def enough_space(files: list[File]) -> None:
@@ -80,37 +96,42 @@ def verify(files: list[File]) -> list[tuple[File, str]]:
     return list(wrong_files(FOLDER, files, shown.add))
 
 
-def download(hub: Hub, wanted: list[File], files: list[File]) -> list[File]:
+def download(hub: Hub, wanted: list[File], shown: Progress) -> list[File]:
     """Fetches files that are missing; returns those that came with other bytes than the hub's."""
-    shown = progress("downloading", files)
-    shown.there(sum(f.size for f in files) - sum(f.size for f in wanted))
     if isinstance(hub, GitLfs):
         for file in wanted:
             if not file.sha256:
-                hub.place(FOLDER, file)
+                hub.place(inside, file)
                 shown.add(file.size)
         wanted = [f for f in wanted if f.sha256]
-    transfer = Transfer(FOLDER, hub.locate, shown, stall=STALL_SECONDS, refused=gated(MODEL))
+    transfer = Transfer(inside, hub.locate, shown, stall=STALL_SECONDS, refused=hub.refused)
     return transfer.run(wanted)
 
 
-def bring(hub: Hub, files: list[File]) -> None:
-    """Downloads until every checksum is the hub's. A file that came altered is fetched once more."""
+def bring(hub: Hub, all_files: list[File], files: list[File]) -> list[File]:
+    """Downloads until every checksum is the hub's; what is small first, since it may show that the rest is in vain.
+
+    A file that came altered is fetched once more; what a branch did meanwhile is `Moved`'s.
+
+    Returns:
+        The files as they are there.
+    """
     wrong = verify(files)
     for file, reason in wrong:
         print(f"{file.path} {reason}", flush=True)
         if reason != "is missing":
-            (FOLDER / file.path).unlink()
+            inside.remove(file.path)
     wanted = [file for file, _ in wrong]
-    for _ in range(2):
-        wanted = download(hub, wanted, files) if wanted else []
-        for file in wanted:
-            print(f"{file.path} came with other bytes than the hub's", flush=True)
-    if wanted:
-        fail(
-            f"{FOLDER / wanted[0].path} holds other bytes than the hub's (checksum differs) "
-            "after downloading it twice; the hub or the storage alters bytes"
-        )
+    shown = progress("downloading", files)
+    shown.there(sum(f.size for f in files) - sum(f.size for f in wanted))
+    moved = Moved(hub, MODEL, FOLDER)
+    for turn in (True, False):
+        files = moved.bring(lambda some: download(hub, some, shown), files, [f for f in wanted if first(f) is turn])
+        if turn and (wrong_model := unsound_beginning(FOLDER, all_files, files)):
+            fail(f"{MODEL} {wrong_model}")
+    for line in moved.notes:
+        notes.append(line)
+    return files
 
 
 def source() -> Hub:
@@ -122,14 +143,21 @@ def source() -> Hub:
     return GitLfs(SOURCE, MODEL, REVISION, ENDPOINT, TOKEN, stall=STALL_SECONDS)
 
 
-def listing(hub: Hub) -> tuple[str, list[File]]:
-    """The chosen files; those that were verified before when the hub doesn't answer."""
+def listing(hub: Hub) -> tuple[str, list[File], list[File]]:
+    """The commit, its files, and those that are chosen; those that were verified before when the hub doesn't answer."""
     status(f"asking for the files of {MODEL}")
     try:
         revision, files = hub.listing()
         if not files:
             fail(f"{MODEL} holds no files at {REVISION or 'its default revision'}; correct model.id or model.revision")
-        return revision, choose(files, PATTERNS, MODEL)
+        check_names([f.path for f in files], WHERE)
+        chosen = choose(files, PATTERNS, MODEL, PREFERS)
+        if wrong := unsound_list(files, chosen, alone=ALONE):
+            fail(f"{MODEL} {wrong}")
+        named = bool(PATTERNS) and not PATTERNS[0].startswith("!")
+        if twice := left_out(files, chosen, MODEL, PREFERS, told_to=named):
+            notes.append(twice)
+        return revision, files, chosen
     except LookupError as error:
         fail(str(error.args[0]))
     except (*BROKEN, Refusal, ValueError) as error:
@@ -138,7 +166,7 @@ def listing(hub: Hub) -> tuple[str, list[File]]:
         if known is None:
             fail(f"the hub did not answer for {MODEL} ({why}); see model.endpoint")
         print(f"the hub did not answer ({why}); verifying what was verified before", flush=True)
-        return known
+        return known[0], known[1], known[1]
 
 
 def lost() -> None:
@@ -147,20 +175,29 @@ def lost() -> None:
 
 
 lease = Lease(FOLDER, status, lost)
+inside = Inside(FOLDER)
+notes: list[str] = []
+"""What went right and is worth a sentence to the user all the same."""
 
 
 def from_hub() -> tuple[str, Path]:
     """The commit, and the folder that the engine gets."""
-    FOLDER.parent.mkdir(parents=True, exist_ok=True)
     hub = source()
-    revision, files = listing(hub)
+    revision, all_files, files = listing(hub)
+    FOLDER.parent.parent.mkdir(parents=True, exist_ok=True)
+    inside.make()
     lease.take()
-    FOLDER.mkdir(exist_ok=True)
+    for one, other in alike([f.path for f in files]):
+        if not inside.tells_apart(one, other):
+            fail(f"{WHERE} lists {one!r} and {other!r}, which this storage takes for one file; leave one out by "
+                 f"model.files: ['!{other}']")  # fmt: skip
     enough_space(files)
-    bring(hub, files)
+    files = bring(hub, all_files, files)
+    if wrong := unsound(FOLDER, {f.path for f in files}):
+        fail(f"{MODEL} {wrong}, though its checksum is the hub's; use another revision or repository (model.revision, "
+             "model.id)")  # fmt: skip
     write_manifest(FOLDER, files, revision)
-    for left in FOLDER.rglob(f"*{ENDING}"):
-        left.unlink()  # of files that the model no longer has
+    inside.remove_unfinished()
     lease.give_back()
     if isinstance(hub, GitLfs):
         hub.close()
@@ -171,7 +208,7 @@ def from_path() -> tuple[str, Path]:
     """Weights that somebody put on the storage. Nothing is written there."""
     if not FOLDER.is_dir():
         fail(f"there is no folder {FOLDER}; with source path, model.id is a folder on the storage with weights in it")
-    if wrong := unsound(FOLDER):
+    if wrong := unsound(FOLDER, alone=ALONE):
         fail(f"{FOLDER} {wrong}; with source path, model.id is a folder on the storage with whole weights in it")
     known = read_manifest(FOLDER)
     if known and (differing := verify(known[1])):
@@ -186,6 +223,8 @@ def main() -> None:
         revision, folder = from_path() if SOURCE == "path" else from_hub()
     except LookupError as error:
         fail(str(error.args[0]))
+    except Differs as error:
+        fail(f"{MODEL} changed on the hub while it came down ({error}); run `pulumi up` again, and see model.revision")
     except Unfinished as error:
         fail(
             f"{MODEL} could not be downloaded in {TRIES} tries ({error}); see the log, and model.endpoint for a mirror"
@@ -194,7 +233,8 @@ def main() -> None:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             fail(f"{FOLDER.parent} is full; free space there, then run `pulumi up` again: the download goes on")
         fail(f"{FOLDER.parent} can't be written or read ({error}); see the storage's export and its rights")
-    (HERE / "result").write_text(f"folder={shlex.quote(str(folder))} revision={revision}\n")
+    told = {"folder": str(folder), "revision": revision, **({"note": ". ".join(notes)} if notes else {})}
+    (HERE / "result").write_text(" ".join(f"{key}={shlex.quote(value)}" for key, value in told.items()) + "\n")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from inside import Inside, check_names
+
 MANIFEST = ".tandem-weights.json"
 CHUNK = 8 << 20
 
@@ -55,7 +57,9 @@ def wrong_files(folder: Path, files: list[File], progress: Callable[[int], None]
     """Files that are missing or hold other bytes, with the reason."""
     for file in files:
         path = folder / file.path
-        if not path.is_file():
+        if path.is_symlink():
+            yield file, "is a link"
+        elif not path.is_file():
             yield file, "is missing"
         elif path.stat().st_size != file.size:
             yield file, f"has {path.stat().st_size} bytes instead of {file.size}"
@@ -66,18 +70,26 @@ def wrong_files(folder: Path, files: list[File], progress: Callable[[int], None]
 def write_manifest(folder: Path, files: list[File], revision: str) -> None:
     """Records what was verified, so that it can be verified again without the hub."""
     entries = [{"path": f.path, "size": f.size, "sha256": f.sha256, "git_sha1": f.git_sha1} for f in files]
-    new = folder / (MANIFEST + ".new")
-    with new.open("w") as stream:
+    inside, new = Inside(folder), MANIFEST + ".new"
+    with os.fdopen(inside.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "w") as stream:
         json.dump({"revision": revision, "files": entries}, stream, indent=1)
         stream.flush()
         os.fsync(stream.fileno())
-    new.replace(folder / MANIFEST)
+    inside.replace(new, MANIFEST)
 
 
 def read_manifest(folder: Path) -> tuple[str, list[File]] | None:
-    """What was verified here last; None if nothing was."""
+    """What was verified here last; None if nothing was.
+
+    Raises:
+        LookupError: one sentence: somebody else has written it.
+    """
     try:
         manifest = json.loads((folder / MANIFEST).read_text())
+        revision, files = str(manifest["revision"]), [File(**entry) for entry in manifest["files"]]
     except FileNotFoundError:
         return None
-    return manifest["revision"], [File(**entry) for entry in manifest["files"]]
+    except (ValueError, KeyError, TypeError):
+        raise LookupError(f"{folder / MANIFEST} is none of ours; remove it, then run `pulumi up` again") from None
+    check_names([file.path for file in files], str(folder / MANIFEST))
+    return revision, files

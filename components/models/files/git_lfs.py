@@ -15,14 +15,15 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterable
-from pathlib import Path
-from urllib.parse import urlsplit
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
 
 from folder import File
-from hubs import IGNORED, TIMEOUT, gated
+from hubs import IGNORED, TIMEOUT, gated, last_word, listed
+from inside import ENDING, Inside
 from target import StorageFailure
 from transfer import Place
-from web import TRIES, Web
+from web import TRIES, Refusal, Web, same_host
 
 MODELERS = "https://modelers.cn"
 """The openMind hub, whose own client takes only its own hosts and asks the same repositories."""
@@ -30,6 +31,8 @@ POINTER = re.compile(
     rb"version https://git-lfs\.github\.com/spec/v1\n(?:ext-.*\n)*oid sha256:([0-9a-f]{64})\nsize (\d+)\n"
 )
 POINTER_LARGEST = 1024
+LINK = "120000"
+"""git's mode of a symbolic link."""
 MEDIA = "application/vnd.git-lfs+json"
 
 
@@ -49,21 +52,37 @@ class GitLfs:
         self._git("init", "--quiet", "--bare")
         self._fetch()
         commit = self._git("rev-parse", "FETCH_HEAD^{commit}").decode().strip()
-        entries = []
-        for line in self._git("ls-tree", "-r", "-l", "-z", commit).decode().split("\0"):
+        entries, links = [], []
+        for line in self._git("ls-tree", "-r", "-l", "-z", commit).decode(errors="surrogateescape").split("\0"):
             told, _, path = line.partition("\t")
             if told and told.split()[1] == "blob" and path not in IGNORED:
-                _, _, blob, length = told.split()
-                entries.append((path, blob, int(length)))
-        pointers = self._contents(blob for _, blob, size in entries if size <= POINTER_LARGEST)
-        files = []
+                mode, _, blob, length = told.split()
+                (links if mode == LINK else entries).append((path, blob, int(length)))
+        contents = self._contents(blob for _, blob, size in (*entries, *links) if size <= POINTER_LARGEST)
+        files = {}
         for path, blob, size in entries:
-            pointer = POINTER.match(pointers.get(blob, b""))
+            pointer = POINTER.match(contents.get(blob, b""))
             if pointer:
-                files.append(File(path, int(pointer[2]), sha256=pointer[1].decode()))
+                files[path] = listed(path, int(pointer[2]), sha256=pointer[1].decode())
             else:
-                files.append(File(path, size, git_sha1=blob))
-        return commit, files
+                files[path] = listed(path, size, git_sha1=blob)
+        targets = {
+            path: os.path.normpath(PurePosixPath(path).parent / contents.get(blob, b"/").decode(errors="replace"))
+            for path, blob, _ in links
+        }
+        for _ in targets:  # a link may lead to another
+            files.update({path: files[to] for path, to in targets.items() if path not in files and to in files})
+        for path, to in targets.items():
+            if path in files:  # the bytes that the link stands for, as a file: no link is ever made on the storage
+                files[path] = replace(files[path], path=path)
+            elif any(other.startswith(f"{to}/") for other in files):
+                print(f"{path} is a link to the folder {to}; left out", flush=True)
+            else:
+                raise LookupError(
+                    f"{self.url} holds {path!a}, a link to {to!a}, which is no file of the repository; "
+                    "nothing was written; use another repository or revision (model.id, model.revision)"
+                )
+        return commit, list(files.values())
 
     def locate(self, file: File) -> Place:
         """See `hubs.Hub`: only what LFS keeps has an address."""
@@ -72,25 +91,36 @@ class GitLfs:
         wanted = {**body, "objects": [{"oid": file.sha256, "size": file.size}]}
         headers = {**self.headers, "Accept": MEDIA, "Content-Type": MEDIA}
         answer = Web(TIMEOUT).json(f"{url}/info/lfs/objects/batch", headers, body=json.dumps(wanted).encode())
-        told = answer["objects"][0]
-        if "error" in told or "download" not in told.get("actions", {}):
+        try:
+            told = answer["objects"][0]
+            action = told.get("actions", {}).get("download")
             reason = told.get("error", {}).get("message", "no address")
+            place = (
+                Place(str(action["href"]), dict(action.get("header", {}))) if action and "error" not in told else None
+            )
+        except (KeyError, TypeError, AttributeError, IndexError, ValueError):
+            raise ConnectionError("the answer about git-lfs objects can't be read") from None
+        if place is None:
             raise LookupError(f"{self.model} lacks the content of {file.path} ({reason}); push it there with git-lfs")
-        action = told["actions"]["download"]
-        own = urlsplit(action["href"]).netloc == urlsplit(url).netloc
-        return Place(action["href"], {**(self.headers if own else {}), **action.get("header", {})})
+        return Place(place.url, {**(self.headers if same_host(url, place.url) else {}), **place.headers})
 
-    def place(self, folder: Path, file: File) -> None:
+    def refused(self, file: File, refusal: Refusal) -> str | None:
+        """See `hubs.Hub`."""
+        return last_word(self.model, refusal.url, refusal, file, bool(self.headers))
+
+    def place(self, inside: Inside, file: File) -> None:
         """Writes a file that git itself keeps.
 
         Raises:
+            Outside: something else stands where it belongs.
             StorageFailure: the storage refuses.
         """
-        path = folder / file.path
+        part = file.path + ENDING
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("wb") as stream:
+            with os.fdopen(inside.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as stream:
                 subprocess.run([*self._words("cat-file", "blob", str(file.git_sha1))], stdout=stream, check=True)
+                os.fsync(stream.fileno())
+            inside.replace(part, file.path)
         except OSError as error:
             raise StorageFailure(error) from None
 
@@ -102,7 +132,7 @@ class GitLfs:
         """One commit without history. Files of LFS are pointers in it, so it is small and simply begun again."""
         for failures in range(1, TRIES + 1):
             done = subprocess.run(
-                self._words("fetch", "--quiet", "--depth=1", "--no-tags", self.url, self.revision or "HEAD"),
+                self._words("fetch", "--quiet", "--depth=1", "--no-tags", "--", self.url, self.revision or "HEAD"),
                 env=self._environment(),
                 stderr=subprocess.PIPE,
                 text=True,
@@ -117,7 +147,7 @@ class GitLfs:
                     f"{self.model} has no revision {self.revision}; leave model.revision out for its default"
                 )
             if re.search(r"Authentication failed|could not read Username|returned error: 40[13]", said):
-                raise LookupError(gated(self.model))
+                raise LookupError(gated(self.model, bool(self.headers)))
             if re.search(r"not found|does not appear to be a git repository|returned error: 404", said):
                 raise LookupError(f"there is no git repository at {self.url}; correct model.id")
             time.sleep(min(0.25 * 2**failures, 8))
@@ -148,6 +178,7 @@ class GitLfs:
         if self.headers:
             settings[f"http.{self.url}.extraHeader"] = f"Authorization: {self.headers['Authorization']}"
         told = {"GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_COUNT": str(len(settings)), "LC_ALL": "C"}
+        told["GIT_ALLOW_PROTOCOL"] = "http:https"  # whatever a redirect says
         for number, (key, value) in enumerate(settings.items()):
             told.update({f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value})
         return {**os.environ, **told}

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
 
 def amount(count: float) -> str:
@@ -17,13 +18,51 @@ def amount(count: float) -> str:
     return f"{count:.4g} TB"
 
 
+@dataclass(frozen=True)
+class State:
+    """What a program may know of it.
+
+    Attributes:
+        verb: downloading or verifying.
+        done: bytes that are there.
+        total: bytes of all files.
+        rate: bytes a second.
+        seconds_left: until the last byte at that rate; None while nothing comes.
+    """
+
+    verb: str
+    done: int
+    total: int
+    rate: float
+    seconds_left: float | None
+
+
 class Progress:
     """Counts bytes of all threads. Bytes that were there before count for the percentage and not for the rate."""
 
     def __init__(
-        self, verb: str, model: str, total: int, show: Callable[[str], None], *, window: float = 60.0, slow: int = 0
+        self,
+        verb: str,
+        model: str,
+        total: int,
+        show: Callable[[str], None],
+        note: Callable[[State], None] = lambda _: None,
+        *,
+        window: float = 60.0,
+        slow: int = 0,
     ) -> None:
-        """`window`: seconds over which the rate is taken; `slow`: bytes a second below which it is told."""
+        """Nothing is shown yet.
+
+        Args:
+            verb: what is done with the bytes.
+            model: whose they are.
+            total: how many.
+            show: gets the line for people.
+            note: gets the same for programs.
+            window: seconds over which the rate is taken.
+            slow: bytes a second below which it is told.
+        """
+        self.note = note
         self.verb, self.model, self.total, self.show = verb, model, max(total, 1), show
         self.window, self.slow, self.said = window, slow, False
         self.done = 0
@@ -58,6 +97,7 @@ class Progress:
         since, before = self._seen[0]
         rate = self.rate = (self._new - before) / max(now - since, 0.001)
         left = (self.total - self.done) / rate if rate >= 1 else 0
+        self.note(State(self.verb, self.done, self.total, rate, left if rate >= 1 else None))
         percent = min(100, 100 * self.done // self.total)
         line = f"{self.verb} {self.model}: {percent} % of {amount(self.total)}, {amount(rate)}/s, {left:.0f} s left"
         if rate < self.slow and now - self._began > self.window:

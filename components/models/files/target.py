@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 import threading
-from pathlib import Path
 from typing import NamedTuple
 
 from folder import CHUNK, File, checksum
+from inside import ENDING, Inside
 from progress import Progress
-
-ENDING = ".tandem-part"
-"""Of an unfinished file, beside where the finished one will lie."""
 
 
 class StorageFailure(Exception):
@@ -35,20 +32,20 @@ class Block(NamedTuple):
 class Target:
     """One file. What is written is the file's beginning, whatever becomes of this process."""
 
-    def __init__(self, folder: Path, file: File, progress: Progress) -> None:
+    def __init__(self, inside: Inside, file: File, progress: Progress) -> None:
         """Opens the unfinished file where an earlier try left it, and sums what is there.
 
         Raises:
+            Outside: something else stands where it belongs.
             StorageFailure: it can't be made or read.
         """
-        self.file, self.path = file, folder / file.path
-        self.part = self.path.with_name(self.path.name + ENDING)
+        self.file, self.inside = file, inside
+        self.part = file.path + ENDING
         self._sum, self.begun = checksum(file), 0
         self._waiting: dict[int, Block] = {}
         self._lock = threading.Lock()
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._handle = os.open(self.part, os.O_RDWR | os.O_CREAT, 0o644)
+            self._handle = inside.open(self.part, os.O_RDWR | os.O_CREAT)
             if os.fstat(self._handle).st_size > file.size:
                 os.ftruncate(self._handle, 0)
             while chunk := os.read(self._handle, CHUNK):
@@ -104,10 +101,10 @@ class Target:
         wanted = self.file.sha256 or self.file.git_sha1
         try:
             if wanted and self._sum.hexdigest() != wanted:
-                self.part.unlink()
+                self.inside.remove(self.part)
                 return False
             os.fsync(self._handle)
-            self.part.replace(self.path)
+            self.inside.replace(self.part, self.file.path)
         except OSError as error:
             raise StorageFailure(error) from None
         finally:

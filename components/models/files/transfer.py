@@ -12,15 +12,14 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from http.client import HTTPResponse
-from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from folder import File
+from inside import Inside
 from progress import Progress
 from sink import BLOCK, Sink
 from target import Block, Target
-from web import BROKEN, TRIES, Refusal, Web, pause
+from web import BROKEN, TRIES, Refusal, Web, pause, same_host
 
 PIECE = int(os.environ.get("DOWNLOAD_PIECE", str(8 << 20)))
 """Bytes asked for at once: few requests for a hub that counts them, and all that is lost with a process."""
@@ -41,6 +40,14 @@ class Place(NamedTuple):
 
 class Unfinished(Exception):
     """One sentence: what a later try may mend."""
+
+
+class Differs(Exception):
+    """The hub gives a file of another size than its list has: it is another file by now."""
+
+    def __init__(self, file: File, size: str) -> None:
+        super().__init__(f"{file.path} has {size} bytes on the hub, whose list had {file.size}")
+        self.file = file
 
 
 class Cut(Exception):
@@ -65,23 +72,23 @@ class Transfer:
 
     def __init__(
         self,
-        folder: Path,
+        inside: Inside,
         locate: Callable[[File], Place],
         progress: Progress,
         *,
         stall: float,
-        refused: str,
+        refused: Callable[[File, Refusal], str | None],
     ) -> None:
         """Nothing is asked yet.
 
         Args:
-            folder: where files go.
+            inside: where files go.
             locate: where a file's bytes are now; asked again when a signed URL has run out.
             progress: told of every byte.
             stall: seconds without a byte after which a connection is opened anew, where it was.
-            refused: the sentence for a hub that gives the files to others only.
+            refused: the sentence for a hub's last word on a file; None where it is to be asked once more.
         """
-        self.folder, self.locate, self.progress = folder, locate, progress
+        self.inside, self.locate, self.progress = inside, locate, progress
         self.stall, self.refused = stall, refused
         self._places: dict[str, Place] = {}
         # Pieces that are taken and not yet summed: what is held in memory. The one whose turn it is is among them.
@@ -95,6 +102,7 @@ class Transfer:
 
         Raises:
             LookupError: one sentence: the hub refuses.
+            Differs: the hub has another file by now.
             Unfinished: one sentence: the connection failed too often.
             StorageFailure: the storage refuses.
         """
@@ -114,7 +122,7 @@ class Transfer:
 
     def _pieces(self, files: Iterable[File]) -> Iterator[Piece]:
         for file in files:
-            target = Target(self.folder, file, self.progress)
+            target = Target(self.inside, file, self.progress)
             if target.begun == file.size:
                 self._sink.finish(target)
             for start in range(target.begun, file.size, PIECE):
@@ -176,7 +184,8 @@ class Transfer:
 
         Raises:
             Cut: the answer ended before its end.
-            ConnectionError: the answer is of another file.
+            ConnectionError: the answer is of another place in the file.
+            Differs: it is of another file.
             OSError, http.client.HTTPException, Refusal: see `Web.ask`.
         """
         with self._lock:
@@ -184,14 +193,16 @@ class Transfer:
         url, headers = place or self.locate(file)
         answer, final = web.ask(url, {**headers, "Range": f"bytes={start}-{end - 1}"})
         if final != url:  # a signed address of the bytes: hubs count how often they are asked for one
-            own = urlsplit(final).netloc == urlsplit(url).netloc
-            url, headers = final, headers if own else {}
+            url, headers = final, headers if same_host(url, final) else {}
         with self._lock:
             self._places[file.path] = Place(url, headers)
         whole = False
         try:
             said = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", answer.headers.get("Content-Range", ""))
-            if said and (int(said[1]) != start or said[2] not in (str(file.size), "*")):
+            size = said[2] if said else "*" if answer.length is None else str(answer.length)
+            if size not in (str(file.size), "*"):
+                raise Differs(file, size)
+            if said and int(said[1]) != start:
                 raise ConnectionError(f"the hub gives {said[0]} instead of {start} of {file.size}")
             if not said:  # a server without ranges begins at the beginning
                 _skip(answer, start)
@@ -232,11 +243,11 @@ class Transfer:
             known = self._places.pop(file.path, None)
         if known:
             return  # a signed address that has run out: the hub gives another
-        if error.status in (401, 403):
-            raise LookupError(self.refused) from None
-        raise LookupError(
-            f"the hub answers HTTP {error.status} for {file.path}; see model.revision and the log"
-        ) from None
+        if error.status == 416:  # it ends before the place that was asked for
+            raise Differs(file, "fewer")
+        sentence = self.refused(file, error)
+        if sentence is not None:
+            raise LookupError(sentence) from None
 
 
 def _skip(answer: HTTPResponse, count: int) -> None:

@@ -27,15 +27,29 @@ BROKEN = (OSError, http.client.HTTPException)
 class Refusal(Exception):
     """The server answered, and not with what was asked for."""
 
-    def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes, url: str = "") -> None:
+        """`url`: what gave the answer, after redirects."""
         super().__init__(f"HTTP {status}")
-        self.status, self.body = status, body
+        self.status, self.body, self.url = status, body, url
         self.headers = {name.title(): value for name, value in headers.items()}
 
     @property
     def passing(self) -> bool:
         """Whether another try may help."""
         return self.status in PASSING
+
+
+def same_host(url: str, other: str) -> bool:
+    """Whether what was meant for one URL's host may be sent to the other's: the same host and port, never from https
+    to http; from http to https at their own ports, as hubs send on who forgot the s (as in the requests library).
+    """
+    one, two = urlsplit(url), urlsplit(other)
+    if (one.hostname or "").rstrip(".") != (two.hostname or "").rstrip("."):
+        return False
+    if (one.scheme, two.scheme) == ("http", "https"):
+        return one.port in (None, 80) and two.port in (None, 443)
+    default = 443 if one.scheme == "https" else 80
+    return one.scheme == two.scheme and (one.port or default) == (two.port or default)
 
 
 def pause(failures: int, error: Exception | None = None) -> None:
@@ -79,16 +93,16 @@ class Web:
                 raise
             if answer.status in (301, 302, 303, 307, 308) and answer.getheader("Location"):
                 answer.read()
-                url = urljoin(url, answer.headers["Location"])
-                if urlsplit(url).netloc != place.netloc:
+                before, url = url, urljoin(url, answer.headers["Location"])
+                if not same_host(before, url):
                     sent = {name: value for name, value in sent.items() if name not in ("Authorization", "Cookie")}
                 continue
             if not 200 <= answer.status < 300:
                 told = answer.read(4096)
                 self.forget(url)
-                raise Refusal(answer.status, dict(answer.headers), told)
+                raise Refusal(answer.status, dict(answer.headers), told, url)
             return answer, url
-        raise Refusal(310, {}, b"too many redirects")
+        raise Refusal(310, {}, b"too many redirects", url)
 
     def json(self, url: str, headers: Mapping[str, str], *, body: bytes | None = None, tries: int = TRIES) -> Any:  # noqa: ANN401  # as json.loads
         """A whole answer as JSON; a broken connection and a passing refusal are tried again.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # On a machine, when the stack is destroyed: remove all that carries the stack's name, keep what was
 # there before, and say what is kept. Arguments: STACK NAME=VALUE...
-#   MOUNT_POINT    unmount it        DELETE_WEIGHTS    folder of weights to delete first (may be empty)
+#   MOUNT_POINT    unmount it        DELETE_WEIGHTS    folders of weights to delete first, a line each (may be empty)
 set -euo pipefail
 stack=$1
 shift
@@ -12,11 +12,14 @@ if command -v docker >/dev/null && systemctl is-active --quiet docker; then
 fi
 systemctl list-units --all --plain --no-legend "$stack-*" | cut -d' ' -f1 | xargs -r systemctl stop
 if [[ -n ${MOUNT_POINT:-} ]] && mountpoint -q "$MOUNT_POINT"; then
-  if [[ -n ${DELETE_WEIGHTS:-} ]]; then
-    rm -rf "${DELETE_WEIGHTS:?}"
-  elif [[ -n ${KEPT_WEIGHTS:-} && -d ${KEPT_WEIGHTS} ]]; then
-    echo "kept the weights in $KEPT_WEIGHTS ($(du -sh "$KEPT_WEIGHTS" | cut -f1))" >&2
-  fi
+  while read -r folder; do
+    if [[ -n $folder ]]; then
+      rm -rf "${folder:?}"
+    fi
+  done <<<"${DELETE_WEIGHTS:-}"
+  while read -r folder; do
+    if [[ -n $folder && -d $folder ]]; then echo "kept the weights in $folder ($(du -sh "$folder" | cut -f1))" >&2; fi
+  done <<<"${KEPT_WEIGHTS:-}"
 fi
 if [[ -f /var/lib/tandem/$stack/undo ]]; then
   # Newest first; each line is a command that a step wrote when it changed the machine.

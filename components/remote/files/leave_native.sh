@@ -27,12 +27,15 @@ for signal in TERM KILL; do
     sleep 0.1
   done
 done
-if [[ -n ${DELETE_WEIGHTS:-} ]]; then
-  rm -rf "${DELETE_WEIGHTS:?}"
-  rmdir --ignore-fail-on-non-empty "$(dirname "$DELETE_WEIGHTS")" 2>/dev/null || true
-elif [[ -n ${KEPT_WEIGHTS:-} && -d ${KEPT_WEIGHTS} ]]; then
-  echo "kept the weights in $KEPT_WEIGHTS ($(du -sh "$KEPT_WEIGHTS" | cut -f1))" >&2
-fi
+while read -r folder; do
+  if [[ -n $folder ]]; then
+    rm -rf "${folder:?}"
+    rmdir --ignore-fail-on-non-empty "$(dirname "$folder")" 2>/dev/null || true
+  fi
+done <<<"${DELETE_WEIGHTS:-}"
+while read -r folder; do
+  if [[ -n $folder && -d $folder ]]; then echo "kept the weights in $folder ($(du -sh "$folder" | cut -f1))" >&2; fi
+done <<<"${KEPT_WEIGHTS:-}"
 temporary=$(printf '%s-%s' "$stack" "$(id -u)" | sha256sum | cut -c1-10)
 rm -rf "/tmp/tandem-${temporary:?}" "$home"
 rmdir --ignore-fail-on-non-empty "$base" 2>/dev/null || true

@@ -133,6 +133,19 @@ def test_the_page_is_open_to_the_ranges_that_are_named_and_to_nobody_else(monkey
     }
 
 
+def test_every_declared_rule_is_watched_and_no_other(monkeypatch):
+    """What `up` opens its watch leaves open: the page's port too, which the watch once shut again."""
+    ranges = ["192.0.2.0/24", "198.51.100.7/32"]
+    seen = graph(monkeypatch, "dev", webui={"enabled": True, "port": 3100, "allowedCidrs": ranges})
+    rules = [dict(r.object.items()) for r in seen.values() if r.type.endswith("SecurityGroupRule")]
+    declared = {(rule["portRange"], rule["cidrIp"]) for rule in rules}
+    doors = [
+        door for group in json.loads(seen["doors"].object["stdin"]["value"])["declared"] for door in group["doors"]
+    ]
+    assert {(door["ports"], door["peer"]) for door in doors} == declared
+    assert {("3100/3100", cidr) for cidr in ranges} < declared
+
+
 def test_kept_weights_are_never_deleted(monkeypatch):
     assert graph(monkeypatch, "dev")["storage-files"].retainOnDelete
     assert not graph(monkeypatch, "local")["storage-files"].retainOnDelete
