@@ -7,10 +7,11 @@ from typing import Any
 
 IMAGE = "ubuntu_22_04_x64_20G_alibase_20260901.vhd"
 OTHER_IMAGE = "debian_12_9_x64_20G_alibase_20260901.vhd"
+# Of a type that an import takes: ed25519 is none.
 KEYS = [
-    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJIdkq0cZ7LdCkT5xFkzcnNyyVXZ2Z3K5y7v1cZ9A4t test",
-    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJIdkq0cZ7LdCkT5xFkzcnNyyVXZ2Z3K5y7v1cZ9A4u test",
-    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJIdkq0cZ7LdCkT5xFkzcnNyyVXZ2Z3K5y7v1cZ9A4v test",
+    "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBEOOeJEwvsOc7EC4jjOkn5OGmkzlSrZowj3klC621zEe2R3+TwzMAun1VlS2irZHq8qG9yPbuuWfISX3n+tVmi8= test",
+    "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBAoUmFd+Nc+2NWwPc+h3lOfe/iE0BMGal/XEg0Zr8R99soKiZlTiX5TG/CXjKowRqpxImvAaH9bLbh0DgkLWK/s= test",
+    "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBI+P3uM+b0u5TOrOZmHJIqa1d9dGvCQ5QVVVK91gEr5RZi7VwbpEi0Yk1F/Zvk8ZbTOJ7IJPNgdm4ppzsxqrKGI= test",
 ]
 
 
