@@ -12,7 +12,8 @@ from functools import cached_property, partial
 import pulumi
 import pulumi_alicloud as alicloud
 
-from components.alicloud.api import MISSING_KEYS, Api, has_keys
+from components.alicloud.account import MISSING_KEYS, has_keys
+from components.alicloud.api import Api
 from components.alicloud.compute import Compute, ComputeArgs
 from components.alicloud.gang import Gang
 from components.alicloud.leftovers import Leftover, release
@@ -129,12 +130,6 @@ class Cloud:
             after=[sweep],
             opts=under,
         )
-        self._key_pair = alicloud.ecs.EcsKeyPair(
-            "key", key_pair_name=stack, public_key=self._public_key, tags=self._tags(),
-            opts=pulumi.ResourceOptions(
-                provider=self._provider, depends_on=[sweep], transformations=under.transformations
-            ),
-        )  # fmt: skip
         self._doors = watch_doors(
             self.network, api=self._api if has_keys() else None, stack=stack, call=self._call, command=COMMAND,
             opts=pulumi.ResourceOptions(),
@@ -230,12 +225,12 @@ class Cloud:
                 zone=rented.zone,
                 vswitch_id=self.network.vswitches[rented.zone],
                 security_groups=[self.network.inside, *([self.network.front] if rented.front else [])],
-                key_name=self._key_pair.key_pair_name,
                 authorized_key=self._public_key,
                 system_disk_gib=rented.disk_gib,
                 bandwidth_mbps=rented.bandwidth_mbps,
                 spot_price_limit=cloud.spot_price_limit if rented.serves else None,
                 auto_release_time=_release_time(cloud.auto_release_hours, time.time()) if rented.serves else None,
+                may_rest=not rented.serves,
                 tags=self._tags("machine" if rented.serves else "fetcher"),
             ),
             private_key=private_key(self._settings.ssh),

@@ -52,13 +52,9 @@ def check_level(category: str, level: str, size: int, kind: str = "SystemDisk") 
     Raises:
         ApiError: it cannot.
     """
-    if not level:
-        return
-    if category != "cloud_essd" or level not in LEAST_GIB:
-        raise ApiError(
-            400, "InvalidPerformanceLevel.Malformed", f"A disk of {category} has no performance level {level}."
-        )
-    if size < LEAST_GIB[level]:
+    if level and level not in LEAST_GIB:
+        raise invalid("PerformanceLevel", f"{level} is not one of {', '.join(LEAST_GIB)}")
+    if level and category == "cloud_essd" and size < LEAST_GIB[level]:
         raise ApiError(
             400, f"Invalid{kind}Size.LessThanMinSize", f"{level} begins at {LEAST_GIB[level]} GiB, and not {size}."
         )

@@ -45,7 +45,7 @@ def create_mount_target(cloud: Cloud, params: Params) -> Json:
     middle = f"-{''.join(secrets.choice(string.ascii_lowercase) for _ in range(3))}{secrets.randbelow(90) + 10}"
     region = cloud.settings.region
     service = "extreme.nas.aliyuncs.com" if kind == "extreme" else "nas.aliyuncs.com"
-    domain = f"{key}{'' if kind == 'extreme' else middle}.{region}.{service}"
+    domain = f"{key}{'' if kind == 'extreme' and not existing else middle}.{region}.{service}"
     document: Json = {
         "MountTargetDomain": domain, "AccessGroup": group, "NetworkType": "Vpc", "VpcId": vswitch["VpcId"],
         "VswId": vswitch["VSwitchId"], "DualStackMountTargetDomain": "", "IPVersion": "ipv4",
