@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -40,7 +41,7 @@ def api(service: Service, monkeypatch: pytest.MonkeyPatch) -> Api:
 def settled(service: Service) -> None:
     """Waits until nothing is on its way."""
     while service.cloud._moving:
-        pass
+        time.sleep(0.01)
 
 
 def file_system(api: Api, kind: str, role: str = "", **more: Any) -> str:
@@ -81,7 +82,7 @@ def whole_stack(api: Api, service: Service) -> dict[str, str]:
     )["InstanceIdSets"]["InstanceIdSet"][0]  # fmt: skip
     settled(service)
     while service.cloud.store.get("instance", machine)["Status"] != "Running":  # type: ignore[index]
-        pass
+        time.sleep(0.01)
     eip = api.call("vpc", "AllocateEipAddress", InternetChargeType="PayByTraffic", Tag=TAGS)["AllocationId"]
     api.call("vpc", "AssociateEipAddress", AllocationId=eip, InstanceId=machine)
     return files
