@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
+from pathlib import Path
 
 import pulumi
 import pulumi_alicloud as alicloud
@@ -18,11 +19,13 @@ from components.alicloud.compute import Compute, ComputeArgs
 from components.alicloud.gang import Gang
 from components.alicloud.leftovers import Leftover, release
 from components.alicloud.leftovers import machines as tagged_machines
+from components.alicloud.names import unusable
 from components.alicloud.network import Network
 from components.alicloud.storage import Storage
 from components.alicloud.tags import tags_of
 from components.alicloud.watch import watch_doors
 from components.remote import Machine, run_here
+from components.remote.payload import content_hash
 from stacks.cloud_schema import Candidate
 from stacks.platforms.asking import asking
 from stacks.platforms.keys import expanded, private_key
@@ -34,6 +37,7 @@ from stacks.schema import Settings
 from stacks.settings import SettingsError
 
 COMMAND = ".venv/bin/python -m components.alicloud"
+COMPONENTS = Path(__file__).parents[2] / "components"
 UNKNOWN_IMAGE = "image-asked-for-at-up"
 NO_KEY = "ssh-ed25519 AAAA no-key-yet"
 
@@ -77,6 +81,8 @@ class Cloud:
             raise SettingsError("cloud: is missing; platform alicloud needs it")
         self._settings, self._cloud, self._stack = settings, settings.cloud, stack
         cloud = self._cloud
+        if why := unusable(stack):
+            raise SettingsError(why)
         self._check_before_up()
         self._provider = provider_of(cloud)
         under = pulumi.ResourceOptions(providers=[self._provider], transformations=[mended(lambda: self._api, stack)])
@@ -186,8 +192,9 @@ class Cloud:
 
     @property
     def _work(self) -> str:
-        """What the fetcher is asked for; another text is work for it."""
-        return self._settings.model.model_dump_json(exclude={"served_name", "keep"}) + str(self._settings.storage)
+        """What the fetcher is asked for, and by which of our files; another text is work for it."""
+        told = self._settings.model.model_dump_json(exclude={"served_name", "keep"})
+        return f"{told}{self._settings.storage}{self._settings.mirrors} {_files_of_steps()}"
 
     def _wake(self, instance: pulumi.Output[str]) -> pulumi.Resource:
         """A fetcher that rests is switched on when there is other work for it."""
@@ -337,6 +344,12 @@ class Cloud:
             else "wait, or add another zone or instanceType to cloud.candidates"
         )
         return refused(f"{self._cloud.machines} x {at.instance_type} in {at.zone}", error, otherwise)
+
+
+def _files_of_steps() -> str:
+    """Changes with any file that a step on the fetcher may be made of: such a step then runs, which needs it awake."""
+    files = [file for part in ("remote", "host", "models") for file in COMPONENTS.glob(f"{part}/files/*")]
+    return content_hash({str(file.relative_to(COMPONENTS)): file.read_bytes() for file in files if file.is_file()}, {})
 
 
 def _release_time(hours: int | None, now: float) -> str | None:
