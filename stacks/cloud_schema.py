@@ -9,7 +9,8 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from stacks.model import Model, check_cidrs
 
-Zone = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}-[a-z0-9-]+-[a-z]$")]
+Zone = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}-[a-z0-9-]+(-[a-z]|[0-9][a-z])$")]
+"""Such as cn-hangzhou-h or, outside China, ap-southeast-1a."""
 InstanceType = Annotated[str, StringConstraints(pattern=r"^ecs\.[a-z0-9.-]+$")]
 
 DOCKER_RANGE = ipaddress.IPv4Network("172.17.0.0/16")
@@ -89,7 +90,7 @@ class CloudSettings(Model):
         "^ubuntu_22_04_x64_20G_alibase", description="regular expression of the system image; the newest match is taken"
     )
     system_disk_gib: int = Field(100, ge=20, le=2048, description="disk of each machine: images of engines are large")
-    bandwidth_mbps: int = Field(100, ge=1, le=200, description="each machine's public bandwidth, paid by traffic")
+    bandwidth_mbps: int = Field(100, ge=1, le=100, description="each machine's public bandwidth, paid by traffic")
     spot_price_limit: float | None = Field(
         None, gt=0, description="rent spot machines for at most so much an hour each; pay as you go when left out"
     )
@@ -157,10 +158,10 @@ class CloudSettings(Model):
     @model_validator(mode="after")
     def _zones_of_the_region(self) -> Self:
         for zone in {c.zone for c in self.candidates} | {self.nas_zone} | set(self.vswitches):
-            if not zone.startswith(f"{self.region}-"):
-                raise ValueError(
-                    f"zone {zone} is not in region {self.region}; its zones are named {self.region}-a, -b and so on"
-                )
+            if zone in (f"{self.region}-{zone[-1]}", f"{self.region}{zone[-1]}"):
+                continue
+            first = f"{self.region}a" if self.region[-1].isdigit() else f"{self.region}-a"
+            raise ValueError(f"zone {zone} is not in region {self.region}; its zones are named {first} and so on")
         return self
 
     @model_validator(mode="after")

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import yaml
 
-from components.alicloud.api import MISSING_KEYS, Api, ApiError, has_keys
+from components.alicloud.account import MISSING_KEYS, has_keys
+from components.alicloud.api import Api, ApiError
 from components.alicloud.leftovers import WEIGHTS, delete, leftovers
 
 ROOT = Path(__file__).parents[1]
@@ -27,13 +28,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not has_keys():
             raise ApiError("NoKeys", MISSING_KEYS)
         api = Api(cloud["region"], cloud.get("endpoint"))
-        found = leftovers(api, f"{_project()}-{told.stack}")
+        stack = f"{_project()}-{told.stack}"
+        found = leftovers(api, stack)
         kept = [] if told.weights else [each for each in found if each.role == WEIGHTS]
         rest = [each for each in found if each not in kept]
         for each in kept:
             print(f"{each} holds weights and stays; --weights with --delete deletes it too")
         if told.delete:
-            delete(api, rest, print)
+            delete(api, stack, rest, print)
         else:
             print("\n".join(map(str, rest)) or f"nothing of stack {told.stack} is left in {api.region}")
     except ApiError as error:

@@ -16,8 +16,10 @@ import time
 from typing import Any
 
 from components.alicloud.api import Api, ApiError, as_json
+from components.alicloud.causes import Kind
 from components.alicloud.doors import Door, close
 from components.alicloud.leftovers import WEIGHTS, leftovers, machines, release, unmount
+from components.alicloud.trouble import LOOK_AGAIN
 
 POWER_SECONDS = 300
 REMEDY = "make sweep STACK={name} lists them and, with DELETE=1, deletes them"
@@ -89,18 +91,36 @@ def _power(api: Api, instance: str, *, on: bool) -> str:
         found = list(api.pages("ecs", "DescribeInstances", "Instances.Instance", InstanceIds=as_json([instance])))
         if not found:
             if on:
-                raise ApiError("Gone", f"machine {instance} is gone; `pulumi up --refresh` rents another")
+                raise ApiError("Gone", f"machine {instance} is gone: run {LOOK_AGAIN}")
             return "gone"
-        status = found[0]["Status"]
+        machine = found[0]
+        status = machine["Status"]
         if status == wanted:
             return wanted.lower()
         if not asked and status in ("Running", "Stopped"):
-            more: dict[str, object] = {} if on else {"StoppedMode": "StopCharging"}
-            api.call("ecs", "StartInstance" if on else "StopInstance", InstanceId=instance, **more)
+            if on:
+                _start(api, machine)
+            else:
+                api.call("ecs", "StopInstance", InstanceId=instance, StoppedMode="StopCharging")
             asked = True
         if time.monotonic() > deadline:
             raise ApiError("Timeout", f"machine {instance} is {status} and not {wanted} after {POWER_SECONDS} s")
         time.sleep(1)
+
+
+def _start(api: Api, machine: dict[str, Any]) -> None:
+    """Starts a machine that stood in economical mode, which kept no place for it."""
+    try:
+        api.call("ecs", "StartInstance", InstanceId=machine["InstanceId"])
+    except ApiError as error:
+        if error.kind is not Kind.STOCK:
+            raise
+        raise ApiError(
+            error.code,
+            f"the fetcher {machine['InstanceId']} was stopped to save its price, and {machine['ZoneId']} has no "
+            f"{machine['InstanceType']} for it now ({error.code}): set cloud.fetcher.instanceType to another that the "
+            "zone sells, or wait, and run `pulumi up` again",
+        ) from None
 
 
 def _listed(found: list[Any]) -> str:

@@ -5,23 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
-from components.alicloud.trouble import remedy
+from components.alicloud.account import KEYS
+from components.alicloud.causes import Kind, kind, remedy
 
-KEYS = (
-    ("ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET"),
-    ("ALICLOUD_ACCESS_KEY", "ALICLOUD_SECRET_KEY"),
-)
-"""Environment variables that the provider takes keys from, Alibaba's own names first."""
 VERSIONS = {"ecs": "2014-05-26", "vpc": "2016-04-28", "nas": "2017-06-26"}
 PAGE = 50
-"""The most entries a page of every action used here may have (DescribeKeyPairs, DescribeVpcs)."""
-MISSING_KEYS = (
-    "no keys of an Alibaba Cloud account are set; make a RAM user's AccessKey and put it into "
-    "ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET"
-)
+"""The most entries a page of every action used here may have (DescribeVpcs)."""
 
 
 class ApiError(Exception):
@@ -29,17 +20,13 @@ class ApiError(Exception):
 
     Attributes:
         code: the cloud's code, such as OperationDenied.NoStock.
+        kind: what that is about; None when nothing is known of it.
     """
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
-
-
-def has_keys() -> bool:
-    """Whether keys of an account are at hand: in the environment, or in a profile of Alibaba's command line."""
-    own = any(all(os.environ.get(name) for name in pair) for pair in KEYS)
-    return own or (Path.home() / ".aliyun" / "config.json").exists()
+        self.kind: Kind | None = kind(code)
 
 
 class Api:

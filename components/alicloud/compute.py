@@ -22,10 +22,12 @@ class ComputeArgs:
         zone: availability zone.
         vswitch_id: its network.
         security_groups: who may reach it.
-        key_name: the key pair's name.
-        authorized_key: the same public key, for images that take no key pairs.
+        authorized_key: the public key that opens it, given in the user data: of any type that OpenSSH knows, where an
+            import as key pair takes some only.
         system_disk_gib: size of the disk.
         bandwidth_mbps: public bandwidth, paid by traffic.
+        may_rest: it is stopped in economical mode, which takes away public address and place: its address is an EIP,
+            which stays, and another instance type is another machine.
         spot_price_limit: an hour's price above which a spot machine is given back; None is pay as you go.
         auto_release_time: when it releases itself, such as 2026-11-24T12:00:00Z; None is never.
         tags: of the machine and its disk.
@@ -36,12 +38,12 @@ class ComputeArgs:
     zone: str
     vswitch_id: pulumi.Input[str]
     security_groups: Sequence[pulumi.Input[str]]
-    key_name: pulumi.Input[str]
     authorized_key: str
     system_disk_gib: int
     bandwidth_mbps: int
     spot_price_limit: float | None = None
     auto_release_time: str | None = None
+    may_rest: bool = False
     tags: dict[str, str] = field(default_factory=dict)
 
 
@@ -85,6 +87,17 @@ class Compute(pulumi.ComponentResource):
         super().__init__("tandem:alicloud:Compute", name, None, opts)
         host_key = HostKey(f"{name}-host-key", opts=pulumi.ResourceOptions(parent=self))
         spot = args.spot_price_limit is not None
+        own = None
+        if args.may_rest:
+            own = alicloud.ecs.EipAddress(
+                f"{name}-address",
+                address_name=f"{stack}-{name}",
+                bandwidth=str(args.bandwidth_mbps),
+                internet_charge_type="PayByTraffic",
+                payment_type="PayAsYouGo",
+                tags=args.tags,
+                opts=pulumi.ResourceOptions(parent=self, depends_on=list(after)),
+            )
         instance = alicloud.ecs.Instance(
             f"{name}-instance",
             instance_name=f"{stack}-{name}",
@@ -94,7 +107,6 @@ class Compute(pulumi.ComponentResource):
             availability_zone=args.zone,
             vswitch_id=args.vswitch_id,
             security_groups=list(args.security_groups),
-            key_name=args.key_name,
             user_data=pulumi.Output.all(host_key.private, host_key.public).apply(
                 lambda pair: cloud_config(pair[0], pair[1], args.authorized_key)
             ),
@@ -104,27 +116,46 @@ class Compute(pulumi.ComponentResource):
             spot_strategy="SpotWithPriceLimit" if spot else "NoSpot",
             spot_price_limit=args.spot_price_limit,
             internet_charge_type="PayByTraffic",
-            internet_max_bandwidth_out=args.bandwidth_mbps,
+            # An instance with an EIP has no bandwidth of its own.
+            internet_max_bandwidth_out=None if own else args.bandwidth_mbps,
             auto_release_time=args.auto_release_time,
             tags=args.tags,
             volume_tags=args.tags,
             opts=pulumi.ResourceOptions(
                 parent=self,
-                depends_on=list(after),
+                depends_on=[*after, *([own] if own else [])],
                 # A newer image is no reason to replace a machine that serves.
                 ignore_changes=["imageId"],
                 # The provider would try to move a machine to another zone's vSwitch, which the cloud refuses.
-                replace_on_changes=["availabilityZone", "vswitchId"],
+                # User data that changes is read by a machine's first boot only.
+                replace_on_changes=["availabilityZone", "vswitchId", "userData", *(["instanceType"] if own else [])],
                 delete_before_replace=True,
                 additional_secret_outputs=["userData"],
                 hooks=hooks,
                 custom_timeouts=pulumi.CustomTimeouts(create="20m", delete="20m"),
             ),
         )
-        echo = pulumi.Output.concat("KnownHostsCommand=/bin/echo ", instance.public_ip, " ", host_key.public)
+        address: pulumi.Output[str] = instance.public_ip
+        ready = []
+        if own:
+            address = own.ip_address
+            link = alicloud.ecs.EipAssociation(
+                f"{name}-address-link",
+                allocation_id=own.id,
+                instance_id=instance.id,
+                opts=pulumi.ResourceOptions(
+                    parent=self,
+                    # Goes with the machine: asked to end one that is gone already, the provider tries for minutes.
+                    retain_on_delete=True,
+                    # What a refresh may find there is no wish of ours, and no reason to replace it.
+                    ignore_changes=["privateIpAddress", "vpcId", "mode", "instanceType"],
+                ),
+            )
+            ready.append(link)
+        echo = pulumi.Output.concat("KnownHostsCommand=/bin/echo ", address, " ", host_key.public)
         reached = Machine(
             name=name,
-            address=instance.public_ip,
+            address=address,
             peer_address=instance.primary_ip_address,
             user="root",
             port=22,
@@ -141,7 +172,7 @@ class Compute(pulumi.ComponentResource):
             f"{name}-lease",
             machine=reached,
             stack=stack,
-            after=[wake(instance.id)] if wake else [],
+            after=[*ready, *([wake(instance.id)] if wake else [])],
             parent=self,
         ).machine
         self.instance_id = instance.id

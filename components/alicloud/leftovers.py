@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from components.alicloud.api import Api, ApiError, as_json, tagged
+from components.alicloud.causes import Kind
 from components.alicloud.tags import ROLE, STACK
 
 GONE_SECONDS = 300
 """How long a deletion may take before it counts as failed; a machine's takes 10 to 60 s."""
 POLL_SECONDS = 2.0
+FILE_SYSTEM_TYPES = ("standard", "extreme")
 WEIGHTS = "weights"
 """The role of a file system that outlives its stack."""
 
@@ -22,8 +24,8 @@ class Leftover:
 
     Attributes:
         kind: in words, such as `machine`.
-        id: the cloud's id.
-        name: its name, if any.
+        id: the cloud's id; of a mount target its domain, of an access group its name.
+        name: its name, if any; of a mount target its file system, of an access group that one's type.
         role: its role's tag.
         zone: of a machine.
         type: of a machine, its instance type.
@@ -61,20 +63,31 @@ def _others(api: Api, stack: str) -> Iterator[Leftover]:
     mine = tagged({STACK: stack})
     for each in api.pages("vpc", "DescribeEipAddresses", "EipAddresses.EipAddress", Tag=mine):
         yield Leftover("public address", each["AllocationId"], each.get("IpAddress", ""))
-    for each in api.pages("nas", "DescribeFileSystems", "FileSystems.FileSystem", Tag=mine):
-        yield Leftover("file system", each["FileSystemId"], each.get("Description", ""), _role(each, "Key", "Value"))
-    for each in api.pages("nas", "DescribeAccessGroups", "AccessGroups.AccessGroup"):
-        # Access groups carry no tags: theirs is the name.
-        if each["AccessGroupName"] == stack:
-            yield Leftover("access group", each["AccessGroupName"])
-    for each in api.pages("ecs", "DescribeKeyPairs", "KeyPairs.KeyPair", Tag=mine):
-        yield Leftover("key pair", each["KeyPairName"])
+    files = [
+        Leftover("file system", each["FileSystemId"], each.get("Description", ""), _role(each, "Key", "Value"))
+        for each in api.pages("nas", "DescribeFileSystems", "FileSystems.FileSystem", Tag=mine)
+    ]
+    yield from _mount_targets(api, stack, {each.id for each in files if each.role != WEIGHTS})
+    yield from files
+    for kind in FILE_SYSTEM_TYPES:  # asked for none, the cloud tells the first only
+        for each in api.pages("nas", "DescribeAccessGroups", "AccessGroups.AccessGroup", FileSystemType=kind):
+            # Access groups carry no tags: theirs is the name.
+            if each["AccessGroupName"] == stack:
+                yield Leftover("access group", each["AccessGroupName"], kind)
     for each in api.pages("ecs", "DescribeSecurityGroups", "SecurityGroups.SecurityGroup", Tag=mine):
         yield Leftover("security group", each["SecurityGroupId"], each.get("SecurityGroupName", ""))
     for each in api.pages("vpc", "DescribeVSwitches", "VSwitches.VSwitch", Tag=mine):
         yield Leftover("vSwitch", each["VSwitchId"], each.get("VSwitchName", ""))
     for each in api.pages("vpc", "DescribeVpcs", "Vpcs.Vpc", Tag=mine):
         yield Leftover("VPC", each["VpcId"], each.get("VpcName", ""))
+
+
+def _mount_targets(api: Api, stack: str, files: Collection[str]) -> Iterator[Leftover]:
+    """Those of these file systems, and those of others, adopted ones say, that the stack's own access group guards."""
+    for each in api.pages("nas", "DescribeFileSystems", "FileSystems.FileSystem"):
+        for target in (each.get("MountTargets") or {}).get("MountTarget") or []:
+            if each["FileSystemId"] in files or target.get("AccessGroupName") == stack:
+                yield Leftover("mount target", target["MountTargetDomain"], each["FileSystemId"])
 
 
 def release(api: Api, ids: Sequence[str]) -> None:
@@ -87,34 +100,31 @@ def release(api: Api, ids: Sequence[str]) -> None:
         return  # an empty list of ids would ask for every machine of the account
     for each in ids:
         _until(lambda each=each: _delete_machine(api, each), f"machine {each} can't be released")  # type: ignore[misc]
-    _until(
-        lambda: not list(api.pages("ecs", "DescribeInstances", "Instances.Instance", InstanceIds=as_json(list(ids)))),
-        f"machines {', '.join(ids)} are still there",
-    )
+    _until(lambda: _standing(api, ids), "machines are still there")
+
+
+def _standing(api: Api, ids: Sequence[str]) -> str:
+    found = api.pages("ecs", "DescribeInstances", "Instances.Instance", InstanceIds=as_json(list(ids)))
+    return ", ".join(f"{each['InstanceId']} is {each['Status']}" for each in found)
 
 
 def unmount(api: Api, stack: str, keep: str | None) -> None:
-    """Deletes mount targets of the stack's file systems but `keep`: one made twice, for its answer was lost.
+    """Deletes the stack's mount targets but `keep`: one made twice, for its answer was lost.
 
     The provider's own deletion of a mount target waits until its file system has none at all.
     """
-    for files in api.pages("nas", "DescribeFileSystems", "FileSystems.FileSystem", Tag=tagged({STACK: stack})):
-        whose = files["FileSystemId"]
-        found = api.pages("nas", "DescribeMountTargets", "MountTargets.MountTarget", FileSystemId=whose)
-        for domain in [each["MountTargetDomain"] for each in found]:
-            if domain != keep:
-                try:
-                    api.call("nas", "DeleteMountTarget", FileSystemId=whose, MountTargetDomain=domain)
-                except ApiError as error:
-                    if "NotFound" not in error.code and "Status" not in error.code:
-                        raise  # else it is on its way out already
+    for each in list(_mount_targets(api, stack, ())):
+        if each.id != keep:
+            _delete(api, each)  # held: it is on its way out already
 
 
-def delete(api: Api, found: Sequence[Leftover], say: Callable[[str], None]) -> None:
-    """Deletes leftovers, in the order given.
+def delete(api: Api, stack: str, found: Sequence[Leftover], say: Callable[[str], None]) -> None:
+    """Deletes leftovers, in the order given, and waits until the account has none of them any more.
+
+    The cloud takes time for each, and refuses what depends on it until then: it is asked again for GONE_SECONDS.
 
     Raises:
-        ApiError: one stays.
+        ApiError: one stays, with the cloud's last refusal.
     """
     rented = [each.id for each in found if each.kind == "machine"]
     if rented:
@@ -124,36 +134,33 @@ def delete(api: Api, found: Sequence[Leftover], say: Callable[[str], None]) -> N
         if each.kind != "machine":
             say(f"deleting {each}")
             _until(lambda each=each: _delete(api, each), f"{each} can't be deleted")  # type: ignore[misc]
+    told = {str(each) for each in found}
+    _until(
+        lambda: ", ".join(text for text in map(str, _others(api, stack)) if text in told),
+        "what was deleted is still there",
+    )
 
 
-def _delete_machine(api: Api, each: str) -> bool:
+def _delete_machine(api: Api, each: str) -> str:
     try:
         api.call("ecs", "DeleteInstance", InstanceId=each, Force=True, TerminateSubscription=True)
     except ApiError as error:
-        if error.code.startswith("InvalidInstanceId"):
-            return True
-        if error.code.startswith("IncorrectInstanceStatus"):
-            return False  # it still boots
-        raise
-    return True
+        return _refusal(error)
+    return ""
 
 
-def _delete(api: Api, each: Leftover) -> bool:
-    """Whether it is gone."""
+def _delete(api: Api, each: Leftover) -> str:
+    """What is in the way; empty when it is gone or on its way."""
     try:
         match each.kind:
             case "public address":
                 api.call("vpc", "ReleaseEipAddress", AllocationId=each.id)
+            case "mount target":
+                api.call("nas", "DeleteMountTarget", FileSystemId=each.name, MountTargetDomain=each.id)
             case "file system":
-                targets = api.pages("nas", "DescribeMountTargets", "MountTargets.MountTarget", FileSystemId=each.id)
-                for target in list(targets):
-                    domain = target["MountTargetDomain"]
-                    api.call("nas", "DeleteMountTarget", FileSystemId=each.id, MountTargetDomain=domain)
                 api.call("nas", "DeleteFileSystem", FileSystemId=each.id)
             case "access group":
-                api.call("nas", "DeleteAccessGroup", AccessGroupName=each.id)
-            case "key pair":
-                api.call("ecs", "DeleteKeyPairs", KeyPairNames=as_json([each.id]))
+                api.call("nas", "DeleteAccessGroup", AccessGroupName=each.id, FileSystemType=each.name)
             case "security group":
                 api.call("ecs", "DeleteSecurityGroup", SecurityGroupId=each.id)
             case "vSwitch":
@@ -161,19 +168,27 @@ def _delete(api: Api, each: Leftover) -> bool:
             case "VPC":
                 api.call("vpc", "DeleteVpc", VpcId=each.id)
     except ApiError as error:
-        if "NotFound" in error.code or "NotExist" in error.code:
-            return True
-        if "DependencyViolation" in error.code or "Incorrect" in error.code or "InvalidStatus" in error.code:
-            return False  # what it depends on is on its way out
-        raise
-    return True
+        return _refusal(error)
+    return ""
 
 
-def _until(condition: Callable[[], bool], otherwise: str) -> None:
+def _refusal(error: ApiError) -> str:
+    """Why a deletion has to be asked for again; empty when it need not, for nothing is there.
+
+    Raises:
+        ApiError: another try would be refused as well.
+    """
+    if error.kind not in {Kind.GONE, Kind.HELD, Kind.TRANSIENT}:
+        raise error
+    return "" if error.kind is Kind.GONE else str(error)
+
+
+def _until(attempt: Callable[[], str], otherwise: str) -> None:
+    """Tries until nothing is in the way any more; `attempt` says what is."""
     deadline = time.monotonic() + GONE_SECONDS
-    while not condition():
+    while why := attempt():
         if time.monotonic() > deadline:
-            raise ApiError("Timeout", f"{otherwise} after {GONE_SECONDS} s; see the console")
+            raise ApiError("Timeout", f"{otherwise} after {GONE_SECONDS} s ({why}); see the console")
         time.sleep(POLL_SECONDS)
 
 

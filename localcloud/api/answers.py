@@ -1,6 +1,7 @@
 """Shapes that answers share: pages, tags, and documents without their inner names."""
 
-from collections.abc import Callable, Iterable, Mapping
+import fnmatch
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from localcloud.api.params import Params
 from localcloud.api.registry import Json
@@ -44,6 +45,35 @@ def tagged(params: Params) -> Callable[[Json], bool]:
     def fits(document: Json) -> bool:
         tags = document.get("_tags", {})
         return all(key in tags and (not value or tags[key] == value) for key, value in wanted.items())
+
+    return fits
+
+
+def filtered(params: Params, fields: Mapping[str, str], starred: Collection[str] = ()) -> Callable[[Json], bool]:
+    """A filter by plain parameters: `fields` maps each to the document's field; `starred` ones may hold `*`."""
+    wanted = {name: params.text(name) for name in fields if name in params}
+
+    def fits(document: Json) -> bool:
+        for name, value in wanted.items():
+            found = document.get(fields[name], "")
+            text = str(found).lower() if isinstance(found, bool) else str(found)
+            if name in starred:
+                if not fnmatch.fnmatchcase(text, value.replace("[", "[[]").replace("?", "[?]")):
+                    return False
+            elif text != (value.lower() if isinstance(found, bool) else value):
+                return False
+        return True
+
+    return fits
+
+
+def locked(params: Params) -> Callable[[Json], bool]:
+    """A filter by the caller's LockReason: financial, security, recycling and so on."""
+    wanted = params.text("LockReason").lower()
+
+    def fits(document: Json) -> bool:
+        locks = document.get("OperationLocks", {}).get("LockReason", [])
+        return not wanted or any(lock["LockReason"].lower() == wanted for lock in locks)
 
     return fits
 

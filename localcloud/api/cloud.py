@@ -39,7 +39,7 @@ class Cloud:
         self._pool = ThreadPoolExecutor(16, thread_name_prefix="cloud")
         self._moving = {
             (kind, key)
-            for kind in ("vpc", "vswitch", "eip", "file_system", "mount_target", "instance")
+            for kind in ("vpc", "vswitch", "eip", "file_system", "mount_target", "instance", "network_interface")
             for key in store.keys(kind)
             if "_next" in (store.get(kind, key) or {})
         }

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from localcloud.api import faults, signature
+from localcloud.api.catalog import ZONES
 from localcloud.api.cloud import Cloud
 from localcloud.api.errors import ApiError
 from localcloud.api.journal import Journal
@@ -77,6 +78,11 @@ class Dispatcher:
         signature.check(request, {settings.key: settings.secret})
         region = values.get("RegionId") or settings.region
         if product in REGIONAL and region != settings.region:
+            if region in ZONES:
+                raise ApiError(
+                    400, "UnsupportedParameter.LocalCloud",
+                    f"This local cloud is region {settings.region} alone: start another one with --region {region}.",
+                )  # fmt: skip
             raise ApiError(404, "InvalidRegionId.NotFound", f"The specified region {region} does not exist.")
         params = Params(values)
         with self._cloud.lock:

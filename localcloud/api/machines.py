@@ -7,14 +7,16 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from localcloud.api.backend import MachineSpec
-from localcloud.api.catalog import move_stock
-from localcloud.api.cloud import DELAYS, Cloud, stamp
-from localcloud.api.errors import LocalCloudError
+from localcloud.api.catalog import move_stock, stock
+from localcloud.api.cloud import DELAYS, GONE, Cloud, stamp
+from localcloud.api.errors import ApiError, LocalCloudError
 from localcloud.api.firewall import apply_to, rules_of
+from localcloud.api.public_addresses import take_public
 from localcloud.api.registry import Json
 from localcloud.api.shares import publish
 
 WATCH_SECONDS = 1.0
+ECONOMICAL = "StopCharging"
 PASSING = ("Pending", "Starting", "Stopping")
 PROBLEMS_KEPT = 100
 
@@ -43,12 +45,15 @@ def boot(cloud: Cloud, key: str) -> None:
     cloud.later(make)
 
 
-def power(cloud: Cloud, key: str, passing: str, lasting: str, act: Callable[[], None]) -> None:
-    """Gives a machine a passing status, acts in the background, then gives it the lasting one."""
+def power(cloud: Cloud, key: str, passing: str, lasting: str, act: Callable[[], None], *, mode: str = "") -> None:
+    """Gives a machine a passing status, acts in the background, then gives it the lasting one.
+
+    `mode` is how a stopped one stands: KeepCharging, or StopCharging, which gives back its place and public address.
+    """
     instance = cloud.store.get("instance", key)
     if instance is None:
         return
-    instance["Status"] = passing
+    instance.update(Status=passing, _mode=mode)
     cloud.store.put("instance", key, instance)
 
     def work() -> None:
@@ -64,8 +69,16 @@ def power(cloud: Cloud, key: str, passing: str, lasting: str, act: Callable[[], 
 
 
 def switch_on(cloud: Cloud, key: str) -> None:
-    """Starts a stopped machine; one whose system disk was replaced is made anew."""
+    """Starts a stopped machine; one whose system disk was replaced is made anew.
+
+    One that stood in economical mode needs a free place of its type, and gets another public address.
+
+    Raises:
+        ApiError: its zone has none.
+    """
     instance = cloud.store.get("instance", key)
+    if instance is not None and instance["StoppedMode"] == ECONOMICAL:
+        _take_place(cloud, instance)
     fresh = instance is not None and instance.pop("_fresh", False)
 
     def act() -> None:
@@ -114,9 +127,13 @@ def forget(cloud: Cloud, key: str) -> None:
         if eip["InstanceId"] == key:
             eip.update(InstanceId="", InstanceType="", PrivateIpAddress="", VpcId="")
             cloud.arrive("eip", eip["AllocationId"], "Available")
-    cloud.store.delete("network_interface", instance["_card"])
+    card = cloud.store.get("network_interface", instance["_card"])
+    if card:  # it outlives its machine by a while, and holds groups and vSwitch until then
+        card["_groups"] = instance["SecurityGroupIds"]["SecurityGroupId"]
+        cloud.begin("network_interface", instance["_card"], card, status="Deleting", then=GONE)
     cloud.store.delete("instance", key)
-    move_stock(cloud.store, instance["ZoneId"], instance["InstanceType"], 1)
+    if instance["StoppedMode"] != ECONOMICAL:
+        move_stock(cloud.store, instance["ZoneId"], instance["InstanceType"], 1)
     cloud.strangers.add(instance["VpcAttributes"]["VpcId"])
 
 
@@ -138,6 +155,8 @@ def problem(cloud: Cloud, key: str, text: str) -> None:
 def resume(cloud: Cloud) -> None:
     """After a start of the server: finishes what it was doing, and switches on machines that should run."""
     for vswitch in cloud.store.all("vswitch"):
+        if vswitch.get("_next", {}).get("status") == GONE:
+            continue
         cloud.backend.open_network(vswitch["VSwitchId"], vswitch["VpcId"], vswitch["CidrBlock"])
     for system in cloud.store.keys("file_system"):
         publish(cloud, system)
@@ -150,7 +169,14 @@ def resume(cloud: Cloud) -> None:
                 instance["_leaving"] = False
                 release(cloud, key)
             case "Stopping":
-                power(cloud, key, "Stopping", "Stopped", lambda key=key: cloud.backend.stop(key, force=True))  # type: ignore[misc] # mypy does not infer a lambda's default
+                power(
+                    cloud,
+                    key,
+                    "Stopping",
+                    "Stopped",
+                    lambda key=key: cloud.backend.stop(key, force=True),
+                    instance.get("_mode", ""),
+                )  # type: ignore[misc] # mypy does not infer a lambda's default
             case "Starting" | "Running" if not cloud.backend.running(key):
                 switch_on(cloud, key)
             case "Starting":
@@ -197,6 +223,26 @@ def spec_of(cloud: Cloud, instance: Json) -> MachineSpec:
     )  # fmt: skip
 
 
+def _take_place(cloud: Cloud, instance: Json) -> None:
+    zone, kind = instance["ZoneId"], instance["InstanceType"]
+    if stock(cloud.store, zone, kind) == 0:
+        raise ApiError(403, "OperationDenied.NoStock", f"The requested resource is sold out in {zone}: {kind}.")
+    move_stock(cloud.store, zone, kind, -1)
+    instance["StoppedMode"] = "Not-applicable"
+    if instance["InternetMaxBandwidthOut"] and not instance["EipAddress"]["IpAddress"]:
+        instance["PublicIpAddress"]["IpAddress"] = [take_public(cloud, instance.get("_old_public", ""))]
+    cloud.store.put("instance", instance["InstanceId"], instance)
+
+
+def _give_place(cloud: Cloud, instance: Json) -> None:
+    own = instance["PublicIpAddress"]["IpAddress"]
+    if own:
+        instance["_old_public"] = own[0]
+        instance["PublicIpAddress"]["IpAddress"] = []
+        cloud.backend.set_public(instance["InstanceId"], public_address(instance))
+    move_stock(cloud.store, instance["ZoneId"], instance["InstanceType"], 1)
+
+
 def _arrive(cloud: Cloud, key: str, status: str) -> None:
     with cloud.lock:
         instance = cloud.store.get("instance", key)
@@ -204,7 +250,10 @@ def _arrive(cloud: Cloud, key: str, status: str) -> None:
             return
         if status == "Running":
             instance["StartTime"] = stamp(seconds=False)
-        instance["StoppedMode"] = "KeepCharging" if status == "Stopped" else "Not-applicable"
+        mode = instance.pop("_mode", "") or "KeepCharging"
+        instance["StoppedMode"] = mode if status == "Stopped" else "Not-applicable"
+        if instance["StoppedMode"] == ECONOMICAL:
+            _give_place(cloud, instance)
         cloud.arrive("instance", key, status)
         if status == "Running":
             try:

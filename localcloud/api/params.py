@@ -85,6 +85,9 @@ class Params:
         numbers = sorted({int(key.split(".")[0]) for key in self._after(name) if key.split(".")[0].isdigit()})
         return [self.sub(f"{name}.{number}") for number in numbers]
 
+    def __bool__(self) -> bool:
+        return any(self._values.values())
+
     def sub(self, name: str) -> Self:
         """What lies below `NAME.`."""
         return type(self)({key: self._values[f"{name}.{key}"] for key in self._after(name)})

@@ -6,8 +6,8 @@ from localcloud.api.cloud import Cloud
 from localcloud.api.errors import ApiError
 
 
-def take_public(cloud: Cloud) -> str:
-    """A free public address; the network's first is this host's.
+def take_public(cloud: Cloud, other_than: str = "") -> str:
+    """A free public address; the network's first is this host's. A released one, `other_than`, is somebody else's now.
 
     Raises:
         ApiError: none is left.
@@ -18,6 +18,6 @@ def take_public(cloud: Cloud) -> str:
     hosts = ipaddress.IPv4Network(cloud.settings.public_network).hosts()
     next(hosts)
     for address in hosts:
-        if str(address) not in used:
+        if str(address) not in used and str(address) != other_than:
             return str(address)
     raise ApiError(400, "QuotaExceeded.Eip", "No public address is left.")

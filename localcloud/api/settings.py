@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Self
 
+from localcloud.api.catalog import ZONES
 from localcloud.api.errors import LocalCloudError
 
 BACKENDS = ("machines", "memory")
@@ -24,7 +25,7 @@ class Settings:
     """Kept in the state folder, so that a later start has the same account, keys and port.
 
     Args:
-        region: the one region there is.
+        region: the one region there is, of those in the catalogue.
         port: on 127.0.0.1; 0 takes a free one, which is then kept.
         account: its number.
         key: access key's id.
@@ -53,6 +54,10 @@ class Settings:
         """
         if self.backend not in BACKENDS:
             raise LocalCloudError(f"The backend {self.backend!r} does not exist: choose one of {', '.join(BACKENDS)}.")
+        if self.region not in ZONES:
+            raise LocalCloudError(
+                f"The region {self.region!r} is not in the catalogue: choose one of {', '.join(ZONES)}."
+            )
         if not self.speed > 0:
             raise LocalCloudError(f"The speed {self.speed:g} is not positive: 1 is the cloud's own pace, 50 is quick.")
         return self

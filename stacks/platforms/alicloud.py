@@ -8,20 +8,24 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
+from pathlib import Path
 
 import pulumi
 import pulumi_alicloud as alicloud
 
-from components.alicloud.api import MISSING_KEYS, Api, has_keys
+from components.alicloud.account import MISSING_KEYS, has_keys
+from components.alicloud.api import Api
 from components.alicloud.compute import Compute, ComputeArgs
 from components.alicloud.gang import Gang
 from components.alicloud.leftovers import Leftover, release
 from components.alicloud.leftovers import machines as tagged_machines
+from components.alicloud.names import unusable
 from components.alicloud.network import Network
 from components.alicloud.storage import Storage
 from components.alicloud.tags import tags_of
 from components.alicloud.watch import watch_doors
 from components.remote import Machine, run_here
+from components.remote.payload import content_hash
 from stacks.cloud_schema import Candidate
 from stacks.platforms.asking import asking
 from stacks.platforms.keys import expanded, private_key
@@ -33,6 +37,7 @@ from stacks.schema import Settings
 from stacks.settings import SettingsError
 
 COMMAND = ".venv/bin/python -m components.alicloud"
+COMPONENTS = Path(__file__).parents[2] / "components"
 UNKNOWN_IMAGE = "image-asked-for-at-up"
 NO_KEY = "ssh-ed25519 AAAA no-key-yet"
 
@@ -76,6 +81,8 @@ class Cloud:
             raise SettingsError("cloud: is missing; platform alicloud needs it")
         self._settings, self._cloud, self._stack = settings, settings.cloud, stack
         cloud = self._cloud
+        if why := unusable(stack):
+            raise SettingsError(why)
         self._check_before_up()
         self._provider = provider_of(cloud)
         under = pulumi.ResourceOptions(providers=[self._provider], transformations=[mended(lambda: self._api, stack)])
@@ -129,12 +136,6 @@ class Cloud:
             after=[sweep],
             opts=under,
         )
-        self._key_pair = alicloud.ecs.EcsKeyPair(
-            "key", key_pair_name=stack, public_key=self._public_key, tags=self._tags(),
-            opts=pulumi.ResourceOptions(
-                provider=self._provider, depends_on=[sweep], transformations=under.transformations
-            ),
-        )  # fmt: skip
         self._doors = watch_doors(
             self.network, api=self._api if has_keys() else None, stack=stack, call=self._call, command=COMMAND,
             opts=pulumi.ResourceOptions(),
@@ -191,8 +192,9 @@ class Cloud:
 
     @property
     def _work(self) -> str:
-        """What the fetcher is asked for; another text is work for it."""
-        return self._settings.model.model_dump_json(exclude={"served_name", "keep"}) + str(self._settings.storage)
+        """What the fetcher is asked for, and by which of our files; another text is work for it."""
+        told = self._settings.model.model_dump_json(exclude={"served_name", "keep"})
+        return f"{told}{self._settings.storage}{self._settings.mirrors} {_files_of_steps()}"
 
     def _wake(self, instance: pulumi.Output[str]) -> pulumi.Resource:
         """A fetcher that rests is switched on when there is other work for it."""
@@ -230,12 +232,12 @@ class Cloud:
                 zone=rented.zone,
                 vswitch_id=self.network.vswitches[rented.zone],
                 security_groups=[self.network.inside, *([self.network.front] if rented.front else [])],
-                key_name=self._key_pair.key_pair_name,
                 authorized_key=self._public_key,
                 system_disk_gib=rented.disk_gib,
                 bandwidth_mbps=rented.bandwidth_mbps,
                 spot_price_limit=cloud.spot_price_limit if rented.serves else None,
                 auto_release_time=_release_time(cloud.auto_release_hours, time.time()) if rented.serves else None,
+                may_rest=not rented.serves,
                 tags=self._tags("machine" if rented.serves else "fetcher"),
             ),
             private_key=private_key(self._settings.ssh),
@@ -342,6 +344,12 @@ class Cloud:
             else "wait, or add another zone or instanceType to cloud.candidates"
         )
         return refused(f"{self._cloud.machines} x {at.instance_type} in {at.zone}", error, otherwise)
+
+
+def _files_of_steps() -> str:
+    """Changes with any file that a step on the fetcher may be made of: such a step then runs, which needs it awake."""
+    files = [file for part in ("remote", "host", "models") for file in COMPONENTS.glob(f"{part}/files/*")]
+    return content_hash({str(file.relative_to(COMPONENTS)): file.read_bytes() for file in files if file.is_file()}, {})
 
 
 def _release_time(hours: int | None, now: float) -> str | None:

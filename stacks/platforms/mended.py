@@ -10,7 +10,7 @@ from components.alicloud.api import Api
 from components.alicloud.leftovers import delete, leftovers
 from components.alicloud.trouble import trouble
 
-_NAMED = {"alicloud:nas/accessGroup:AccessGroup": "access group", "alicloud:ecs/ecsKeyPair:EcsKeyPair": "key pair"}
+_ACCESS_GROUP = "alicloud:nas/accessGroup:AccessGroup"
 """What the account knows by the stack's own name: one that is there already came from a creation without an answer."""
 
 Transformation = Callable[[pulumi.ResourceTransformationArgs], pulumi.ResourceTransformationResult | None]
@@ -27,8 +27,13 @@ def mended(api: Callable[[], Api], stack: str) -> Transformation:
     def failed(args: pulumi.ErrorHookArgs) -> bool:
         found = trouble(args.errors[0])
         if "AlreadyExist" in found.why and args.failed_operation == "create" and len(args.errors) == 1:
-            mine = [each for each in leftovers(api(), stack) if each.kind == _NAMED.get(args.type)]
-            delete(api(), mine, pulumi.log.warn)
+            kind = (args.new_inputs or {}).get("fileSystemType", "standard")
+            mine = [
+                each
+                for each in leftovers(api(), stack)
+                if args.type == _ACCESS_GROUP and (each.kind, each.name) == ("access group", kind)
+            ]
+            delete(api(), stack, mine, pulumi.log.warn)
             return bool(mine)
         if found.remedy or found.lost:
             cure = f": {found.remedy}; then run" if found.remedy else "; run"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pulumi_alicloud as alicloud
 
-from components.alicloud.api import has_keys
+from components.alicloud.account import has_keys
 from stacks.cloud_schema import CloudSettings
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from components.alicloud.trouble import trouble
+from components.alicloud.trouble import LOOK_AGAIN, trouble
 
 
 def refused(what: str, error: str, otherwise: str) -> str:
@@ -16,5 +16,5 @@ def refused(what: str, error: str, otherwise: str) -> str:
     found = trouble(error)
     advice = found.remedy or ("" if found.lost else otherwise)
     return f"{what} could not be had ({found.why}); what this run rented of them is given back; " + (
-        f"{advice}; then run `pulumi up --refresh`" if advice else "run `pulumi up --refresh`"
+        f"{advice}; then run {LOOK_AGAIN}" if advice else f"run {LOOK_AGAIN}"
     )

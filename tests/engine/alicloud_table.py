@@ -7,11 +7,8 @@ from typing import Any
 
 IMAGE = "ubuntu_22_04_x64_20G_alibase_20260901.vhd"
 OTHER_IMAGE = "debian_12_9_x64_20G_alibase_20260901.vhd"
-KEYS = [
-    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJIdkq0cZ7LdCkT5xFkzcnNyyVXZ2Z3K5y7v1cZ9A4t test",
-    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJIdkq0cZ7LdCkT5xFkzcnNyyVXZ2Z3K5y7v1cZ9A4u test",
-    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJIdkq0cZ7LdCkT5xFkzcnNyyVXZ2Z3K5y7v1cZ9A4v test",
-]
+# Of a type that an import takes: ed25519 is none.
+KEYS = [f"ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQC{letter * 40} test" for letter in "abc"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +27,6 @@ class Row:
         strange: a call behind the engine's back that changes it: product, action, parameters; None deletes it.
         seen: what a refresh then shows; empty when the resource is gone.
         unread: properties of `creates` that the provider doesn't read back, so that an import has to name them.
-        imports: properties that the provider reads only when it imports, and that an import therefore has to name.
     """
 
     type: str
@@ -43,7 +39,6 @@ class Row:
     strange: tuple[str, str, dict[str, str]] = ("", "", {})
     seen: dict[str, Any] = field(default_factory=dict)
     unread: tuple[str, ...] = ()
-    imports: dict[str, Any] = field(default_factory=dict)
 
 
 TAGS, OTHER_TAGS = {"stack": "aa", "owner": "o"}, {"stack": "bb", "more": "m"}
@@ -81,6 +76,7 @@ TABLE = {
         seen={"innerAccessPolicy": "Accept"},
     ),
     "second": Row("ecs.SecurityGroup", {"vpc_id": "=net.id", "security_group_name": "second"}),
+    "third_group": Row("ecs.SecurityGroup", {"vpc_id": "=net.id", "security_group_name": "third"}),
     "rule": Row(
         "ecs.SecurityGroupRule",
         {"security_group_id": "=group.id", "type": "ingress", "ip_protocol": "tcp", "port_range": "8000/8000",
@@ -99,7 +95,7 @@ TABLE = {
          "source_security_group_id": "=second.id", "nic_type": "intranet", "policy": "accept", "priority": 1,
          "description": "aa"},
         {"description": "bb"},
-        {"source_security_group_id": "=group.id"},
+        {"source_security_group_id": "=third_group.id"},
     ),
     "key": Row(
         "ecs.EcsKeyPair",
@@ -189,7 +185,7 @@ TABLE = {
                  {"FileSystemId": "files", "MountTargetDomain": "target", "AccessGroupName": "aa"}),
         seen={"accessGroupName": "aa"},
     ),
-    "spare": Row("nas.FileSystem", {"storage_type": "Performance", "protocol_type": "NFS", "description": "spare"}),
+    "spare": Row("nas.FileSystem", {"storage_type": "Performance", "protocol_type": "NFS"}),
     "machine": Row(
         "ecs.Instance",
         {"instance_name": "aa", "host_name": "aa", "instance_type": "ecs.g7.large", "image_id": IMAGE,
@@ -237,7 +233,6 @@ TABLE = {
         {},
         {"instance_id": "=machine.id", "allocation_id": "=address.id"},
         strange=("Vpc", "UnassociateEipAddress", {"AllocationId": "address"}),
-        imports={"private_ip_address": "=machine.private_ip", "vpc_id": "=net.id"},
     ),
 }  # fmt: skip
 """Resources in an order in which each refers to earlier ones only."""
@@ -259,7 +254,7 @@ def program(phase: str, imports: dict[str, str] | None = None) -> str:
     lines = []
     for name in sorted(TABLE, key=lambda one: (TABLE[one].type in LATE, list(TABLE).index(one))):
         row = TABLE[name]
-        given = properties(name, phase) | (row.imports if imports else {})
+        given = properties(name, phase)
         words = ", ".join(f"{key}={_expression(value)}" for key, value in given.items())
         more = {"import_": imports[name], "ignore_changes": [camel(key) for key in row.unread]} if imports else {}
         if row.type == "ecs.Instance":

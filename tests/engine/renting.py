@@ -38,9 +38,8 @@ _LOCK = threading.Lock()
 _LISTS = (
     ("ecs", "DescribeInstances", "Instances.Instance"),
     ("ecs", "DescribeSecurityGroups", "SecurityGroups.SecurityGroup"),
-    ("ecs", "DescribeKeyPairs", "KeyPairs.KeyPair"),
     ("nas", "DescribeFileSystems", "FileSystems.FileSystem"),
-    ("nas", "DescribeAccessGroups", "AccessGroups.AccessGroup"),
+    ("vpc", "DescribeEipAddresses", "EipAddresses.EipAddress"),
     ("vpc", "DescribeVpcs", "Vpcs.Vpc"),
     ("vpc", "DescribeVSwitches", "VSwitches.VSwitch"),
 )
@@ -97,9 +96,16 @@ class Renting(Project):
         return {each["InstanceName"].removeprefix("proj-test-"): each["InstanceId"] for each in found}
 
     def everything(self) -> list[str]:
-        """All that the account holds, tagged or not."""
+        """All that the account holds, tagged or not, but what every account has."""
         api = self.api()
-        return [f"{path}: {each}" for product, action, path in _LISTS for each in api.pages(product, action, path)]
+        found = [(path, each) for product, action, path in _LISTS for each in api.pages(product, action, path)]
+        found += [
+            ("AccessGroups.AccessGroup", each)
+            for kind in ("standard", "extreme")
+            for each in api.pages("nas", "DescribeAccessGroups", "AccessGroups.AccessGroup", FileSystemType=kind)
+            if not each["AccessGroupName"].startswith("DEFAULT_")
+        ]
+        return [f"{path}: {each}" for path, each in found]
 
 
 @contextlib.contextmanager

@@ -4,32 +4,43 @@ import ipaddress
 from typing import cast
 
 from localcloud.api.answers import page, public
+from localcloud.api.checks import access_group_name, nas_description, one_of, unsupported
 from localcloud.api.cloud import Cloud, stamp
 from localcloud.api.errors import ApiError, invalid
 from localcloud.api.params import Params
 from localcloud.api.registry import Json, action
-from localcloud.api.shares import publish_group
+from localcloud.api.shares import OPEN_GROUP, publish_group
 
 MISSING = ("InvalidAccessGroup.NotFound", "access group")
 RULE_MISSING = ("InvalidAccessRule.NotFound", "access rule")
 READ_WRITE = ("RDWR", "RDONLY")
 SQUASH = ("no_squash", "root_squash", "all_squash")
-DEFAULT = "DEFAULT_VPC_GROUP_NAME"  # in every account, open to the whole VPC
+DEFAULT = OPEN_GROUP  # in every account
+KINDS = ("standard", "extreme")
+QUOTA = 20  # Alibaba's documentation of limits: groups a region, of each type of file system
+MOST_RULES = 300  # the same: rules a group
 
 
 @action("NAS", "CreateAccessGroup")
 def create_access_group(cloud: Cloud, params: Params) -> Json:
     """Makes an empty group."""
-    name, kind = params.need("AccessGroupName"), params.text("FileSystemType", "standard")
+    name, kind = access_group_name(params), one_of(params, "FileSystemType", *KINDS)
+    words = nas_description(params)
     key = f"{name}:{kind}"
     if cloud.store.get("access_group", key) or name == DEFAULT:
-        raise ApiError(400, "InvalidAccessGroup.AlreadyExisted", f"The access group {name} already exists.")
+        raise ApiError(403, "InvalidAccessGroup.AlreadyExisted", f"The access group {name} already exists.")
     group = params.text("AccessGroupType", "Vpc")
     if group not in ("Vpc", "Classic"):
         raise invalid("AccessGroupType", "it is neither Vpc nor Classic")
+    if group == "Classic":
+        raise ApiError(400, "UnsupportedParameter.LocalCloud", "The local cloud does not implement Classic: use Vpc.")
+    if sum(each["FileSystemType"] == kind for each in cloud.store.all("access_group")) >= QUOTA:
+        raise ApiError(
+            403, "OperationDenied.AccessGroupCountsExceeded", "The amount of AccessGroup has reached its limits."
+        )
     document: Json = {
         "AccessGroupName": name, "AccessGroupType": group, "FileSystemType": kind, "CreateTime": stamp(),
-        "Description": params.text("Description"), "RegionId": cloud.settings.region, "_rules": [],
+        "Description": words, "RegionId": cloud.settings.region, "_rules": [],
     }  # fmt: skip
     cloud.store.put("access_group", key, document)
     return {"AccessGroupName": name}
@@ -38,10 +49,10 @@ def create_access_group(cloud: Cloud, params: Params) -> Json:
 @action("NAS", "DescribeAccessGroups")
 def describe_access_groups(cloud: Cloud, params: Params) -> Json:
     """Groups by name, of one kind of file system."""
-    name, kind = params.text("AccessGroupName"), params.text("FileSystemType", "standard")
+    name, kind = params.text("AccessGroupName"), one_of(params, "FileSystemType", *KINDS)
     found = [
         {**public(group), "RuleCount": len(group["_rules"]), "MountTargetCount": _users(cloud, group)}
-        for group in cloud.store.all("access_group")
+        for group in [_default(cloud, kind), *cloud.store.all("access_group")]
         if group["FileSystemType"] == kind and name in ("", group["AccessGroupName"])
     ]
     return page(found, params, "AccessGroups", "AccessGroup")
@@ -50,8 +61,8 @@ def describe_access_groups(cloud: Cloud, params: Params) -> Json:
 @action("NAS", "ModifyAccessGroup")
 def modify_access_group(cloud: Cloud, params: Params) -> Json:
     """Changes the description."""
-    group = _group(cloud, params)
-    group["Description"] = params.text("Description")
+    group = _group(cloud, params, change="Modify")
+    group["Description"] = nas_description(params)
     _keep(cloud, group)
     return {}
 
@@ -59,10 +70,12 @@ def modify_access_group(cloud: Cloud, params: Params) -> Json:
 @action("NAS", "DeleteAccessGroup")
 def delete_access_group(cloud: Cloud, params: Params) -> Json:
     """Takes a group away that no mount target uses."""
-    group = _group(cloud, params)
+    group = _group(cloud, params, change="Delete")
     if _users(cloud, group):
         raise ApiError(
-            403, "OperationDenied.AccessGroupInUse", f"The access group {group['AccessGroupName']} has mount targets."
+            403,
+            "InvalidAccessGroup.AlreadyAttached",
+            "The specified AccessGroup is still attached by some MountTarget(s).",
         )
     cloud.store.delete("access_group", f"{group['AccessGroupName']}:{group['FileSystemType']}")
     return {}
@@ -71,7 +84,12 @@ def delete_access_group(cloud: Cloud, params: Params) -> Json:
 @action("NAS", "CreateAccessRule")
 def create_access_rule(cloud: Cloud, params: Params) -> Json:
     """Lets a range of addresses mount."""
-    group = _group(cloud, params)
+    group = _group(cloud, params, change="Modify")
+    if len(group["_rules"]) >= MOST_RULES:
+        raise ApiError(
+            403, "OperationDenied.AccessRuleCountsExceeded", "The amount of AccessRule has reached its limits."
+        )
+    unsupported(params, "Ipv6SourceCidrIp")
     rule: Json = {
         "AccessRuleId": cloud.new_id("ar"), "SourceCidrIp": "", "Ipv6SourceCidrIp": params.text("Ipv6SourceCidrIp"),
         "RWAccess": "RDWR", "UserAccess": "no_squash", "Priority": 1, "RegionId": cloud.settings.region,
@@ -94,7 +112,8 @@ def describe_access_rules(cloud: Cloud, params: Params) -> Json:
 @action("NAS", "ModifyAccessRule")
 def modify_access_rule(cloud: Cloud, params: Params) -> Json:
     """Changes a rule."""
-    group = _group(cloud, params)
+    group = _group(cloud, params, change="Modify")
+    unsupported(params, "Ipv6SourceCidrIp")
     _change(_rule(group, params), params)
     _keep(cloud, group)
     return {}
@@ -103,7 +122,7 @@ def modify_access_rule(cloud: Cloud, params: Params) -> Json:
 @action("NAS", "DeleteAccessRule")
 def delete_access_rule(cloud: Cloud, params: Params) -> Json:
     """Takes a rule away."""
-    group = _group(cloud, params)
+    group = _group(cloud, params, change="Modify")
     group["_rules"].remove(_rule(group, params))
     _keep(cloud, group)
     return {}
@@ -135,9 +154,31 @@ def _rule(group: Json, params: Params) -> Json:
     raise ApiError(404, RULE_MISSING[0], f"The specified access rule does not exist: {key}.")
 
 
-def _group(cloud: Cloud, params: Params) -> Json:
-    key = f"{params.need('AccessGroupName')}:{params.text('FileSystemType', 'standard')}"
+def _group(cloud: Cloud, params: Params, change: str = "") -> Json:
+    name, kind = params.need("AccessGroupName"), one_of(params, "FileSystemType", *KINDS)
+    if name == DEFAULT:
+        if change:
+            raise ApiError(
+                403, f"OperationDenied.DefaultAccessGroupCannot{change}",
+                f"The default AccessGroup can not be {'deleted' if change == 'Delete' else 'modified'}.",
+            )  # fmt: skip
+        return _default(cloud, kind)
+    key = f"{name}:{kind}"
     return cloud.need("access_group", key, *MISSING)
+
+
+def _default(cloud: Cloud, kind: str) -> Json:
+    """The group that every account has: all of a VPC may mount."""
+    rule: Json = {
+        "AccessRuleId": "1", "SourceCidrIp": "0.0.0.0/0", "Ipv6SourceCidrIp": "", "RWAccess": "RDWR",
+        "UserAccess": "no_squash", "Priority": 1, "RegionId": cloud.settings.region, "AccessGroupName": DEFAULT,
+        "FileSystemType": kind,
+    }  # fmt: skip
+    return {
+        "AccessGroupName": DEFAULT, "AccessGroupType": "Vpc", "FileSystemType": kind,
+        "CreateTime": "2017-06-26T00:00:00Z", "Description": "The default VPC permission group",
+        "RegionId": cloud.settings.region, "_rules": [rule],
+    }  # fmt: skip
 
 
 def _keep(cloud: Cloud, group: Json) -> None:

@@ -1,6 +1,7 @@
 """Elastic public addresses."""
 
-from localcloud.api.answers import copy_given, page, public, tagged, vpc_tags
+from localcloud.api.answers import copy_given, filtered, locked, page, public, tagged, vpc_tags
+from localcloud.api.checks import description, dry_run, new_tags, one_of, unsupported, vpc_name
 from localcloud.api.cloud import GONE, Cloud, stamp
 from localcloud.api.errors import ApiError, invalid
 from localcloud.api.machines import public_address
@@ -10,6 +11,12 @@ from localcloud.api.registry import Json, action
 
 MISSING = ("InvalidAllocationId.NotFound", "elastic IP address")
 QUOTA = 20  # Alibaba's default quota an account and region
+MOST_MBITS = {"PayByTraffic": 200, "PayByBandwidth": 500}  # Alibaba's documentation of AllocateEipAddress
+FILTERS = {
+    "EipAddress": "IpAddress", "Status": "Status", "EipName": "Name", "AssociatedInstanceId": "InstanceId",
+    "AssociatedInstanceType": "InstanceType", "ChargeType": "ChargeType", "ISP": "ISP",
+    "ResourceGroupId": "ResourceGroupId", "PublicIpAddressPoolId": "PublicIpAddressPoolId",
+}  # fmt: skip
 
 
 @action("Vpc", "AllocateEipAddress")
@@ -17,19 +24,27 @@ def allocate_eip_address(cloud: Cloud, params: Params) -> Json:
     """Rents a public address."""
     if len(cloud.store.all("eip")) >= QUOTA:
         raise ApiError(400, "QuotaExceeded.Eip", "EIP quota exceeded.")
-    bandwidth = params.number("Bandwidth", 5, 1, 500)
+    charge = one_of(params, "InternetChargeType", "PayByBandwidth", "PayByTraffic")
+    bandwidth = params.number("Bandwidth", 5, 1, MOST_MBITS[charge])
+    if params.text("InstanceChargeType", "PostPaid") != "PostPaid":
+        raise ApiError(
+            400, "UnsupportedParameter.LocalCloud", "The local cloud does not implement PrePaid: use PostPaid."
+        )
+    unsupported(params, "PublicIpAddressPoolId", "SecurityProtectionTypes", "IpAddress", "InstanceId")
+    name, words, tags = vpc_name(params, "Name"), description(params), new_tags(params)
+    dry_run(params)
     key, address = cloud.new_id("eip"), take_public(cloud)
     document: Json = {
         "AllocationId": key, "IpAddress": address, "Bandwidth": str(bandwidth), "EipBandwidth": str(bandwidth),
-        "InternetChargeType": params.text("InternetChargeType", "PayByBandwidth"), "Mode": "NAT",
+        "InternetChargeType": charge, "Mode": "NAT",
         "ChargeType": params.text("InstanceChargeType", "PostPaid"), "ISP": params.text("ISP", "BGP"),
-        "Name": params.text("Name"), "Description": params.text("Description"),
+        "Name": name, "Description": words,
         "Netmode": params.text("Netmode", "public"),
         "AllocationTime": stamp(), "ExpiredTime": "", "RegionId": cloud.settings.region, "BusinessStatus": "Normal",
         "ResourceGroupId": params.text("ResourceGroupId", f"rg-{cloud.settings.account}"), "DeletionProtection": False,
         "HDMonitorStatus": "OFF", "InstanceId": "", "InstanceType": "", "InstanceRegionId": "", "VpcId": "",
         "PrivateIpAddress": "", "Zone": params.text("Zone"), "SegmentInstanceId": "", "SecondLimited": False,
-        "OperationLocks": {"LockReason": []}, "ServiceManaged": 0, "_tags": params.tags(),
+        "OperationLocks": {"LockReason": []}, "ServiceManaged": 0, "_tags": tags,
         "SecurityProtectionTypes": {"SecurityProtectionType": params.items("SecurityProtectionTypes")},
     }  # fmt: skip
     cloud.begin("eip", key, document, status="Available", then="Available")
@@ -40,16 +55,11 @@ def allocate_eip_address(cloud: Cloud, params: Params) -> Json:
 def describe_eip_addresses(cloud: Cloud, params: Params) -> Json:
     """Public addresses by id, address, status, what they lead to, and tags."""
     fits, wanted = tagged(params), params.text("AllocationId")
-    filters = {
-        "IpAddress": params.text("EipAddress"), "Status": params.text("Status"), "Name": params.text("EipName"),
-        "InstanceId": params.text("AssociatedInstanceId"), "InstanceType": params.text("AssociatedInstanceType"),
-    }  # fmt: skip
+    named, held = filtered(params, FILTERS), locked(params)
     found = (
         {**public(eip), "Tags": vpc_tags(eip["_tags"])}
         for eip in cloud.store.all("eip")
-        if (not wanted or eip["AllocationId"] in wanted.split(","))
-        and all(not value or eip[field] == value for field, value in filters.items())
-        and fits(eip)
+        if (not wanted or eip["AllocationId"] in wanted.split(",")) and named(eip) and held(eip) and fits(eip)
     )
     return page(found, params, "EipAddresses", "EipAddress")
 
@@ -58,9 +68,12 @@ def describe_eip_addresses(cloud: Cloud, params: Params) -> Json:
 def modify_eip_address_attribute(cloud: Cloud, params: Params) -> Json:
     """Changes bandwidth, name and description."""
     eip = cloud.need("eip", params.need("AllocationId"), *MISSING)
+    vpc_name(params, "Name")
+    description(params)
     copy_given(eip, params, {"Name": "Name", "Description": "Description"})
     if "Bandwidth" in params:
-        eip["Bandwidth"] = eip["EipBandwidth"] = str(params.number("Bandwidth", 5, 1, 500))
+        most = MOST_MBITS[eip["InternetChargeType"]]
+        eip["Bandwidth"] = eip["EipBandwidth"] = str(params.number("Bandwidth", 5, 1, most))
     cloud.store.put("eip", eip["AllocationId"], eip)
     return {}
 
@@ -84,10 +97,11 @@ def associate_eip_address(cloud: Cloud, params: Params) -> Json:
             400, "InvalidInstanceId.AlreadyAssigned",
             f"The instance has a public address already: {public_address(instance)}.",
         )  # fmt: skip
+    # VpcId and PrivateIpAddress are answered for addresses of an IPv4 gateway or of a second interface only: the
+    # provider's tests of an association with an instance would replace it for ever otherwise.
     eip.update(
         InstanceId=key, InstanceType="EcsInstance", InstanceRegionId=cloud.settings.region,
-        VpcId=instance["VpcAttributes"]["VpcId"], Mode=params.text("Mode", "NAT"),
-        PrivateIpAddress=instance["VpcAttributes"]["PrivateIpAddress"]["IpAddress"][0],
+        Mode=params.text("Mode", "NAT"),
     )  # fmt: skip
     instance["EipAddress"] = {
         "AllocationId": eip["AllocationId"], "IpAddress": eip["IpAddress"], "Bandwidth": int(eip["Bandwidth"]),
@@ -147,7 +161,7 @@ def release_eip_address(cloud: Cloud, params: Params) -> Json:
         raise ApiError(400, "OperationDenied.DeletionProtection", "Deletion protection of the EIP is on.")
     if eip["Status"] != "Available" or eip["InstanceId"]:
         raise ApiError(400, "IncorrectEipStatus", f"The EIP is {eip['Status']}: unassociate it first.")
-    cloud.arrive("eip", eip["AllocationId"], GONE)
+    cloud.begin("eip", eip["AllocationId"], eip, status="Releasing", then=GONE)
     return {}
 
 

@@ -5,6 +5,7 @@ import secrets
 
 from localcloud.api.answers import page, public, tagged, vpc_tags
 from localcloud.api.catalog import NAS_STORAGE, ZONES
+from localcloud.api.checks import nas_description, new_tags, unsupported
 from localcloud.api.cloud import GONE, Cloud, stamp
 from localcloud.api.errors import ApiError, invalid, missing
 from localcloud.api.params import Params
@@ -12,14 +13,27 @@ from localcloud.api.registry import Json, action
 
 MISSING = ("InvalidFileSystem.NotFound", "file system")
 EXTREME_GIB = (100, 262144)  # Alibaba's documentation: an extreme file system is bought with a capacity
-STANDARD_GIB = 10485760  # the same: a standard one holds up to 10 PiB
+STANDARD_GIB = 1048576  # the same (limits): a standard one holds up to 1 PiB
+QUOTA = 20  # the same: file systems an account and region
 
 
 @action("NAS", "CreateFileSystem")
 def create_file_system(cloud: Cloud, params: Params) -> Json:
     """Makes a file system; it serves nobody before it has a mount target."""
     kind, storage = params.text("FileSystemType", "standard"), params.need("StorageType")
+    if params.text("ChargeType", "PayAsYouGo") != "PayAsYouGo":
+        unsupported(params, "ChargeType")
+    if params.number("EncryptType", 0, 0, 2) > 1:
+        unsupported(params, "EncryptType")
+    unsupported(params, "KmsKeyId", "SnapshotId", "Bandwidth", "DedicatedClusterId")
+    words, tags = nas_description(params), new_tags(params)
     protocol = params.need("ProtocolType")
+    if len(cloud.store.all("file_system")) >= QUOTA:
+        raise ApiError(
+            403,
+            "OperationDenied.FileSystemCountsExceeded",
+            f"The amount of FileSystem has reached its limits ({QUOTA}).",
+        )
     if kind not in NAS_STORAGE:
         raise ApiError(400, "InvalidFileSystemType.NotSupported", f"The file system type {kind} is not supported here.")
     if storage not in NAS_STORAGE[kind]:
@@ -41,15 +55,17 @@ def create_file_system(cloud: Cloud, params: Params) -> Json:
     key = f"extreme-{secrets.token_hex(5)}" if kind == "extreme" else secrets.token_hex(5)
     document: Json = {
         "FileSystemId": key, "FileSystemType": kind, "StorageType": storage, "ProtocolType": protocol, "ZoneId": zone,
-        "RegionId": cloud.settings.region, "Description": params.text("Description") or key, "CreateTime": stamp(),
+        "RegionId": cloud.settings.region, "Description": words, "CreateTime": stamp(),
         "Capacity": capacity, "EncryptType": params.number("EncryptType", 0, 0, 2), "ChargeType": "PayAsYouGo",
         "KMSKeyId": params.text("KmsKeyId"), "MeteredSize": 0, "Bandwidth": 0, "Version": "", "QuorumVswId": "",
         # VpcId and VSwitchId take no effect but for CPFS, says Alibaba's client, so that they are not shown either.
         "VpcId": "", "RedundancyType": params.text("RedundancyType", "LRS"), "ExpiredTime": "",
         "ResourceGroupId": params.text("ResourceGroupId", f"rg-{cloud.settings.account}"), "AccessPointCount": "0",
-        "AutoSnapshotPolicyId": "", "Packages": {"Package": []}, "_tags": params.tags(), "_nfs_acl": False,
+        "AutoSnapshotPolicyId": "", "Packages": {"Package": []}, "_tags": tags, "_nfs_acl": False,
         "SupportedFeatures": {"SupportedFeature": []}, "_recycle": {"Status": "Disable", "ReservedDays": 0},
     }  # fmt: skip
+    if params.flag("DryRun"):
+        return {"FileSystemId": ""}
     cloud.backend.set_share(key, {}, ["255.255.255.255/32"])
     cloud.begin("file_system", key, document, status="Pending", then="Running")
     return {"FileSystemId": key}
@@ -81,7 +97,7 @@ def modify_file_system(cloud: Cloud, params: Params) -> Json:
     """Changes description and options."""
     document = _need(cloud, params)
     if params.given("Description"):
-        document["Description"] = params.text("Description")
+        document["Description"] = nas_description(params)
     if "Options" in params:
         try:
             document["Options"] = json.loads(params.text("Options"))
@@ -95,9 +111,11 @@ def modify_file_system(cloud: Cloud, params: Params) -> Json:
 def upgrade_file_system(cloud: Cloud, params: Params) -> Json:
     """Makes an extreme file system larger."""
     document = _need(cloud, params)
-    capacity = params.number("Capacity", 0, 1)
+    capacity = params.number("Capacity", 0, 1, EXTREME_GIB[1])
     if document["FileSystemType"] != "extreme" or capacity <= document["Capacity"]:
         raise ApiError(400, "InvalidCapacity.OutOfBounds", f"The capacity must be above {document['Capacity']} GiB.")
+    if params.flag("DryRun"):
+        return {}
     document["Capacity"] = capacity
     cloud.store.put("file_system", document["FileSystemId"], document)
     return {}
@@ -105,12 +123,17 @@ def upgrade_file_system(cloud: Cloud, params: Params) -> Json:
 
 @action("NAS", "DeleteFileSystem")
 def delete_file_system(cloud: Cloud, params: Params) -> Json:
-    """Takes a file system with all its files away, if nothing can mount it any more."""
+    """Takes a file system with all its files away, a while later, if nothing can mount it any more."""
     key = _need(cloud, params)["FileSystemId"]
     if any(target["_file_system"] == key for target in cloud.store.all("mount_target")):
-        raise ApiError(403, "InvalidFileSystemStatus.HasMountTarget", f"The file system {key} has mount targets.")
+        raise ApiError(
+            403, "OperationDenied.MountTargetNotEmpty", "There are still MountTarget(s) on the specified FileSystem."
+        )
+    document = _need(cloud, params)
+    if document["Status"] != "Running":
+        raise ApiError(403, "OperationDenied.InvalidState", f"The file system is {document['Status']}.")
     cloud.backend.drop_share(key)
-    cloud.arrive("file_system", key, GONE)
+    cloud.begin("file_system", key, document, status="Deleting", then=GONE)
     return {}
 
 

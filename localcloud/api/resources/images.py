@@ -19,6 +19,8 @@ def describe_images(cloud: Cloud, params: Params) -> Json:
     wanted, family, name = params.items("ImageId"), params.text("ImageFamily"), params.text("ImageName")
     owner, system = params.text("ImageOwnerAlias", "system"), params.text("OSType", "linux")
     architecture = params.text("Architecture", "x86_64")
+    # Nobody here has an image of his own, shared or from the market.
+    strange = any(name in params for name in ("ImageOwnerId", "ResourceGroupId", "SnapshotId")) or params.tags()
     found = [
         _shown(image)
         for image in sorted(IMAGES.values(), key=lambda image: image.created, reverse=True)
@@ -26,6 +28,7 @@ def describe_images(cloud: Cloud, params: Params) -> Json:
         and family in ("", image.family)
         and (not name or re.search(re.escape(name).replace(r"\*", ".*"), image.id))
         and (owner, system, architecture) == ("system", "linux", "x86_64")
+        and not strange
     ]
     return {**page(found, params, "Images", "Image"), "RegionId": cloud.settings.region}
 

@@ -2,16 +2,21 @@
 
 from collections.abc import Iterable
 
-from localcloud.api.answers import ecs_tags, page, public, tagged
+from localcloud.api.answers import ecs_tags, filtered, locked, page, public, tagged
 from localcloud.api.cloud import Cloud
 from localcloud.api.params import Params
 from localcloud.api.registry import Json, action
 
 MISSING = ("InvalidInstanceId.NotFound", "instance")
-FILTERS = (
-    "InstanceName", "ZoneId", "InstanceType", "InstanceTypeFamily", "InstanceChargeType", "Status", "KeyPairName",
-    "ImageId",
-)  # fmt: skip
+MAINTENANCE = ("AutoRecover", "Stop", "AutoRedeploy")
+FILTERS = {
+    field: field
+    for field in (
+        "InstanceName", "ZoneId", "InstanceType", "InstanceTypeFamily", "InstanceChargeType", "Status", "KeyPairName",
+        "ImageId", "ResourceGroupId", "InternetChargeType", "InstanceNetworkType", "HpcClusterId", "DeviceAvailable",
+        "IoOptimized",
+    )
+}  # fmt: skip
 
 
 @action("Ecs", "DescribeInstances")
@@ -82,12 +87,15 @@ def describe_instance_maintenance_attributes(cloud: Cloud, params: Params) -> Js
     wanted = params.items("InstanceId")
     found = (
         {
-            "InstanceId": instance["InstanceId"], "MaintenanceWindows": {"MaintenanceWindow": []},
+            "InstanceId": instance["InstanceId"],
+            "MaintenanceWindows": {
+                "MaintenanceWindow": instance["_maintenance"].get("MaintenanceWindow", []),
+            },
             "NotifyOnMaintenance": instance["_maintenance"].get("NotifyOnMaintenance", False),
             "ActionOnMaintenance": {
                 "Value": instance["_maintenance"].get("ActionOnMaintenance", "AutoRecover"),
                 "DefaultValue": "AutoRecover",
-                "SupportedValues": {"SupportedValue": ["Stop", "AutoRecover", "AutoRedeploy"]},
+                "SupportedValues": {"SupportedValue": list(MAINTENANCE)},
             },
         }
         for instance in cloud.store.all("instance")
@@ -126,10 +134,12 @@ def describe_instance_auto_renew_attribute(cloud: Cloud, params: Params) -> Json
 
 def _chosen(cloud: Cloud, params: Params) -> Iterable[Json]:
     wanted = params.json_items("InstanceIds")
-    filters = {field: params.text(field) for field in FILTERS}
+    named, held = filtered(params, FILTERS, starred=("InstanceName",)), locked(params)
     group, fits = params.text("SecurityGroupId"), tagged(params)
     network = {field: params.text(field) for field in ("VpcId", "VSwitchId")}
     addresses = params.json_items("PrivateIpAddresses")
+    outside = params.json_items("PublicIpAddresses")
+    elastic = params.json_items("EipAddresses")
     documents = (
         [found for key in wanted if (found := cloud.store.get("instance", key))]
         if wanted
@@ -138,7 +148,10 @@ def _chosen(cloud: Cloud, params: Params) -> Iterable[Json]:
     return (
         instance
         for instance in documents
-        if all(not value or instance[field] == value for field, value in filters.items())
+        if named(instance)
+        and held(instance)
+        and (not outside or set(outside) & set(instance["PublicIpAddress"]["IpAddress"]))
+        and (not elastic or instance["EipAddress"]["IpAddress"] in elastic)
         and all(not value or instance["VpcAttributes"][field] == value for field, value in network.items())
         and (not group or group in instance["SecurityGroupIds"]["SecurityGroupId"])
         and (not addresses or instance["VpcAttributes"]["PrivateIpAddress"]["IpAddress"][0] in addresses)

@@ -4,24 +4,31 @@ import base64
 
 from localcloud.api.answers import copy_given
 from localcloud.api.catalog import IMAGES, TYPES, move_stock, sold_in, stock
+from localcloud.api.checks import description, dry_run, ecs_name, host_name, one_of, password, unsupported
 from localcloud.api.cloud import Cloud
 from localcloud.api.errors import ApiError, LocalCloudError, not_found, wrong_status
 from localcloud.api.firewall import apply_to
-from localcloud.api.machines import problem, public_address
+from localcloud.api.machines import ECONOMICAL, problem, public_address
 from localcloud.api.params import Params
 from localcloud.api.public_addresses import take_public
 from localcloud.api.registry import Json, action
-from localcloud.api.resources.instance import MISSING
+from localcloud.api.resources.instance import MAINTENANCE, MISSING
 from localcloud.api.resources.instance_run import check_release_time
+from localcloud.api.resources.security_group import joinable
 from localcloud.api.resources.vswitch import take_address
 
 WRONG = "IncorrectInstanceStatus"
+NETWORK_CHARGES = ("PayByTraffic", "PayByBandwidth")
 
 
 @action("Ecs", "ModifyInstanceAttribute")
 def modify_instance_attribute(cloud: Cloud, params: Params) -> Json:
     """Changes names, description, protection, groups, and user data, which a machine that ran once only shows."""
     instance = cloud.need("instance", params.need("InstanceId"), *MISSING)
+    ecs_name(params, "InstanceName")
+    host_name(params)
+    description(params)
+    password(params)
     copy_given(instance, params, {"InstanceName": "InstanceName", "HostName": "HostName", "Description": "Description"})
     if "DeletionProtection" in params:
         instance["DeletionProtection"] = params.flag("DeletionProtection")
@@ -33,7 +40,7 @@ def modify_instance_attribute(cloud: Cloud, params: Params) -> Json:
         instance["_user_data"] = params.text("UserData")
     groups = params.items("SecurityGroupIds")
     if groups:
-        _check_groups(cloud, instance, groups)
+        joinable(cloud, groups, instance["VpcAttributes"]["VpcId"])
         instance["SecurityGroupIds"]["SecurityGroupId"] = groups
     _keep(cloud, instance)
     return {}
@@ -44,7 +51,7 @@ def join_security_group(cloud: Cloud, params: Params) -> Json:
     """Puts a machine into a group."""
     instance = cloud.need("instance", params.need("InstanceId"), *MISSING)
     group, groups = params.need("SecurityGroupId"), instance["SecurityGroupIds"]["SecurityGroupId"]
-    _check_groups(cloud, instance, [group])
+    joinable(cloud, [*groups, group], instance["VpcAttributes"]["VpcId"])
     if group in groups:
         raise ApiError(
             403, "InvalidInstanceId.AlreadyExists", "The specified instance already exists in the specified group."
@@ -85,14 +92,17 @@ def modify_instance_spec(cloud: Cloud, params: Params) -> Json:
         return {}
     if instance["Status"] != "Stopped":
         raise wrong_status("instance", instance["Status"], WRONG)
+    unsupported(params, "TemporaryCapacity", "MigrateAcrossZone")
     name, zone = params.text("InstanceType"), instance["ZoneId"]
     kind = TYPES.get(name)
     if kind is None:
         raise ApiError(400, "InvalidInstanceType.ValueNotSupported", f"The instance type {name} does not exist.")
     if zone not in sold_in(cloud.settings.region, kind) or stock(cloud.store, zone, name) == 0:
         raise ApiError(403, "OperationDenied.NoStock", f"{name} is sold out in {zone}.")
-    move_stock(cloud.store, zone, instance["InstanceType"], 1)
-    move_stock(cloud.store, zone, name, -1)
+    dry_run(params)
+    if instance["StoppedMode"] != ECONOMICAL:
+        move_stock(cloud.store, zone, instance["InstanceType"], 1)
+        move_stock(cloud.store, zone, name, -1)
     instance.update(
         InstanceType=name, InstanceTypeFamily=kind.family, Cpu=kind.cpus, Memory=kind.memory * 1024,
         GPUAmount=kind.gpus, GPUSpec=kind.gpu,
@@ -131,14 +141,18 @@ def modify_instance_vpc_attribute(cloud: Cloud, params: Params) -> Json:
 
 @action("Ecs", "ModifyInstanceNetworkSpec")
 def modify_instance_network_spec(cloud: Cloud, params: Params) -> Json:
-    """Changes the bandwidth to the outside."""
+    """Changes the bandwidth to the outside; none at all takes the public address away."""
     instance = cloud.need("instance", params.need("InstanceId"), *MISSING)
+    dry_run(params)
     instance["InternetMaxBandwidthOut"] = params.number(
         "InternetMaxBandwidthOut", instance["InternetMaxBandwidthOut"], 0, 100
     )
     instance["InternetMaxBandwidthIn"] = params.number("InternetMaxBandwidthIn", instance["InternetMaxBandwidthIn"])
     if "NetworkChargeType" in params:
-        instance["InternetChargeType"] = params.text("NetworkChargeType")
+        instance["InternetChargeType"] = one_of(params, "NetworkChargeType", *NETWORK_CHARGES)
+    if not instance["InternetMaxBandwidthOut"] and instance["PublicIpAddress"]["IpAddress"]:
+        instance["PublicIpAddress"]["IpAddress"] = []
+        cloud.backend.set_public(instance["InstanceId"], public_address(instance))
     cloud.store.put("instance", instance["InstanceId"], instance)
     return {"OrderId": ""}
 
@@ -163,6 +177,8 @@ def replace_system_disk(cloud: Cloud, params: Params) -> Json:
     instance = cloud.need("instance", params.need("InstanceId"), *MISSING)
     if instance["Status"] != "Stopped":
         raise wrong_status("instance", instance["Status"], WRONG)
+    unsupported(params, "EncryptAlgorithm", "KMSKeyId")
+    password(params)
     image = params.text("ImageId", instance["ImageId"])
     if image not in IMAGES:
         raise not_found("InvalidImageId.NotFound", f"image {image}")
@@ -209,10 +225,16 @@ def modify_instance_metadata_options(cloud: Cloud, params: Params) -> Json:
 @action("Ecs", "ModifyInstanceMaintenanceAttributes")
 def modify_instance_maintenance_attributes(cloud: Cloud, params: Params) -> Json:
     """Changes what happens to machines when their host needs care."""
+    windows = [
+        {"StartTime": window.need("StartTime"), "EndTime": window.need("EndTime")}
+        for window in params.structs("MaintenanceWindow")
+    ]
     for key in params.items("InstanceId"):
         instance = cloud.need("instance", key, *MISSING)
+        if windows:
+            instance["_maintenance"]["MaintenanceWindow"] = windows
         if "ActionOnMaintenance" in params:
-            instance["_maintenance"]["ActionOnMaintenance"] = params.text("ActionOnMaintenance")
+            instance["_maintenance"]["ActionOnMaintenance"] = one_of(params, "ActionOnMaintenance", *MAINTENANCE)
         if "NotifyOnMaintenance" in params:
             instance["_maintenance"]["NotifyOnMaintenance"] = params.flag("NotifyOnMaintenance")
         cloud.store.put("instance", key, instance)
@@ -239,15 +261,6 @@ def _set_pair(cloud: Cloud, params: Params, name: str) -> Json:
         "KeyPairName": params.text("KeyPairName"), "TotalCount": str(len(results)), "FailCount": "0",
         "Results": {"Result": results},
     }  # fmt: skip
-
-
-def _check_groups(cloud: Cloud, instance: Json, groups: list[str]) -> None:
-    for key in groups:
-        group = cloud.need("security_group", key, "InvalidSecurityGroupId.NotFound", "security group")
-        if group["VpcId"] != instance["VpcAttributes"]["VpcId"]:
-            raise ApiError(
-                400, "InvalidSecurityGroupId.VPCMismatch", f"Security group {key} is not in the instance's VPC."
-            )
 
 
 def _keep(cloud: Cloud, instance: Json) -> None:

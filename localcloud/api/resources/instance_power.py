@@ -1,8 +1,9 @@
 """Start, stop, reboot and release."""
 
+from localcloud.api.checks import dry_run, one_of, unsupported
 from localcloud.api.cloud import Cloud
 from localcloud.api.errors import ApiError, wrong_status
-from localcloud.api.machines import power, release, switch_on
+from localcloud.api.machines import ECONOMICAL, power, release, switch_on
 from localcloud.api.params import Params
 from localcloud.api.registry import Json, action
 from localcloud.api.resources.instance import MISSING
@@ -15,19 +16,24 @@ def start_instance(cloud: Cloud, params: Params) -> Json:
     """Switches a stopped machine on."""
     instance = cloud.need("instance", params.need("InstanceId"), *MISSING)
     _require(instance, "Stopped")
+    dry_run(params)
     switch_on(cloud, instance["InstanceId"])
     return {}
 
 
 @action("Ecs", "StopInstance")
 def stop_instance(cloud: Cloud, params: Params) -> Json:
-    """Shuts a running machine down, or cuts its power."""
+    """Shuts a running machine down, or cuts its power; in economical mode it keeps neither place nor public address."""
     instance = cloud.need("instance", params.need("InstanceId"), *MISSING)
+    unsupported(params, "Hibernate")
+    mode = one_of(params, "StoppedMode", "KeepCharging", ECONOMICAL)
+    if instance["Status"] != "Stopped":
+        _require(instance, "Running")
+    dry_run(params)
     if instance["Status"] == "Stopped":
         return {}
-    _require(instance, "Running")
     key, force = instance["InstanceId"], params.flag("ForceStop")
-    power(cloud, key, "Stopping", "Stopped", lambda: cloud.backend.stop(key, force=force))
+    power(cloud, key, "Stopping", "Stopped", lambda: cloud.backend.stop(key, force=force), mode=mode)
     return {}
 
 
@@ -36,6 +42,7 @@ def reboot_instance(cloud: Cloud, params: Params) -> Json:
     """Restarts a running machine."""
     instance = cloud.need("instance", params.need("InstanceId"), *MISSING)
     _require(instance, "Running")
+    dry_run(params)
     key, force = instance["InstanceId"], params.flag("ForceStop")
     power(cloud, key, "Starting", "Running", lambda: cloud.backend.reboot(key, force=force))
     return {}
@@ -44,7 +51,10 @@ def reboot_instance(cloud: Cloud, params: Params) -> Json:
 @action("Ecs", "DeleteInstance")
 def delete_instance(cloud: Cloud, params: Params) -> Json:
     """Releases a machine: a stopped one, or with Force a running one."""
-    _release(cloud, params.need("InstanceId"), force=params.flag("Force"))
+    key = params.need("InstanceId")
+    _check_release(cloud, key, force=params.flag("Force"))
+    dry_run(params)
+    release(cloud, key)
     return {}
 
 
@@ -54,14 +64,10 @@ def delete_instances(cloud: Cloud, params: Params) -> Json:
     keys, force = params.items("InstanceId"), params.flag("Force")
     for key in keys:
         _check_release(cloud, key, force=force)
+    dry_run(params)
     for key in keys:
         release(cloud, key)
     return {}
-
-
-def _release(cloud: Cloud, key: str, *, force: bool) -> None:
-    _check_release(cloud, key, force=force)
-    release(cloud, key)
 
 
 def _check_release(cloud: Cloud, key: str, *, force: bool) -> None:
@@ -73,8 +79,6 @@ def _check_release(cloud: Cloud, key: str, *, force: bool) -> None:
         )  # fmt: skip
     if instance["Status"] == "Pending":
         raise wrong_status("instance", "Pending", f"{WRONG}.Initializing")
-    if instance["InstanceChargeType"] == "PrePaid":
-        raise ApiError(403, "ChargeTypeViolation", "An instance that is paid in advance cannot be released.")
     if instance.get("_leaving"):
         return
     _require(instance, *(("Stopped", "Running", "Starting", "Stopping") if force else ("Stopped",)))

@@ -5,18 +5,28 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from localcloud.api.catalog import IMAGES, SPOT_SHARE, TYPES, InstanceType, move_stock, sold_in, stock
+from localcloud.api.checks import description, dry_run, ecs_name, host_name, new_tags, one_of, password, unsupported
 from localcloud.api.cloud import Cloud, stamp
 from localcloud.api.errors import ApiError, invalid, missing, not_found
 from localcloud.api.machines import boot
 from localcloud.api.params import Params
 from localcloud.api.public_addresses import take_public
 from localcloud.api.registry import Json, action
-from localcloud.api.resources.disk import create_disks
+from localcloud.api.resources.disk import check_disks, create_disks
 from localcloud.api.resources.network_interface import create_primary
+from localcloud.api.resources.security_group import joinable
 from localcloud.api.resources.vswitch import take_address
 
 QUOTA_CPUS = 10_000  # this account's; lowered by the admin call `quota`
 MOST_AT_ONCE = 100  # Alibaba's documentation of RunInstances
+NOT_HERE = (
+    "RamRoleName", "HpcClusterId", "DeploymentSetId", "DedicatedHostId", "LaunchTemplateId", "LaunchTemplateName",
+    "SecurityEnhancementStrategy", "Ipv6AddressCount", "Ipv6Address", "AutoRenew", "StorageSetId", "Isp",
+    "PrivatePoolOptions.Id", "SystemDisk.AutoSnapshotPolicyId", "SystemDisk.StorageClusterId",
+    "SystemDisk.BurstingEnabled", "SystemDisk.ProvisionedIops", "SystemDisk.KMSKeyId", "HibernationOptions.Configured",
+    "CpuOptions.Core", "NetworkInterfaceQueueNumber", "SchedulerOptions", "CreditSpecification",
+)  # fmt: skip
+"""Parameters of RunInstances that would be without effect."""
 USER_DATA_BYTES = 32 * 1024  # the same: before Base64
 RELEASE_SOONEST_SECONDS = 30 * 60  # the same: AutoReleaseTime is at least half an hour away
 RELEASE_LATEST_SECONDS = 3 * 365 * 86400
@@ -54,8 +64,8 @@ def run_instances(cloud: Cloud, params: Params) -> Json:
     amount = params.number("Amount", 1, 1, MOST_AT_ONCE)
     _check_wishes(cloud, params)
     amount = _check_stock(cloud, params, kind, zone, amount)
-    if params.flag("DryRun"):
-        raise ApiError(400, "DryRunOperation", "Request validation has been passed with DryRun flag set.")
+    check_disks(params, kind.family)
+    dry_run(params)
     keys = [_create(cloud, _Wish(params, card, kind, image, vswitch, groups), number) for number in range(amount)]
     for key in keys:
         boot(cloud, key)
@@ -96,12 +106,7 @@ def _groups(cloud: Cloud, card: Params, vpc: str) -> list[str]:
     groups = card.items("SecurityGroupIds", "SecurityGroupId")
     if not groups:
         raise missing("SecurityGroupId")
-    for key in groups:
-        group = cloud.need("security_group", key, "InvalidSecurityGroupId.NotFound", "security group")
-        if group["VpcId"] != vpc:
-            raise ApiError(
-                400, "InvalidSecurityGroupId.VPCMismatch", f"Security group {key} is not in the vSwitch's VPC."
-            )
+    joinable(cloud, groups, vpc)
     return groups
 
 
@@ -109,10 +114,24 @@ def _check_wishes(cloud: Cloud, params: Params) -> None:
     pair = params.text("KeyPairName")
     if pair and not cloud.store.get("key_pair", pair):
         raise not_found("InvalidKeyPairName.NotFound", f"key pair {pair}")
-    if params.text("InstanceChargeType", "PostPaid") not in ("PostPaid", "PrePaid"):
-        raise invalid("InstanceChargeType", "it is neither PostPaid nor PrePaid")
-    if params.text("SpotStrategy", "NoSpot") not in ("NoSpot", "SpotWithPriceLimit", "SpotAsPriceGo"):
-        raise invalid("SpotStrategy", "it is none of NoSpot, SpotWithPriceLimit, SpotAsPriceGo")
+    if one_of(params, "InstanceChargeType", "PostPaid", "PrePaid") == "PrePaid":
+        raise ApiError(
+            400, "UnsupportedParameter.LocalCloud", "The local cloud does not implement PrePaid: use PostPaid."
+        )
+    spot = one_of(params, "SpotStrategy", "NoSpot", "SpotWithPriceLimit", "SpotAsPriceGo") != "NoSpot"
+    unsupported(params, *NOT_HERE)
+    if "SpotDuration" in params and (not spot or params.number("SpotDuration", 1, 0, 6) > 1):
+        raise ApiError(400, "InvalidSpotDuration", "SpotDuration is 0 or 1, and for spot instances.")
+    one_of(params, "InternetChargeType", "PayByTraffic", "PayByBandwidth")
+    if params.text("SpotInterruptionBehavior", "Terminate") != "Terminate":
+        unsupported(params, "SpotInterruptionBehavior")
+    ecs_name(params, "InstanceName")
+    host_name(params)
+    description(params)
+    password(params)
+    new_tags(params)
+    if params.number("MinAmount", 1, 1, MOST_AT_ONCE) > params.number("Amount", 1):
+        raise invalid("MinAmount", "it is above Amount")
     check_release_time(params.text("AutoReleaseTime"))
     _user_data(params)
 
@@ -148,7 +167,7 @@ def _check_stock(cloud: Cloud, params: Params, kind: InstanceType, zone: str, am
             )  # fmt: skip
     left = stock(cloud.store, zone, kind.id)
     if left is not None and left < amount:
-        if left < params.number("MinAmount", amount, 1, amount):
+        if not left or left < params.number("MinAmount", amount):
             raise ApiError(
                 403, "OperationDenied.NoStock",
                 f"The requested resource is sold out in the specified zone: {kind.id} in {zone}.",
@@ -188,8 +207,8 @@ def _create(cloud: Cloud, wish: _Wish, number: int) -> str:
         "InternetMaxBandwidthOut": bandwidth, "InstanceNetworkType": "vpc", "IoOptimized": True,
         "DeviceAvailable": True, "Recyclable": False, "SerialNumber": key, "StoppedMode": "Not-applicable",
         "KeyPairName": params.text("KeyPairName"), "DeletionProtection": params.flag("DeletionProtection"),
-        "CreditSpecification": params.text("CreditSpecification"), "DeploymentSetId": params.text("DeploymentSetId"),
-        "HpcClusterId": params.text("HpcClusterId"), "ResourceGroupId": params.text("ResourceGroupId"),
+        "CreditSpecification": "", "DeploymentSetId": "",
+        "HpcClusterId": "", "ResourceGroupId": params.text("ResourceGroupId"),
         "LocalStorageAmount": 0, "LocalStorageCapacity": 0, "ISP": "",
         "SecurityGroupIds": {"SecurityGroupId": list(groups)}, "InnerIpAddress": {"IpAddress": []},
         "RdmaIpAddress": {"IpAddress": []}, "OperationLocks": {"LockReason": []},
@@ -212,7 +231,7 @@ def _create(cloud: Cloud, wish: _Wish, number: int) -> str:
         "ImageOptions": {"LoginAsNonRoot": params.flag("ImageOptions.LoginAsNonRoot")},
         "CpuOptions": {"CoreCount": max(1, kind.cpus // 2), "ThreadsPerCore": 2, "Numa": "ON", "TopologyType": ""},
         "Status": "Pending", "_tags": params.tags(), "_user_data": params.text("UserData"),
-        "_role": params.text("RamRoleName"), "_maintenance": {},
+        "_role": "", "_maintenance": {},
     }  # fmt: skip
     document["_card"] = create_primary(cloud, document, address)
     create_disks(cloud, document, params)

@@ -4,8 +4,9 @@ import secrets
 import string
 
 from localcloud.api.answers import page, public
+from localcloud.api.checks import unsupported
 from localcloud.api.cloud import GONE, Cloud
-from localcloud.api.errors import ApiError, invalid, not_found
+from localcloud.api.errors import ApiError, invalid, not_found, wrong_status
 from localcloud.api.params import Params
 from localcloud.api.registry import Json, action
 from localcloud.api.resources.vswitch import take_address
@@ -13,7 +14,7 @@ from localcloud.api.shares import OPEN_GROUP, publish
 
 MISSING = ("InvalidMountTarget.NotFound", "mount target")
 FILE_SYSTEM_MISSING = ("InvalidFileSystem.NotFound", "file system")
-MOST = {"standard": 2, "extreme": 1}  # Alibaba's documentation: mount targets a file system
+MOST = {"standard": 2, "extreme": 2}  # Alibaba's documentation: mount targets a file system
 
 
 @action("NAS", "CreateMountTarget")
@@ -28,17 +29,23 @@ def create_mount_target(cloud: Cloud, params: Params) -> Json:
     group = params.text("AccessGroupName", OPEN_GROUP)
     _check_group(cloud, group, kind)
     vswitch = cloud.need("vswitch", params.need("VSwitchId"), "InvalidVSwitchId.NotFound", "vSwitch")
+    if vswitch["Status"] != "Available":
+        raise wrong_status("vSwitch", vswitch["Status"], "IncorrectVSwitchStatus")
     if params.text("VpcId", vswitch["VpcId"]) != vswitch["VpcId"]:
         raise not_found("InvalidVpcId.NotFound", "VPC of this vSwitch")
     if kind == "extreme" and vswitch["ZoneId"] != system["ZoneId"]:
         raise ApiError(400, "InvalidVSwitchId.ZoneMismatch", "The vSwitch is not in the file system's zone.")
     existing = [target for target in cloud.store.all("mount_target") if target["_file_system"] == key]
     if len(existing) >= MOST[kind]:
-        raise ApiError(403, "MountTargetNumber.OutOfBounds", f"A {kind} file system has at most {MOST[kind]}.")
+        raise ApiError(
+            403, "OperationDenied.MountTargetCountsExceeded",
+            f"The amount of MountTarget has reached its limits (maximum {MOST[kind]} per FileSystem).",
+        )  # fmt: skip
+    unsupported(params, "EnableIpv6", "SecurityGroupId")
     middle = f"-{''.join(secrets.choice(string.ascii_lowercase) for _ in range(3))}{secrets.randbelow(90) + 10}"
     region = cloud.settings.region
     service = "extreme.nas.aliyuncs.com" if kind == "extreme" else "nas.aliyuncs.com"
-    domain = f"{key}{'' if kind == 'extreme' else middle}.{region}.{service}"
+    domain = f"{key}{'' if kind == 'extreme' and not existing else middle}.{region}.{service}"
     document: Json = {
         "MountTargetDomain": domain, "AccessGroup": group, "NetworkType": "Vpc", "VpcId": vswitch["VpcId"],
         "VswId": vswitch["VSwitchId"], "DualStackMountTargetDomain": "", "IPVersion": "ipv4",
@@ -86,6 +93,8 @@ def modify_mount_target(cloud: Cloud, params: Params) -> Json:
 def delete_mount_target(cloud: Cloud, params: Params) -> Json:
     """Takes the name away; who has it mounted loses it."""
     target = _need(cloud, params)
+    if target["Status"] in ("Pending", "Deleting"):
+        raise ApiError(403, "OperationDenied.InvalidState", f"The mount target is {target['Status']}.")
     cloud.begin("mount_target", target["MountTargetDomain"], target, status="Deleting", then=GONE)
     publish(cloud, target["_file_system"])
     return {}

@@ -20,7 +20,7 @@ def create_primary(cloud: Cloud, instance: Json, address: str) -> str:
         "OwnerId": cloud.settings.account, "ServiceManaged": False, "DeleteOnRelease": True,
         "Ipv6Sets": {"Ipv6Set": []}, "Ipv4PrefixSets": {"Ipv4PrefixSet": []}, "Ipv6PrefixSets": {"Ipv6PrefixSet": []},
         "Attachment": {"InstanceId": instance["InstanceId"], "DeviceIndex": 0, "NetworkCardIndex": 0},
-        "_tags": dict(instance["_tags"]),
+        "_tags": dict(instance["_tags"]), "_groups": [],
     }  # fmt: skip
     cloud.store.put("network_interface", key, document)
     return key
@@ -58,7 +58,7 @@ def _shown(cloud: Cloud, card: Json) -> Json:
     address = {"PrivateIpAddress": card["PrivateIpAddress"], "Primary": True, "AssociatedPublicIp": public_side}
     return {
         **public(card),
-        "SecurityGroupIds": instance.get("SecurityGroupIds", {"SecurityGroupId": []}),
+        "SecurityGroupIds": instance.get("SecurityGroupIds", {"SecurityGroupId": card["_groups"]}),
         "PrivateIpSets": {"PrivateIpSet": [address]},
         "AssociatedPublicIp": public_side,
         "Tags": ecs_tags(card["_tags"]),

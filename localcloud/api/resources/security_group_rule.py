@@ -62,6 +62,8 @@ def modify_security_group_egress_rule(cloud: Cloud, params: Params) -> Json:
 def _authorize(cloud: Cloud, params: Params, direction: str) -> Json:
     group = cloud.need("security_group", params.need("SecurityGroupId"), *MISSING)
     rules = [_rule(cloud, wish, direction) for wish in params.structs("Permissions") or [params]]
+    for rule in rules:
+        _fits_group(cloud, group, rule)
     kept = group["_rules"]
     for rule in rules:
         if not any(all(rule[field] == other[field] for field in SAME) for other in kept):
@@ -108,8 +110,27 @@ def _modify(cloud: Cloud, params: Params, direction: str) -> Json:
         if key and field in params:
             rule[field] = params.text(field)
     rule.update(_checked(rule))
+    _fits_group(cloud, group, rule)
     _keep(cloud, group)
     return {}
+
+
+def _fits_group(cloud: Cloud, group: Json, rule: Json) -> None:
+    """What a rule may not be in this group; raises ApiError with the codes of the action's table of errors."""
+    if rule["NicType"] != "intranet":
+        raise ApiError(400, "InvalidNicType.ValueNotSupported", "A group of a VPC has rules for NicType intranet only.")
+    for field, same in (("SourceGroupId", "InvalidParamter.Conflict"), ("DestGroupId", "InvalidSecurityGroup.IsSame")):
+        if not rule[field]:
+            continue
+        if group["SecurityGroupType"] == "enterprise":
+            raise ApiError(
+                400, "InvalidGroupParameter.OperationDenied", f"An advanced security group takes no {field}."
+            )
+        if rule[field] == group["SecurityGroupId"]:
+            raise ApiError(403, same, f"The specified SecurityGroupId should be different from the {field}.")
+        other = cloud.store.get("security_group", rule[field]) or {}
+        if other.get("VpcId") != group["VpcId"]:
+            raise ApiError(400, f"Invalid{field}.Mismatch", "The security groups are not in the same VPC.")
 
 
 def _keep(cloud: Cloud, group: Json) -> None:
@@ -151,7 +172,7 @@ def _checked(rule: Json) -> Json:
         raise ApiError(400, "InvalidIpPortRange.Malformed", f"The port range is written first/last: {ports}.")
     first, last = int(match[1]), int(match[2])
     whole = (first, last) == (-1, -1)
-    if protocol in ("TCP", "UDP") and not whole and not 1 <= first <= last <= 65535:
+    if protocol in ("TCP", "UDP") and not 1 <= first <= last <= 65535:
         raise ApiError(400, "InvalidPortRange.Malformed", f"Ports of {protocol} are within 1/65535: {ports}.")
     if protocol not in ("TCP", "UDP") and not whole:
         raise ApiError(400, "InvalidParamter.Conflict", f"{protocol} has no ports: the range must be -1/-1.")

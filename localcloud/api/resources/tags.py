@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from localcloud.api.answers import tagged
+from localcloud.api.checks import new_tags
 from localcloud.api.cloud import Cloud
 from localcloud.api.errors import ApiError, missing, not_found
 from localcloud.api.params import Params
 from localcloud.api.registry import Json, action
 
 LISTED = 50  # Alibaba's documentation of ECS: entries a page where the caller asks for no number
-MOST = 20  # Alibaba's documentation: tags a resource
 # The store's kinds by what each product calls them, in lower case.
 KINDS = {
     "Ecs": {
@@ -38,8 +38,7 @@ class _Product:
         if not tags:
             raise missing("Tag")
         for kind, key, document in self._resources(cloud, params):
-            if len({**document["_tags"], **tags}) > MOST:
-                raise ApiError(400, "NumberExceed.Tags", f"The resource {key} would have more than {MOST} tags.")
+            new_tags(params, document["_tags"])
             document["_tags"].update(tags)
             cloud.store.put(kind, key, document)
         return {}

@@ -2,7 +2,8 @@
 
 import ipaddress
 
-from localcloud.api.answers import copy_given, page, public, tagged, vpc_tags
+from localcloud.api.answers import copy_given, filtered, page, public, tagged, vpc_tags
+from localcloud.api.checks import description, dry_run, new_tags, unsupported, vpc_name
 from localcloud.api.cloud import GONE, Cloud, stamp
 from localcloud.api.errors import ApiError, dependency, wrong_status
 from localcloud.api.params import Params
@@ -13,24 +14,32 @@ MISSING = ("InvalidVpcID.NotFound", "VPC")
 QUOTA = 10  # Alibaba's default quota of VPCs a region
 PRIVATE = [ipaddress.IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")]
 NAMES = {"VpcName": "VpcName", "Description": "Description"}
+FILTERS = {
+    "VpcName": "VpcName", "IsDefault": "IsDefault", "ResourceGroupId": "ResourceGroupId", "VpcOwnerId": "OwnerId",
+    "EnableIpv6": "EnabledIpv6",
+}  # fmt: skip
+DNS = {True: "ENABLED", False: "DISABLED"}
 
 
 @action("Vpc", "CreateVpc")
 def create_vpc(cloud: Cloud, params: Params) -> Json:
     """Makes a VPC with its router and system route table."""
     cidr = _cidr(params.text("CidrBlock", "172.16.0.0/12"))
+    unsupported(params, "EnableIpv6", "Ipv6CidrBlock", "Ipv4IpamPoolId")
+    name, tags, words = vpc_name(params, "VpcName"), new_tags(params), description(params)
     if len(cloud.store.all("vpc")) >= QUOTA:
         raise ApiError(400, "QuotaExceeded.Vpc", "VPC quota exceeded.")
+    dry_run(params)
     key, router = cloud.new_id("vpc"), cloud.new_id("vrt")
     table = create_system_table(cloud, key, router)
     document: Json = {
-        "VpcId": key, "RegionId": cloud.settings.region, "CidrBlock": cidr, "VpcName": params.text("VpcName"),
-        "Description": params.text("Description"), "CreationTime": stamp(), "VRouterId": router, "IsDefault": False,
+        "VpcId": key, "RegionId": cloud.settings.region, "CidrBlock": cidr, "VpcName": name,
+        "Description": words, "CreationTime": stamp(), "VRouterId": router, "IsDefault": False,
         "ResourceGroupId": params.text("ResourceGroupId", f"rg-{cloud.settings.account}"), "ClassicLinkEnabled": False,
-        "EnabledIpv6": False, "Ipv6CidrBlock": "", "DnsHostnameStatus": "DISABLED",
+        "EnabledIpv6": False, "Ipv6CidrBlock": "", "DnsHostnameStatus": DNS[params.flag("EnableDnsHostname")],
         "OwnerId": int(cloud.settings.account),
         "UserCidrs": {"UserCidr": params.items("UserCidr")}, "SecondaryCidrBlocks": {"SecondaryCidrBlock": []},
-        "Ipv6CidrBlocks": {"Ipv6CidrBlock": []}, "_tags": params.tags(), "_table": table,
+        "Ipv6CidrBlocks": {"Ipv6CidrBlock": []}, "_tags": tags, "_table": table,
     }  # fmt: skip
     cloud.begin("vpc", key, document, status="Pending", then="Available")
     return {"VpcId": key, "VRouterId": router, "RouteTableId": table, "ResourceGroupId": document["ResourceGroupId"]}
@@ -44,12 +53,12 @@ def describe_vpc_attribute(cloud: Cloud, params: Params) -> Json:
 
 @action("Vpc", "DescribeVpcs")
 def describe_vpcs(cloud: Cloud, params: Params) -> Json:
-    """VPCs by id, name and tags."""
-    wanted, name, fits = params.items("VpcId"), params.text("VpcName"), tagged(params)
+    """VPCs by id, name, owner, resource group and tags."""
+    wanted, named, fits = params.items("VpcId"), filtered(params, FILTERS), tagged(params)
     found = (
         _shown(cloud, vpc)
         for vpc in cloud.store.all("vpc")
-        if (not wanted or vpc["VpcId"] in wanted) and (not name or vpc["VpcName"] == name) and fits(vpc)
+        if (not wanted or vpc["VpcId"] in wanted) and named(vpc) and fits(vpc)
     )
     return page(found, params, "Vpcs", "Vpc", most=50)
 
@@ -64,6 +73,11 @@ def modify_vpc_attribute(cloud: Cloud, params: Params) -> Json:
             if not _inside(vswitch["CidrBlock"], cidr):
                 raise dependency(f"vSwitch {vswitch['VSwitchId']} lies in {vswitch['CidrBlock']}")
         vpc["CidrBlock"] = cidr
+    unsupported(params, "EnableIPv6", "Ipv6CidrBlock")
+    if "EnableDnsHostname" in params:
+        vpc["DnsHostnameStatus"] = DNS[params.flag("EnableDnsHostname")]
+    vpc_name(params, "VpcName")
+    description(params)
     copy_given(vpc, params, NAMES)
     cloud.store.put("vpc", vpc["VpcId"], vpc)
     return {}
@@ -71,7 +85,7 @@ def modify_vpc_attribute(cloud: Cloud, params: Params) -> Json:
 
 @action("Vpc", "DeleteVpc")
 def delete_vpc(cloud: Cloud, params: Params) -> Json:
-    """Takes an empty VPC away: vSwitches first, then security groups, as the cloud refuses in that order."""
+    """Takes an empty VPC away, a while later: vSwitches first, then security groups: so the cloud refuses."""
     vpc = cloud.need("vpc", params.need("VpcId"), *MISSING)
     key = vpc["VpcId"]
     if vpc["Status"] == "Pending":
@@ -81,8 +95,9 @@ def delete_vpc(cloud: Cloud, params: Params) -> Json:
     groups = [group["SecurityGroupId"] for group in cloud.store.all("security_group") if group["VpcId"] == key]
     if groups:
         raise dependency(f"security group {groups[0]}", "DependencyViolation.SecurityGroup")
+    dry_run(params)
     cloud.store.delete("route_table", vpc["_table"])
-    cloud.arrive("vpc", key, GONE)
+    cloud.begin("vpc", key, vpc, status="Pending", then=GONE)
     return {}
 
 

@@ -2,8 +2,9 @@
 
 import ipaddress
 
-from localcloud.api.answers import copy_given, page, public, tagged, vpc_tags
+from localcloud.api.answers import copy_given, filtered, page, public, tagged, vpc_tags
 from localcloud.api.catalog import ZONES
+from localcloud.api.checks import description, dry_run, new_tags, unsupported, vpc_name
 from localcloud.api.cloud import GONE, Cloud, stamp
 from localcloud.api.errors import ApiError, LocalCloudError, dependency, not_found, wrong_status
 from localcloud.api.params import Params
@@ -12,6 +13,10 @@ from localcloud.api.registry import Json, action
 MISSING = ("InvalidVSwitchId.NotFound", "vSwitch")
 RESERVED_LAST = 3  # Alibaba's documentation: the first and the last three addresses are the system's
 GATEWAY = 1  # ours: the host's end of the machines' bridge
+FILTERS = {
+    "VpcId": "VpcId", "ZoneId": "ZoneId", "VSwitchName": "VSwitchName", "IsDefault": "IsDefault",
+    "ResourceGroupId": "ResourceGroupId", "VSwitchOwnerId": "OwnerId", "EnableIpv6": "EnabledIpv6",
+}  # fmt: skip
 
 
 @action("Vpc", "CreateVSwitch")
@@ -25,6 +30,8 @@ def create_vswitch(cloud: Cloud, params: Params) -> Json:
         raise wrong_status("VPC", vpc["Status"], "IncorrectVpcStatus")
     if zone not in ZONES.get(cloud.settings.region, []):
         raise ApiError(404, "InvalidZoneId.NotFound", f"The specified zone {zone} does not exist.")
+    unsupported(params, "Ipv6CidrBlock", "VpcIpv6CidrBlock")
+    name, tags, words = vpc_name(params, "VSwitchName"), new_tags(params), description(params)
     network = _network(cidr)
     if not network.subnet_of(ipaddress.IPv4Network(vpc["CidrBlock"])):
         raise ApiError(
@@ -39,9 +46,9 @@ def create_vswitch(cloud: Cloud, params: Params) -> Json:
     key = cloud.new_id("vsw")
     document: Json = {
         "VSwitchId": key, "VpcId": vpc_id, "ZoneId": zone, "CidrBlock": str(network), "Ipv6CidrBlock": "",
-        "VSwitchName": params.text("VSwitchName"), "Description": params.text("Description"), "IsDefault": False,
+        "VSwitchName": name, "Description": words, "IsDefault": False,
         "CreationTime": stamp(), "ResourceGroupId": vpc["ResourceGroupId"], "NetworkAclId": "", "ShareType": "",
-        "OwnerId": int(cloud.settings.account), "EnabledIpv6": False, "_tags": params.tags(), "_table": vpc["_table"],
+        "OwnerId": int(cloud.settings.account), "EnabledIpv6": False, "_tags": tags, "_table": vpc["_table"],
     }  # fmt: skip
     try:
         cloud.backend.open_network(key, vpc_id, str(network))
@@ -59,15 +66,12 @@ def describe_vswitch_attributes(cloud: Cloud, params: Params) -> Json:
 
 @action("Vpc", "DescribeVSwitches")
 def describe_vswitches(cloud: Cloud, params: Params) -> Json:
-    """vSwitches by VPC, zone, id, name and tags."""
-    wanted, fits = params.items("VSwitchId"), tagged(params)
-    filters = {field: params.text(field) for field in ("VpcId", "ZoneId", "VSwitchName")}
+    """vSwitches by VPC, zone, id, name, owner, resource group and tags."""
+    wanted, fits, named = params.items("VSwitchId"), tagged(params), filtered(params, FILTERS)
     found = (
         _shown(cloud, vswitch)
         for vswitch in cloud.store.all("vswitch")
-        if (not wanted or vswitch["VSwitchId"] in wanted)
-        and all(not value or vswitch[field] == value for field, value in filters.items())
-        and fits(vswitch)
+        if (not wanted or vswitch["VSwitchId"] in wanted) and named(vswitch) and fits(vswitch)
     )
     return page(found, params, "VSwitches", "VSwitch", most=50)
 
@@ -76,6 +80,9 @@ def describe_vswitches(cloud: Cloud, params: Params) -> Json:
 def modify_vswitch_attribute(cloud: Cloud, params: Params) -> Json:
     """Changes name and description."""
     vswitch = cloud.need("vswitch", params.need("VSwitchId"), *MISSING)
+    unsupported(params, "EnableIPv6", "Ipv6CidrBlock")
+    vpc_name(params, "VSwitchName")
+    description(params)
     copy_given(vswitch, params, {"VSwitchName": "VSwitchName", "Description": "Description"})
     cloud.store.put("vswitch", vswitch["VSwitchId"], vswitch)
     return {}
@@ -83,19 +90,26 @@ def modify_vswitch_attribute(cloud: Cloud, params: Params) -> Json:
 
 @action("Vpc", "DeleteVSwitch")
 def delete_vswitch(cloud: Cloud, params: Params) -> Json:
-    """Takes a vSwitch away in which nothing has an address any more."""
+    """Takes a vSwitch away, a while later, in which nothing has an address any more; one of a VPC at a time."""
     vswitch = cloud.need("vswitch", params.need("VSwitchId"), *MISSING)
     key = vswitch["VSwitchId"]
     if vswitch["Status"] == "Pending":
         raise wrong_status("vSwitch", vswitch["Status"], "IncorrectVSwitchStatus")
+    others = [other for other in cloud.store.all("vswitch") if other["VpcId"] == vswitch["VpcId"]]
+    if any(other["Status"] == "Pending" for other in others):
+        raise ApiError(400, "TaskConflict", "Another vSwitch of the VPC is being created or deleted.")
     for instance in cloud.store.all("instance"):
         if instance["VpcAttributes"]["VSwitchId"] == key:
             raise dependency(f"instance {instance['InstanceId']}")
+    for card in cloud.store.all("network_interface"):
+        if card["VSwitchId"] == key:
+            raise dependency(f"network interface {card['NetworkInterfaceId']}")
     for target in cloud.store.all("mount_target"):
         if target["VswId"] == key:
-            raise dependency(f"mount target {target['MountTargetDomain']}", "DependencyViolation.NasMountTarget")
+            raise dependency(f"mount target {target['MountTargetDomain']}")
+    dry_run(params)
     cloud.backend.close_network(key)
-    cloud.arrive("vswitch", key, GONE)
+    cloud.begin("vswitch", key, vswitch, status="Pending", then=GONE)
     return {}
 
 

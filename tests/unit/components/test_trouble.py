@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from components.alicloud.account import KEYS
+from components.alicloud.causes import Kind, kind
 from components.alicloud.trouble import LOST, trouble
 
 PROVIDER = """[ERROR] resource.go:1: Resource x RunInstances Failed!!! [SDK alibaba-cloud-sdk-go ERROR]:
@@ -22,6 +24,21 @@ SDKError:
         ("InvalidTimeStamp.Expired", "timedatectl"),
         ("IllegalTimestamp", "timedatectl"),
         ("Forbidden.RAM", "RAM user"),
+        ("Forbbiden.Ram", "RAM user"),
+        ("Forbbiden.SubUser", "AliyunNASFullAccess"),
+        ("Forbidden.RiskControl", "risk control has stopped the account of AccessKey LTAI5tab... (ALIBABA_CLOUD"),
+        ("RealNameAuthenticationError", "LTAI5tab... (ALIBABA_CLOUD_ACCESS_KEY_ID) has no verified real name"),
+        ("User.Disabled", "NAS is not activated for the account of AccessKey LTAI5tab"),
+        ("InvalidPublicKeyBody.Malformed", "ssh-keygen -t rsa"),
+        ("InvalidRegionId.NotFound", "cloud.region"),
+        ("Account.Arrearage", "top it up"),
+        ("User.InDebt", "top it up"),
+        ("PAY.INSUFFICIENT_BALANCE", "top it up"),
+        ("OperationDenied.FileSystemCountsExceeded", "Quota Center"),
+        ("OperationDenied.MountTargetCountsExceeded", "Quota Center"),
+        ("OperationDenied.AccessGroupCountsExceeded", "Quota Center"),
+        ("InstanceSecurityGroupLimitExceed", "Quota Center"),
+        ("QuotaExceeded.Eip", "Quota Center"),
         ("InvalidAccountStatus.NotEnoughBalance", "top it up"),
         ("QuotaExceed.ElasticQuota", "Quota Center"),
         ("InvalidCidrBlock.Overlapped", "cloud.vpcCidr"),
@@ -29,11 +46,43 @@ SDKError:
         ("OperationDenied.NoStock", ""),
     ],
 )
-def test_a_code_has_its_remedy(code: str, remedy: str) -> None:
+def test_a_code_has_its_remedy(code: str, remedy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Found in the provider's text; stock has none here, for the candidates know better."""
+    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "LTAI5tabcdefgh")
+    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "secret")
     found = trouble(PROVIDER.format(code=code))
     assert (found.why, found.lost) == (code, False)
     assert remedy in found.remedy and bool(remedy) == bool(found.remedy)
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("DependencyViolation.VSwitch", Kind.HELD),
+        ("OperationDenied.MountTargetNotEmpty", Kind.HELD),
+        ("InvalidAccessGroup.AlreadyAttached", Kind.HELD),
+        ("OperationDenied.InvalidState", Kind.HELD),
+        ("TaskConflict", Kind.HELD),
+        ("IncorrectEipStatus", Kind.HELD),
+        ("IncorrectInstanceStatus.Initializing", Kind.HELD),
+        ("InvalidFileSystem.NotFound", Kind.GONE),
+        ("Forbidden.NasNotFound", Kind.GONE),
+        ("OperationDenied.NoStock", Kind.STOCK),
+        ("InvalidAccountStatus.NotEnoughBalance", Kind.ACCOUNT),
+        ("Throttling", Kind.TRANSIENT),
+        ("Nobody.Knows", None),
+    ],
+)
+def test_a_code_is_of_one_kind(code: str, expected: Kind | None) -> None:
+    """By which a deletion is asked for again, is done, or is given up."""
+    assert kind(code) is expected
+
+
+def test_the_account_is_named_by_where_its_keys_stand(monkeypatch: pytest.MonkeyPatch) -> None:
+    for pair in KEYS:
+        for name in pair:
+            monkeypatch.delenv(name, raising=False)
+    assert "the current profile in ~/.aliyun/config.json" in trouble("Code: User.Disabled").remedy
 
 
 @pytest.mark.parametrize("said", ['Post "http://h/?Action=RunInstances": EOF', "read tcp: connection reset by peer"])

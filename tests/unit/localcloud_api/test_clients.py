@@ -11,7 +11,10 @@ import pytest
 from localcloud.api.registry import ACTIONS
 from tests.unit.localcloud_api.conftest import CLIENTS, Account, Refused
 
-PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJIdkq0cZ7LdCkT5xFkzcnNyyVXZ2Z3K5y7v1cZ9A4t test"
+PUBLIC_KEY = (
+    "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBEOOeJEwvsOc7EC4jjOkn5OGmkzl"
+    "SrZowj3klC621zEe2R3+TwzMAun1VlS2irZHq8qG9yPbuuWfISX3n+tVmi8= test"
+)
 ELSEWHERE = {
     ("Ecs", "UnTagResources"): "spells it otherwise",
     ("Vpc", "UntagResources"): "spells it otherwise",
@@ -46,8 +49,8 @@ def calls(account: Account) -> Iterator[tuple[str, str, dict[str, Any]]]:
 
     vpc = do("Vpc", "CreateVpc", CidrBlock="10.9.0.0/16", VpcName="a", ClientToken="one")["VpcId"]
     wait(lambda: do("Vpc", "DescribeVpcAttribute", VpcId=vpc)["Status"] == "Available")
-    do("Vpc", "ModifyVpcAttribute", VpcId=vpc, Description="d")
-    assert do("Vpc", "DescribeVpcs", VpcId=vpc)["Vpcs"]["Vpc"][0]["Description"] == "d"
+    do("Vpc", "ModifyVpcAttribute", VpcId=vpc, Description="words")
+    assert do("Vpc", "DescribeVpcs", VpcId=vpc)["Vpcs"]["Vpc"][0]["Description"] == "words"
     table = do("Vpc", "DescribeRouteTableList", VpcId=vpc)["RouterTableList"]["RouterTableListType"][0]
     assert (table["RouteTableType"], table["VpcId"]) == ("System", vpc)
     do("Vpc", "ModifyRouteTableAttributes", RouteTableId=table["RouteTableId"], RouteTableName="main")
@@ -61,9 +64,9 @@ def calls(account: Account) -> Iterator[tuple[str, str, dict[str, Any]]]:
     assert [(tag["TagKey"], tag["TagValue"]) for tag in tags] == [("k", "v")]
     do("Vpc", "UnTagResources", ResourceType="VPC", ResourceId=[vpc], TagKey=["k"])
 
-    group = do("Ecs", "CreateSecurityGroup", VpcId=vpc, SecurityGroupName="g")["SecurityGroupId"]
+    group = do("Ecs", "CreateSecurityGroup", VpcId=vpc, SecurityGroupName="gg")["SecurityGroupId"]
     other = do("Ecs", "CreateSecurityGroup", VpcId=vpc)["SecurityGroupId"]
-    do("Ecs", "ModifySecurityGroupAttribute", SecurityGroupId=group, Description="d")
+    do("Ecs", "ModifySecurityGroupAttribute", SecurityGroupId=group, Description="words")
     do("Ecs", "ModifySecurityGroupPolicy", SecurityGroupId=group, InnerAccessPolicy="Drop")
     rule = {"IpProtocol": "tcp", "PortRange": "8000/8000", "Policy": "accept", "Priority": "1"}
     do("Ecs", "AuthorizeSecurityGroup", SecurityGroupId=group, Permissions=[{**rule, "SourceCidrIp": "100.64.0.0/10"}])
@@ -74,13 +77,13 @@ def calls(account: Account) -> Iterator[tuple[str, str, dict[str, Any]]]:
     do("Ecs", "ModifySecurityGroupRule", SecurityGroupId=group, SecurityGroupRuleId=ids[0], Description="in")
     do("Ecs", "ModifySecurityGroupEgressRule", SecurityGroupId=group, SecurityGroupRuleId=ids[1], Description="out")
     do("Ecs", "DescribeSecurityGroups", SecurityGroupIds=json.dumps([group]))
-    do("Ecs", "ImportKeyPair", KeyPairName="p", PublicKeyBody=PUBLIC_KEY)
-    assert "BEGIN RSA" in do("Ecs", "CreateKeyPair", KeyPairName="q")["PrivateKeyBody"]
-    assert do("Ecs", "DescribeKeyPairs", KeyPairName="p")["KeyPairs"]["KeyPair"][0]["KeyPairName"] == "p"
+    do("Ecs", "ImportKeyPair", KeyPairName="pp", PublicKeyBody=PUBLIC_KEY)
+    assert "BEGIN RSA" in do("Ecs", "CreateKeyPair", KeyPairName="qq")["PrivateKeyBody"]
+    assert do("Ecs", "DescribeKeyPairs", KeyPairName="pp")["KeyPairs"]["KeyPair"][0]["KeyPairName"] == "pp"
 
     machine = do(
         "Ecs", "RunInstances", ImageId=image, InstanceType="ecs.g7.large", VSwitchId=vswitch, SecurityGroupId=group,
-        KeyPairName="p", UserData=base64.b64encode(b"#!/bin/sh\ntrue\n").decode(), AutoReleaseTime=FAR,
+        KeyPairName="pp", UserData=base64.b64encode(b"#!/bin/sh\ntrue\n").decode(), AutoReleaseTime=FAR,
         Tag=[{"Key": "stack", "Value": "t"}],
     )["InstanceIdSets"]["InstanceIdSet"][0]  # fmt: skip
     one = json.dumps([machine])
@@ -99,23 +102,23 @@ def calls(account: Account) -> Iterator[tuple[str, str, dict[str, Any]]]:
     disk = do("Ecs", "DescribeDisks", InstanceId=machine, DiskType="system")["Disks"]["Disk"][0]
     assert disk["InstanceId"] == machine
     do("Ecs", "ModifyDiskAttribute", DiskId=disk["DiskId"], DiskName="root")
+    do("Ecs", "ResizeDisk", DiskId=disk["DiskId"], NewSize=461)
     do("Ecs", "ModifyDiskSpec", DiskId=disk["DiskId"], PerformanceLevel="PL2")
-    do("Ecs", "ResizeDisk", DiskId=disk["DiskId"], NewSize=100)
     cards = do("Ecs", "DescribeNetworkInterfaces", InstanceId=machine)["NetworkInterfaceSets"]["NetworkInterfaceSet"]
     card = cards[0]["NetworkInterfaceId"]
-    do("Ecs", "ModifyNetworkInterfaceAttribute", NetworkInterfaceId=card, Description="d")
+    do("Ecs", "ModifyNetworkInterfaceAttribute", NetworkInterfaceId=card, Description="words")
     do("Ecs", "TagResources", ResourceType="instance", ResourceId=[machine], Tag=[{"Key": "k", "Value": "v"}])
     do("Ecs", "ListTagResources", ResourceType="instance", ResourceId=[machine])
     do("Ecs", "DescribeTags", ResourceId=machine, ResourceType="instance")
     do("Ecs", "UntagResources", ResourceType="instance", ResourceId=[machine], TagKey=["k"])
     do("Ecs", "JoinSecurityGroup", InstanceId=machine, SecurityGroupId=other)
     do("Ecs", "LeaveSecurityGroup", InstanceId=machine, SecurityGroupId=other)
-    do("Ecs", "ModifyInstanceAttribute", InstanceId=machine, InstanceName="n")
+    do("Ecs", "ModifyInstanceAttribute", InstanceId=machine, InstanceName="nn")
     do("Ecs", "ModifyInstanceAutoReleaseTime", InstanceId=machine, AutoReleaseTime="")
     do("Ecs", "ModifyInstanceMetadataOptions", InstanceId=machine, HttpEndpoint="enabled", HttpTokens="required")
     do("Ecs", "ModifyInstanceMaintenanceAttributes", InstanceId=[machine], ActionOnMaintenance="Stop")
-    do("Ecs", "DetachKeyPair", KeyPairName="p", InstanceIds=one)
-    do("Ecs", "AttachKeyPair", KeyPairName="p", InstanceIds=one)
+    do("Ecs", "DetachKeyPair", KeyPairName="pp", InstanceIds=one)
+    do("Ecs", "AttachKeyPair", KeyPairName="pp", InstanceIds=one)
     do("Ecs", "RebootInstance", InstanceId=machine)
     wait(lambda: status() == "Running")
     do("Ecs", "StopInstance", InstanceId=machine, ForceStop=True)
@@ -142,8 +145,8 @@ def calls(account: Account) -> Iterator[tuple[str, str, dict[str, Any]]]:
     wait(lambda: address()["Status"] == "Available")
     do("Vpc", "DeletionProtection", InstanceId=eip, Type="EIP", ProtectionEnable=False)
     do("Vpc", "ReleaseEipAddress", AllocationId=eip)
-    do("Ecs", "AllocatePublicIpAddress", InstanceId=machine)
     do("Ecs", "ModifyInstanceNetworkSpec", InstanceId=machine, InternetMaxBandwidthOut=5)
+    do("Ecs", "AllocatePublicIpAddress", InstanceId=machine)
 
     extreme = do("NAS", "CreateFileSystem", FileSystemType="extreme", StorageType="standard", ProtocolType="NFS",
                  ZoneId="cn-hangzhou-h", Capacity=100)["FileSystemId"]  # fmt: skip
@@ -156,7 +159,7 @@ def calls(account: Account) -> Iterator[tuple[str, str, dict[str, Any]]]:
     for key in (extreme, system):
         wait(functools.partial(running, key))
     do("NAS", "UpgradeFileSystem", FileSystemId=extreme, Capacity=200)
-    do("NAS", "ModifyFileSystem", FileSystemId=system, Description="d")
+    do("NAS", "ModifyFileSystem", FileSystemId=system, Description="words")
     for action in ("GetRecycleBinAttribute", "EnableRecycleBin", "UpdateRecycleBinAttribute"):
         do("NAS", action, FileSystemId=system, **({"ReservedDays": 5} if action != "GetRecycleBinAttribute" else {}))
     for action in ("DisableAndCleanRecycleBin", "EnableNfsAcl", "DescribeNfsAcl", "DisableNfsAcl"):
@@ -164,13 +167,13 @@ def calls(account: Account) -> Iterator[tuple[str, str, dict[str, Any]]]:
     do("NAS", "TagResources", ResourceType="filesystem", ResourceId=[system], Tag=[{"Key": "k", "Value": "v"}])
     do("NAS", "ListTagResources", ResourceType="filesystem", ResourceId=[system])
     do("NAS", "UntagResources", ResourceType="filesystem", ResourceId=[system], TagKey=["k"])
-    do("NAS", "CreateAccessGroup", AccessGroupName="ag", AccessGroupType="Vpc")
-    do("NAS", "ModifyAccessGroup", AccessGroupName="ag", Description="d")
-    do("NAS", "DescribeAccessGroups", AccessGroupName="ag")
-    allowed = do("NAS", "CreateAccessRule", AccessGroupName="ag", SourceCidrIp="10.9.0.0/16")["AccessRuleId"]
-    do("NAS", "ModifyAccessRule", AccessGroupName="ag", AccessRuleId=allowed, Priority=2)
-    assert do("NAS", "DescribeAccessRules", AccessGroupName="ag")["AccessRules"]["AccessRule"][0]["Priority"] == 2
-    where = {"VpcId": vpc, "VSwitchId": vswitch, "AccessGroupName": "ag", "NetworkType": "Vpc"}
+    do("NAS", "CreateAccessGroup", AccessGroupName="agr", AccessGroupType="Vpc")
+    do("NAS", "ModifyAccessGroup", AccessGroupName="agr", Description="words")
+    do("NAS", "DescribeAccessGroups", AccessGroupName="agr")
+    allowed = do("NAS", "CreateAccessRule", AccessGroupName="agr", SourceCidrIp="10.9.0.0/16")["AccessRuleId"]
+    do("NAS", "ModifyAccessRule", AccessGroupName="agr", AccessRuleId=allowed, Priority=2)
+    assert do("NAS", "DescribeAccessRules", AccessGroupName="agr")["AccessRules"]["AccessRule"][0]["Priority"] == 2
+    where = {"VpcId": vpc, "VSwitchId": vswitch, "AccessGroupName": "agr", "NetworkType": "Vpc"}
     domain = do("NAS", "CreateMountTarget", FileSystemId=system, **where)["MountTargetDomain"]
 
     def targets() -> list[dict[str, Any]]:
@@ -182,18 +185,23 @@ def calls(account: Account) -> Iterator[tuple[str, str, dict[str, Any]]]:
     wait(lambda: not targets())
     for key in (extreme, system):
         do("NAS", "DeleteFileSystem", FileSystemId=key)
-    do("NAS", "DeleteAccessRule", AccessGroupName="ag", AccessRuleId=allowed)
-    do("NAS", "DeleteAccessGroup", AccessGroupName="ag")
+    do("NAS", "DeleteAccessRule", AccessGroupName="agr", AccessRuleId=allowed)
+    do("NAS", "DeleteAccessGroup", AccessGroupName="agr")
 
     do("Ecs", "DeleteInstance", InstanceId=machine, Force=True)
     wait(lambda: not do("Ecs", "DescribeInstances", InstanceIds=one)["Instances"]["Instance"])
-    do("Ecs", "DeleteKeyPairs", KeyPairNames='["p", "q"]')
+    wait(lambda: not do("Ecs", "DescribeNetworkInterfaces")["NetworkInterfaceSets"]["NetworkInterfaceSet"])
+    do("Ecs", "DeleteKeyPairs", KeyPairNames='["pp", "qq"]')
     do("Ecs", "RevokeSecurityGroup", SecurityGroupId=group, SecurityGroupRuleId=ids[:1])
     do("Ecs", "RevokeSecurityGroupEgress", SecurityGroupId=group, SecurityGroupRuleId=ids[1:])
     for key in (group, other):
         do("Ecs", "DeleteSecurityGroup", SecurityGroupId=key)
     do("Vpc", "DeleteVSwitch", VSwitchId=vswitch)
+    wait(lambda: not do("Vpc", "DescribeVSwitches", VpcId=vpc)["VSwitches"]["VSwitch"])
     do("Vpc", "DeleteVpc", VpcId=vpc)
+    wait(lambda: not do("Vpc", "DescribeVpcs")["Vpcs"]["Vpc"])
+    wait(lambda: not do("NAS", "DescribeFileSystems")["FileSystems"]["FileSystem"])
+    wait(lambda: not do("Vpc", "DescribeEipAddresses")["EipAddresses"]["EipAddress"])
     for product, action in done:
         yield product, action, {}
 

@@ -8,6 +8,7 @@ import statistics
 import urllib.error
 import urllib.parse
 import urllib.request
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -99,12 +100,22 @@ def test_dependencies_hold_in_the_clouds_order(world: World) -> None:
     assert refused(world.call, "Vpc", "DeleteVSwitch", VSwitchId=world.vswitch) == "DependencyViolation"
     assert refused(world.call, "Vpc", "DeleteVpc", VpcId=world.vpc) == "DependencyViolation.VSwitch"
     assert refused(world.call, "Ecs", "DeleteInstance", InstanceId=machine) == "IncorrectInstanceStatus"
+    cloud = world.account.service.cloud
+    cloud.settings = replace(cloud.settings, speed=10.0)  # half a second for what goes
     world.call("Ecs", "DeleteInstances", InstanceId=[machine], Force=True)
     world.gone(machine)
+    cards = lambda: world.call("Ecs", "DescribeNetworkInterfaces")["NetworkInterfaceSets"]["NetworkInterfaceSet"]  # noqa: E731
+    assert cards()[0]["Status"] == "Deleting"  # its interface outlives it for a while, and holds both
+    assert refused(world.call, "Ecs", "DeleteSecurityGroup", SecurityGroupId=world.group) == "DependencyViolation"
+    assert refused(world.call, "Vpc", "DeleteVSwitch", VSwitchId=world.vswitch) == "DependencyViolation"
+    world.account.wait(lambda: not cards())
     world.call("Vpc", "DeleteVSwitch", VSwitchId=world.vswitch)
+    assert refused(world.call, "Vpc", "DeleteVpc", VpcId=world.vpc) == "DependencyViolation.VSwitch"
+    world.account.wait(lambda: not world.call("Vpc", "DescribeVSwitches")["VSwitches"]["VSwitch"])
     assert refused(world.call, "Vpc", "DeleteVpc", VpcId=world.vpc) == "DependencyViolation.SecurityGroup"
     world.call("Ecs", "DeleteSecurityGroup", SecurityGroupId=world.group)
     world.call("Vpc", "DeleteVpc", VpcId=world.vpc)
+    world.account.wait(lambda: not world.call("Vpc", "DescribeVpcs")["Vpcs"]["Vpc"])
     assert refused(world.call, "Vpc", "DescribeVpcAttribute", VpcId=world.vpc) == "InvalidVpcID.NotFound"
 
 

@@ -12,6 +12,8 @@ import pytest
 import yaml
 from pulumi.runtime.mocks import MockResourceArgs
 
+from components.alicloud.compute import cloud_config
+from localcloud.api import user_data
 from stacks.cloud_schema import CloudSettings
 from stacks.inference import deploy
 from stacks.platforms import alicloud
@@ -146,6 +148,51 @@ def test_every_declared_rule_is_watched_and_no_other(monkeypatch):
     assert {("3100/3100", cidr) for cidr in ranges} < declared
 
 
+def test_what_is_stopped_in_economical_mode_keeps_its_address(monkeypatch):
+    """Such a stop takes a public address away: the fetcher's is an EIP, and bound before anybody calls it."""
+    seen = graph(monkeypatch, "dev")
+    fetcher, node = seen["fetcher-instance"], seen["node-0-instance"]
+    assert "internetMaxBandwidthOut" not in fetcher.object and dict(node.object)["internetMaxBandwidthOut"] == 100
+    assert dict(seen["fetcher-address"].object)["bandwidth"] == "100"
+    link = seen["fetcher-address-link"]
+    # Asked to end what went with the machine already, the provider would try for minutes.
+    assert link.retainOnDelete and {"privateIpAddress", "vpcId"} <= set(link.ignoreChanges)
+    assert reaches(seen, "fetcher-instance", "fetcher-address")
+    for name in ("fetcher-lease-taken", "fetcher-packages-done", "fetcher-weights-done"):
+        if name in seen:
+            assert reaches(seen, name, "fetcher-address-link"), name
+    assert {"instanceType", "userData"} <= set(fetcher.replaceOnChanges)
+    assert "instanceType" not in node.replaceOnChanges and "userData" in node.replaceOnChanges
+
+
+def test_any_key_that_openssh_knows_opens_the_machines(monkeypatch):
+    """By user data: an import as a key pair takes some types only, and ed25519 is none of those listed."""
+    seen = graph(monkeypatch, "dev")
+    assert not [name for name, request in seen.items() if request.type.endswith("EcsKeyPair")]
+    assert not [name for name, request in seen.items() if "keyName" in request.object]
+    told = cloud_config("PRIVATE", "PUBLIC", "ssh-ed25519 AAAA me")
+    parsed = user_data.parse(told)
+    assert parsed.authorized_keys == ("ssh-ed25519 AAAA me",) and parsed.host_key == ("PRIVATE", "PUBLIC")
+
+
+@pytest.mark.parametrize("stack", ["a", "1tandem-dev", "tandem-my.stack", f"tandem-{'x' * 60}", "tändem-dev"])
+def test_a_name_that_the_account_takes_nowhere_is_refused_before_anything_is_rented(monkeypatch, stack):
+    monkeypatch.setattr(alicloud, "has_keys", lambda: False)
+    with pytest.raises(SettingsError, match="pulumi stack rename"):
+        alicloud.Cloud(settings_of("dev"), stack)
+
+
+def test_zones_are_named_as_the_cloud_names_them():
+    """China's have a hyphen before their letter, the others none."""
+    other = {"region": "ap-southeast-1", "candidates": [{"zone": "ap-southeast-1a", "instanceType": "ecs.g7.large"}]}
+    cloud = settings_of("local", **other, nas={"storageClass": "Performance"}).cloud
+    assert cloud.nas_zone == "ap-southeast-1a"
+    with pytest.raises(SettingsError, match="its zones are named ap-southeast-1a and so on"):
+        settings_of(
+            "local", region="ap-southeast-1", candidates=[{"zone": "us-west-1a", "instanceType": "ecs.g7.large"}]
+        )
+
+
 def test_kept_weights_are_never_deleted(monkeypatch):
     assert graph(monkeypatch, "dev")["storage-files"].retainOnDelete
     assert not graph(monkeypatch, "local")["storage-files"].retainOnDelete
@@ -162,6 +209,7 @@ def test_kept_weights_are_never_deleted(monkeypatch):
         ({"nas": {"type": "extreme", "storageClass": "advance"}}, ["cloud.nas", "capacityGib is missing"]),
         ({"candidates": [{"zone": "cn-beijing-f", "instanceType": "ecs.g7.large"}]}, ["cloud", "not in region"]),
         ({"candidates": []}, ["cloud.candidates", "at least 1"]),
+        ({"bandwidthMbps": 200}, ["cloud.bandwidthMbps", "100"]),
         ({"vswitches": {"cn-hangzhou-h": "vsw-1"}}, ["cloud", "without vpcId"]),
         ({"machines": 3}, ["serving", "nearest that works"]),
     ],
