@@ -23,6 +23,7 @@ from stacks import planning
 from stacks.native_schema import PROGRAMS
 from stacks.platforms import hosts as hosts_platform
 from stacks.platforms.alicloud import Cloud
+from stacks.platforms.ssh_agent import refuse_dead_agent
 from stacks.schema import Settings
 
 StorageAt = tuple[pulumi.Input[str], str]
@@ -48,6 +49,7 @@ def deploy(
         The stack's outputs. `apiUrl` exists only after a completion came back through it.
     """
     # Before any resource: what can't work is refused here.
+    refuse_dead_agent()
     planned = planning.announce(settings)
     stack = f"{pulumi.get_project()}-{pulumi.get_stack()}"
     if settings.platform == "alicloud":

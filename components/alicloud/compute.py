@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_alicloud as alicloud
 
+from components.half_made import HALF_MADE
 from components.remote import HostKey, Lease, Machine
 
 
@@ -114,7 +115,7 @@ class Compute(pulumi.ComponentResource):
                 # A newer image is no reason to replace a machine that serves.
                 ignore_changes=["imageId"],
                 # The provider would try to move a machine to another zone's vSwitch, which the cloud refuses.
-                replace_on_changes=["availabilityZone", "vswitchId"],
+                replace_on_changes=["availabilityZone", "vswitchId", *HALF_MADE],
                 delete_before_replace=True,
                 additional_secret_outputs=["userData"],
                 hooks=hooks,

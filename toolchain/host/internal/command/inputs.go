@@ -25,10 +25,10 @@ type commandProperties struct {
 
 	Connection *connection `json:"connection"` // remote only
 
-	Interpreter []string `json:"interpreter"` // local only, as the rest
-	Dir         string   `json:"dir"`
-	AssetPaths  []string `json:"assetPaths"`
-	Archives    []string `json:"archivePaths"`
+	Interpreter []string  `json:"interpreter"` // local only, as the rest
+	Dir         string    `json:"dir"`
+	AssetPaths  *[]string `json:"assetPaths"`
+	Archives    *[]string `json:"archivePaths"`
 
 	Stdout string `json:"stdout"`
 	Stderr string `json:"stderr"`
@@ -94,7 +94,11 @@ func typeName(t reflect.Type) string {
 	return t.String()
 }
 
-// checkConnection fills in the defaults and makes the connection a secret.
+// secretsOfConnection are secrets within the connection, which is one as a whole.
+var secretsOfConnection = []string{"password", "privateKey", "privateKeyPassword"}
+
+// checkConnection fills in the defaults and makes the connection, and what is secret in it, secrets. A host key is not
+// looked at before it is needed.
 func checkConnection(inputs *structpb.Struct) []*pulumirpc.CheckFailure {
 	value := inputs.Fields["connection"]
 	if value == nil {
@@ -125,9 +129,9 @@ func checkEndpoint(path string, value *structpb.Value) []*pulumirpc.CheckFailure
 	if fields["host"] == nil {
 		return failed(path+".host", "is required: the machine's address")
 	}
-	if key := wire.Reveal(fields["hostKey"]); key != nil && !wire.IsUnknown(key) {
-		if _, err := parseHostKey(key.GetStringValue()); err != nil {
-			return failed(path+".hostKey", "%v", err)
+	for _, name := range secretsOfConnection {
+		if fields[name] != nil {
+			fields[name] = wire.Secret(fields[name])
 		}
 	}
 	return nil
