@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -27,7 +28,6 @@ type commands struct {
 		run(ctx context.Context, task task, properties commandProperties, command string, out *capture) error
 		results(properties commandProperties) (map[string]*structpb.Value, error)
 	}
-	always bool // without a create command an empty one runs at creation
 }
 
 func (c commands) newID(name string) string { return uniqueHex(name) }
@@ -40,9 +40,11 @@ func (c commands) check(inputs *structpb.Struct) []*pulumirpc.CheckFailure {
 // shows what was printed last.
 func (c commands) preview(state, inputs *structpb.Struct) map[string]*structpb.Value {
 	known := state != nil
-	for name, value := range inputs.GetFields() {
-		old, had := state.GetFields()[name]
-		known = known && !wire.HasUnknowns(value) && (!had || wire.Equal(old, value))
+	for _, value := range inputs.GetFields() {
+		known = known && !wire.HasUnknowns(value)
+	}
+	for name, old := range state.GetFields() {
+		known = known && (slices.Contains(results, name) || wire.Equal(old, inputs.GetFields()[name]))
 	}
 	if known {
 		return outputOf(state).values()
@@ -50,10 +52,10 @@ func (c commands) preview(state, inputs *structpb.Struct) map[string]*structpb.V
 	return map[string]*structpb.Value{"stdout": wire.Unknown(), "stderr": wire.Unknown()}
 }
 
+// results are the properties that are no inputs.
+var results = []string{"stdout", "stderr", "assets", "archive"}
+
 func (c commands) create(ctx context.Context, task task, inputs *structpb.Struct) (map[string]*structpb.Value, error) {
-	if c.always && inputs.GetFields()["create"] == nil {
-		inputs = merge(inputs, map[string]*structpb.Value{"create": structpb.NewStringValue("")})
-	}
 	return c.run(ctx, task, inputs, commandOutput{}, "create")
 }
 

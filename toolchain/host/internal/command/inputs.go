@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
@@ -69,6 +70,11 @@ func decode(properties *structpb.Struct, target any) error {
 // checkTypes reports a property of the wrong type.
 func checkTypes(inputs *structpb.Struct, target any) []*pulumirpc.CheckFailure {
 	err := decode(inputs, target)
+	for name := range inputs.GetFields() {
+		if !slices.Contains(fieldsOf(target), name) && name != "version" && !strings.HasPrefix(name, "__") {
+			return failed(name, "is no input of this resource")
+		}
+	}
 	var wrong *json.UnmarshalTypeError
 	switch {
 	case err == nil:
@@ -77,6 +83,16 @@ func checkTypes(inputs *structpb.Struct, target any) []*pulumirpc.CheckFailure {
 		return failed(strings.ToLower(wrong.Field[:1])+wrong.Field[1:], "must be a %s, but is a %s", typeName(wrong.Type), wrong.Value)
 	}
 	return failed("", "%v", err)
+}
+
+// fieldsOf are the JSON names of a pointer to a struct, and the commands.
+func fieldsOf(target any) []string {
+	names := []string{"create", "update", "delete", "command"}
+	kind := reflect.TypeOf(target).Elem()
+	for i := range kind.NumField() {
+		names = append(names, kind.Field(i).Tag.Get("json"))
+	}
+	return names
 }
 
 // typeName is a Go type in Pulumi's words.

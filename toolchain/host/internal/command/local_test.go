@@ -123,15 +123,21 @@ func TestPreviewKnowsTheInputsAndNotTheOutput(t *testing.T) {
 
 func TestAPreviewedUpdateShowsTheLastOutputUnlessAnInputChanges(t *testing.T) {
 	p, _ := newProvider(t)
-	state := properties(t, map[string]any{"create": "a", "stdout": "last", "stderr": ""})
-	for create, known := range map[string]bool{"a": true, "b": false} {
+	state := properties(t, map[string]any{"create": "a", "stdin": "x", "stdout": "last", "stderr": ""})
+	for _, test := range []struct {
+		news  map[string]any
+		known bool
+	}{
+		{map[string]any{"create": "a", "stdin": "x", "delete": "new"}, true},
+		{map[string]any{"create": "b", "stdin": "x"}, false},
+		{map[string]any{"create": "a"}, false},
+	} {
 		made, err := p.Update(context.Background(), &pulumirpc.UpdateRequest{
-			Urn: urn(localCommand), Olds: state, Preview: true,
-			News: properties(t, map[string]any{"create": create, "delete": "new"}),
+			Urn: urn(localCommand), Olds: state, Preview: true, News: properties(t, test.news),
 		})
 		must(t, err)
-		if wire.IsUnknown(made.Properties.Fields["stdout"]) == known {
-			t.Errorf("create %s: stdout %v", create, made.Properties.Fields["stdout"])
+		if wire.IsUnknown(made.Properties.Fields["stdout"]) == test.known {
+			t.Errorf("%v: stdout %v", test.news, made.Properties.Fields["stdout"])
 		}
 	}
 }
@@ -182,6 +188,10 @@ func TestSecretnessIsADifferenceAndSoIsWhatIsUnknown(t *testing.T) {
 	if changes := wire.Diff(plain(object("a")), plain(object("a"))); len(changes) != 0 {
 		t.Errorf("the same secret: %v", changes)
 	}
+	// One that is not known yet is none, and a check makes an empty one of it.
+	if changes := wire.Diff(plain(secretText("a")), plain(wire.Secret(wire.Unknown()))); len(changes) != 0 {
+		t.Errorf("an unknown secret: %v", changes)
+	}
 	// A secret is one value: where in it something differs is not told.
 	if changes := wire.Diff(plain(object("a")), plain(object("b"))); changes["create"] != wire.Updated {
 		t.Errorf("another secret: %v", changes)
@@ -222,6 +232,7 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 		{remoteCommand, map[string]any{"connection": map[string]any{}}, "connection.host"},
 		{remoteCommand, map[string]any{"connection": map[string]any{"host": "h", "port": "ssh"}}, "connection.port"},
 		{localCommand, map[string]any{"assetPaths": "*"}, "assetPaths"},
+		{localCommand, map[string]any{"creates": "x"}, "creates"},
 		{"command:remote:CopyToRemote", map[string]any{"connection": host, "remotePath": "/x"}, "source"},
 	} {
 		checked, err := p.Check(context.Background(), &pulumirpc.CheckRequest{Urn: urn(test.kind), News: properties(t, test.news)})

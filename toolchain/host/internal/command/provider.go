@@ -48,7 +48,7 @@ type task struct {
 
 var resources = map[string]resource{
 	"command:local:Command":       commands{kind: local{}},
-	"command:remote:Command":      commands{kind: remote{}, always: true},
+	"command:remote:Command":      commands{kind: remote{}},
 	"command:remote:CopyToRemote": copies{},
 }
 
@@ -98,6 +98,12 @@ func (p *Provider) Check(_ context.Context, request *pulumirpc.CheckRequest) (*p
 		inputs = &structpb.Struct{Fields: map[string]*structpb.Value{}}
 	}
 	failures := kind.check(inputs)
+	for name, value := range inputs.Fields {
+		// A text that is secret and not known yet is taken for an empty one, as in the official plugin's previews.
+		if name != "connection" && wire.IsSecret(value) && wire.IsUnknown(wire.Reveal(value)) {
+			inputs.Fields[name] = wire.Secret(structpb.NewStringValue(""))
+		}
+	}
 	return &pulumirpc.CheckResponse{Inputs: inputs, Failures: failures}, nil
 }
 

@@ -41,14 +41,15 @@ func TestRemoteCommandReturnsBothStreamsAndShowsTheirLines(t *testing.T) {
 	}
 }
 
-func TestInputThatIsTooLongForTheWindowMustBeRead(t *testing.T) {
+func TestInputArrivesAndIsOnlySafeUnreadWhileItIsShort(t *testing.T) {
 	server := newServer(t)
 	p, _ := newProvider(t)
 	for _, size := range []int{10, 8 << 20} { // the second is more than SSH's window
 		_, err := createRemote(t, p, map[string]any{
 			"connection": server.connection(nil), "create": "true", "stdin": strings.Repeat("x", size),
 		})
-		if small := size == 10; (err == nil) != small {
+		// A long one that nobody reads is a race between its last byte and the command's end.
+		if err != nil && (size == 10 || !strings.HasPrefix(err.Error(), `rpc error: code = Unknown desc = EOF: running "true"`)) {
 			t.Errorf("%d bytes that nobody reads: %v", size, err)
 		}
 		made, err := createRemote(t, p, map[string]any{
@@ -61,15 +62,12 @@ func TestInputThatIsTooLongForTheWindowMustBeRead(t *testing.T) {
 	}
 }
 
-func TestWithoutACommandAnEmptyOneRuns(t *testing.T) {
-	server := newServer(t)
+func TestWithoutACommandNobodyIsAsked(t *testing.T) {
 	p, _ := newProvider(t)
-	_, err := createRemote(t, p, map[string]any{"connection": server.connection(nil)})
-	must(t, err)
-	_, err = createRemote(t, p, map[string]any{
+	_, err := createRemote(t, p, map[string]any{
 		"connection": map[string]any{"host": "127.0.0.1", "port": 1, "dialErrorLimit": 0},
 	})
-	wantError(t, err, "refused")
+	must(t, err)
 }
 
 func TestTheConnectionOfACommandStaysOpen(t *testing.T) {

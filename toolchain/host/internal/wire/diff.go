@@ -40,6 +40,7 @@ func diffFields(prefix string, olds, news map[string]*structpb.Value, changes ma
 func diffValue(path string, old, item *structpb.Value, changes map[string]Change) {
 	switch {
 	case absent(old) && absent(item):
+	case IsSecret(item) && IsUnknown(Reveal(item)): // the rules' own gap
 	case absent(old):
 		changes[path] = Added
 	case absent(item):

@@ -154,6 +154,7 @@ func AsSource(v *structpb.Value) Source {
 func FileAsset(path, hash string) *structpb.Value {
 	return structpb.NewStructValue(&structpb.Struct{Fields: map[string]*structpb.Value{
 		sigKey: structpb.NewStringValue(assetSig), "hash": structpb.NewStringValue(hash), "path": structpb.NewStringValue(path),
+		"text": structpb.NewStringValue(""), "uri": structpb.NewStringValue(""),
 	}})
 }
 
@@ -161,6 +162,7 @@ func FileAsset(path, hash string) *structpb.Value {
 func Archive(assets map[string]*structpb.Value) *structpb.Value {
 	return structpb.NewStructValue(&structpb.Struct{Fields: map[string]*structpb.Value{
 		sigKey: structpb.NewStringValue(archiveSig), "assets": structpb.NewStructValue(&structpb.Struct{Fields: assets}),
+		"path": structpb.NewStringValue(""), "uri": structpb.NewStringValue(""),
 	}})
 }
 
