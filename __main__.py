@@ -1,5 +1,10 @@
 """Tandem: from machines to an OpenAI-compatible URL that answers. Read stacks/inference.py next."""
 
+# ruff: noqa: E402  # an interrupt may come during the imports, which take their time
+from stacks.interrupted import end_quietly
+
+end_quietly()
+
 import pulumi
 
 from stacks import settings

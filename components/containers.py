@@ -5,6 +5,7 @@ from __future__ import annotations
 import pulumi
 import pulumi_docker as docker
 
+from components.half_made import HALF_MADE
 from components.host import Host
 from components.host.stages import ContainerAccess
 from components.workload import Workload
@@ -54,6 +55,7 @@ def run_container(
                 deleted_with=host.machine.owner,
                 delete_before_replace=True,
                 replacement_trigger=host.machine.identity,
+                replace_on_changes=HALF_MADE,
             ),
         ),
     )
@@ -71,6 +73,7 @@ def pull_image(name: str, *, host: Host, image: str, opts: pulumi.ResourceOption
                 provider=host.docker,
                 deleted_with=host.machine.owner,
                 replacement_trigger=host.machine.identity,
+                replace_on_changes=HALF_MADE,
                 custom_timeouts=pulumi.CustomTimeouts(create="2h", update="2h"),
             ),
         ),

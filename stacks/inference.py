@@ -26,6 +26,7 @@ from stacks.more import all_weights, fetched_folders, placed_arguments
 from stacks.native_schema import PROGRAMS
 from stacks.platforms import hosts as hosts_platform
 from stacks.platforms.alicloud import Cloud
+from stacks.platforms.ssh_agent import refuse_dead_agent
 from stacks.schema import Settings
 
 StorageAt = tuple[pulumi.Input[str], str]
@@ -51,6 +52,7 @@ def deploy(
         The stack's outputs. `apiUrl` exists only after a completion came back through it.
     """
     # Before any resource: what can't work is refused here.
+    refuse_dead_agent()
     planned = planning.announce(settings)
     settings.secrecy.watch()
     stack = f"{pulumi.get_project()}-{pulumi.get_stack()}"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
+import socket
 from pathlib import Path
 
 from toolchain import plugins
@@ -49,7 +51,18 @@ def environment() -> dict[str, str]:
     result["PATH"] = _first_on_path(folders)
     if not _user_chose_backend():
         result |= _local_backend()
+    if agent := os.environ.get("SSH_AUTH_SOCK"):
+        # Pulumi's command plugin fails at an agent that is gone; an empty name is none.
+        result |= {} if _answers(agent) else {"SSH_AUTH_SOCK": ""}
     return result
+
+
+def _answers(path: str) -> bool:
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as asked:
+        asked.settimeout(5)
+        asked.connect(path)
+        return True
+    return False
 
 
 def _user_chose_backend() -> bool:

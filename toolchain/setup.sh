@@ -44,7 +44,8 @@ if [[ ! -x $uv ]]; then
 fi
 
 wanted=$(sha256sum requirements.lock | cut -d' ' -f1)-$("$python" -c 'import sys; print(sys.version)' | sha256sum | cut -c1-8)
-if [[ $(cat .venv/tandem-lock 2>/dev/null) != "$wanted" ]]; then
+# Pulumi's own Python language host runs `python -m pip list`, and a `.venv` that uv made has a pip only by the lock.
+if [[ $(cat .venv/tandem-lock 2>/dev/null) != "$wanted" ]] || ! compgen -G '.venv/lib/python3*/site-packages/pip/__main__.py' >/dev/null; then
   say "making .venv from requirements.lock"
   [[ -x .venv/bin/python ]] || "$uv" venv --quiet --python "$python" .venv
   "$uv" pip sync --quiet --python .venv/bin/python --require-hashes requirements.lock

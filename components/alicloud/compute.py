@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_alicloud as alicloud
 
+from components.half_made import HALF_MADE
 from components.remote import HostKey, Lease, Machine
 
 
@@ -128,7 +129,13 @@ class Compute(pulumi.ComponentResource):
                 ignore_changes=["imageId"],
                 # The provider would try to move a machine to another zone's vSwitch, which the cloud refuses.
                 # User data that changes is read by a machine's first boot only.
-                replace_on_changes=["availabilityZone", "vswitchId", "userData", *(["instanceType"] if own else [])],
+                replace_on_changes=[
+                    "availabilityZone",
+                    "vswitchId",
+                    "userData",
+                    *(["instanceType"] if own else []),
+                    *HALF_MADE,
+                ],
                 delete_before_replace=True,
                 additional_secret_outputs=["userData"],
                 hooks=hooks,

@@ -81,7 +81,9 @@ class Ssh:
         target = f"{self.call['user']}@{self.call['host']}"
         argv = ["ssh", "-F", "none", *options, "-p", str(self.call["port"]), target, *command]
         try:
-            return subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=timeout, check=False)
+            return subprocess.run(
+                argv, input=stdin, capture_output=True, text=True, errors="replace", timeout=timeout, check=False
+            )
         except subprocess.TimeoutExpired:
             return subprocess.CompletedProcess(argv, 254, "", f"no answer within {timeout} s")
 
@@ -120,8 +122,8 @@ class Ssh:
 
 
 def say(line: str) -> None:
-    """One line of progress."""
-    print(line, file=sys.stderr, flush=True)
+    """One line of progress; Pulumi's command plugin stops at one of 64 KiB."""
+    print(line[:2000], file=sys.stderr, flush=True)
 
 
 def take(ssh: Ssh) -> str:

@@ -59,6 +59,13 @@ def _options(ssh: SshSettings) -> tuple[str, ...]:
 def _host_key(machine: MachineSettings, known: KnownHosts, file: Path) -> str:
     """`TYPE BASE64` of the machine's host key."""
     key = known.key(machine.address, machine.port)
+    if key is None and (types := known.types(machine.address, machine.port)):
+        raise SettingsError(
+            f"ssh.knownHostsFile: {file} holds only a key of type {', '.join(types)} for {machine.name} "
+            f"({machine.address}), which Pulumi asks for by a name that OpenSSH 8.8 and newer refuse; compare the "
+            "machine's own fingerprint, then add its ed25519 key: ssh-keyscan -t ed25519 "
+            f"-p {machine.port} {machine.address} >> {file} (a machine without one makes it with `ssh-keygen -A`)"
+        )
     if key is None:
         raise SettingsError(
             f"ssh.knownHostsFile: {file} holds no key for {machine.name} ({machine.address}); compare the machine's "

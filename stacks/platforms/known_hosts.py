@@ -8,8 +8,12 @@ import hmac
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
-PREFERRED = ("ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-512", "ssh-rsa")
-"""Host key types, best first."""
+USABLE = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521")
+"""Host key types that can be pinned, best first.
+
+Pulumi's command plugin asks for a pinned RSA key by the name `ssh-rsa` alone (pulumi-command 1.2.1,
+provider/pkg/provider/remote/connection.go), which stands for SHA-1 and is refused by OpenSSH 8.8 and newer.
+"""
 
 
 class KnownHosts:
@@ -35,11 +39,17 @@ class KnownHosts:
         self._revoked = revoked
 
     def key(self, address: str, port: int) -> str | None:
-        """`TYPE BASE64` of the best key known for a machine; None if there is none."""
-        name = address.lower() if port == 22 else f"[{address.lower()}]:{port}"
-        keys = [key for key in self._keys(name) if tuple(key) not in self._revoked]
-        keys.sort(key=lambda k: PREFERRED.index(k[0]) if k[0] in PREFERRED else len(PREFERRED))
+        """`TYPE BASE64` of the best key known for a machine; None if there is none that can be pinned."""
+        keys = sorted((key for key in self._known(address, port) if key[0] in USABLE), key=lambda k: USABLE.index(k[0]))
         return " ".join(keys[0]) if keys else None
+
+    def types(self, address: str, port: int) -> list[str]:
+        """The types of all keys known for a machine, such as `ssh-rsa`."""
+        return sorted({key[0] for key in self._known(address, port)})
+
+    def _known(self, address: str, port: int) -> list[list[str]]:
+        name = address.lower() if port == 22 else f"[{address.lower()}]:{port}"
+        return [key for key in self._keys(name) if tuple(key) not in self._revoked]
 
     def _keys(self, name: str) -> Iterator[list[str]]:
         yield from self._plain.get(name, [])

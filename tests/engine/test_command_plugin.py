@@ -1,10 +1,14 @@
-"""The command plugin under the real engine: what pulumi-command 1.2.1 does, seen by a Python program."""
+"""The command plugin and the language host under the real engine, seen by a Python program.
+
+What is asserted holds with Pulumi's own language host and pulumi-command 1.2.1 too.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.project import Project
+from tests.paths import ROOT
 
 pytestmark = pytest.mark.engine
 
@@ -123,21 +128,49 @@ def test_a_failed_update_keeps_the_old_state_and_the_next_up_tries_again(project
     assert project.outputs() == {"out": "two"}
 
 
-@pytest.mark.parametrize(
-    ("resource", "said"),
-    [
-        ("local.Command('it', create='touch ran', asset_paths=['*'])", "leave assetPaths and archivePaths out"),
-        (
-            "remote.Command('it', create='touch ran', connection={'host': '127.0.0.1', 'host_key': 'x'})",
-            "is no public key: give the type and the key",
-        ),
-    ],
-)
-def test_wrong_inputs_are_refused_before_anything_runs(project: Project, resource: str, said: str) -> None:
-    done = project.program(f"{HEAD}{resource}\n").run("preview")
+def test_a_host_key_that_is_none_passes_a_preview_and_fails_before_anything_runs(project: Project) -> None:
+    project.program(
+        f"{HEAD}remote.Command('it', create='touch ran', connection={{'host': '127.0.0.1', 'host_key': 'x'}})\n"
+    )
+    project.pulumi("preview")
+    done = project.run("up", "--yes", "--skip-preview")
     assert done.returncode != 0
-    assert said in done.stdout
-    assert not (project.directory / "ran").exists()
+    assert "failed to parse host key" in done.stdout
+
+
+def test_files_that_a_command_made_come_back_as_assets(project: Project) -> None:
+    project.program(
+        f"{HEAD}it = local.Command('it', create='echo made >made.txt', asset_paths=['made*'])\n"
+        "pulumi.export('files', it.assets.apply(lambda found: sorted(found)))\n"
+    ).up()
+    assert project.outputs() == {"files": ["made.txt"]}
+
+
+def test_a_secret_that_becomes_plain_is_a_change(project: Project) -> None:
+    project.program(command("echo one")).up()
+    hidden = command("echo one").replace("create='echo one'", "create=pulumi.Output.secret('echo one')")
+    assert project.program(hidden).up() == {"same": 1, "update": 1}
+    assert project.up() == {"same": 2}
+
+
+def test_without_pip_in_its_environment_no_program_runs(project: Project) -> None:
+    """As `uv venv` leaves one. Pulumi lists the packages with the environment's own pip."""
+    venv, here = project.directory / "bare", next(Path(sys.prefix).glob("lib/python3*/site-packages"))
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
+    there = next(venv.glob("lib/python3*/site-packages"))
+    pip = [entry for entry in here.iterdir() if entry.name.split("-")[0] == "pip"]
+    for entry in here.iterdir():
+        if entry not in pip and entry.name != "__pycache__":
+            (there / entry.name).symlink_to(entry)
+    settings = project.directory / "Pulumi.yaml"
+    settings.write_text(settings.read_text().replace(sys.prefix, "bare"))
+    done = project.program(command("echo one")).run("up", "--yes", "--skip-preview")
+    assert done.returncode != 0
+    assert "failed to discover package requirements" in done.stdout
+    assert "-m pip list --format json`: exit status 1" in done.stdout
+    for entry in pip:
+        (there / entry.name).symlink_to(entry)
+    assert project.up() == {"create": 2}
 
 
 def test_a_machine_that_refuses_is_dialed_as_often_as_allowed(project: Project) -> None:
@@ -172,7 +205,7 @@ def test_configuration_reaches_the_program_and_its_secrets_stay_secret(project: 
 
 def test_about_names_the_engine_the_python_and_the_plugins(project: Project) -> None:
     shown = project.program(HEAD).pulumi("about")
-    for word in ("3.259.0", "python", "command", "pulumi_command"):
+    for word in ("3.259.0", "python", "command", "pulumi-command"):
         assert word in shown
 
 
@@ -181,7 +214,9 @@ def test_an_ended_up_ends_its_command_and_the_next_up_succeeds(
     project: Project, tmp_path: Path, how: signal.Signals
 ) -> None:
     mark, gate = tmp_path / "pid", tmp_path / "gate"
-    project.program(command(f"[ -e {gate} ] || {{ echo $$ > {mark}; exec sleep 600; }}; echo done"))
+    own = "import sys; sys.path.insert(0, {root!r})\nfrom stacks.interrupted import end_quietly; end_quietly()\n"
+    create = f"[ -e {gate} ] || {{ echo $$ > {mark}; exec sleep 600; }}; echo done"
+    project.program(own.format(root=str(ROOT)) + command(create))
     with subprocess.Popen(
         ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive"],
         cwd=project.directory,
@@ -196,6 +231,7 @@ def test_an_ended_up_ends_its_command_and_the_next_up_succeeds(
         os.kill(running.pid, how)
         shown = running.communicate(timeout=60)[0]
     assert "Traceback" not in shown
+    assert "KeyboardInterrupt" not in shown
     eventually("the command's end", lambda: not Path(f"/proc/{pid}").exists())
     gate.touch()
     project.pulumi("cancel", "--yes")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from components.half_made import HALF_MADE
 from tests.engine.dockerd import IMAGE, Daemon, running
 from tests.engine.project import Project
 
@@ -81,17 +84,20 @@ def test_a_container_that_vanished_is_noticed_and_made_again(project: Project, d
     assert project.up() == {"same": 3, "create": 1}
 
 
-def test_what_can_t_be_reached_is_kept_by_a_refresh(project: Project, daemon: Daemon) -> None:
-    """A host that does not answer says nothing about its containers: a warning, and the state as it was."""
+def test_a_refresh_of_what_can_t_be_reached_fails_and_an_up_goes_on(project: Project, daemon: Daemon) -> None:
+    """A host that does not answer says nothing about its containers: nothing is lost, and nothing is asked of it."""
     project.program(program(daemon, "restart='no'")).up()
     before = project.resources()
     socket = daemon.folder / "docker.sock"
     hidden = socket.rename(socket.with_name("hidden"))
     try:
-        said = project.pulumi("refresh", "--yes", "--skip-preview")
+        done = project.run("refresh", "--yes", "--skip-preview")
+        assert done.returncode != 0
+        assert "Cannot connect to the Docker daemon" in done.stdout
+        # What the program refreshes by name needs no other to be there.
+        project.pulumi("refresh", "--yes", "--skip-preview", "--target", "**pulumi:pulumi:Stack::**")
     finally:
         hidden.rename(socket)
-    assert "kept as it was, for what holds it can't be reached (" in said, said
     assert project.resources().keys() == before.keys()
     assert project.up() == {"same": 4}
 
@@ -139,15 +145,26 @@ def test_a_preview_does_without_a_host_that_is_not_known_yet(project: Project, d
     assert project.up() == {"same": 5}
 
 
-def test_a_container_that_did_not_come_up_is_made_anew(project: Project, daemon: Daemon) -> None:
-    """A creation that fails half-way leaves its resource in the state, so that it is not lost or taken for good."""
-    failed = project.program(program(daemon, "entrypoints=['/missing']")).run("up", "--yes", "--skip-preview")
+@pytest.mark.parametrize("options", ["", f"replace_on_changes={HALF_MADE}"], ids=["kept", "made-anew"])
+def test_a_container_whose_start_failed(project: Project, daemon: Daemon, tmp_path: Path, options: str) -> None:
+    """It is kept with its error, and the next `up` calls it good unless the program says otherwise."""
+    started = tmp_path / "program"  # missing, so that Docker puts a folder there, which it can't start
+    mount = f"docker.ContainerVolumeArgs(host_path={str(started)!r}, container_path='/e')"
+    text = program(daemon, f"restart='no', entrypoints=['/e'], volumes=[{mount}]", options=options)
+    failed = project.program(text).run("up", "--yes", "--skip-preview")
     assert failed.returncode != 0
-    assert "/missing" in failed.stdout
-    kept = daemon.docker("ps", "--all", "--quiet", "--no-trunc")
-    assert kept in (project.resources().get("it", {}).get("id", ""), "")
-    project.program(program(daemon, "restart='no'")).up()
-    assert daemon.docker("ps", "--all", "--quiet", "--no-trunc") == project.resources()["it"]["id"]
+    assert "/e" in failed.stdout
+    kept = project.resources()["it"]
+    assert kept["initErrors"]
+    assert daemon.docker("ps", "--all", "--quiet", "--no-trunc") == kept["id"]
+
+    started.rmdir()
+    shutil.copy(daemon.folder / "sleeper/sleeper", started)
+    assert project.up() == {"same": 3, "replace" if options else "update": 1}
+    assert "initErrors" not in project.resources()["it"]
+    runs = daemon.docker("ps", "--quiet", "--no-trunc")
+    assert runs == (project.resources()["it"]["id"] if options else "")
+    assert project.up() == {"same": 4}
 
 
 def test_an_existing_volume_is_imported(project: Project, daemon: Daemon) -> None:

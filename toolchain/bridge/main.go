@@ -104,13 +104,13 @@ func printSchema(provider *server.Server) error {
 	return err
 }
 
-// exitWithParent stops serving when the engine is gone, also when it was killed.
+// exitWithParent stops serving when the engine is gone, also when it was killed; what is under way ends first.
 func exitWithParent(grpcServer *grpc.Server) {
 	parent := os.Getppid()
 	for os.Getppid() == parent {
 		time.Sleep(parentPoll)
 	}
-	grpcServer.Stop()
+	grpcServer.GracefulStop()
 }
 
 func serve(provider *server.Server) error {

@@ -3,6 +3,7 @@ module tandem.local/toolchain/host
 go 1.26
 
 require (
+	github.com/gobwas/glob v0.2.3
 	github.com/pkg/sftp v1.13.10
 	github.com/pulumi/pulumi/sdk/v3 v3.259.0
 	golang.org/x/crypto v0.55.0

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Ends a process and removes its folder. Arguments: BASE STACK PROCESS
 set -euo pipefail
+cat >/dev/null # what was delivered comes again: if nobody reads it, a large one makes a failure of the end
 folder=${1/#\~/$HOME}/${2:?}/processes/${3:?}
 if [[ -f $folder/keep.py ]]; then python3 "$folder/keep.py" stop "$folder"; fi
 rm -rf "$folder"

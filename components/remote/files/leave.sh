@@ -11,6 +11,9 @@ if command -v docker >/dev/null && systemctl is-active --quiet docker; then
   docker ps --all --quiet --filter "label=tandem.stack=$stack" | xargs -r docker rm --force >/dev/null
 fi
 systemctl list-units --all --plain --no-legend "$stack-*" | cut -d' ' -f1 | xargs -r systemctl stop
+for step in "/var/lib/tandem/$stack"/steps/*/*/run.sh; do # short ones run in no unit
+  if [[ -f $step ]]; then bash "$step" end; fi
+done
 if [[ -n ${MOUNT_POINT:-} ]] && mountpoint -q "$MOUNT_POINT"; then
   while read -r folder; do
     if [[ -n $folder ]]; then

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # Runs one step on its machine. The folder this file is in holds the step (step.sh, lib.sh, env, more
 # files) and what became of it: log, status (one line), result, error, exit.
+#   arrive   put what was received beside this file into its place, then sync or launch; arguments: HASH sync|launch
 #   sync     run now, wait, report          launch   start as a unit and return
-#   execute  what the unit runs             poll     report; start again after a reboot or a failure
+#   execute  what runs                      poll     report; start again after a reboot or a failure
 #   end      end it, whether it has finished or not
-# Where no systemd is ours to use (take_native.sh), a unit is a session of its own that holds a lock.
+# Whoever executes holds unit.lock: a step whose caller has gone is found again, and never runs beside itself.
+# Where no systemd is ours to use (take_native.sh), a unit is a session of its own.
 set -euo pipefail
 umask 077
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -15,6 +17,7 @@ home=$(dirname "$(dirname "$(dirname "$dir")")") # what is ours on this machine 
 unit="$stack-$step.service"
 
 execute() {
+  sed 's/.*) //' /proc/$$/stat | cut -d' ' -f4 >unit.session
   rm -f exit error result
   local code=0
   # The step's own shell sets its traps; its exit code is all that is needed here.
@@ -36,17 +39,28 @@ execute() {
 
 report() {
   local code
+  if [[ ! -f exit ]]; then
+    echo "$step was ended before it had finished: run \`pulumi up\` again" >&2
+    return 1
+  fi
   code=$(cat exit)
   if ((code == 0)); then
-    cat result 2>/dev/null || echo "done=$step"
+    utf8 result || echo "done=$step"
     return 0
   fi
   {
-    if [[ -s error ]]; then cat error; else echo "$step ended with exit code $code and no reason of its own"; fi
+    utf8 error || echo "$step ended with exit code $code and no reason of its own"
     echo "last lines of $dir/log:"
-    tail -n 20 log | cut -c1-400
+    tail -n 20 log | cut -c1-400 >log.told
+    utf8 log.told
   } >&2
   return 1
+}
+
+# utf8 FILE: what it holds, without bytes that are no UTF-8, which Pulumi can't take. Fails where it holds nothing.
+utf8() {
+  [[ -s $1 ]] || return 1
+  if command -v iconv >/dev/null; then iconv -c -f UTF-8 -t UTF-8 "$1" || true; else LC_ALL=C tr -cd '\11\12\40-\176' <"$1"; fi
 }
 
 drop_other_versions() {
@@ -60,52 +74,99 @@ drop_other_versions() {
 
 launch() {
   if [[ -e $home/detached ]]; then
-    setsid --fork flock --nonblock unit.lock bash "$dir/run.sh" execute </dev/null >/dev/null 2>&1
+    setsid --fork flock --close --nonblock unit.lock bash "$dir/run.sh" execute </dev/null >/dev/null 2>&1
     for ((n = 0; n < 50; n++)); do # until it holds the lock, or has ended already
       if active || [[ -f exit ]]; then return; fi
       sleep 0.1
     done
   else
-    systemd-run --quiet --collect --unit="$unit" --property=Type=exec bash "$dir/run.sh" execute
+    systemd-run --quiet --collect --unit="$unit" --property=Type=exec flock --close "$dir/unit.lock" bash "$dir/run.sh" execute
   fi
 }
 
 active() {
-  if [[ -e $home/detached ]]; then
-    [[ -e unit.lock ]] && ! flock --nonblock --shared unit.lock true
-  else
-    systemctl is-active --quiet "$unit"
+  held || { [[ ! -e $home/detached ]] && systemctl is-active --quiet "$unit"; }
+}
+
+held() {
+  [[ -e unit.lock ]] && ! flock --nonblock --shared unit.lock true
+}
+
+# In a session of its own, so that who is cut off leaves it whole.
+run_now() {
+  setsid flock --close --nonblock --conflict-exit-code 75 unit.lock bash "$dir/run.sh" execute </dev/null >/dev/null 2>&1
+}
+
+# what_lies_here: the content as it was delivered, secrets included, which are no part of the folder's name.
+what_lies_here() {
+  find . -type f -exec sha256sum {} + | sort | sha256sum | cut -d' ' -f1
+}
+
+arrive() { # HASH MODE, in the folder that it was received in
+  local incoming=$dir delivered
+  delivered=$(what_lies_here)
+  dir=$(dirname "$dir")/$1
+  mkdir -p "$dir"
+  cd "$dir"
+  drop_other_versions
+  if active; then
+    # An `up` was cut off and this is its step.
+    if [[ $(cat delivered 2>/dev/null) != "$delivered" ]]; then
+      end_unit
+    elif [[ $2 == launch ]]; then
+      rm -rf "$incoming"
+      echo "started=$unit"
+      return
+    else
+      flock --shared unit.lock true # until it has ended, which its own time limit sees to
+      if [[ $(cat exit 2>/dev/null) == 0 ]]; then
+        rm -rf "$incoming"
+        report
+        return
+      fi
+    fi
   fi
+  rm -rf files # another delivery's
+  cp -a "$incoming/." .
+  rm -rf "$incoming"
+  echo "$delivered" >delivered
+  exec bash "$dir/run.sh" "$2"
 }
 
 kill_session() { # `timeout` makes a process group of its own, so groups don't do
-  local stat words
-  for stat in /proc/[0-9]*/stat; do
-    words=$(sed 's/.*) //' "$stat" 2>/dev/null) || continue
-    read -ra words <<<"$words"
-    if [[ ${words[3]} == "$(cat unit.session 2>/dev/null)" ]]; then
+  local session stat line words
+  session=$(cat unit.session 2>/dev/null) || return 0
+  for stat in /proc/[0-9]*/stat; do # without a program for each: there may be thousands
+    { read -r line <"$stat"; } 2>/dev/null || continue
+    read -ra words <<<"${line##*) }"
+    if [[ ${words[3]:-} == "$session" ]]; then
       stat=${stat%/stat}
       kill -s "$1" "${stat#/proc/}" 2>/dev/null || true
     fi
   done
 }
 
-end_unit() { # of the version in the current folder
-  if [[ -e $home/detached ]]; then
-    for ((n = 0; n < 100; n++)); do
-      active || return 0
-      kill_session "$( ((n < 50)) && echo TERM || echo KILL)"
-      sleep 0.1
-    done
-  else
-    systemctl stop "$unit" 2>/dev/null || true
-  fi
+end_unit() { # of the version in the current folder, with all that it started
+  if [[ ! -e $home/detached ]]; then systemctl stop "$unit" 2>/dev/null || true; fi
+  for ((n = 0; n < 100; n++)); do
+    held || return 0
+    kill_session "$( ((n < 50)) && echo TERM || echo KILL)"
+    sleep 0.1
+  done
 }
 
 case ${1:-} in
+  arrive)
+    arrive "$2" "$3"
+    ;;
   sync)
     drop_other_versions
-    execute
+    code=0
+    run_now || code=$?
+    if ((code == 75)); then
+      flock --shared unit.lock true
+      run_now || true
+    fi
     report
     ;;
   launch)
@@ -118,7 +179,6 @@ case ${1:-} in
     echo "started=$unit"
     ;;
   execute)
-    sed 's/.*) //' /proc/$$/stat | cut -d' ' -f4 >unit.session
     execute
     ;;
   poll)
@@ -133,7 +193,7 @@ case ${1:-} in
       fi
     elif active; then
       echo running
-      tail -n 1 status 2>/dev/null || true
+      tail -n 1 status 2>/dev/null | cut -c1-200 || true
     elif [[ -f exit ]]; then # it ended between the two questions
       exec bash "$dir/run.sh" poll
     else

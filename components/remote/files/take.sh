@@ -12,8 +12,8 @@ if [[ ! -d /run/systemd/system ]]; then
   echo "has no systemd, which long steps run under; use a machine that boots with systemd" >&2
   exit 1
 fi
-for program in base64 gzip tar timeout; do
-  command -v "$program" >/dev/null || { echo "lacks $program; install it (apt-get install coreutils tar gzip)" >&2; exit 1; }
+for program in base64 gzip tar timeout flock setsid; do
+  command -v "$program" >/dev/null || { echo "lacks $program; install it (apt-get install coreutils tar gzip util-linux)" >&2; exit 1; }
 done
 skew=$(($(date +%s) - theirs))
 if ((skew < -120 || skew > 120)); then

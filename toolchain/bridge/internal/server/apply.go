@@ -49,10 +49,7 @@ func (s *Server) Create(ctx context.Context, request *pulumirpc.CreateRequest) (
 	}
 	outputs := s.outputs(kind, state, secrets)
 	if failure != nil {
-		hidden := readMeta(outputs)
-		hidden[taintedKey] = true
-		hidden.store(outputs)
-		return nil, initFailed(id, outputs, inputs, failure)
+		return nil, initFailed(id, outputs, fmt.Errorf("creating %s: %w", request.GetUrn(), failure))
 	}
 	if id == "" {
 		return nil, fmt.Errorf("the provider returned no id for %s", kind.token)
@@ -87,7 +84,7 @@ func (s *Server) Update(ctx context.Context, request *pulumirpc.UpdateRequest) (
 	}
 	outputs := s.outputs(kind, state, secrets)
 	if failure != nil {
-		return nil, initFailed(request.GetId(), outputs, inputs, failure)
+		return nil, initFailed(request.GetId(), outputs, fmt.Errorf("updating %s: %w", request.GetUrn(), failure))
 	}
 	s.settle(inputs, outputs)
 	return &pulumirpc.UpdateResponse{Properties: outputs}, nil
@@ -143,10 +140,11 @@ func (s *Server) settle(inputs, outputs *structpb.Struct) {
 	hidden.store(outputs)
 }
 
-// initFailed is the error with which the engine keeps the resource in its state all the same.
-func initFailed(id string, outputs, inputs *structpb.Struct, failure error) error {
+// initFailed is the error with which the engine keeps the resource in its state all the same. The next `up` is an update
+// without a change unless the program has it replaced at `#initerror`, and a refresh takes the error away.
+func initFailed(id string, outputs *structpb.Struct, failure error) error {
 	failed, err := status.New(codes.Unknown, failure.Error()).WithDetails(&pulumirpc.ErrorResourceInitFailed{
-		Id: id, Properties: outputs, Inputs: inputs, Reasons: []string{failure.Error()},
+		Id: id, Properties: outputs, Reasons: []string{failure.Error()},
 	})
 	if err != nil {
 		return failure

@@ -60,11 +60,6 @@ func (s *Server) Diff(ctx context.Context, request *pulumirpc.DiffRequest) (*pul
 	}
 	news := request.GetNews()
 	hidden := readMeta(request.GetOlds())
-	if _, tainted := hidden[taintedKey]; tainted {
-		// As in Terraform: what was not created to the end is made anew.
-		return &pulumirpc.DiffResponse{Changes: pulumirpc.DiffResponse_DIFF_SOME, Replaces: []string{"id"},
-			DeleteBeforeReplace: true}, nil
-	}
 	if digest, ok := hidden[settledKey].(string); ok && digest == s.settled(news, request.GetOlds()) {
 		return &pulumirpc.DiffResponse{Changes: pulumirpc.DiffResponse_DIFF_NONE}, nil
 	}

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
-	"strings"
 
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 	"google.golang.org/protobuf/proto"
@@ -46,12 +44,7 @@ func (s *Server) Read(ctx context.Context, request *pulumirpc.ReadRequest) (*pul
 	state.Private = withTimeout(state.Private, "read", request.GetTimeout())
 	fresh, diagnostics, err := client.Read(ctx, kind.Type, state)
 	if err = errors.Join(err, diagnostics.Err()); err != nil {
-		if !importing && s.unreachable(err) {
-			s.log.write(pulumirpc.LogSeverity_WARNING, request.GetUrn(), "kept as it was, for what holds it can't be "+
-				"reached ("+lastLine(err)+"); if that is gone for good, `pulumi up` makes another elsewhere")
-			return &pulumirpc.ReadResponse{Id: request.GetId(), Properties: olds, Inputs: request.GetInputs()}, nil
-		}
-		return nil, fmt.Errorf("reading %s %s: %w", kind.token, request.GetId(), err)
+		return nil, fmt.Errorf("refreshing %s: %w", request.GetUrn(), err)
 	}
 	s.log.warnings(request.GetUrn(), diagnostics)
 	id := identifier(fresh.Value)
@@ -69,28 +62,11 @@ func (s *Server) Read(ctx context.Context, request *pulumirpc.ReadRequest) (*pul
 	return &pulumirpc.ReadResponse{Id: id, Properties: outputs, Inputs: inputs}, nil
 }
 
-// unreachable tells whether nobody was there to ask, which says nothing about whether the resource still is.
-func (s *Server) unreachable(err error) bool {
-	if s.mapping.Unreachable == "" {
-		return false
-	}
-	known, broken := regexp.MatchString(s.mapping.Unreachable, err.Error())
-	return known && broken == nil
-}
-
-// lastLine is where programs that wrap others' errors say what happened.
-func lastLine(err error) string {
-	lines := strings.Split(strings.TrimSpace(err.Error()), "\n")
-	return lines[len(lines)-1]
-}
-
-// keepMarks carries our own marks over a refresh: the digest settles nothing unless the outputs are still the same.
+// keepMarks carries our own mark over a refresh: the digest settles nothing unless the outputs are still the same.
 func (s *Server) keepMarks(olds, outputs *structpb.Struct) {
-	before, now := readMeta(olds), readMeta(outputs)
-	for _, key := range []string{settledKey, taintedKey} {
-		if mark, had := before[key]; had {
-			now[key] = mark
-		}
+	now := readMeta(outputs)
+	if mark, had := readMeta(olds)[settledKey]; had {
+		now[settledKey] = mark
 	}
 	now.store(outputs)
 }

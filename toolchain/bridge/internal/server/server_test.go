@@ -1,10 +1,12 @@
 package server
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"tandem.local/toolchain/bridge/internal/shape"
@@ -61,14 +63,14 @@ func TestMeta(t *testing.T) {
 	for _, private := range []string{`{"schema_version":"2","k":{"create":1200000000000}}`, "\x00binary", ""} {
 		newMeta([]byte(private), 2).store(outputs)
 		hidden := readMeta(outputs)
-		hidden[settledKey], hidden[taintedKey] = "digest", true
+		hidden[settledKey] = "digest"
 		hidden.store(outputs)
 		got := string(readMeta(outputs).private())
 		if private != "" && private[0] != '{' && got != private {
 			t.Fatalf("binary private state %q came back as %q", private, got)
 		}
-		if strings.Contains(got, settledKey) || strings.Contains(got, taintedKey) {
-			t.Fatalf("the provider gets our marks: %s", got)
+		if strings.Contains(got, settledKey) {
+			t.Fatalf("the provider gets our mark: %s", got)
 		}
 		if private != "" && private[0] == '{' && !strings.Contains(got, `"create":1200000000000`) {
 			t.Fatalf("private state %s came back as %s", private, got)
@@ -93,5 +95,19 @@ func TestSettled(t *testing.T) {
 	}
 	if s.settled(object("in2"), outputs) == before || s.settled(object("in"), object("out2")) == before {
 		t.Fatal("a change does not count")
+	}
+}
+
+// What failed half-way is kept as it is and without a mark: whether it is made anew is the program's to say.
+func TestInitFailed(t *testing.T) {
+	outputs := &structpb.Struct{Fields: map[string]*structpb.Value{}}
+	newMeta(nil, 1).store(outputs)
+	found := status.Convert(initFailed("id", outputs, errors.New("creating urn: no such file")))
+	detail, ok := found.Details()[0].(*pulumirpc.ErrorResourceInitFailed)
+	if !ok || detail.GetId() != "id" || detail.GetReasons()[0] != "creating urn: no such file" {
+		t.Fatalf("error %v", found)
+	}
+	if text := detail.GetProperties().Fields[metaKey].GetStringValue(); text != `{"schema_version":"1"}` {
+		t.Fatalf("kept with %s", text)
 	}
 }

@@ -25,11 +25,11 @@ const (
 	schemaVersion = "schema_version"
 	// timeoutsKey is where Terraform's SDK keeps timeouts in the private state, in nanoseconds.
 	timeoutsKey = "e2bfb730-ecaa-11e6-8f88-34363bc7c4c0"
-	// Our own entries: private state that is not JSON, a digest of inputs and outputs that belong together, and the
-	// mark of a resource whose creation did not end well.
+	// Our own entries: private state that is not JSON, and a digest of inputs and outputs that belong together.
 	binaryKey  = "_private"
 	settledKey = "_settled"
-	taintedKey = "_tainted"
+	// earlierMark is one that plugins of before left; it says nothing any more.
+	earlierMark = "_tainted"
 )
 
 // meta is the content of the hidden output.
@@ -63,7 +63,7 @@ func (m meta) private() []byte {
 	}
 	rest := map[string]any{}
 	for key, v := range m {
-		if key != settledKey && key != taintedKey {
+		if key != settledKey && key != earlierMark {
 			rest[key] = v
 		}
 	}

@@ -18,9 +18,6 @@ type Mapping struct {
 	Defaults map[string]Default `json:"defaults"`
 	// PlanPreviews has the provider plan creations in previews; else the schema alone says what they lead to.
 	PlanPreviews bool `json:"planPreviews"`
-	// Unreachable tells by an error's text that the provider's own server did not answer, a regular expression: a
-	// refresh then keeps the resource as it was. Nothing where empty.
-	Unreachable string `json:"unreachable"`
 }
 
 // Default is where a configuration property comes from when it is not given.

@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strings"
-	"sync"
 
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 	"google.golang.org/grpc"
@@ -27,8 +26,8 @@ type host struct {
 	engine   string // address of the engine
 	executor string // path of pulumi-language-python-exec
 
-	mu       sync.Mutex
-	programs map[*os.Process]struct{}
+	ctx    context.Context // ends when the engine cancels
+	cancel context.CancelFunc
 }
 
 func main() {
@@ -42,10 +41,10 @@ func main() {
 	h := &host{
 		engine:   flag.Arg(flag.NArg() - 1),
 		executor: filepath.Join(filepath.Dir(self), "pulumi-language-python-exec"),
-		programs: map[*os.Process]struct{}{},
 	}
+	h.ctx, h.cancel = context.WithCancel(context.Background())
 	if err == nil {
-		err = serve.Run(func(server *grpc.Server) { pulumirpc.RegisterLanguageRuntimeServer(server, h) }, h.end)
+		err = serve.Run(func(server *grpc.Server) { pulumirpc.RegisterLanguageRuntimeServer(server, h) })
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "pulumi-language-python:", err)
@@ -74,9 +73,9 @@ func (h *host) GetPluginInfo(context.Context, *emptypb.Empty) (*pulumirpc.Plugin
 	return info, nil
 }
 
-// Cancel ends the programs that run.
+// Cancel interrupts the programs that run.
 func (h *host) Cancel(context.Context, *emptypb.Empty) (*emptypb.Empty, error) {
-	h.end()
+	h.cancel()
 	return &emptypb.Empty{}, nil
 }
 
@@ -85,13 +84,4 @@ func (h *host) RuntimeOptionsPrompts(
 	context.Context, *pulumirpc.RuntimeOptionsRequest,
 ) (*pulumirpc.RuntimeOptionsResponse, error) {
 	return &pulumirpc.RuntimeOptionsResponse{}, nil
-}
-
-// end ends every running program.
-func (h *host) end() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for process := range h.programs {
-		_ = terminate(process) // it may have ended by itself
-	}
 }

@@ -1,19 +1,43 @@
 package main
 
 import (
-	"bufio"
-	"cmp"
 	"context"
+	_ "embed"
 	"encoding/json"
+	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 )
+
+// distribution is one installed Python package, as pip names it.
+type distribution struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+}
+
+// installed asks the environment's own pip, as the official host does: without pip there, nothing runs.
+func (i interpreter) installed(ctx context.Context, transitive bool) ([]distribution, error) {
+	args := []string{"-m", "pip", "list", "--format", "json"}
+	if !transitive {
+		args = append(args, "--not-required")
+	}
+	cmd := i.command(ctx, args...)
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("calling `%s`: %w", strings.Join(cmd.Args, " "), err)
+	}
+	var found []distribution
+	if err := json.Unmarshal(out, &found); err != nil {
+		return nil, fmt.Errorf("parsing the output of `%s`: %w", strings.Join(cmd.Args, " "), err)
+	}
+	for n := range found {
+		found[n].Name = normalize(found[n].Name)
+	}
+	return found, nil
+}
 
 // pluginFile is what a Pulumi package's pulumi-plugin.json says.
 type pluginFile struct {
@@ -23,8 +47,10 @@ type pluginFile struct {
 	Server   string `json:"server"`
 }
 
-// GetRequiredPackages lists the plugins of the installed Pulumi packages that are here. One that isn't is left out:
-// it may never be used, and the engine says so itself when a resource needs it.
+//go:embed plugin_files.py
+var pluginFiles string
+
+// GetRequiredPackages lists the plugins of the installed Pulumi packages, used or not, here or not.
 func (h *host) GetRequiredPackages(
 	ctx context.Context, request *pulumirpc.GetRequiredPackagesRequest,
 ) (*pulumirpc.GetRequiredPackagesResponse, error) {
@@ -32,64 +58,78 @@ func (h *host) GetRequiredPackages(
 	if err != nil {
 		return nil, err
 	}
-	directories, err := python.sitePackages(ctx)
+	installed, err := python.installed(ctx, true)
+	if err != nil {
+		return nil, err
+	}
+	files, err := python.pluginFiles(ctx, installed)
 	if err != nil {
 		return nil, err
 	}
 	response := &pulumirpc.GetRequiredPackagesResponse{}
-	for _, directory := range directories {
-		files, err := filepath.Glob(filepath.Join(directory, "*", "pulumi-plugin.json"))
+	for _, found := range installed {
+		plugin, err := pluginOf(found, files[found.Name])
 		if err != nil {
 			return nil, err
 		}
-		for _, file := range files {
-			plugin, err := readPluginFile(file)
-			if err != nil {
-				return nil, err
-			}
-			if plugin.Resource && plugin.installed() {
-				response.Packages = append(response.Packages, &pulumirpc.PackageDependency{
-					Kind: "resource", Name: plugin.Name, Version: plugin.Version, Server: plugin.Server,
-				})
-			}
+		if plugin != nil {
+			response.Packages = append(response.Packages, plugin)
 		}
 	}
 	return response, nil
 }
 
-func readPluginFile(path string) (pluginFile, error) {
-	plugin := pluginFile{}
-	content, err := os.ReadFile(path)
-	if err == nil {
-		err = json.Unmarshal(content, &plugin)
+// pluginFiles returns the path of each package's pulumi-plugin.json.
+func (i interpreter) pluginFiles(ctx context.Context, installed []distribution) (map[string]string, error) {
+	args := []string{"-c", pluginFiles}
+	for _, found := range installed {
+		args = append(args, found.Name)
+	}
+	out, err := i.command(ctx, args...).Output()
+	if err != nil {
+		return nil, fmt.Errorf("asking %s for the plugins of its packages: %w", i.python, err)
+	}
+	var files map[string]string
+	if err := json.Unmarshal(out, &files); err != nil {
+		return nil, fmt.Errorf("asking %s for the plugins of its packages: %w", i.python, err)
+	}
+	return files, nil
+}
+
+var release = regexp.MustCompile(`^\d+(\.\d+)*$`)
+
+// pluginOf is the plugin that a package wants: one that its pulumi-plugin.json names or, without such a file, one that
+// is named as a package that begins with "pulumi-"; nil for none.
+func pluginOf(found distribution, path string) (*pulumirpc.PackageDependency, error) {
+	plugin := pluginFile{Resource: true}
+	switch {
+	case path != "":
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		plugin = pluginFile{}
+		if err := json.Unmarshal(content, &plugin); err != nil {
+			return nil, fmt.Errorf("failed to parse pulumi-plugin.json for %s: %w", found.Name, err)
+		}
+	case !strings.HasPrefix(found.Name, "pulumi-") || found.Name == "pulumi-policy" || found.Name == "pulumi-esc-sdk":
+		return nil, nil
 	}
 	if plugin.Name == "" {
-		plugin.Name = strings.TrimPrefix(filepath.Base(filepath.Dir(path)), "pulumi_")
+		plugin.Name = strings.TrimPrefix(found.Name, "pulumi-")
 	}
-	plugin.Version = strings.TrimPrefix(plugin.Version, "v")
-	return plugin, err
-}
-
-func (p pluginFile) installed() bool {
-	if _, err := exec.LookPath("pulumi-resource-" + p.Name); err == nil {
-		return true
-	}
-	home := os.Getenv("PULUMI_HOME")
-	if home == "" {
-		user, err := os.UserHomeDir()
-		if err != nil {
-			return false
+	if plugin.Version == "" {
+		if !release.MatchString(found.Version) {
+			return nil, nil // a pre-release does not say which plugin it wants
 		}
-		home = filepath.Join(user, ".pulumi")
+		plugin.Version = found.Version + strings.Repeat(".0", max(0, 2-strings.Count(found.Version, ".")))
 	}
-	_, err := os.Stat(filepath.Join(home, "plugins", "resource-"+p.Name+"-v"+p.Version))
-	return err == nil
-}
-
-// distribution is one installed Python package.
-type distribution struct {
-	name, version string
-	requires      []string // normalized names, extras left out
+	if !plugin.Resource {
+		return nil, nil
+	}
+	return &pulumirpc.PackageDependency{
+		Kind: "resource", Name: plugin.Name, Version: "v" + strings.TrimPrefix(plugin.Version, "v"), Server: plugin.Server,
+	}, nil
 }
 
 // GetProgramDependencies lists the installed Python packages; only those that no other one requires, unless the
@@ -101,64 +141,16 @@ func (h *host) GetProgramDependencies(
 	if err != nil {
 		return nil, err
 	}
-	directories, err := python.sitePackages(ctx)
+	installed, err := python.installed(ctx, request.TransitiveDependencies)
 	if err != nil {
 		return nil, err
 	}
-	var installed []distribution
-	required := map[string]bool{}
-	for _, directory := range directories {
-		files, err := filepath.Glob(filepath.Join(directory, "*.dist-info", "METADATA"))
-		if err != nil {
-			return nil, err
-		}
-		for _, file := range files {
-			found, err := readMetadata(file)
-			if err != nil {
-				return nil, err
-			}
-			installed = append(installed, found)
-			for _, name := range found.requires {
-				required[name] = true
-			}
-		}
-	}
-	slices.SortFunc(installed, func(a, b distribution) int { return cmp.Compare(a.name, b.name) })
 	response := &pulumirpc.GetProgramDependenciesResponse{}
 	for _, found := range installed {
-		if request.TransitiveDependencies || !required[normalize(found.name)] {
-			response.Dependencies = append(response.Dependencies,
-				&pulumirpc.DependencyInfo{Name: found.name, Version: found.version})
-		}
+		response.Dependencies = append(response.Dependencies,
+			&pulumirpc.DependencyInfo{Name: found.Name, Version: found.Version})
 	}
 	return response, nil
-}
-
-var requirementName = regexp.MustCompile(`^[A-Za-z0-9._-]+`)
-
-// readMetadata reads the header of a METADATA file (Core Metadata, PEP 566).
-func readMetadata(path string) (distribution, error) {
-	found := distribution{}
-	file, err := os.Open(path)
-	if err != nil {
-		return found, err
-	}
-	defer file.Close()
-	lines := bufio.NewScanner(file)
-	for lines.Scan() && lines.Text() != "" {
-		field, value, _ := strings.Cut(lines.Text(), ": ")
-		switch field {
-		case "Name":
-			found.name = value
-		case "Version":
-			found.version = value
-		case "Requires-Dist":
-			if !strings.Contains(value, "extra ==") {
-				found.requires = append(found.requires, normalize(requirementName.FindString(value)))
-			}
-		}
-	}
-	return found, lines.Err()
 }
 
 // normalize is PEP 503's normal form of a package name.

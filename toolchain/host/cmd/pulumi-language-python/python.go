@@ -87,18 +87,3 @@ func (i interpreter) environment(base []string) []string {
 	}
 	return append(env, "VIRTUAL_ENV="+i.venv, "PATH="+path)
 }
-
-// sitePackages returns the directories this Python imports installed packages from.
-func (i interpreter) sitePackages(ctx context.Context) ([]string, error) {
-	if i.venv != "" {
-		// Reading the tree takes a millisecond; starting Python to ask takes twenty.
-		if found, err := filepath.Glob(filepath.Join(i.venv, "lib", "python3*", "site-packages")); err == nil && len(found) > 0 {
-			return found, nil
-		}
-	}
-	out, err := i.command(ctx, "-c", "import sys; print('\\n'.join(p for p in sys.path if p))").Output()
-	if err != nil {
-		return nil, fmt.Errorf("asking %s where its packages are: %w", i.python, err)
-	}
-	return strings.Split(strings.TrimSpace(string(out)), "\n"), nil
-}

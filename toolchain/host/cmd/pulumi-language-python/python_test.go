@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 	"google.golang.org/protobuf/types/known/structpb"
@@ -56,8 +57,13 @@ func TestVirtualenvOptionIsHonouredAndItsAbsenceExplained(t *testing.T) {
 	}
 }
 
+func newHost() *host {
+	h := &host{engine: "engine:1", executor: "/executor"}
+	h.ctx, h.cancel = context.WithCancel(context.Background())
+	return h
+}
+
 func TestRunPassesWhatTheExecutorNeedsAndReadsItsExitCode(t *testing.T) {
-	h := &host{engine: "engine:1", executor: "/executor", programs: map[*os.Process]struct{}{}}
 	for _, test := range []struct {
 		script string
 		bail   bool
@@ -65,14 +71,16 @@ func TestRunPassesWhatTheExecutorNeedsAndReadsItsExitCode(t *testing.T) {
 	}{
 		{`exit 0`, false, ""},
 		{`exit 32`, true, ""},
-		{`exit 5`, false, "Program exited with non-zero exit code: 5"},
-		{`kill -9 $$`, false, "Program exited unexpectedly: signal: killed"},
-		{`[ "$*" = "-u /executor --monitor monitor:2 --engine engine:1 --project p --root_directory $PWD --stack s ` +
-			`--pwd $PWD --organization o --dry_run true --parallel 7 $PWD arg" ]`, false, ""},
+		{`exit 5`, false, "program exited with non-zero exit code: 5"},
+		{`kill -9 $$`, false, "program exited with non-zero exit code: -1"},
+		{`[ "$*" = "/executor --monitor monitor:2 --engine engine:1 --project p --root_directory ROOT --stack s ` +
+			`--pwd ROOT --organization o --dry_run true --parallel 7 . arg" ]`, false, ""},
 		{`[ "$PULUMI_CONFIG/$PULUMI_CONFIG_SECRET_KEYS" = '{"p:a":"b"}/["p:a"]' ]`, false, ""},
 	} {
-		info := project(t, test.script, map[string]any{"virtualenv": "venv"})
-		response, err := h.Run(context.Background(), &pulumirpc.RunRequest{
+		info := project(t, "", map[string]any{"virtualenv": "venv"})
+		script := strings.ReplaceAll(test.script, "ROOT", info.RootDirectory)
+		write(t, filepath.Join(info.RootDirectory, "venv", "bin", "python"), "#!/bin/sh\n"+script)
+		response, err := newHost().Run(context.Background(), &pulumirpc.RunRequest{
 			Info: info, Pwd: info.RootDirectory, MonitorAddress: "monitor:2", Project: "p", Stack: "s", Organization: "o",
 			DryRun: true, Parallel: 7, Args: []string{"arg"},
 			Config: map[string]string{"p:a": "b"}, ConfigSecretKeys: []string{"p:a"},
@@ -84,39 +92,71 @@ func TestRunPassesWhatTheExecutorNeedsAndReadsItsExitCode(t *testing.T) {
 	}
 }
 
-func TestRequiredPackagesAreThoseInstalledThatHaveTheirPluginHere(t *testing.T) {
-	info := project(t, "exit 1", map[string]any{"virtualenv": "venv"})
-	packages := filepath.Join(info.RootDirectory, "venv", "lib", "python3.11", "site-packages")
-	write(t, filepath.Join(packages, "pulumi_here", "pulumi-plugin.json"), `{"resource": true, "name": "here", "version": "1.2.3"}`)
-	write(t, filepath.Join(packages, "pulumi_gone", "pulumi-plugin.json"), `{"resource": true, "name": "gone", "version": "1.2.3"}`)
-	write(t, filepath.Join(packages, "pulumi_none", "pulumi-plugin.json"), `{"resource": false, "name": "none"}`)
-	home := t.TempDir()
-	must(t, os.MkdirAll(filepath.Join(home, "plugins", "resource-here-v1.2.3"), 0o700))
-	t.Setenv("PULUMI_HOME", home)
-	response, err := (&host{}).GetRequiredPackages(context.Background(), &pulumirpc.GetRequiredPackagesRequest{Info: info})
+// The program, and nobody else, gets the signal of the keyboard: Python makes a traceback of it unless told otherwise.
+func TestACancelInterruptsTheProgram(t *testing.T) {
+	info := project(t, `trap 'exit 7' INT; trap 'exit 8' TERM; : >began; while :; do sleep 0.05; done`,
+		map[string]any{"virtualenv": "venv"})
+	t.Chdir(info.RootDirectory)
+	h := newHost()
+	answered := make(chan *pulumirpc.RunResponse, 1)
+	go func() {
+		response, _ := h.Run(context.Background(), &pulumirpc.RunRequest{Info: info, Pwd: info.RootDirectory})
+		answered <- response
+	}()
+	for {
+		if _, err := os.Stat(filepath.Join(info.RootDirectory, "began")); err == nil {
+			break
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	_, err := h.Cancel(context.Background(), nil)
 	must(t, err)
-	if len(response.Packages) != 1 || response.Packages[0].Name != "here" || response.Packages[0].Version != "1.2.3" {
-		t.Errorf("packages %v", response.Packages)
+	if response := <-answered; !strings.HasSuffix(response.GetError(), "exit code: 7") {
+		t.Errorf("response %v", response)
 	}
 }
 
-func TestDependenciesLeaveOutWhatAnotherPackageRequires(t *testing.T) {
+// pip and the search for plugins, as a shell script that stands in for Python.
+const environmentWithPip = `case "$*" in
+  "-m pip list --format json") echo '[{"name": "Pulumi_Here", "version": "9"}, {"name": "pulumi-bare", "version": "2.1"},
+    {"name": "pulumi-none", "version": "3"}, {"name": "pulumi-alpha", "version": "1.0a1"}, {"name": "other", "version": "4"}]' ;;
+  "-m pip list --format json --not-required") echo '[{"name": "Pulumi_Here", "version": "9"}]' ;;
+  -c*) echo "{\"pulumi-here\": \"$PWD/here.json\", \"pulumi-none\": \"$PWD/none.json\"}" ;;
+esac`
+
+func TestRequiredPackagesAreThoseThatPipLists(t *testing.T) {
+	info := project(t, environmentWithPip, map[string]any{"virtualenv": "venv"})
+	t.Chdir(info.RootDirectory)
+	write(t, "here.json", `{"resource": true, "name": "here", "version": "1.2.3"}`)
+	write(t, "none.json", `{"resource": false, "name": "none"}`)
+	response, err := newHost().GetRequiredPackages(context.Background(), &pulumirpc.GetRequiredPackagesRequest{Info: info})
+	must(t, err)
+	var got []string
+	for _, plugin := range response.Packages {
+		got = append(got, plugin.Name+"="+plugin.Version)
+	}
+	if strings.Join(got, " ") != "here=v1.2.3 bare=v2.1.0" {
+		t.Errorf("packages %v", got)
+	}
+}
+
+func TestWithoutPipNothingRuns(t *testing.T) {
 	info := project(t, "exit 1", map[string]any{"virtualenv": "venv"})
-	packages := filepath.Join(info.RootDirectory, "venv", "lib", "python3.11", "site-packages")
-	write(t, filepath.Join(packages, "a-1.dist-info", "METADATA"), "Name: a\nVersion: 1\nRequires-Dist: B.b>=2\nRequires-Dist: c; extra == 'x'\n\nName: no\n")
-	write(t, filepath.Join(packages, "b_b-2.dist-info", "METADATA"), "Name: b_b\nVersion: 2\n")
-	write(t, filepath.Join(packages, "c-3.dist-info", "METADATA"), "Name: c\nVersion: 3\n")
-	for transitive, want := range map[bool]string{false: "a=1 c=3", true: "a=1 b_b=2 c=3"} {
-		response, err := (&host{}).GetProgramDependencies(context.Background(), &pulumirpc.GetProgramDependenciesRequest{
+	_, err := newHost().GetRequiredPackages(context.Background(), &pulumirpc.GetRequiredPackagesRequest{Info: info})
+	if err == nil || !strings.Contains(err.Error(), "-m pip list --format json`: exit status 1") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestDependenciesAreThoseThatPipLists(t *testing.T) {
+	info := project(t, environmentWithPip, map[string]any{"virtualenv": "venv"})
+	for transitive, want := range map[bool]int{false: 1, true: 5} {
+		response, err := newHost().GetProgramDependencies(context.Background(), &pulumirpc.GetProgramDependenciesRequest{
 			Info: info, TransitiveDependencies: transitive,
 		})
 		must(t, err)
-		var got []string
-		for _, dependency := range response.Dependencies {
-			got = append(got, dependency.Name+"="+dependency.Version)
-		}
-		if strings.Join(got, " ") != want {
-			t.Errorf("transitive %v: %q, want %q", transitive, got, want)
+		if len(response.Dependencies) != want || response.Dependencies[0].Name != "pulumi-here" {
+			t.Errorf("transitive %v: %v", transitive, response.Dependencies)
 		}
 	}
 }

@@ -19,8 +19,7 @@ func main() {
 		engine = os.Args[len(os.Args)-1]
 	}
 	provider := command.NewProvider(engine)
-	register := func(server *grpc.Server) { pulumirpc.RegisterResourceProviderServer(server, provider) }
-	if err := serve.Run(register, provider.Stop); err != nil {
+	if err := serve.Run(func(server *grpc.Server) { pulumirpc.RegisterResourceProviderServer(server, provider) }); err != nil {
 		fmt.Fprintln(os.Stderr, "pulumi-resource-command:", err)
 		os.Exit(1)
 	}

@@ -3,6 +3,7 @@ package command
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,35 +21,39 @@ const (
 	previousStderr = "PULUMI_COMMAND_STDERR"
 )
 
-var loggingLevels = []string{"stdout", "stderr", "stdoutAndStderr", "none"}
-
 // commands are local.Command and remote.Command, which differ in where a command runs.
 type commands struct {
 	kind interface {
-		check(inputs *structpb.Struct, properties commandProperties) []*pulumirpc.CheckFailure
+		check(inputs *structpb.Struct) []*pulumirpc.CheckFailure
 		run(ctx context.Context, task task, properties commandProperties, command string, out *capture) error
+		results(properties commandProperties) (map[string]*structpb.Value, error)
 	}
 }
 
 func (c commands) newID(name string) string { return uniqueHex(name) }
 
 func (c commands) check(inputs *structpb.Struct) []*pulumirpc.CheckFailure {
-	properties := commandProperties{}
-	failures := checkTypes(inputs, &properties)
-	if properties.Logging != nil && !slices.Contains(loggingLevels, *properties.Logging) {
-		failures = append(failures, failed("logging", "must be one of %s, but is %q",
-			strings.Join(loggingLevels, ", "), *properties.Logging)...)
-	}
-	if inputs.Fields["addPreviousOutputInEnv"] == nil {
-		inputs.Fields["addPreviousOutputInEnv"] = structpb.NewBoolValue(true)
-	}
-	return append(failures, c.kind.check(inputs, properties)...)
+	return append(checkTypes(inputs, &commandProperties{}), c.kind.check(inputs)...)
 }
 
-// preview: what a command will print is not known before it ran.
-func (c commands) preview(*structpb.Struct) map[string]*structpb.Value {
+// preview: what a command will print is not known before it ran. An update that changes no input which the state has
+// shows what was printed last.
+func (c commands) preview(state, inputs *structpb.Struct) map[string]*structpb.Value {
+	known := state != nil
+	for _, value := range inputs.GetFields() {
+		known = known && !wire.HasUnknowns(value)
+	}
+	for name, old := range state.GetFields() {
+		known = known && (slices.Contains(results, name) || wire.Equal(old, inputs.GetFields()[name]))
+	}
+	if known {
+		return outputOf(state).values()
+	}
 	return map[string]*structpb.Value{"stdout": wire.Unknown(), "stderr": wire.Unknown()}
 }
+
+// results are the properties that are no inputs.
+var results = []string{"stdout", "stderr", "assets", "archive"}
 
 func (c commands) create(ctx context.Context, task task, inputs *structpb.Struct) (map[string]*structpb.Value, error) {
 	return c.run(ctx, task, inputs, commandOutput{}, "create")
@@ -101,21 +106,25 @@ func (c commands) run(
 	command := wire.Reveal(value).GetStringValue()
 	out := newCapture(task.log, properties.Logging)
 	err := c.kind.run(ctx, task, properties, command, out)
-	out.close()
+	if tooLong := out.close(); err == nil && tooLong {
+		err = errTooLong
+	}
 	if err != nil {
 		if !out.started {
 			return nil, err
 		}
-		if wire.HasSecrets(value) {
-			command = "[secret]"
-		}
-		if ctx.Err() != nil {
-			err = fmt.Errorf("cancelled: %w", err)
-		}
 		return nil, fmt.Errorf("%w: running %q:\n%s", err, command, out.both.String())
 	}
-	return out.output().values(), nil
+	outputs, err := c.kind.results(properties)
+	if err != nil {
+		return nil, err
+	}
+	return merge(&structpb.Struct{Fields: outputs}, out.output().values()).Fields, nil
 }
+
+// errTooLong stands where the official plugin would wait for ever.
+var errTooLong = errors.New("a line of the output is longer than 64 KiB, and Pulumi's command plugin stops reading " +
+	"there and waits for ever: print shorter lines, or set logging to none")
 
 // previousOutput returns the environment that hands the previous output to the next command.
 func (p commandProperties) previousOutput() map[string]string {
@@ -138,49 +147,41 @@ type capture struct {
 	mu                   sync.Mutex
 	stdout, stderr, both bytes.Buffer
 	out, err             stream
-	lines                []*lineLogger
-	started              bool // the command got so far that its output belongs into an error
+	lines                *lineLogger // of both streams: what one leaves unfinished the other goes on with
+	started              bool        // the command got so far that its output belongs into an error
 }
 
 type stream struct {
 	capture *capture
 	buffer  *bytes.Buffer
-	lines   *lineLogger
+	shown   bool
 }
 
 func newCapture(log logger, level *string) *capture {
-	c := &capture{}
-	c.out = stream{capture: c, buffer: &c.stdout}
-	c.err = stream{capture: c, buffer: &c.stderr}
-	for name, target := range map[string]*stream{"stdout": &c.out, "stderr": &c.err} {
-		if level == nil || *level == name || *level == "stdoutAndStderr" {
-			target.lines = newLineLogger(log)
-			c.lines = append(c.lines, target.lines)
-		}
-	}
+	c := &capture{lines: newLineLogger(log)}
+	shown := func(name string) bool { return level == nil || *level == name || *level == "stdoutAndStderr" }
+	c.out = stream{capture: c, buffer: &c.stdout, shown: shown("stdout")}
+	c.err = stream{capture: c, buffer: &c.stderr, shown: shown("stderr")}
 	return c
 }
 
 func (s *stream) Write(text []byte) (int, error) {
 	s.capture.mu.Lock()
+	defer s.capture.mu.Unlock()
 	s.buffer.Write(text)
 	s.capture.both.Write(text)
-	s.capture.mu.Unlock()
-	if s.lines != nil {
-		s.lines.write(text)
+	if s.shown {
+		s.capture.lines.write(text)
 	}
 	return len(text), nil
 }
 
-func (c *capture) close() {
-	for _, lines := range c.lines {
-		lines.close()
-	}
-}
+// close ends the showing of lines; it tells whether a line was too long for it.
+func (c *capture) close() bool { return c.lines.close() }
 
+// output is as it came: what is not UTF-8 can't be sent to the engine, and fails there.
 func (c *capture) output() commandOutput {
-	clean := func(b *bytes.Buffer) string {
-		return strings.ToValidUTF8(strings.TrimSuffix(b.String(), "\n"), "\uFFFD")
+	return commandOutput{
+		stdout: strings.TrimSuffix(c.stdout.String(), "\n"), stderr: strings.TrimSuffix(c.stderr.String(), "\n"),
 	}
-	return commandOutput{stdout: clean(&c.stdout), stderr: clean(&c.stderr)}
 }

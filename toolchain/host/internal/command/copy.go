@@ -53,7 +53,7 @@ func (copies) check(inputs *structpb.Struct) []*pulumirpc.CheckFailure {
 	return failures
 }
 
-func (copies) preview(*structpb.Struct) map[string]*structpb.Value { return nil }
+func (copies) preview(_, _ *structpb.Struct) map[string]*structpb.Value { return nil }
 
 func (c copies) create(ctx context.Context, task task, inputs *structpb.Struct) (map[string]*structpb.Value, error) {
 	return nil, c.copy(ctx, task, inputs)
@@ -86,12 +86,10 @@ func (copies) copy(ctx context.Context, task task, inputs *structpb.Struct) erro
 		return err
 	}
 	defer client.Close()
-	stopped := context.AfterFunc(ctx, func() { _ = client.Close() })
-	defer stopped()
 	// Each file is written once, front to back, so a failed concurrent write can't leave a hole behind a success.
 	remote, err := sftp.NewClient(client, sftp.UseConcurrentWrites(true))
 	if err != nil {
-		return fmt.Errorf("starting SFTP (is the sftp subsystem on in sshd_config?): %w", err)
+		return err
 	}
 	defer remote.Close()
 	source := wire.AsSource(inputs.Fields["source"])
@@ -109,6 +107,9 @@ func copyText(remote *sftp.Client, text, target string) error {
 	if info != nil && info.IsDir() {
 		return fmt.Errorf("remote path %s is a directory: give the path of a file for a text", target)
 	}
+	if err := makeParents(remote, target); err != nil {
+		return err
+	}
 	return write(remote, strings.NewReader(text), "the text", target)
 }
 
@@ -118,6 +119,8 @@ func copyText(remote *sftp.Client, text, target string) error {
 //	dir    | target/dir            | target/dir        | error
 //	dir/   | its content to target | its content       | error
 //	file   | target/file           | target            | overwritten
+//
+// Folders above a target that is missing are made.
 func copyPath(remote *sftp.Client, source, target string) error {
 	local, err := os.Stat(source)
 	if err != nil {
@@ -130,8 +133,15 @@ func copyPath(remote *sftp.Client, source, target string) error {
 	if !local.IsDir() {
 		if info != nil && info.IsDir() {
 			target = path.Join(target, filepath.Base(source))
+		} else if err := makeParents(remote, target); err != nil {
+			return err
 		}
 		return copyFile(remote, source, target)
+	}
+	if info == nil {
+		if err := makeParents(remote, target); err != nil {
+			return err
+		}
 	}
 	if err := mkdir(remote, target); err != nil {
 		return err
@@ -150,6 +160,13 @@ func copyPath(remote *sftp.Client, source, target string) error {
 		}
 		return copyFile(remote, filepath.Join(source, filepath.FromSlash(name)), copied)
 	})
+}
+
+func makeParents(remote *sftp.Client, target string) error {
+	if err := remote.MkdirAll(path.Dir(target)); err != nil {
+		return fmt.Errorf("failed to create parent directories for %s: %w", target, err)
+	}
+	return nil
 }
 
 func mkdir(remote *sftp.Client, target string) error {

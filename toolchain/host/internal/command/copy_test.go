@@ -35,6 +35,8 @@ func TestCopyToRemoteCopiesFilesTextsAndFolders(t *testing.T) {
 	}{
 		{map[string]any{sigKey: asset, "path": local + "/file", "hash": "1"}, "/new", "/new", "content"},
 		{map[string]any{sigKey: asset, "path": local + "/file", "hash": "1"}, "", "/file", "content"},
+		{map[string]any{sigKey: asset, "path": local + "/file", "hash": "1"}, "/made/for/it", "/made/for/it", "content"},
+		{map[string]any{sigKey: asset, "text": "deep", "hash": "4"}, "/other/text", "/other/text", "deep"},
 		{map[string]any{sigKey: asset, "text": "words", "hash": "2"}, "/text", "/text", "words"},
 		{map[string]any{sigKey: archive, "path": local + "/tree", "hash": "3"}, "/a", "/a/tree/sub/leaf", "leaf"},
 		{map[string]any{sigKey: archive, "path": local + "/tree/", "hash": "3"}, "/b", "/b/sub/leaf", "leaf"},

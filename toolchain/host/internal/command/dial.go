@@ -20,124 +20,138 @@ const (
 	longestWait = 5 * time.Second
 )
 
+// silence is how long a server may take for the handshake. The official plugin waits for ever; here it is an error
+// that isn't tried again, so that what would hang there can't succeed here.
+var silence = 60 * time.Second
+
 // dial connects to the machine, through the proxy if there is one, trying again as often as dialErrorLimit allows.
 func (c *connection) dial(ctx context.Context, task task) (*ssh.Client, error) {
-	if task.dial > 0 {
-		bounded, cancel := context.WithTimeout(ctx, task.dial)
-		defer cancel()
-		ctx = bounded
+	config, err := c.clientConfig()
+	if err != nil {
+		return nil, err
 	}
-	network := dialer((&net.Dialer{}).DialContext)
-	if c.Proxy != nil {
-		proxy, err := c.Proxy.dialWithRetry(ctx, task.log, "Dial proxy", network)
-		if err != nil {
-			return nil, fmt.Errorf("proxy: %w", err)
-		}
-		client, err := c.dialWithRetry(ctx, task.log, "Dial from proxy", proxy.DialContext)
-		if err != nil {
-			_ = proxy.Close()
-			return nil, fmt.Errorf("proxy: %w", err)
-		}
-		go func() {
-			_ = client.Wait() // the proxy's connection is needed as long as the client's
-			_ = proxy.Close()
-		}()
-		return client, nil
+	if c.Proxy == nil {
+		return retry(ctx, task.log, "Dial", c.DialErrorLimit, func() (*ssh.Client, error) {
+			conn, err := net.DialTimeout("tcp", c.address(), config.Timeout)
+			if err != nil {
+				return nil, err
+			}
+			return handshake(conn, c.address(), config)
+		})
 	}
-	return c.dialWithRetry(ctx, task.log, "Dial", network)
+	client, err := c.dialThrough(ctx, task, config)
+	if err != nil {
+		return nil, fmt.Errorf("proxy: %w", err)
+	}
+	return client, nil
 }
 
-type dialer func(ctx context.Context, network, address string) (net.Conn, error)
-
-func (c *connection) dialWithRetry(ctx context.Context, log logger, what string, network dialer) (*ssh.Client, error) {
-	limit, shown := 10, "10"
-	if c.DialErrorLimit != nil {
-		limit = int(*c.DialErrorLimit)
-		shown = strconv.Itoa(limit)
+func (c *connection) dialThrough(ctx context.Context, task task, config *ssh.ClientConfig) (*ssh.Client, error) {
+	proxyConfig, err := c.Proxy.clientConfig()
+	if err != nil {
+		return nil, err
 	}
-	if limit < 0 {
-		shown = "inf"
-	}
-	pause := firstPause
-	for attempt := 0; ; attempt++ {
-		client, err := c.dialOnce(ctx, network)
-		if err == nil {
-			return client, nil
-		}
-		var setting *settingError
-		if errors.As(err, &setting) {
+	proxy, err := retry(ctx, task.log, "Dial proxy", c.Proxy.DialErrorLimit, func() (*ssh.Client, error) {
+		conn, err := net.DialTimeout("tcp", c.Proxy.address(), proxyConfig.Timeout)
+		if err != nil {
 			return nil, err
 		}
-		if ctx.Err() != nil {
-			return nil, fmt.Errorf("stopped dialing after %d failed attempts: %w", attempt+1, err)
+		return handshake(conn, c.Proxy.address(), proxyConfig)
+	})
+	if err != nil {
+		return nil, err
+	}
+	conn, err := retry(ctx, task.log, "Dial from proxy", c.DialErrorLimit, func() (net.Conn, error) {
+		return proxy.Dial("tcp", c.address())
+	})
+	if err != nil {
+		return nil, err
+	}
+	// On this one connection, also after it has failed: so does the official plugin.
+	return retry(ctx, task.log, "Dial", c.DialErrorLimit, func() (*ssh.Client, error) {
+		return handshake(conn, c.address(), config)
+	})
+}
+
+func (c *connection) address() string { return net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port))) }
+
+// retry tries until it succeeds, until more than limit tries have failed (10 without one, never for -1), or until ctx ends.
+func retry[T any](ctx context.Context, log logger, what string, limit *float64, try func() (T, error)) (T, error) {
+	most, shown := 10, "10"
+	if limit != nil {
+		most = int(*limit)
+		shown = strconv.Itoa(most)
+	}
+	if most == -1 {
+		shown = "inf"
+	}
+	var nothing T
+	pause := firstPause
+	for attempt := 0; ; attempt++ {
+		made, err := try()
+		var silent *silentError
+		switch {
+		case err == nil:
+			return made, nil
+		case errors.As(err, &silent):
+			return nothing, err
+		case most > -1 && attempt >= most:
+			return nothing, fmt.Errorf("after %d failed attempts: %w", attempt, err)
 		}
-		if limit >= 0 && attempt >= limit {
-			return nil, fmt.Errorf("after %d failed attempts: %w", attempt, err)
-		}
-		log.status(fmt.Sprintf("%s %d/%s failed: retrying (%v)", what, attempt+1, shown, err))
+		log.status(fmt.Sprintf("%s %d/%s failed: retrying", what, attempt+1, shown))
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
+			return nothing, ctx.Err()
 		}
 		pause = min(time.Duration(float64(pause)*pauseFactor), longestWait)
 	}
 }
 
-// dialOnce dials and shakes hands, both within perDialTimeout.
-func (c *connection) dialOnce(ctx context.Context, network dialer) (*ssh.Client, error) {
-	config, release, err := c.clientConfig()
-	if err != nil {
-		return nil, err
-	}
-	defer release()
-	if c.PerDialTimeout != nil && *c.PerDialTimeout > 0 {
-		bounded, cancel := context.WithTimeout(ctx, time.Duration(*c.PerDialTimeout*float64(time.Second)))
-		defer cancel()
-		ctx = bounded
-	}
-	address := net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port)))
-	conn, err := network(ctx, "tcp", address)
-	if err != nil {
-		return nil, err
-	}
-	// A server that accepts and then says nothing would hang the handshake for ever.
-	interrupted := context.AfterFunc(ctx, func() { _ = conn.Close() })
-	sshConn, channels, requests, err := ssh.NewClientConn(conn, address, config)
-	if !interrupted() && err == nil {
-		err = context.Cause(ctx)
-		_ = sshConn.Close()
-	}
-	if err != nil {
-		_ = conn.Close()
-		if ctx.Err() != nil {
-			return nil, fmt.Errorf("ssh: no handshake with %s in time: %w", address, err)
-		}
-		return nil, err
-	}
-	return ssh.NewClient(sshConn, channels, requests), nil
+// silentError is a handshake that never ended.
+type silentError struct{ address string }
+
+func (e *silentError) Error() string {
+	return fmt.Sprintf("the SSH server at %s took the connection and said nothing for %v, where Pulumi's command plugin "+
+		"would wait for ever: see what listens there", e.address, silence)
 }
 
-// settingError is one that trying again can't mend.
-type settingError struct{ error }
+func handshake(conn net.Conn, address string, config *ssh.ClientConfig) (*ssh.Client, error) {
+	fired := make(chan struct{})
+	timer := time.AfterFunc(silence, func() {
+		close(fired)
+		_ = conn.Close()
+	})
+	made, channels, requests, err := ssh.NewClientConn(conn, address, config)
+	if !timer.Stop() {
+		<-fired
+		return nil, &silentError{address}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return ssh.NewClient(made, channels, requests), nil
+}
 
-func (e *settingError) Unwrap() error { return e.error }
-
-// clientConfig turns the connection into SSH's terms; release ends what authentication needed.
-func (c *connection) clientConfig() (config *ssh.ClientConfig, release func(), err error) {
-	config = &ssh.ClientConfig{User: c.User, HostKeyCallback: ssh.InsecureIgnoreHostKey()} //nolint:gosec // see hostKey
-	release = func() {}
+// clientConfig turns the connection into SSH's terms. Of a pinned key only its own type is asked for: for an RSA key
+// that is `ssh-rsa`, which OpenSSH 8.8 and newer refuse.
+func (c *connection) clientConfig() (*ssh.ClientConfig, error) {
+	config := &ssh.ClientConfig{User: c.User, HostKeyCallback: ssh.InsecureIgnoreHostKey()} //nolint:gosec // see hostKey
 	if c.HostKey != nil {
-		key, err := parseHostKey(*c.HostKey)
+		key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(*c.HostKey))
 		if err != nil {
-			return nil, nil, &settingError{fmt.Errorf("connection.hostKey: %w", err)}
+			return nil, fmt.Errorf("failed to parse host key: %w", err)
 		}
 		config.HostKeyCallback = ssh.FixedHostKey(key)
-		config.HostKeyAlgorithms = algorithmsOf(key)
+		config.HostKeyAlgorithms = []string{key.Type()}
+	}
+	if c.PerDialTimeout != nil {
+		config.Timeout = time.Duration(*c.PerDialTimeout * float64(time.Second))
 	}
 	if c.PrivateKey != nil {
 		signer, err := parsePrivateKey(*c.PrivateKey, c.PrivateKeyPassword)
 		if err != nil {
-			return nil, nil, &settingError{fmt.Errorf("connection.privateKey: %w", err)}
+			return nil, err
 		}
 		config.Auth = append(config.Auth, ssh.PublicKeys(signer))
 	}
@@ -155,18 +169,15 @@ func (c *connection) clientConfig() (config *ssh.ClientConfig, release func(), e
 	if c.AgentSocketPath != nil {
 		socket = *c.AgentSocketPath
 	}
-	if socket == "" {
-		return config, release, nil
-	}
-	conn, err := net.Dial("unix", socket)
-	switch {
-	case err == nil:
+	if socket != "" || c.AgentSocketPath != nil {
+		// One that isn't there fails, although there may be a key or a password.
+		conn, err := net.Dial("unix", socket)
+		if err != nil {
+			return nil, err
+		}
 		config.Auth = append(config.Auth, ssh.PublicKeysCallback(agent.NewClient(conn).Signers))
-		release = func() { _ = conn.Close() }
-	case c.AgentSocketPath != nil || len(config.Auth) == 0:
-		return nil, nil, &settingError{fmt.Errorf("the SSH agent can't be reached: %w", err)}
 	}
-	return config, release, nil
+	return config, nil
 }
 
 func parsePrivateKey(text string, password *string) (ssh.Signer, error) {
@@ -174,22 +185,4 @@ func parsePrivateKey(text string, password *string) (ssh.Signer, error) {
 		return ssh.ParsePrivateKeyWithPassphrase([]byte(text), []byte(*password))
 	}
 	return ssh.ParsePrivateKey([]byte(text))
-}
-
-// parseHostKey reads a public key as in authorized_keys ("ssh-ed25519 AAAA...").
-func parseHostKey(text string) (ssh.PublicKey, error) {
-	key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(text))
-	if err != nil {
-		return nil, fmt.Errorf("is no public key: give the type and the key of the machine's /etc/ssh/ssh_host_*_key.pub, "+
-			"e.g. \"ssh-ed25519 AAAA...\" (%w)", err)
-	}
-	return key, nil
-}
-
-// algorithmsOf asks the server for the key that is pinned, when it has several.
-func algorithmsOf(key ssh.PublicKey) []string {
-	if key.Type() == ssh.KeyAlgoRSA {
-		return []string{ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256, ssh.KeyAlgoRSA}
-	}
-	return []string{key.Type()}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
@@ -25,10 +26,10 @@ type commandProperties struct {
 
 	Connection *connection `json:"connection"` // remote only
 
-	Interpreter []string `json:"interpreter"` // local only, as the rest
-	Dir         string   `json:"dir"`
-	AssetPaths  []string `json:"assetPaths"`
-	Archives    []string `json:"archivePaths"`
+	Interpreter []string  `json:"interpreter"` // local only, as the rest
+	Dir         string    `json:"dir"`
+	AssetPaths  *[]string `json:"assetPaths"`
+	Archives    *[]string `json:"archivePaths"`
 
 	Stdout string `json:"stdout"`
 	Stderr string `json:"stderr"`
@@ -69,6 +70,11 @@ func decode(properties *structpb.Struct, target any) error {
 // checkTypes reports a property of the wrong type.
 func checkTypes(inputs *structpb.Struct, target any) []*pulumirpc.CheckFailure {
 	err := decode(inputs, target)
+	for name := range inputs.GetFields() {
+		if !slices.Contains(fieldsOf(target), name) && name != "version" && !strings.HasPrefix(name, "__") {
+			return failed(name, "is no input of this resource")
+		}
+	}
 	var wrong *json.UnmarshalTypeError
 	switch {
 	case err == nil:
@@ -77,6 +83,16 @@ func checkTypes(inputs *structpb.Struct, target any) []*pulumirpc.CheckFailure {
 		return failed(strings.ToLower(wrong.Field[:1])+wrong.Field[1:], "must be a %s, but is a %s", typeName(wrong.Type), wrong.Value)
 	}
 	return failed("", "%v", err)
+}
+
+// fieldsOf are the JSON names of a pointer to a struct, and the commands.
+func fieldsOf(target any) []string {
+	names := []string{"create", "update", "delete", "command"}
+	kind := reflect.TypeOf(target).Elem()
+	for i := range kind.NumField() {
+		names = append(names, kind.Field(i).Tag.Get("json"))
+	}
+	return names
 }
 
 // typeName is a Go type in Pulumi's words.
@@ -94,7 +110,11 @@ func typeName(t reflect.Type) string {
 	return t.String()
 }
 
-// checkConnection fills in the defaults and makes the connection a secret.
+// secretsOfConnection are secrets within the connection, which is one as a whole.
+var secretsOfConnection = []string{"password", "privateKey", "privateKeyPassword"}
+
+// checkConnection fills in the defaults and makes the connection, and what is secret in it, secrets. A host key is not
+// looked at before it is needed.
 func checkConnection(inputs *structpb.Struct) []*pulumirpc.CheckFailure {
 	value := inputs.Fields["connection"]
 	if value == nil {
@@ -125,9 +145,9 @@ func checkEndpoint(path string, value *structpb.Value) []*pulumirpc.CheckFailure
 	if fields["host"] == nil {
 		return failed(path+".host", "is required: the machine's address")
 	}
-	if key := wire.Reveal(fields["hostKey"]); key != nil && !wire.IsUnknown(key) {
-		if _, err := parseHostKey(key.GetStringValue()); err != nil {
-			return failed(path+".hostKey", "%v", err)
+	for _, name := range secretsOfConnection {
+		if fields[name] != nil {
+			fields[name] = wire.Secret(fields[name])
 		}
 	}
 	return nil

@@ -4,32 +4,20 @@ import (
 	"context"
 	"os"
 	"os/exec"
-	"runtime"
 	"strings"
-	"syscall"
-	"time"
 
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 	"google.golang.org/protobuf/types/known/structpb"
 
-	"tandem.local/toolchain/host/internal/serve"
 	"tandem.local/toolchain/host/internal/wire"
 )
-
-// stopGrace is how long a command that was told to stop may take before it is killed.
-const stopGrace = 10 * time.Second
 
 // local runs commands on this machine.
 type local struct{}
 
-func (local) check(_ *structpb.Struct, properties commandProperties) []*pulumirpc.CheckFailure {
-	if len(properties.AssetPaths)+len(properties.Archives) > 0 {
-		return failed("assetPaths", "the command plugin built here returns no assets or archives: leave assetPaths and "+
-			"archivePaths out, or use the official plugin")
-	}
-	return nil
-}
+func (local) check(*structpb.Struct) []*pulumirpc.CheckFailure { return nil }
 
+// run runs a command; when it has to stop it is killed, alone, and what it started keeps its output open.
 func (local) run(ctx context.Context, _ task, properties commandProperties, command string, out *capture) error {
 	args := properties.Interpreter
 	if len(args) == 0 {
@@ -48,19 +36,39 @@ func (local) run(ctx context.Context, _ task, properties commandProperties, comm
 		cmd.Stdin = strings.NewReader(properties.Stdin)
 	}
 	cmd.Stdout, cmd.Stderr = &out.out, &out.err
-	cmd.SysProcAttr = serve.ChildAttributes()
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
-	cmd.WaitDelay = stopGrace
-
 	out.started = true
-	// The parent-death signal comes when the thread that started the command ends: keep this one.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	err := cmd.Run()
-	if ctx.Err() != nil && cmd.Process != nil {
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // whoever ignored the request to stop
+	return cmd.Run()
+}
+
+// results are the files that assetPaths and archivePaths name.
+func (local) results(properties commandProperties) (map[string]*structpb.Value, error) {
+	results := map[string]*structpb.Value{}
+	if properties.AssetPaths == nil && properties.Archives == nil {
+		return results, nil
 	}
-	return err
+	directory := properties.Dir
+	if directory == "" {
+		working, err := os.Getwd()
+		if err != nil {
+			return nil, err
+		}
+		directory = working
+	}
+	if properties.AssetPaths != nil {
+		found, err := assets(directory, *properties.AssetPaths)
+		if err != nil {
+			return nil, err
+		}
+		results["assets"] = structpb.NewStructValue(&structpb.Struct{Fields: found})
+	}
+	if properties.Archives != nil {
+		found, err := assets(directory, *properties.Archives)
+		if err != nil {
+			return nil, err
+		}
+		results["archive"] = wire.Archive(found)
+	}
+	return results, nil
 }
 
 // invokeRun is the function command:local:run: a command at once, without a resource.

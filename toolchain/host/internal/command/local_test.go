@@ -8,6 +8,8 @@ import (
 	"time"
 
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"tandem.local/toolchain/host/internal/wire"
@@ -38,27 +40,69 @@ func TestLocalFailureNamesExitStatusCommandAndOutput(t *testing.T) {
 	wantError(t, err, "exit status 4: running \"echo why; exit 4\":\nwhy\n")
 }
 
-func TestStopReachesWhatTheCommandStarted(t *testing.T) {
+// Only the command itself is killed: what it started goes on, and as long as that holds the output open, all wait.
+func TestCancelKillsTheCommandAndWaitsForWhatItStarted(t *testing.T) {
 	p, engine := newProvider(t)
-	mark := t.TempDir() + "/stopped"
+	gate := t.TempDir() + "/gate"
 	done := make(chan error, 1)
 	go func() {
 		_, err := p.Create(context.Background(), &pulumirpc.CreateRequest{
 			Urn: urn(localCommand), Properties: properties(t, map[string]any{
-				"create": "sh -c 'trap \"touch " + mark + "; exit 1\" TERM; echo up; while :; do sleep 0.05; done'; exit 1",
+				"create": "sh -c 'echo up; until [ -e " + gate + " ]; do sleep 0.02; done; echo last'; exit 1",
 			}),
 		})
 		done <- err
 	}()
 	eventually(t, "the command's start", func() bool { return engine.seen("up") })
-	started := time.Now()
-	p.Stop()
-	if err := <-done; err == nil {
-		t.Error("a stopped command succeeded")
+	_, err := p.Cancel(context.Background(), &emptypb.Empty{})
+	must(t, err)
+	select {
+	case err := <-done:
+		t.Fatalf("ended early: %v", err)
+	case <-time.After(100 * time.Millisecond):
 	}
-	mustExist(t, mark)
-	if took := time.Since(started); took > stopGrace {
-		t.Errorf("took %v", took)
+	touch(t, gate)
+	err = <-done
+	wantError(t, err, "signal: killed: running ")
+	wantError(t, err, "last\n")
+}
+
+func TestACustomTimeoutKillsALocalCommand(t *testing.T) {
+	p, _ := newProvider(t)
+	_, err := p.Create(context.Background(), &pulumirpc.CreateRequest{
+		Urn: urn(localCommand), Timeout: 1, Properties: properties(t, map[string]any{"create": "exec sleep 600"}),
+	})
+	wantError(t, err, "signal: killed: running ")
+}
+
+func TestOutputThatIsNotUTF8CannotBeSent(t *testing.T) {
+	p, _ := newProvider(t)
+	made, err := p.Create(context.Background(), &pulumirpc.CreateRequest{
+		Urn: urn(localCommand), Properties: properties(t, map[string]any{"create": "printf '\\377'"}),
+	})
+	must(t, err)
+	if _, err := proto.Marshal(made); err == nil {
+		t.Error("it can be sent")
+	}
+}
+
+func TestAssetsAndArchivesAreTheFilesThatThePatternsName(t *testing.T) {
+	p, _ := newProvider(t)
+	directory := t.TempDir()
+	made, err := p.Create(context.Background(), &pulumirpc.CreateRequest{
+		Urn: urn(localCommand), Properties: properties(t, map[string]any{
+			"create": "mkdir -p a/b; echo one >a/x.txt; echo two >a/b/y.txt; echo three >a/b/secret.txt",
+			"dir":    directory, "assetPaths": []any{"a/**", "!**secret*"}, "archivePaths": []any{"a/*"},
+		}),
+	})
+	must(t, err)
+	found := made.Properties.Fields["assets"].GetStructValue().Fields
+	if len(found) != 2 || found["a/b/y.txt"].GetStructValue().Fields["path"].GetStringValue() != directory+"/a/b/y.txt" {
+		t.Errorf("assets %v", found)
+	}
+	kept := made.Properties.Fields["archive"].GetStructValue().Fields["assets"].GetStructValue().Fields
+	if len(kept) != 1 || kept["a/x.txt"] == nil {
+		t.Errorf("archive %v", kept)
 	}
 }
 
@@ -77,7 +121,28 @@ func TestPreviewKnowsTheInputsAndNotTheOutput(t *testing.T) {
 	}
 }
 
-func TestDiffReplacesOnTriggersAndUpdatesOnTheRest(t *testing.T) {
+func TestAPreviewedUpdateShowsTheLastOutputUnlessAnInputChanges(t *testing.T) {
+	p, _ := newProvider(t)
+	state := properties(t, map[string]any{"create": "a", "stdin": "x", "stdout": "last", "stderr": ""})
+	for _, test := range []struct {
+		news  map[string]any
+		known bool
+	}{
+		{map[string]any{"create": "a", "stdin": "x", "delete": "new"}, true},
+		{map[string]any{"create": "b", "stdin": "x"}, false},
+		{map[string]any{"create": "a"}, false},
+	} {
+		made, err := p.Update(context.Background(), &pulumirpc.UpdateRequest{
+			Urn: urn(localCommand), Olds: state, Preview: true, News: properties(t, test.news),
+		})
+		must(t, err)
+		if wire.IsUnknown(made.Properties.Fields["stdout"]) == test.known {
+			t.Errorf("%v: stdout %v", test.news, made.Properties.Fields["stdout"])
+		}
+	}
+}
+
+func TestDiffUpdatesAndOnlyWholeTriggersReplace(t *testing.T) {
 	p, _ := newProvider(t)
 	olds := map[string]any{"create": "a", "triggers": []any{"1"}, "environment": map[string]any{"A": "1"}}
 	for _, test := range []struct {
@@ -87,10 +152,11 @@ func TestDiffReplacesOnTriggersAndUpdatesOnTheRest(t *testing.T) {
 	}{
 		{map[string]any{"create": "a", "triggers": []any{"1"}, "environment": map[string]any{"A": "1"}}, "", ""},
 		{map[string]any{"create": "b", "triggers": []any{"1"}, "environment": map[string]any{"A": "1"}}, "create", ""},
-		{map[string]any{"create": "a", "triggers": []any{"2"}, "environment": map[string]any{"A": "1"}}, "triggers[0]", "triggers"},
-		{map[string]any{"create": "a", "triggers": []any{"1", "2"}, "environment": map[string]any{"A": "1"}}, "triggers[1]", "triggers"},
+		{map[string]any{"create": "a", "triggers": []any{"2"}, "environment": map[string]any{"A": "1"}}, "triggers[0]", ""},
+		{map[string]any{"create": "a", "triggers": []any{"1", "2"}, "environment": map[string]any{"A": "1"}}, "triggers[1]", ""},
 		{map[string]any{"create": "a", "triggers": []any{"1"}, "environment": map[string]any{"A": "2"}}, "environment.A", ""},
 		{map[string]any{"create": "a", "triggers": []any{"1"}}, "environment", ""},
+		{map[string]any{"create": "a", "environment": map[string]any{"A": "1"}}, "triggers", "triggers"},
 	} {
 		diff, err := p.Diff(context.Background(), &pulumirpc.DiffRequest{
 			Urn: urn(localCommand), OldInputs: properties(t, olds), News: properties(t, test.news),
@@ -106,22 +172,36 @@ func TestDiffReplacesOnTriggersAndUpdatesOnTheRest(t *testing.T) {
 	}
 }
 
-func TestSecretnessIsNoDifferenceAndUnknownIsOne(t *testing.T) {
-	olds := properties(t, map[string]any{"create": "a"})
-	news := &structpb.Struct{Fields: map[string]*structpb.Value{"create": secretText("a")}}
-	if changes := wire.Diff(olds, news); len(changes) != 0 {
-		t.Errorf("secret: %v", changes)
+func TestSecretnessIsADifferenceAndSoIsWhatIsUnknown(t *testing.T) {
+	plain := func(value *structpb.Value) *structpb.Struct {
+		return &structpb.Struct{Fields: map[string]*structpb.Value{"create": value}}
 	}
-	news.Fields["create"] = wire.Unknown()
-	if changes := wire.Diff(olds, news); changes["create"] != wire.Updated {
-		t.Errorf("unknown: %v", changes)
+	olds := plain(structpb.NewStringValue("a"))
+	for _, news := range []*structpb.Value{secretText("a"), wire.Unknown(), structpb.NewStringValue("b")} {
+		if changes := wire.Diff(olds, plain(news)); changes["create"] != wire.Updated || len(changes) != 1 {
+			t.Errorf("%v: %v", news, changes)
+		}
+	}
+	object := func(text string) *structpb.Value {
+		return wire.Secret(structpb.NewStructValue(plain(structpb.NewStringValue(text))))
+	}
+	if changes := wire.Diff(plain(object("a")), plain(object("a"))); len(changes) != 0 {
+		t.Errorf("the same secret: %v", changes)
+	}
+	// One that is not known yet is none, and a check makes an empty one of it.
+	if changes := wire.Diff(plain(secretText("a")), plain(wire.Secret(wire.Unknown()))); len(changes) != 0 {
+		t.Errorf("an unknown secret: %v", changes)
+	}
+	// A secret is one value: where in it something differs is not told.
+	if changes := wire.Diff(plain(object("a")), plain(object("b"))); changes["create"] != wire.Updated {
+		t.Errorf("another secret: %v", changes)
 	}
 }
 
 func TestCheckFillsDefaultsAndMakesTheConnectionSecret(t *testing.T) {
 	p, _ := newProvider(t)
 	checked, err := p.Check(context.Background(), &pulumirpc.CheckRequest{
-		Urn: urn(remoteCommand), News: properties(t, map[string]any{"connection": map[string]any{"host": "h"}}),
+		Urn: urn(remoteCommand), News: properties(t, map[string]any{"connection": map[string]any{"host": "h", "privateKey": "k"}}),
 	})
 	must(t, err)
 	connection := checked.Inputs.Fields["connection"]
@@ -135,8 +215,8 @@ func TestCheckFillsDefaultsAndMakesTheConnectionSecret(t *testing.T) {
 			t.Errorf("%s is %v, want %v", name, got[name], value)
 		}
 	}
-	if !checked.Inputs.Fields["addPreviousOutputInEnv"].GetBoolValue() {
-		t.Error("addPreviousOutputInEnv is not true by default")
+	if !wire.IsSecret(wire.Reveal(connection).GetStructValue().Fields["privateKey"]) {
+		t.Error("the key in it is no secret of its own")
 	}
 }
 
@@ -151,9 +231,8 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 		{remoteCommand, map[string]any{}, "connection"},
 		{remoteCommand, map[string]any{"connection": map[string]any{}}, "connection.host"},
 		{remoteCommand, map[string]any{"connection": map[string]any{"host": "h", "port": "ssh"}}, "connection.port"},
-		{remoteCommand, map[string]any{"connection": map[string]any{"host": "h", "hostKey": "x"}}, "connection.hostKey"},
-		{remoteCommand, map[string]any{"connection": host, "logging": "loud"}, "logging"},
-		{localCommand, map[string]any{"assetPaths": []any{"*"}}, "assetPaths"},
+		{localCommand, map[string]any{"assetPaths": "*"}, "assetPaths"},
+		{localCommand, map[string]any{"creates": "x"}, "creates"},
 		{"command:remote:CopyToRemote", map[string]any{"connection": host, "remotePath": "/x"}, "source"},
 	} {
 		checked, err := p.Check(context.Background(), &pulumirpc.CheckRequest{Urn: urn(test.kind), News: properties(t, test.news)})

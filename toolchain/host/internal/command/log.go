@@ -11,7 +11,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 )
 
-// longestLine is how much of a line is held back waiting for its end.
+// longestLine is where bufio.Scanner gives up, and with it the official plugin.
 const longestLine = 64 << 10
 
 // engine is the connection to the engine, opened when there is something to say.
@@ -74,10 +74,11 @@ func (l engineLogger) send(severity pulumirpc.LogSeverity, message string, ephem
 	})
 }
 
-// lineLogger shows text line by line. A carriage return ends a line too, so that progress bars move; a line longer
-// than longestLine is shown in pieces, where pulumi-command would block.
+// lineLogger shows text line by line, as Go's bufio.Scanner splits it: at line feeds, a carriage return before one left
+// out. It gives up at a line that is too long.
 type lineLogger struct {
 	partial []byte
+	tooLong bool
 	lines   chan string
 	done    chan struct{}
 }
@@ -94,31 +95,30 @@ func newLineLogger(log logger) *lineLogger {
 }
 
 func (l *lineLogger) write(text []byte) {
+	if l.tooLong {
+		return
+	}
 	l.partial = append(l.partial, text...)
 	for {
-		end := bytes.IndexAny(l.partial, "\r\n")
+		end := bytes.IndexByte(l.partial, '\n')
+		if end < 0 && len(l.partial) >= longestLine || end >= longestLine {
+			l.tooLong, l.partial = true, nil
+			return
+		}
 		if end < 0 {
-			break
+			return
 		}
-		if end > 0 {
-			l.lines <- string(l.partial[:end])
-		}
+		l.lines <- string(bytes.TrimSuffix(l.partial[:end], []byte("\r")))
 		l.partial = l.partial[end+1:]
 	}
-	if len(l.partial) >= longestLine {
-		l.flush()
-	}
 }
 
-func (l *lineLogger) flush() {
+// close shows what came last; it tells whether a line was too long.
+func (l *lineLogger) close() bool {
 	if len(l.partial) > 0 {
-		l.lines <- string(l.partial)
+		l.lines <- string(bytes.TrimSuffix(l.partial, []byte("\r")))
 	}
-	l.partial = nil
-}
-
-func (l *lineLogger) close() {
-	l.flush()
 	close(l.lines)
 	<-l.done
+	return l.tooLong
 }

@@ -1,7 +1,8 @@
 // Package command is a Pulumi provider with the resources of pulumi-command 1.2.1: command:local:Command,
 // command:remote:Command and command:remote:CopyToRemote, and the function command:local:run.
 //
-// Not offered: assetPaths and archivePaths (refused when a resource is checked) and the deprecated CopyFile.
+// It does what that plugin does wherever a program could tell, also where another answer would be kinder; where it would
+// wait for ever, this one fails. Not offered: the deprecated CopyFile.
 package command
 
 import (
@@ -10,8 +11,8 @@ import (
 	_ "embed"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"strings"
-	"sync"
 	"time"
 
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
@@ -33,7 +34,7 @@ var schema string
 // on top of the inputs.
 type resource interface {
 	check(inputs *structpb.Struct) []*pulumirpc.CheckFailure
-	preview(inputs *structpb.Struct) map[string]*structpb.Value
+	preview(state, inputs *structpb.Struct) map[string]*structpb.Value // state is nil before there is one
 	create(ctx context.Context, task task, inputs *structpb.Struct) (map[string]*structpb.Value, error)
 	update(ctx context.Context, task task, state, oldInputs, inputs *structpb.Struct) (map[string]*structpb.Value, error)
 	delete(ctx context.Context, task task, state *structpb.Struct) error
@@ -42,8 +43,7 @@ type resource interface {
 
 // task is what an operation needs besides its properties.
 type task struct {
-	log  logger
-	dial time.Duration // bound for all dialing together, 0 for none
+	log logger
 }
 
 var resources = map[string]resource{
@@ -55,10 +55,9 @@ var resources = map[string]resource{
 // Provider implements pulumirpc.ResourceProviderServer.
 type Provider struct {
 	pulumirpc.UnimplementedResourceProviderServer
-	ctx     context.Context // ends when running operations have to stop
-	cancel  context.CancelFunc
-	running sync.WaitGroup
-	engine  engine
+	ctx    context.Context // ends when the engine cancels
+	cancel context.CancelFunc
+	engine engine
 }
 
 // NewProvider returns a provider that logs to the engine at the address, which may also come with the handshake.
@@ -67,28 +66,24 @@ func NewProvider(engineAddress string) *Provider {
 	return &Provider{ctx: ctx, cancel: cancel, engine: engine{address: engineAddress}}
 }
 
-// Stop tells running commands to stop and waits until they have.
-func (p *Provider) Stop() {
-	p.cancel()
-	p.running.Wait()
-}
-
-// Cancel is Stop, without the wait.
+// Cancel ends dialing and kills local commands; a remote command that runs goes on, and is waited for.
 func (p *Provider) Cancel(context.Context, *emptypb.Empty) (*emptypb.Empty, error) {
 	p.cancel()
 	return &emptypb.Empty{}, nil
 }
 
-// begin opens an operation; the returned function ends it.
+// begin opens an operation; the returned function ends it. A custom timeout, in seconds, ends it as Cancel does.
 func (p *Provider) begin(ctx context.Context, urn string, timeout float64) (context.Context, task, func()) {
-	p.running.Add(1)
-	ctx, cancel := context.WithCancel(ctx)
+	var cancel context.CancelFunc
+	if timeout > 0 {
+		ctx, cancel = context.WithTimeout(ctx, time.Duration(timeout)*time.Second)
+	} else {
+		ctx, cancel = context.WithCancel(ctx)
+	}
 	detach := context.AfterFunc(p.ctx, cancel)
-	dial := time.Duration(timeout * float64(time.Second))
-	return ctx, task{log: p.engine.logger(urn), dial: dial}, func() {
+	return ctx, task{log: p.engine.logger(urn)}, func() {
 		detach()
 		cancel()
-		p.running.Done()
 	}
 }
 
@@ -103,25 +98,34 @@ func (p *Provider) Check(_ context.Context, request *pulumirpc.CheckRequest) (*p
 		inputs = &structpb.Struct{Fields: map[string]*structpb.Value{}}
 	}
 	failures := kind.check(inputs)
+	for name, value := range inputs.Fields {
+		// A text that is secret and not known yet is taken for an empty one, as in the official plugin's previews.
+		if name != "connection" && wire.IsSecret(value) && wire.IsUnknown(wire.Reveal(value)) {
+			inputs.Fields[name] = wire.Secret(structpb.NewStringValue(""))
+		}
+	}
 	return &pulumirpc.CheckResponse{Inputs: inputs, Failures: failures}, nil
 }
 
-// Diff finds the inputs that changed: triggers replace the resource, all others update it.
+// Diff finds the inputs that changed. Triggers replace the resource only where they come or go as a whole: that another
+// element does too is said by the SDKs' replaceOnChanges.
 func (p *Provider) Diff(_ context.Context, request *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
-	olds := request.OldInputs
-	if olds == nil {
-		olds = request.Olds
+	news := &structpb.Struct{Fields: maps.Clone(request.News.GetFields())}
+	for name := range news.Fields {
+		if name == "version" || strings.HasPrefix(name, "__") {
+			delete(news.Fields, name) // the engine's own
+		}
 	}
 	response := &pulumirpc.DiffResponse{
 		Changes: pulumirpc.DiffResponse_DIFF_NONE, HasDetailedDiff: true,
 		DetailedDiff: map[string]*pulumirpc.PropertyDiff{},
 	}
 	top := map[string]bool{}
-	for path, change := range wire.Diff(olds, request.News) {
+	for path, change := range wire.Diff(request.OldInputs, news) {
 		response.Changes = pulumirpc.DiffResponse_DIFF_SOME
+		replace := path == "triggers"
+		response.DetailedDiff[path] = &pulumirpc.PropertyDiff{Kind: diffKind(change, replace)}
 		name := wire.Top(path)
-		replace := name == "triggers"
-		response.DetailedDiff[path] = &pulumirpc.PropertyDiff{Kind: diffKind(change, replace), InputDiff: true}
 		if top[name] {
 			continue
 		}
@@ -153,7 +157,7 @@ func (p *Provider) Create(ctx context.Context, request *pulumirpc.CreateRequest)
 		return nil, err
 	}
 	if request.Preview {
-		return &pulumirpc.CreateResponse{Properties: merge(request.Properties, kind.preview(request.Properties))}, nil
+		return &pulumirpc.CreateResponse{Properties: merge(request.Properties, kind.preview(nil, request.Properties))}, nil
 	}
 	ctx, task, end := p.begin(ctx, request.Urn, request.Timeout)
 	defer end()
@@ -173,7 +177,7 @@ func (p *Provider) Update(ctx context.Context, request *pulumirpc.UpdateRequest)
 		return nil, err
 	}
 	if request.Preview {
-		return &pulumirpc.UpdateResponse{Properties: merge(request.News, kind.preview(request.News))}, nil
+		return &pulumirpc.UpdateResponse{Properties: merge(request.News, kind.preview(request.Olds, request.News))}, nil
 	}
 	ctx, task, end := p.begin(ctx, request.Urn, request.Timeout)
 	defer end()

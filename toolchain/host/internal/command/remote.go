@@ -2,13 +2,10 @@ package command
 
 import (
 	"context"
-	_ "embed"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 	"golang.org/x/crypto/ssh"
@@ -18,57 +15,34 @@ import (
 // remote runs commands on another machine over SSH.
 type remote struct{}
 
-func (remote) check(inputs *structpb.Struct, _ commandProperties) []*pulumirpc.CheckFailure {
+func (remote) check(inputs *structpb.Struct) []*pulumirpc.CheckFailure {
 	return checkConnection(inputs)
 }
 
+// run runs a command to its end: nothing stops it once it has begun. Its connection stays open until this plugin ends,
+// as that of the official one does.
 func (remote) run(ctx context.Context, task task, properties commandProperties, command string, out *capture) error {
 	client, err := properties.Connection.dial(ctx, task)
 	if err != nil {
 		return err
 	}
-	defer client.Close()
 	session, err := client.NewSession()
 	if err != nil {
-		return fmt.Errorf("opening an SSH session: %w", err)
+		return err
 	}
 	defer session.Close()
 	if err := setenv(session, task.log, properties); err != nil {
 		return err
 	}
-	stdin, err := session.StdinPipe()
-	if err != nil {
-		return fmt.Errorf("opening the command's standard input: %w", err)
+	if properties.Stdin != "" {
+		session.Stdin = strings.NewReader(properties.Stdin)
 	}
 	session.Stdout, session.Stderr = &out.out, &out.err
-
 	out.started = true
-	stopped := context.AfterFunc(ctx, func() { stop(client) })
-	defer stopped()
-	if err := session.Start(command); err != nil {
-		return err
-	}
-	// By hand, because Session.Stdin makes a failure of a command that ended well without reading all of it.
-	go func() {
-		_, _ = io.WriteString(stdin, properties.Stdin)
-		_ = stdin.Close()
-	}()
-	return session.Wait()
+	return session.Run(command)
 }
 
-//go:embed stop.sh
-var stopScript string
-
-// stop ends the commands of a connection. SSH's own signals would be simpler, but OpenSSH refuses them to root.
-func stop(client *ssh.Client) {
-	if session, err := client.NewSession(); err == nil {
-		session.Stdin = strings.NewReader(stopScript)
-		_ = session.Run("exec /bin/sh -s") // without /proc there, closing the connection is what is left
-		_ = session.Close()
-	}
-	time.Sleep(stopGrace)
-	_ = client.Close()
-}
+func (remote) results(commandProperties) (map[string]*structpb.Value, error) { return nil, nil }
 
 // setenv hands over the environment. What the user asked for must arrive; the previous output may get lost.
 func setenv(session *ssh.Session, log logger, properties commandProperties) error {

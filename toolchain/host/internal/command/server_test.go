@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -31,6 +32,7 @@ type sshServer struct {
 	mu         sync.Mutex
 	forwarded  int
 	refuseNext int // so many connections are closed before the handshake
+	open       atomic.Int32
 }
 
 func newServer(t *testing.T) *sshServer {
@@ -112,6 +114,8 @@ func (s *sshServer) serve(conn net.Conn) {
 	if err != nil {
 		return
 	}
+	s.open.Add(1)
+	defer s.open.Add(-1)
 	go ssh.DiscardRequests(requests)
 	for request := range channels {
 		switch request.ChannelType() {

@@ -1,4 +1,5 @@
-// Package serve runs a Pulumi plugin: a gRPC server on a free loopback port that lives as long as its engine.
+// Package serve runs a Pulumi plugin: a gRPC server on a free loopback port that lives as long as its engine, and as
+// long as what it does for it.
 package serve
 
 import (
@@ -6,7 +7,6 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"syscall"
 	"time"
 
 	"google.golang.org/grpc"
@@ -15,12 +15,10 @@ import (
 // MaxMessage is the largest message Pulumi sends, as in its own rpcutil package: 400 MiB.
 const MaxMessage = 400 << 20
 
-// grace is how long running work may take to stop before the plugin exits all the same.
-const grace = 15 * time.Second
-
-// Run prints the port, as the engine expects, and serves until the engine ends or asks for the end by a signal.
-// It then calls stop, which must return once the work in progress has been told to stop and did.
-func Run(register func(*grpc.Server), stop func()) error {
+// Run prints the port, as the engine expects, and serves until the engine has ended or interrupts it. What is under
+// way then ends first, as with the official plugins: a plugin whose engine was killed stays until its commands are
+// done. Every other signal ends it at once.
+func Run(register func(*grpc.Server)) error {
 	parent := os.Getppid()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -30,25 +28,18 @@ func Run(register func(*grpc.Server), stop func()) error {
 	register(server)
 	fmt.Printf("%d\n", listener.Addr().(*net.TCPAddr).Port)
 
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	go func() {
-		select {
-		case <-signals:
-		case <-orphaned(parent):
-		}
-		stopped := make(chan struct{})
-		go func() {
-			stop()
-			close(stopped)
-		}()
-		select {
-		case <-stopped:
-		case <-time.After(grace):
-		}
-		server.Stop()
-	}()
-	return server.Serve(listener)
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, os.Interrupt)
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(listener) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-interrupted:
+	case <-orphaned(parent):
+	}
+	server.GracefulStop()
+	return nil
 }
 
 // orphaned closes its channel when the engine has died without a word (kill -9). A parent-death signal would be

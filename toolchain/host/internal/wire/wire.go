@@ -150,6 +150,22 @@ func AsSource(v *structpb.Value) Source {
 	return source
 }
 
+// FileAsset is the file at path, as a result.
+func FileAsset(path, hash string) *structpb.Value {
+	return structpb.NewStructValue(&structpb.Struct{Fields: map[string]*structpb.Value{
+		sigKey: structpb.NewStringValue(assetSig), "hash": structpb.NewStringValue(hash), "path": structpb.NewStringValue(path),
+		"text": structpb.NewStringValue(""), "uri": structpb.NewStringValue(""),
+	}})
+}
+
+// Archive is an archive made of assets, as a result.
+func Archive(assets map[string]*structpb.Value) *structpb.Value {
+	return structpb.NewStructValue(&structpb.Struct{Fields: map[string]*structpb.Value{
+		sigKey: structpb.NewStringValue(archiveSig), "assets": structpb.NewStructValue(&structpb.Struct{Fields: assets}),
+		"path": structpb.NewStringValue(""), "uri": structpb.NewStringValue(""),
+	}})
+}
+
 func signature(v *structpb.Value) string {
 	return v.GetStructValue().GetFields()[sigKey].GetStringValue()
 }
