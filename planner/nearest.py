@@ -52,6 +52,8 @@ def apply_changes(request: PlanRequest, changes: tuple[Change, ...]) -> PlanRequ
                 request = replace(request, engine=str(value))  # type: ignore[arg-type]  # only names of engines get here
             case "engine_version":
                 request = replace(request, engine_version=str(value))
+            case "VLLM_PP_LAYER_PARTITION":
+                request = replace(request, partition=tuple(int(part) for part in str(value).split(",")))
             case "concurrency":
                 request = replace(request, concurrency=float(value))
             case name:
