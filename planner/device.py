@@ -27,6 +27,7 @@ class Device:
         flops: dense 16-bit operations a second.
         switch: whether all accelerators of a machine reach each other through a switch.
         link: bytes/s to another accelerator of the machine, one way.
+        unified: its memory is the machine's own, too.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Device:
     flops: float
     switch: bool
     link: float
+    unified: bool = False
 
     @property
     def ascend(self) -> bool:
@@ -66,7 +68,7 @@ def device(name: str) -> Device:
     entry = table("gpus")[name]
     return Device(
         name, entry["usable_mib"] * MIB, entry["capability"], entry["sms"], entry["bandwidth_gbs"] * 1e9,
-        entry["tflops"] * 1e12, entry["link"] == "nvswitch", entry["link_gbs"] * 1e9,
+        entry["tflops"] * 1e12, entry["link"] == "nvswitch", entry["link_gbs"] * 1e9, entry.get("unified", False),
     )  # fmt: skip
 
 
@@ -89,7 +91,7 @@ def _of_the_catalog(name: str) -> str:
     if plain in catalog:
         return catalog[plain]
     # Without its memory a name is enough where there is one such GPU.
-    sized = sorted({known for known in catalog.values() if re.fullmatch(re.escape(plain) + r"\d+gb", _plain(known))})
+    sized = [known for known in table("gpus") if known.endswith("GB") and _plain(known.rpartition("-")[0]) == plain]
     if len(sized) == 1 and plain:
         return sized[0]
     likest = sized if plain else []
@@ -107,10 +109,14 @@ def device_of_memory(memory_mib: int, capability: float | None = None) -> Device
         raise Refusal(
             "bad_argument", "gpu-memory-mib", f"is {memory_mib}", "give MiB as nvidia-smi reports them, such as 81559"
         )
-    for name, entry in table("gpus").items():
-        same = capability is None or entry["capability"] == capability
-        if same and abs(entry["memory_mib"] - memory_mib) <= 8:
-            return device(name)
+    alike = [
+        (abs(entry["memory_mib"] - memory_mib), name)
+        for name, entry in table("gpus").items()
+        if capability is None or entry["capability"] == capability
+    ]
+    off, name = min(alike, key=lambda each: each[0], default=(memory_mib, ""))  # the first of those equally near
+    if off <= 8:
+        return device(name)
     usable = int(memory_mib * (1 - RESERVED)) * MIB
     return Device("unlisted", usable, 9.0 if capability is None else capability, 132, 1e12, 1e14, False, 32e9)
 

@@ -203,6 +203,11 @@ def _count(request: PlanRequest, cluster: Cluster, split: Split, notes: list[str
             f"{ranks * arguments.cpu_offload / 2**30:g} GiB a machine, and cross PCIe in every step: "
             "speed isn't counted"
         )
+    if device.unified:
+        notes.append(
+            f"{device.name}'s memory is the machine's own too: the engine starts only where its share of it is "
+            "free, and --gpu-memory-utilization=0.8 leaves room for the system"
+        )
     if model.blind:
         notes.append("the vision tower isn't counted: 1 to 2 GiB more on every stage's GPUs")
     elif model.vision is not None:
