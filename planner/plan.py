@@ -14,7 +14,7 @@ from planner.llamacpp import LayerSplit, split_layers
 from planner.memory import Memory, memory
 from planner.offload import read_offload
 from planner.parallelism import check_nodes, check_world_size
-from planner.refusal import Change, Refusal
+from planner.refusal import Change, Refusal, Unplanned
 from planner.rules import check_device, check_split
 from planner.served import as_served
 from planner.split import Split
@@ -121,6 +121,8 @@ def attempt_all(request: PlanRequest) -> tuple[list[Plan], list[Refusal]]:
         for split in _splits(request, cluster):
             try:
                 found.append(attempt(request, cluster, split))
+            except Unplanned:
+                raise
             except Refusal as refusal:
                 refusals.append(refusal)
     found.sort(key=_preference)
