@@ -61,12 +61,20 @@ def test_weights_left_on_the_host_are_counted_and_told():
 @pytest.mark.parametrize(
     ("name", "known"),
     [
-        ("rtx-3090", "RTX-3090"), ("RTX3090", "RTX-3090"), ("NVIDIA GeForce RTX 4090", "RTX-4090"),
-        ("NVIDIA A800-SXM4-80GB", "A800-80GB"), ("NVIDIA H100 80GB HBM3", "H100-80GB"), ("H200", "H200-141GB"),
-        ("NVIDIA H20", "H20-96GB"), ("Tesla V100-SXM2-32GB", "V100-32GB"), ("gb10", "GB10"), ("910b", "Ascend-910B-64GB"),
-        ("NVIDIA RTX PRO 6000 Blackwell Server Edition", "RTX-PRO-6000"), ("NVIDIA RTX 6000 Ada Generation", "RTX-6000-Ada"),
+        ("rtx-3090", "RTX-3090"),
+        ("RTX3090", "RTX-3090"),
+        ("NVIDIA GeForce RTX 4090", "RTX-4090"),
+        ("NVIDIA A800-SXM4-80GB", "A800-80GB"),
+        ("NVIDIA H100 80GB HBM3", "H100-80GB"),
+        ("H200", "H200-141GB"),
+        ("NVIDIA H20", "H20-96GB"),
+        ("Tesla V100-SXM2-32GB", "V100-32GB"),
+        ("gb10", "GB10"),
+        ("910b", "Ascend-910B-64GB"),
+        ("NVIDIA RTX PRO 6000 Blackwell Server Edition", "RTX-PRO-6000"),
+        ("NVIDIA RTX 6000 Ada Generation", "RTX-6000-Ada"),
     ],
-)  # fmt: skip
+)
 def test_a_gpu_is_known_by_what_it_is_called(name, known):
     assert device(name).name == known
 
@@ -91,7 +99,8 @@ def test_unified_memory_is_noted():
 
 
 @pytest.mark.parametrize(
-    ("asked", "count", "nearest"), [((1, 4), 3, (1, 3)), ((8, 2), 12, (6, 2)), ((4, 1), 16, (4, 4)), ((2, 2), 5, (1, 5))]
+    ("asked", "count", "nearest"),
+    [((1, 4), 3, (1, 3)), ((8, 2), 12, (6, 2)), ((4, 1), 16, (4, 4)), ((2, 2), 5, (1, 5))],
 )
 def test_the_nearest_split_uses_every_accelerator(asked, count, nearest):
     assert nearest_splits(*asked, count)[0] == nearest

@@ -56,7 +56,9 @@ def test_a_config_is_enough_for_a_repository_that_the_catalog_lacks():
 
 def test_tensors_are_the_models_weights():
     """671 billion, as the model's own card says."""
-    assert sum(tensor.weights for tensor in tensors(catalog_model("deepseek-r1").model)) == pytest.approx(671e9, rel=0.005)
+    assert sum(tensor.weights for tensor in tensors(catalog_model("deepseek-r1").model)) == pytest.approx(
+        671e9, rel=0.005
+    )
     entry = gguf_model(*Q4)
     assert sum(nbytes for _, nbytes in tensor_bytes(entry)) == pytest.approx(404e9)
 
