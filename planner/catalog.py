@@ -26,6 +26,7 @@ class ModelEntry:
         download_bytes: of the weights, exact where the files or their index are there; None when unknown.
         variants: other quantizations of the same model, by name.
         hub_id: owner/name on the hubs, where the catalog has it.
+        estimated: `download_bytes` is made from shapes and a quantization's usual width.
     """
 
     name: str
@@ -33,6 +34,7 @@ class ModelEntry:
     download_bytes: int | None
     variants: tuple[str, ...] = ()
     hub_id: str | None = None
+    estimated: bool = False
 
 
 def model_names() -> tuple[str, ...]:

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from planner.device import Device, device, processor
+from planner.device import PROCESSOR, Device, device, processor
 from planner.refusal import Refusal
 from planner.table import table
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """Equal machines.
+    """Machines that serve one model, equal or not.
 
     Attributes:
         name: the instance type, or what the user calls own machines.
-        device: the accelerator.
-        per_machine: accelerators in a machine.
+        device: the accelerator; the smallest where machines have different ones.
+        per_machine: accelerators in a machine; in the one with most, where they differ.
         machines: how many machines.
         network: bytes/s between machines.
         cny_hour: price of one machine; None for own ones.
         priced: where the price is from.
+        counts: accelerators of each machine, the first one leads; empty where all have `per_machine`.
+        devices: the accelerator of each machine; empty where all have `device`.
+        host_memory: bytes of a machine's own memory; None where nobody told.
     """
 
     name: str
@@ -30,11 +34,63 @@ class Cluster:
     network: float = 1.25e9
     cny_hour: float | None = None
     priced: str = "own machines"
+    counts: tuple[int, ...] = ()
+    devices: tuple[Device, ...] = ()
+    host_memory: int | None = None
+
+    @property
+    def each(self) -> tuple[int, ...]:
+        """Accelerators of each machine."""
+        return self.counts or (self.per_machine,) * self.machines
 
     @property
     def accelerators(self) -> int:
         """In all machines."""
-        return self.per_machine * self.machines
+        return sum(self.counts) if self.counts else self.per_machine * self.machines
+
+    @property
+    def ranked(self) -> tuple[Device, ...]:
+        """The accelerator of each rank: those of a machine follow each other, the first machine's first."""
+        if not self.devices:
+            return (self.device,) * self.accelerators
+        return tuple(found for found, count in zip(self.devices, self.each, strict=True) for _ in range(count))
+
+    @property
+    def even(self) -> bool:
+        """Whether every machine has as many accelerators."""
+        return len(set(self.each)) == 1
+
+    @property
+    def words(self) -> str:
+        """The machines as a sentence has them: `2 machines with 4 x L20 each`."""
+        if self.device.name == PROCESSOR:
+            return f"{self.machines} machine{'s' * (self.machines > 1)} without GPU"
+        if self.cny_hour is not None:
+            return f"{self.machines} x {self.name}, {self.accelerators} x {self.device.name}"
+        if self.machines == 1:
+            return f"1 machine with {self.per_machine} x {self.device.name}"
+        if self.even and not self.devices:
+            return f"{self.machines} machines with {self.per_machine} x {self.device.name} each"
+        kinds = self.devices or (self.device,) * self.machines
+        each = [f"{count} x {kind.name}" for count, kind in zip(self.each, kinds, strict=True)]
+        return f"{self.machines} machines with {', '.join(each[:-1])} and {each[-1]}"
+
+    def spans(self, tensor: int, pipeline: int) -> bool:
+        """Whether some stage of `tensor` ranks that follow each other lies on more than one machine."""
+        reached = 0
+        for count in self.each:
+            reached += count
+            if reached < tensor * pipeline and reached % tensor:
+                return True
+        return False
+
+    def stage_devices(self, tensor: int, pipeline: int) -> tuple[Device, ...]:
+        """The accelerator of each stage; the smallest of its ranks where it spans machines of different ones."""
+        if not self.devices:
+            return (self.device,) * pipeline
+        ranked = self.ranked
+        stages = [ranked[stage * tensor : (stage + 1) * tensor] for stage in range(pipeline)]
+        return tuple(min(stage, key=lambda d: d.total, default=self.device) for stage in stages)
 
     @property
     def price(self) -> float:
@@ -43,6 +99,10 @@ class Cluster:
 
     def of(self, machines: int) -> Cluster:
         """The same kind, another number of machines."""
+        if self.counts or self.devices:
+            counts = (*self.each, *(self.each[-1:] * machines))[:machines]
+            kinds = (*self.devices, *(self.devices[-1:] * machines))[:machines]
+            return replace(self, machines=machines, counts=counts, per_machine=max(counts), devices=kinds)
         return replace(self, machines=machines)
 
 
@@ -90,7 +150,30 @@ def owned(gpu: str, per_machine: int, machines: int, network: float = 1.25e9) ->
     _check_machines(machines)
     if not 1 <= per_machine <= 64:
         raise Refusal("no_accelerators", "perMachine", f"is {per_machine}", "give 1 to 64 accelerators a machine")
-    return Cluster(f"{per_machine} x {gpu}", device(gpu), per_machine, machines, network)
+    found = device(gpu)
+    return Cluster(f"{per_machine} x {found.name}", found, per_machine, machines, network)
+
+
+def uneven(machines: Sequence[tuple[int, str]], network: float = 1.25e9) -> Cluster:
+    """Machines that exist, each with its own number and kind of accelerators, the first one leads.
+
+    Args:
+        machines: (accelerators, their name as in the catalog) of each.
+        network: bytes/s between machines.
+
+    Raises:
+        Refusal: `unknown_gpu`, `no_machines`, `no_accelerators`.
+    """
+    _check_machines(len(machines))
+    kinds = [device(gpu) for _, gpu in machines]
+    counts = tuple(count for count, _ in machines)
+    smallest = min(kinds, key=lambda d: (d.total, d.capability or 0.0))
+    whole = owned(smallest.name, max(counts), len(machines), network)
+    if min(counts) < 1:
+        return owned(smallest.name, min(counts), len(machines), network)
+    return replace(
+        whole, counts=counts if len(set(counts)) > 1 else (), devices=tuple(kinds) if len(set(kinds)) > 1 else ()
+    )
 
 
 def processors(memory_mib: int, per_machine: int, machines: int, network: float = 1.25e9) -> Cluster:

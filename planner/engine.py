@@ -58,6 +58,7 @@ class EngineArguments:
         ahead: batches in flight beside one for each stage, 1 with asynchronous scheduling; None where the engine
             counts a single batch.
         towers: whether encoders of images and the like are loaded.
+        cpu_offload: bytes of each accelerator's layers that stay in the machine's own memory.
     """
 
     max_model_len: int
@@ -76,6 +77,7 @@ class EngineArguments:
     state_blocks: int
     ahead: int | None
     towers: bool
+    cpu_offload: int = 0
 
 
 NEUTRAL = frozenset((
@@ -106,7 +108,7 @@ COUNTED = (
     "num_gpu_blocks_override",
     "disable_hybrid_kv_cache_manager", "enable_expert_parallel", "enable_prefix_caching", "dtype", "quantization",
     "max_cudagraph_capture_size", "cudagraph_capture_sizes", "compilation_config", "async_scheduling",
-    "language_model_only", "limit_mm_per_prompt",
+    "language_model_only", "limit_mm_per_prompt", "cpu_offload_gb",
 )  # fmt: skip
 
 KV_DTYPES = {
@@ -213,6 +215,7 @@ def resolve_arguments(
         expert_parallel=_flag(values, "enable_expert_parallel"),
         ahead=int(_flag(values, "async_scheduling", default="true")) if version.counts_in_flight else None,
         towers=not _flag(values, "language_model_only") and not _nothing_but_text(values),
+        cpu_offload=_gibibytes(values, "cpu_offload_gb"),
         state_blocks=2 if _flag(values, "enable_prefix_caching", default=str(version.states_cached)) else 1,
     )  # fmt: skip
 
@@ -287,6 +290,13 @@ def _whole(values: dict[str, str], name: str) -> int | None:
     if not (text.isascii() and text.isdigit() and len(text) <= 15 and int(text) > 0):
         raise Refusal("bad_argument", name, f"is {text[:40]!r}", "give a whole number of 1 or more")
     return int(text)
+
+
+def _gibibytes(values: dict[str, str], name: str) -> int:
+    text = values.get(name, "0").strip()
+    if not re.fullmatch(r"\d{1,5}(\.\d{1,6})?", text):
+        raise Refusal("bad_argument", name, f"is {text[:40]!r}", "give GiB of 0 or more, such as 10")
+    return int(float(text) * 2**30)
 
 
 def _flag(values: dict[str, str], name: str, default: str = "false") -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from math import ceil
 
@@ -65,6 +66,7 @@ class RankMemory:
         graphs: kept free for CUDA graphs.
         kv_cache: what is left of the engine's share for the KV cache.
         blocks: how many blocks of the whole model's layout that is.
+        total: of the device.
     """
 
     stage: int
@@ -75,6 +77,7 @@ class RankMemory:
     graphs: int
     kv_cache: int
     blocks: int
+    total: int = 0
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,7 @@ class Memory:
 
 def memory(
     model: Model, split: Split, device: Device, version: EngineVersion, arguments: EngineArguments, *,
-    multicast: bool = False,
+    multicast: bool = False, stages: Sequence[Device] = (),
 ) -> Memory:  # fmt: skip
     """Counts an engine's memory as its own start-up will.
 
@@ -126,19 +129,19 @@ def memory(
         version: the engine's version.
         arguments: its arguments in effect.
         multicast: NCCL uses NVLink multicast.
+        stages: each stage's accelerator, where they differ.
 
     Raises:
         Refusal: `weights_too_large`, `no_kv_memory` or `context_does_not_fit`.
     """
     model = model if arguments.towers else replace(model, vision=None)
-    requested = ceil(device.total * arguments.utilization)
     layout = kv_layout(model, split, arguments)
-    engine = _Engine(model, split, device, version, arguments, multicast)
-    ranks = [
-        engine.rank(stage, held, requested, layout.block_bytes(held.layers))
-        for stage, held in enumerate(stage_weights(model, split, version=version, device=device))
-    ]
-    _check_room(ranks, requested, device, arguments)
+    ranks = []
+    for stage, own in enumerate(stages or (device,) * split.pipeline):
+        held = stage_weights(model, split, version=version, device=own)[stage]
+        engine = _Engine(model, split, own, version, arguments, multicast)
+        ranks.append(engine.rank(stage, held, layout.block_bytes(held.layers)))
+    _check_room(ranks, arguments)
     blocks = min(r.blocks for r in ranks)
     if arguments.fit_model_len:
         length = fitting_length(model, split, arguments, blocks)
@@ -148,6 +151,7 @@ def memory(
         _refuse_context(model, split, arguments, blocks)
     concurrency = blocks / layout.request_blocks
     length = arguments.max_model_len
+    requested = min(ceil(rank.total * arguments.utilization) for rank in ranks)
     return Memory(tuple(ranks), requested, length, int(concurrency * length), concurrency)
 
 
@@ -160,9 +164,13 @@ class _Engine:
     arguments: EngineArguments
     multicast: bool
 
-    def rank(self, stage: int, held: StageWeights, requested: int, block: int) -> RankMemory:
+    def rank(self, stage: int, held: StageWeights, block: int) -> RankMemory:
         """One rank of a stage; `block`: bytes of a KV block there."""
         arguments, version = self.arguments, self.version
+        # Layers are left on the host until so many bytes are there (model_executor/offloader/uva.py); the embedding
+        # and the head stay.
+        resident = held.resident - min(arguments.cpu_offload, held.in_layers)
+        requested = ceil(self.device.total * arguments.utilization)
         run = profile(self.model, self.split, held.layers, arguments, version=version, device=self.device)
         last = held.layers.stop == self.model.layers
         overhead = (CONTEXT if last else CONTEXT_FORWARD) + (WHOLE_CONTEXT if version.whole_context else 0)
@@ -173,7 +181,7 @@ class _Engine:
             overhead += SWITCHED if self.multicast else 0
             overhead += fused_reduce_memory(self.model, self.split, self.device, version, arguments)
         graphs = graph_memory(self.model, self.split, held.layers, arguments, version=version, device=self.device)
-        left = requested - held.resident - run.peak - overhead - graphs
+        left = requested - resident - run.peak - overhead - graphs
         if arguments.kv_cache_memory is not None:
             left = arguments.kv_cache_memory
         blocks = max(0, left // block)
@@ -181,7 +189,7 @@ class _Engine:
             blocks = arguments.blocks_override
             left = blocks * block
         layers = (held.layers.start, held.layers.stop)
-        return RankMemory(stage, layers, held.resident, run.peak, overhead, graphs, left, blocks)
+        return RankMemory(stage, layers, resident, run.peak, overhead, graphs, left, blocks, self.device.total)
 
 
 GRAPH, GRAPH_NODE = 2 * MIB, 57 * 1024
@@ -234,21 +242,23 @@ def fused_reduce_memory(
     return 4 * split.tensor * row * min(int(largest * MIB) // row, arguments.max_num_batched_tokens)
 
 
-def _check_room(ranks: list[RankMemory], requested: int, device: Device, arguments: EngineArguments) -> None:
-    heaviest = max(ranks, key=lambda r: r.weights)
-    if heaviest.weights > device.total:
+def _check_room(ranks: list[RankMemory], arguments: EngineArguments) -> None:
+    heaviest = max(ranks, key=lambda r: r.weights - r.total)
+    if heaviest.weights > heaviest.total:
+        which = f"each GPU of stage {heaviest.stage}" if len({r.total for r in ranks}) > 1 else "each GPU"
         raise Refusal(
             "weights_too_large", "tensor_parallel_size",
-            f"each GPU would hold {heaviest.weights / GIB:.1f} GiB of weights and has {device.total / GIB:.1f} GiB",
-            f"split over {ceil(heaviest.weights / device.total / 0.8)} times as many GPUs, or take a smaller "
+            f"{which} would hold {heaviest.weights / GIB:.1f} GiB of weights and has {heaviest.total / GIB:.1f} GiB",
+            f"split over {ceil(heaviest.weights / heaviest.total / 0.8)} times as many GPUs, or take a smaller "
             "quantization",
         )  # fmt: skip
     if arguments.kv_cache_memory is not None or arguments.blocks_override is not None:
         return
     poorest = min(ranks, key=lambda r: r.kv_cache)
     if poorest.kv_cache <= 0:
+        requested = ceil(poorest.total * arguments.utilization)
         needed = requested - poorest.kv_cache
-        share = ceil(needed / device.total * 100 + 1) / 100
+        share = ceil(needed / poorest.total * 100 + 1) / 100
         mends = share <= 0.97
         remedy = f"set gpu_memory_utilization to {share:.2f}" if mends else (
             "use more or larger GPUs, fewer max_num_batched_tokens, or a smaller quantization"

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from planner.catalog import catalog_model
 from planner.cluster import Cluster
+from planner.parallelism import nearest_splits
 from planner.plan import Plan, PlanRequest, attempt_all
 from planner.refusal import Change, Refusal
 
@@ -26,7 +27,9 @@ def nearest_refusal(request: PlanRequest, refusals: list[Refusal]) -> Refusal:
         works = _works(apply_changes(request, changes))
         if works is not None:
             settings = " and ".join(f"{c.setting} {c.value}" for c in changes)
-            gained = f" (TP{works.split.tensor} PP{works.split.pipeline}, {works.cluster.machines} machines)"
+            machines = f"{works.cluster.machines} machine{'s' * (works.cluster.machines > 1)}"
+            split = f"TP{works.split.tensor} PP{works.split.pipeline}, " if works.layers is None else ""
+            gained = f" ({split}{machines})"
             return Refusal(told.code, told.setting, told.reason, f"nearest that works: {settings}{gained}", changes)
     return told
 
@@ -49,6 +52,8 @@ def apply_changes(request: PlanRequest, changes: tuple[Change, ...]) -> PlanRequ
                 request = replace(request, engine=str(value))  # type: ignore[arg-type]  # only names of engines get here
             case "engine_version":
                 request = replace(request, engine_version=str(value))
+            case "VLLM_PP_LAYER_PARTITION":
+                request = replace(request, partition=tuple(int(part) for part in str(value).split(",")))
             case "concurrency":
                 request = replace(request, concurrency=float(value))
             case name:
@@ -102,12 +107,9 @@ def _other_splits(request: PlanRequest) -> Iterator[tuple[Change, ...]]:
 def _splits_of(cluster: Cluster, request: PlanRequest) -> list[tuple[Change, ...]]:
     if request.tensor_parallel_size is None or request.engine in ("llamacpp", "ollama"):
         return [()]
-    asked, count = request.tensor_parallel_size, cluster.accelerators
-    # Splits that keep tensor parallelism inside a machine come first: others need RDMA.
-    sizes = sorted(
-        (n for n in range(1, count + 1) if count % n == 0), key=lambda n: (n > cluster.per_machine, abs(n - asked))
-    )
-    return [(Change("tensor_parallel_size", n), Change("pipeline_parallel_size", count // n)) for n in sizes]
+    tensor, pipeline = request.tensor_parallel_size, request.pipeline_parallel_size or 1
+    near = nearest_splits(tensor, pipeline, cluster.accelerators, spans=cluster.spans)
+    return [(Change("tensor_parallel_size", tp), Change("pipeline_parallel_size", pp)) for tp, pp in near]
 
 
 def _more_machines(clusters: tuple[Cluster, ...]) -> list[int]:

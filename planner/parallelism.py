@@ -42,7 +42,7 @@ def check_world_size(
     check_sizes(tensor_parallel_size, pipeline_parallel_size)
     world = tensor_parallel_size * pipeline_parallel_size * data_parallel_size
     if world > accelerators:
-        tp, pp = _largest_split(tensor_parallel_size, pipeline_parallel_size, accelerators // data_parallel_size)
+        tp, pp = nearest_splits(tensor_parallel_size, pipeline_parallel_size, accelerators // data_parallel_size)[0]
         raise Refusal(
             "too_few_accelerators",
             TENSOR,
@@ -51,6 +51,24 @@ def check_world_size(
             f"set {TENSOR} {tp} and {PIPELINE} {pp}, or bring {world - accelerators} more accelerators",
             (Change(TENSOR, tp), Change(PIPELINE, pp)),
         )
+
+
+def nearest_splits(
+    tensor: int, pipeline: int, accelerators: int, *, spans: Callable[[int, int], bool] = lambda tp, pp: False
+) -> list[tuple[int, int]]:
+    """Every split that uses all accelerators, the one nearest to the asked first.
+
+    Args:
+        tensor: asked.
+        pipeline: asked.
+        accelerators: in all machines.
+        spans: whether a split has tensor parallelism over machines, which needs RDMA: those come last.
+    """
+    count = max(1, min(accelerators, LARGEST * LARGEST))
+    low = [size for size in range(1, int(count**0.5) + 1) if count % size == 0]
+    sizes = {*low, *(count // size for size in low)}
+    found = [(tp, count // tp) for tp in sizes if max(tp, count // tp) <= LARGEST]
+    return sorted(found, key=lambda s: (spans(*s), abs(s[0] - tensor), abs(s[1] - pipeline), s))
 
 
 def check_nodes(tensor_parallel_size: int, pipeline_parallel_size: int, nodes: int) -> None:
@@ -236,10 +254,3 @@ def _refuse_tensor(code: str, reason: str, asked: int, fits: Callable[[int], boo
     if best is None:
         raise Refusal(code, TENSOR, reason, f"no {TENSOR} works with this model{also}")
     raise Refusal(code, TENSOR, reason, f"set {TENSOR} to {best}{also}", (Change(TENSOR, best),))
-
-
-def _largest_split(tensor: int, pipeline: int, accelerators: int) -> tuple[int, int]:
-    """The split of at most `accelerators` closest to the asked one: most accelerators, TP kept before PP."""
-    room = max(1, accelerators)
-    splits = [(tp, min(pipeline, room // tp)) for tp in range(1, min(tensor, room) + 1)]
-    return max(splits, key=lambda s: (s[0] * s[1], s[0]))

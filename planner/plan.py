@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from math import gcd
 from typing import Literal
 
 from planner.catalog import ModelEntry
@@ -11,8 +12,9 @@ from planner.device import PROCESSOR
 from planner.engine import EngineArguments, resolve_arguments, vllm_version
 from planner.llamacpp import LayerSplit, split_layers
 from planner.memory import Memory, memory
+from planner.offload import read_offload
 from planner.parallelism import check_nodes, check_world_size
-from planner.refusal import Change, Refusal
+from planner.refusal import Change, Refusal, Unplanned
 from planner.rules import check_device, check_split
 from planner.served import as_served
 from planner.split import Split
@@ -39,6 +41,7 @@ class PlanRequest:
         tensor_parallel_size: given, or None to choose.
         pipeline_parallel_size: given, or None to choose.
         start: what there is when `pulumi up` begins, and how fast things go.
+        partition: layers of each stage as VLLM_PP_LAYER_PARTITION says; None for the engine's own rule.
     """
 
     model: ModelEntry
@@ -50,6 +53,7 @@ class PlanRequest:
     tensor_parallel_size: int | None = None
     pipeline_parallel_size: int | None = None
     start: Start = field(default_factory=Start)
+    partition: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,8 @@ def attempt_all(request: PlanRequest) -> tuple[list[Plan], list[Refusal]]:
         for split in _splits(request, cluster):
             try:
                 found.append(attempt(request, cluster, split))
+            except Unplanned:
+                raise
             except Refusal as refusal:
                 refusals.append(refusal)
     found.sort(key=_preference)
@@ -125,7 +131,7 @@ def attempt_all(request: PlanRequest) -> tuple[list[Plan], list[Refusal]]:
 
 def _preference(found: Plan) -> tuple[float, bool, float]:
     """Cheapest; tensor parallelism inside machines; the fastest single request."""
-    across = found.split.tensor > found.cluster.per_machine
+    across = found.cluster.spans(found.split.tensor, found.split.pipeline)
     return found.price, across, -(found.throughput.decode_one if found.throughput else 0.0)
 
 
@@ -139,8 +145,10 @@ def attempt(request: PlanRequest, cluster: Cluster, split: Split) -> Plan:
     notes: list[str] = []
     layers, counted, arguments, speed = None, None, None, None
     if request.engine in ("llamacpp", "ollama"):
-        layers = split_layers(entry, cluster, one_machine=request.engine == "ollama")
+        offload = read_offload(request.engine, request.arguments, entry.model)
+        layers = split_layers(entry, cluster, offload, one_machine=request.engine == "ollama")
         split = Split(1, 1)
+        notes += layers.notes
     else:
         counted, arguments = _count(request, cluster, split, notes)
         split = replace(split, expert_parallel=arguments.expert_parallel)
@@ -172,16 +180,35 @@ def _count(request: PlanRequest, cluster: Cluster, split: Split, notes: list[str
     arguments = resolve_arguments(model, device, version, request.arguments)
     if device.name == PROCESSOR and arguments.kv_cache_memory is None:
         arguments = replace(arguments, kv_cache_memory=PROCESSOR_CACHE)
-    split = replace(split, expert_parallel=arguments.expert_parallel)
+    split = replace(split, expert_parallel=arguments.expert_parallel, partition=request.partition)
     check_world_size(split.tensor, split.pipeline, cluster.accelerators)
-    check_device(model, device, version)
+    for kind in dict.fromkeys(cluster.devices or (device,)):
+        check_device(model, kind, version)
     check_split(model, split, version)
-    if split.world_size > cluster.per_machine:
+    # Whether uneven machines can be used at all is the launcher's matter: Ray places ranks where there is room.
+    if split.world_size > cluster.per_machine and cluster.even:
         check_nodes(split.tensor, split.pipeline, -(-split.world_size // cluster.per_machine))
-    if split.tensor > cluster.per_machine:
+    if cluster.spans(split.tensor, split.pipeline):
+        where = "over " + " + ".join(map(str, cluster.each)) if not cluster.even else f"over {cluster.per_machine} each"
         notes.append(
-            f"tensor parallelism spans machines ({split.tensor} over {cluster.per_machine} each): "
+            f"tensor parallelism spans machines ({split.tensor} {where}): "
             "two collectives a layer cross the network, so RDMA is needed for speed"
+        )
+    if cluster.devices:
+        notes.append(
+            f"each stage is counted on its own machine's GPU, in the order of the machines; speed is {device.name}'s"
+        )
+    if arguments.cpu_offload:
+        ranks = min(max(cluster.each), split.world_size)
+        notes.append(
+            f"{arguments.cpu_offload / 2**30:g} GiB of weights a GPU stay in the machine's own memory, up to "
+            f"{ranks * arguments.cpu_offload / 2**30:g} GiB a machine, and cross PCIe in every step: "
+            "speed isn't counted"
+        )
+    if device.unified:
+        notes.append(
+            f"{device.name}'s memory is the machine's own too: the engine starts only where its share of it is "
+            "free, and --gpu-memory-utilization=0.8 leaves room for the system"
         )
     if model.blind:
         notes.append("the vision tower isn't counted: 1 to 2 GiB more on every stage's GPUs")
@@ -190,7 +217,8 @@ def _count(request: PlanRequest, cluster: Cluster, split: Split, notes: list[str
     if request.engine == "sglang":
         notes.append("SGLang is counted by vLLM's rules; its own static fraction may leave less for the KV cache")
     multicast = device.switch and split.tensor > 1 and not device.ascend
-    return memory(model, split, device, version, arguments, multicast=multicast), arguments
+    stages = cluster.stage_devices(split.tensor, split.pipeline) if cluster.devices else ()
+    return memory(model, split, device, version, arguments, multicast=multicast, stages=stages), arguments
 
 
 def _splits(request: PlanRequest, cluster: Cluster) -> list[Split]:
@@ -200,7 +228,8 @@ def _splits(request: PlanRequest, cluster: Cluster) -> list[Split]:
         return [Split(1, 1)]
     if tensor is not None:
         return [Split(tensor, pipeline or max(1, cluster.accelerators // max(1, tensor)))]
-    within = [n for n in range(cluster.per_machine, 0, -1) if cluster.per_machine % n == 0]
+    smallest = gcd(*cluster.each)
+    within = [n for n in range(smallest, 0, -1) if smallest % n == 0]
     across = [cluster.accelerators] if cluster.machines > 1 else []
     if pipeline is not None:
         return [Split(n, pipeline) for n in within if n * pipeline == cluster.accelerators] or [

@@ -41,3 +41,13 @@ class Refusal(Exception):  # the field's own word: an engine or a cloud refuses
             "remedy": self.remedy,
             "changes": [asdict(change) for change in self.changes],
         }
+
+
+class Unplanned(Refusal):
+    """What was asked can't be counted, and may well work: nobody is refused anything for it.
+
+    `setting`: what is missing or isn't known; `remedy`: what to give so that it can be planned.
+    """
+
+    def __init__(self, setting: str, reason: str, remedy: str) -> None:
+        super().__init__("not_planned", setting, reason, remedy)

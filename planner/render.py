@@ -18,10 +18,9 @@ def render(plan: Plan) -> str:
     paid = f", of which {machines} are paid {plan.timeline.gpu_minutes:.0f} min" if plan.price else ""
     paid += f" ({_money(plan.price * plan.timeline.gpu_minutes / 60)} CNY)" if plan.price else ""
     lines = [
-        f"{request.model.name} on {cluster.machines} x {cluster.name}: {cluster.accelerators} x {cluster.device.name}, "
+        f"{request.model.name} on {cluster.words}, "
         f"{request.engine} {request.engine_version if request.engine == 'vllm' else ''}".rstrip(),
-        f"  split     TP{plan.split.tensor} x PP{plan.split.pipeline}"
-        + (", experts spread (EP)" if plan.split.expert_parallel else ""),
+        _split(plan),
         f"  price     {price}",
         *_capacity(plan),
         f"  first     token after {_clock(plan.timeline.seconds)}{paid}",
@@ -32,6 +31,14 @@ def render(plan: Plan) -> str:
         *(f"  note: {note}" for note in plan.notes),
     ]
     return "\n".join(lines)
+
+
+def _split(plan: Plan) -> str:
+    if plan.layers is not None:
+        left = f", {plan.layers.host_layers} on the processor" if plan.layers.host_layers else ""
+        return f"  split     {sum(plan.layers.layers)} layers on {len(plan.layers.layers)} devices{left}"
+    experts = ", experts spread (EP)" if plan.split.expert_parallel else ""
+    return f"  split     TP{plan.split.tensor} x PP{plan.split.pipeline}{experts}"
 
 
 def _capacity(plan: Plan) -> list[str]:
@@ -48,19 +55,23 @@ def _capacity(plan: Plan) -> list[str]:
 
 def _memory(plan: Plan) -> list[str]:
     if plan.layers is not None:
+        found = plan.layers
         return [
-            f"  device {i:<3} {layers:>3} layers {weights / GIB:6.1f} GiB"
-            for i, (layers, weights) in enumerate(zip(plan.layers.layers, plan.layers.weights, strict=True))
+            f"  device {i:<3} {layers:>3} layers {weights / GIB:6.1f} GiB + {cache / GIB:.1f} of KV cache"
+            for i, (layers, weights, cache) in enumerate(zip(found.layers, found.weights, found.cache, strict=True))
         ]
     if plan.memory is None:
         return []
-    total, processor = plan.cluster.device.total, plan.cluster.device.name == PROCESSOR
+    processor = plan.cluster.device.name == PROCESSOR
     what = "rank" if processor else "GPU"
-    lines = [f"  each {what}: {total / GIB:.1f} GiB   # weights  + activations  o engine  g graphs  = KV cache  . free"]
+    sizes = dict.fromkeys(f"{rank.total / GIB:.1f}" for rank in plan.memory.ranks)
+    lines = [
+        f"  each {what}: {' or '.join(sizes)} GiB   # weights  + activations  o engine  g graphs  = KV cache  . free"
+    ]
     for rank in plan.memory.ranks:
         gpus = f"{what} x{plan.split.tensor}"
         layers = f"layers {rank.layers[0]}-{rank.layers[1] - 1}"
-        lines.append(f"  stage {rank.stage:<2} {gpus:<7} {layers:<14} [{_bar(rank, total)}]")
+        lines.append(f"  stage {rank.stage:<2} {gpus:<7} {layers:<14} [{_bar(rank, rank.total)}]")
         lines.append(
             f"  {'':<31} {rank.weights / GIB:.1f} + {rank.activations / GIB:.1f} + {rank.overhead / GIB:.1f} + "
             f"{rank.graphs / GIB:.1f} + {max(0, rank.kv_cache) / GIB:.1f} GiB"

@@ -50,7 +50,7 @@ def throughput(
     active = [s.streamed + s.routed * share for s in stages]
     everything = [float(s.streamed + s.routed) for s in stages]
     cache = [token_bytes(model, split, arguments, s.layers) for s in stages]
-    collective = HOP if split.tensor <= cluster.per_machine else NETWORK_HOP
+    collective = NETWORK_HOP if cluster.spans(split.tensor, split.pipeline) else HOP
     latency = (2 * model.layers * collective if split.tensor > 1 else 0.0) + (split.pipeline - 1) * NETWORK_HOP
     one = sum((a + c * context) / device.bandwidth for a, c in zip(active, cache, strict=True)) + latency
     requests = max(1, min(arguments.max_num_seqs, int(memory.kv_cache_tokens / max(1, context))))

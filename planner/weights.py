@@ -23,6 +23,7 @@ class StageWeights:
         resident: what the allocator holds once they are loaded and made ready, which the engine reports.
         streamed: of `tensors`, what every step reads: all but the embedding table and the routed experts.
         routed: of `tensors`, the routed experts.
+        in_layers: of `tensors`, what belongs to a layer.
     """
 
     layers: range
@@ -30,6 +31,7 @@ class StageWeights:
     resident: int
     streamed: int
     routed: int
+    in_layers: int = 0
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def _expert_tile(capability: float | None) -> tuple[int, int]:
 
 def _stage(model: Model, split: Split, layers: range, tensors: list[Tensor], loader: _Loader) -> StageWeights:
     allocator = Allocator(loader.max_split)
-    whole = routed = embedding = 0
+    whole = routed = embedding = in_layers = 0
     dropped = "qzeros" if model.quantization.symmetric else "\0"
     for tensor in tensors:
         if not tensor.name.endswith(dropped):
@@ -107,6 +109,7 @@ def _stage(model: Model, split: Split, layers: range, tensors: list[Tensor], loa
         if tensor.layer is None and tensor.name.startswith("rotary"):
             continue
         whole += tensor.nbytes
+        in_layers += 0 if tensor.layer is None else tensor.nbytes
         if ".experts." in tensor.name:
             routed += tensor.nbytes
         elif tensor.name == "embed_tokens":
@@ -114,7 +117,7 @@ def _stage(model: Model, split: Split, layers: range, tensors: list[Tensor], loa
     resident = allocator.allocated + _absorbed(model, split) * len(layers)
     if loader.swizzles:
         resident += _swizzled(model, split, tensors, loader)
-    return StageWeights(layers, whole, resident, whole - routed - embedding, routed)
+    return StageWeights(layers, whole, resident, whole - routed - embedding, routed, in_layers)
 
 
 SWIZZLE_ROWS = 256

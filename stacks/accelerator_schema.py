@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from components.host import TOOLKIT_REPOSITORY, AcceleratorArgs
+from stacks.devices_schema import Devices
 from stacks.model import Model
 from stacks.words import Device, Url, Version
 
@@ -27,6 +28,13 @@ class AcceleratorSettings(Model):
     gpu: str | None = Field(
         None, description="platform hosts: the GPUs' name, such as L20 or RTX-4090, by which memory is planned"
     )
+    devices: Devices = Field(
+        (), description="which of each machine's accelerators, by index or UUID (GPU-..., MIG-...); the first if unset"
+    )
+    host_memory_gib: int | None = Field(
+        None, ge=1, le=65536,
+        description="memory of each machine itself, GiB, by which what stays off the accelerators is planned",
+    )  # fmt: skip
     cuda: str = Field(
         "13.0", pattern=r"^\d{2}\.\d+$", description="CUDA version of the engine's image; it decides the oldest driver"
     )
@@ -65,11 +73,12 @@ class AcceleratorSettings(Model):
         fields = type(self).model_fields
         return next((fields[n].alias or n for n in names if getattr(self, n) != fields[n].default), "")
 
-    def of_machine(self, count: int) -> AcceleratorArgs:
-        """What a host with so many is told."""
+    def of_machine(self, count: int, devices: tuple[str, ...] = ()) -> AcceleratorArgs:
+        """What a host with so many is told, and which they are; the first ones where none are named."""
         return AcceleratorArgs(
             kind=self.kind,
             count=count,
+            devices=devices,
             cuda=self.cuda,
             branch=self.driver_branch,
             driver=self.driver,

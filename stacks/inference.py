@@ -249,9 +249,9 @@ def _hosts(settings: Settings, stack: str, machines: Sequence[Machine], storage:
     return [
         _host(
             settings, stack, machine, next((m for m in machines if m is not machine), machine), storage,
-            accelerators=count, writes=machine is machines[0],
+            accelerators=count, devices=devices, writes=machine is machines[0],
         )
-        for machine, count in zip(machines, settings.accelerators, strict=True)
+        for machine, count, devices in zip(machines, settings.accelerators, settings.devices, strict=True)
     ]  # fmt: skip
 
 
@@ -263,6 +263,7 @@ def _host(
     storage: StorageAt,
     *,
     accelerators: int = 0,
+    devices: tuple[str, ...] = (),
     containers: bool = True,
     writes: bool = False,
 ) -> Host:
@@ -281,7 +282,7 @@ def _host(
             insecure_registries=settings.mirrors.insecure_registries,
             containers=containers,
             pip_index=settings.mirrors.pip or "",
-            accelerator=settings.accelerator.of_machine(accelerators) if accelerators else AcceleratorArgs(),
+            accelerator=settings.accelerator.of_machine(accelerators, devices) if accelerators else AcceleratorArgs(),
             room=settings.runtime,
             writes=writes,
             check=settings.native.check,

@@ -6,19 +6,30 @@ The planner (planner/) knows nothing of settings: here they become its request, 
 from __future__ import annotations
 
 import os
-import re
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import NoReturn
 
 import pulumi
 
 from components.serving import EngineName
-from planner import Cluster, Plan, PlanRequest, Refusal, Start, find_model, owned, plan, processors, rented
+from planner import Cluster, Plan, PlanRequest, Refusal, Start, find_model, owned, plan, processors, rented, uneven
 from planner.arguments import from_flags
-from planner.catalog import ModelEntry, catalog_model
+from planner.catalog import ModelEntry
+from planner.device import device
+from planner.engine import vllm_version
+from planner.gguf import gguf_model
+from planner.offload import llamacpp_flags, ollama_parameters
 from planner.plan import Engine
+from planner.refusal import Unplanned
+from planner.rules import check_split
+from planner.split import Split
 from planner.timeline import Installs
+from stacks.executor import engine_source, engine_version
+from stacks.remedies import PARTITION, explain, path_of, stack_changes
 from stacks.schema import Settings
 from stacks.settings import SettingsError
+from stacks.uncounted import uncounted
 
 CATALOG = "planner/data"
 OWN_MEMORY_MIB = 64 * 1024
@@ -26,6 +37,12 @@ OWN_MEMORY_MIB = 64 * 1024
 
 RULES = "0.24.0"
 """vLLM's version whose rules count for engines that have theirs from it."""
+
+NEWEST = "0.33.0"
+"""vLLM's version whose rules count where nobody says which it is."""
+
+OF_MEMORY = ("weights_too_large", "no_kv_memory", "context_does_not_fit", "too_little_concurrency")
+"""Refusals that what isn't counted could have prevented."""
 
 COUNTED_AS: dict[EngineName, Engine] = {
     "vllm": "vllm",
@@ -37,21 +54,6 @@ COUNTED_AS: dict[EngineName, Engine] = {
 }
 """The planner's engine for each of the stacks' that it can count."""
 
-PATHS = {
-    "tensor_parallel_size": "serving.tensorParallelSize",
-    "pipeline_parallel_size": "serving.pipelineParallelSize",
-    "max_model_len": "serving.maxModelLen",
-    "engine_version": "images.engine",
-    "engine": "serving.engine",
-    "model": "model.id",
-    "config": "model.config",
-    "instanceType": "cloud.candidates",
-    "perMachine": "accelerator.perMachine",
-    "storage.class": "cloud.nas.storageClass",
-    "devices": "accelerator.perMachine",
-}
-"""The planner's names of settings, and where a stack has them."""
-
 
 def plan_for(settings: Settings) -> Plan | None:
     """The plan of the settings' own split; None where the planner isn't told enough (`unplanned` says what to give).
@@ -59,23 +61,56 @@ def plan_for(settings: Settings) -> Plan | None:
     Raises:
         SettingsError: it can't work; which setting, why, and the nearest value that does.
     """
-    try:
-        requests = _requests(settings)
-        if isinstance(requests, str):
-            return None
-        plans = [plan(request) for request in requests]
-    except Refusal as refusal:
-        raise SettingsError(_explain(refusal, settings)) from None
-    return plans[0]
+    return _planned(settings)[0]
 
 
 def unplanned(settings: Settings) -> str | None:
-    """What to give so that the deployment can be planned, as one sentence; None where nothing is missing."""
+    """Why the deployment isn't planned and what to give so that it is, as one sentence; None where it is, or can't be.
+
+    Nothing that isn't known is a mistake: a GPU, a model or an engine's flag that the planner lacks is told here.
+    """
     try:
-        requests = _requests(settings)
-    except Refusal:
+        missing = _planned(settings)[1]
+    except SettingsError:
         return None
-    return requests if isinstance(requests, str) else None
+    return None if missing is None else f"{path_of(missing.setting, settings)}: {missing.reason}; {missing.remedy}"
+
+
+def _planned(settings: Settings) -> tuple[Plan, None] | tuple[None, Unplanned]:
+    """The plan, or why there is none.
+
+    Raises:
+        SettingsError: it can't work.
+    """
+    try:
+        requests, notes = _requests(settings)
+        found, *_ = [_plan(request, settings) for request in requests]  # all of them must work
+    except Unplanned as missing:
+        return None, missing
+    except Refusal as refusal:
+        raise SettingsError(explain(refusal, settings), stack_changes(refusal, settings)) from None
+    return replace(found, notes=(*found.notes, *notes)), None
+
+
+def _plan(request: PlanRequest, settings: Settings) -> Plan:
+    """One request's plan.
+
+    Raises:
+        Refusal: it can't work.
+        Unplanned: it is too large only without what isn't counted.
+    """
+    try:
+        return plan(request)
+    except Unplanned:
+        raise
+    except Refusal as refusal:
+        less = uncounted(settings)[0]
+        if refusal.code not in OF_MEMORY or not less:
+            raise
+        raise Unplanned(
+            "serving.arguments", f"{', '.join(less)} changes memory in a way that isn't counted, and without it "
+            f"{refusal.reason}", "watch the engine's own words of what is left for the KV cache",
+        ) from None  # fmt: skip
 
 
 def announce(settings: Settings) -> dict[str, pulumi.Output[object]]:
@@ -100,45 +135,98 @@ def announce(settings: Settings) -> dict[str, pulumi.Output[object]]:
 def summary(found: Plan) -> str:
     """A plan in one line, the same for every `pulumi up` of the same settings."""
     split, cluster = found.split, found.cluster
-    text = f"TP{split.tensor} x PP{split.pipeline} on {cluster.accelerators} x {cluster.device.name}"
-    text += f" ({cluster.machines} x {cluster.name})"
+    if found.layers is not None:
+        left = f", {found.layers.host_layers} on the processor" if found.layers.host_layers else ""
+        text = f"{sum(found.layers.layers)} layers on {len(found.layers.layers)} devices{left}, {cluster.words}"
+    else:
+        text = f"TP{split.tensor} x PP{split.pipeline} on {cluster.words}"
     if found.memory is not None:
         text += f", {found.memory.max_concurrency:.1f} requests of {found.memory.max_model_len:,} tokens at once"
     return f"{text}, first token after about {found.timeline.seconds / 60:.0f} min"
 
 
-def _requests(settings: Settings) -> list[PlanRequest] | str:
-    """One request for each kind of machine that may be rented, the likeliest first; or what is missing.
+def _requests(settings: Settings) -> tuple[list[PlanRequest], tuple[str, ...]]:
+    """One request for each kind of machine that may be rented, the likeliest first; and notes for the plan's reader.
 
     Raises:
         Refusal: what is told can't be.
+        Unplanned: what is told isn't enough.
     """
-    model = _model(settings)
-    clusters = _clusters(settings)
-    if isinstance(model, str):
-        return model
-    if isinstance(clusters, str):
-        return clusters
     serving, engine = settings.serving, COUNTED_AS.get(settings.serving.engine)
     if engine is None:
-        return f"serving.engine: the planner can't count {serving.engine}; its own documentation says what fits"
-    arguments, _ = from_flags(serving.arguments)
+        raise Unplanned(
+            "serving.engine", f"the planner can't count {serving.engine}", "its own documentation says what fits"
+        )
+    model = _model(settings, engine)
+    version, notes = _version(settings, engine)
+    request = PlanRequest(
+        model=model,
+        clusters=(),
+        engine=engine,
+        engine_version=version,
+        arguments=_arguments(settings, engine),
+        tensor_parallel_size=serving.tensor_parallel_size,
+        pipeline_parallel_size=serving.pipeline_parallel_size,
+        start=_start(settings),
+        partition=_partition(settings),
+    )
+    try:
+        clusters = _clusters(settings)
+    except Unplanned:
+        if engine not in ("llamacpp", "ollama"):
+            # Which splits a model can have doesn't hang on the GPU.
+            split = Split(serving.tensor_parallel_size, serving.pipeline_parallel_size, partition=request.partition)
+            expert = request.arguments.get("enable_expert_parallel") == "true"
+            check_split(model.model, replace(split, expert_parallel=expert), vllm_version(version))
+        raise
+    less, more = uncounted(settings)
+    notes += [f"{flag} changes memory in a way that isn't counted" for flag in less]
+    notes += [f"{flag} brings more into memory, which isn't counted" for flag in more]
+    return [replace(request, clusters=(cluster,)) for cluster in clusters], tuple(notes)
+
+
+def _version(settings: Settings, engine: Engine) -> tuple[str, list[str]]:
+    """vLLM's version whose rules count, and a note where nobody said which it is."""
+    if engine != "vllm":
+        return RULES, []
+    source = engine_source(settings)
+    found = engine_version(source)
+    if found is not None:
+        return ".".join(map(str, found)), []
+    what = f"images.engine {source} names" if settings.runtime == "docker" else "native.python tells"
+    return NEWEST, [f"{what} no version: counted by the rules of vLLM {NEWEST}"]
+
+
+def _arguments(settings: Settings, engine: Engine) -> dict[str, str]:
+    """The engine's own words that decide memory, by the planner's names."""
+    serving = settings.serving
+    if engine == "llamacpp":
+        arguments = llamacpp_flags(serving.arguments)
+    elif engine == "ollama":
+        arguments = ollama_parameters(serving.arguments)
+    else:
+        arguments, _ = from_flags(serving.arguments)
     if serving.max_model_len is not None:
         arguments["max_model_len"] = str(serving.max_model_len)
     space = serving.environment.get("VLLM_CPU_KVCACHE_SPACE", "")
     if settings.accelerator.kind == "cpu" and space.isascii() and space.isdigit() and int(space):
         arguments.setdefault("kv_cache_memory_bytes", str(int(space[:9]) * 2**30))
-    request = PlanRequest(
-        model=model,
-        clusters=(),
-        engine=engine,
-        engine_version=_engine_version(_engine_source(settings)) if engine == "vllm" else RULES,
-        arguments=arguments,
-        tensor_parallel_size=serving.tensor_parallel_size,
-        pipeline_parallel_size=serving.pipeline_parallel_size,
-        start=_start(settings),
-    )
-    return [replace(request, clusters=(cluster,)) for cluster in clusters]
+    return arguments
+
+
+def _partition(settings: Settings) -> tuple[int, ...] | None:
+    """Layers of each stage, where vLLM is told them.
+
+    Raises:
+        Refusal: `bad_partition`: it isn't a list of numbers.
+    """
+    text = settings.serving.environment.get(PARTITION, "").strip()
+    if not text or settings.serving.engine not in ("vllm", "vllm-ascend", "vllm-mindspore"):
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdigit() and int(part[:6]) > 0 for part in parts):
+        raise Refusal("bad_partition", PARTITION, f"is {text[:60]!r}", "give layers of each stage, such as 20,20")
+    return tuple(int(part[:6]) for part in parts)
 
 
 def _start(settings: Settings) -> Start:
@@ -167,14 +255,24 @@ def _installs(settings: Settings) -> Installs:
     return "packages" if settings.native.requirements(settings.serving.engine, settings.serving.executor) else "nothing"
 
 
-def _model(settings: Settings) -> ModelEntry | str:
-    """The model by its config, or by the catalog's name of it; or what is missing."""
+def _model(settings: Settings, engine: Engine) -> ModelEntry:
+    """The model by its config, or by the catalog's name of it.
+
+    Raises:
+        Refusal: its config can't be read.
+        Unplanned: it isn't known.
+    """
     told = settings.model
-    if told.config is not None:
-        return _read(told.config)
+    shapes = _read(told.config) if told.config is not None else None
+    if engine in ("llamacpp", "ollama"):
+        return gguf_model(told.id.removesuffix(".git"), told.files, shapes.model if shapes else None)
+    if shapes is not None:
+        return shapes
     try:
         # Only names: a path of the same text would be one on the machines.
         return find_model(told.id) if not told.id.startswith((".", "/", "~")) else _unknown(settings)
+    except Unplanned:
+        raise
     except Refusal as refusal:
         if refusal.code not in ("unknown_model", "config_unreadable"):
             raise
@@ -197,39 +295,77 @@ def _read(path: str) -> ModelEntry:
     return find_model(full)
 
 
-def _unknown(settings: Settings) -> str:
-    return (
-        f"model.config: the planner's catalog has no {settings.model.id}; give the path of its config.json, so that "
-        "memory, split, price and time are checked before anything is created"
-    )
+def _unknown(settings: Settings) -> NoReturn:
+    raise Unplanned(
+        "config", f"the planner's catalog has no {settings.model.id}", "give the path of its config.json, so that "
+        "memory, split, price and time are checked before anything is created",
+    )  # fmt: skip
 
 
-def _clusters(settings: Settings) -> list[Cluster] | str:
-    """The machines; those of every kind that may be rented."""
-    accelerator, count = settings.accelerator, len(settings.accelerators)
+def _clusters(settings: Settings) -> list[Cluster]:
+    """The machines; those of every kind that may be rented.
+
+    Raises:
+        Refusal: they haven't what the settings count on.
+        Unplanned: the catalog lacks them, or nobody named them.
+    """
+    accelerator = settings.accelerator
     if settings.cloud is None:
-        per_machine = max(settings.accelerators)
-        if accelerator.kind == "cpu":
-            return [processors(OWN_MEMORY_MIB, per_machine, count)]
-        if accelerator.gpu is None:
-            return (
-                "accelerator.gpu: machines of one's own don't tell their GPU before `pulumi up`; name it, such as "
-                "L20 or RTX-4090, so that memory and split are checked before anything is changed"
-            )
-        return [owned(accelerator.gpu, per_machine, count)]
+        memory = None if accelerator.host_memory_gib is None else accelerator.host_memory_gib * 2**30
+        return [replace(_owned(settings), host_memory=memory)]
     found = []
     for kind in dict.fromkeys(candidate.instance_type for candidate in settings.cloud.candidates):
         try:
-            cluster = rented(kind, count, ranks=accelerator.per_machine)
+            cluster = rented(kind, len(settings.accelerators), ranks=accelerator.per_machine)
         except Refusal as refusal:
             if refusal.code != "unknown_instance_type":
                 raise
-            return (
-                f"cloud.candidates: the planner's catalog has no {kind}; write a line for it in {CATALOG}/machines.yaml"
-            )
+            raise Unplanned(
+                "cloud.candidates", f"the planner's catalog has no {kind}", f"write a line for it in "
+                f"{CATALOG}/machines.yaml",
+            ) from None  # fmt: skip
         _check_accelerators(settings, cluster)
         found.append(replace(cluster, per_machine=accelerator.per_machine))
     return found
+
+
+def _owned(settings: Settings) -> Cluster:
+    """Machines of one's own, each with its own number and kind of accelerators."""
+    accelerator, counts = settings.accelerator, settings.accelerators
+    if accelerator.kind == "cpu":
+        memory = OWN_MEMORY_MIB if accelerator.host_memory_gib is None else accelerator.host_memory_gib * 1024
+        cluster = processors(memory, max(counts), len(counts))
+        return replace(cluster, counts=counts) if len(set(counts)) > 1 else cluster
+    if any(name.startswith("MIG-") for devices in settings.devices for name in devices):
+        raise Unplanned(
+            "accelerator.devices", "names MIG slices, whose memory the planner doesn't know, and of which CUDA shows a "
+            "process only the first", "one slice a machine is what an engine can use",
+        )  # fmt: skip
+    named = [machine.gpu or accelerator.gpu for machine in settings.machines]
+    names = [name for name in named if name is not None]
+    if len(names) < len(named):
+        raise Unplanned(
+            "accelerator.gpu", "machines of one's own don't tell their GPU before `pulumi up`", "name it, such as "
+            "L20 or RTX-4090, so that memory and split are checked before anything is changed",
+        )  # fmt: skip
+    try:
+        if len(set(names)) == 1 and len(set(counts)) == 1:
+            return owned(names[0], counts[0], len(counts))
+        return uneven(list(zip(counts, names, strict=True)))
+    except Refusal as refusal:
+        if refusal.code != "unknown_gpu":
+            raise
+        raise Unplanned("gpu", f"the planner's catalog has no {_missing(names)}", refusal.remedy) from None
+
+
+def _missing(names: Sequence[str]) -> str:
+    """The first GPU that the catalog lacks."""
+    for name in names:
+        try:
+            device(name)
+        except Refusal:
+            return name[:60]
+    return ""
 
 
 def _check_accelerators(settings: Settings, cluster: Cluster) -> None:
@@ -248,45 +384,3 @@ def _check_accelerators(settings: Settings, cluster: Cluster) -> None:
             "wrong_count", "perMachine", f"is {told.per_machine}, and {cluster.name} has {cluster.per_machine} x "
             f"{cluster.device.name}", f"set it to {cluster.per_machine}, or choose another instance type",
         )  # fmt: skip
-
-
-def _engine_source(settings: Settings) -> str:
-    """The engine's image, or what pip is asked for, written as one."""
-    if settings.runtime == "docker":
-        return settings.images.engine
-    asked = settings.native.requirements(settings.serving.engine, settings.serving.executor)
-    return next((text.replace("==", ":") for text in asked if text.startswith("vllm")), "")
-
-
-def _engine_version(image: str) -> str:
-    """The version that an image's tag names; the newest the planner knows where it names none."""
-    tag = image.rpartition("/")[2].partition("@")[0].partition(":")[2]
-    found = re.search(r"\d+\.\d+\.\d+", tag)
-    return found[0] if found else "0.33.0"
-
-
-def _explain(refusal: Refusal, settings: Settings) -> str:
-    """A refusal in the words of a stack's settings."""
-    remedy = refusal.remedy
-    for change in refusal.changes:
-        name, value = re.escape(change.setting), re.escape(str(change.value))
-        works = catalog_model(str(change.value)).hub_id if change.setting == "model" else change.value
-        remedy = re.sub(rf"\b{name}( to)? {value}\b", rf"{_path(change.setting, settings)}\1 {works}", remedy)
-    remedy = re.sub(r"\b(tensor_parallel_size|pipeline_parallel_size|max_model_len)\b", lambda m: PATHS[m[1]], remedy)
-    told = settings.secrecy.redacted(f"{_path(refusal.setting, settings)}: {refusal.reason}; {remedy}")
-    return f"this can't work; nothing was created or changed:\n  {told}"
-
-
-def _path(name: str, settings: Settings) -> str:
-    """Where a stack has what the planner names."""
-    if name in ("machines", "nodes"):
-        return "cloud.machines" if settings.cloud else "machines"
-    if name == "gpu":
-        return "cloud.candidates" if settings.cloud else "accelerator.gpu"
-    if name in PATHS:
-        return PATHS[name]
-    if name.startswith(("config.json", "quantization_config")):
-        return f"model.config: {name}"
-    if re.fullmatch(r"[a-z]+(_[a-z]+)+|dtype|quantization", name):
-        return f"serving.arguments: --{name.replace('_', '-')}"
-    return name

@@ -11,12 +11,18 @@ from collections import Counter
 from typing import Literal, Self, get_args
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
+from pydantic.alias_generators import to_camel
 
-from components.serving import EngineName, ServeArgs, find_engine
+from components.serving import Engine, EngineName, ServeArgs, find_engine
 from planner import Refusal
+from planner.parallelism import nearest_splits
 from stacks import more, versions
 from stacks.accelerator_schema import AcceleratorSettings
+from stacks.argument_rules import argument_mistakes
 from stacks.cloud_schema import CloudSettings
+from stacks.devices_schema import Devices, device_mistakes
+from stacks.executor import choose_executor
+from stacks.mistake import Mistake
 from stacks.model import Model, Name, Port, check_cidrs
 from stacks.model_schema import ModelSettings
 from stacks.native_schema import NativeSettings, refusals
@@ -46,8 +52,10 @@ class MachineSettings(Model):
         None, description="address the other machines reach it by; the SSH address when left out"
     )
     accelerators: int | None = Field(
-        None, ge=1, le=16, description="accelerators in this machine; accelerator.perMachine when left out"
+        None, ge=1, le=16, description="accelerators of this machine that are used; accelerator.perMachine if unset"
     )
+    devices: Devices = Field((), description="which of its accelerators; accelerator.devices if unset")
+    gpu: str | None = Field(None, description="its GPUs' name, by which memory is planned; accelerator.gpu if unset")
 
     @property
     def peer_address(self) -> str:
@@ -89,7 +97,10 @@ class ServingSettings(Model):
     """The engine and how the model is split."""
 
     engine: EngineName = Field("vllm", description=f"one of {', '.join(get_args(EngineName))}")
-    executor: Literal["ray", "mp"] = Field("ray", description="ray, or mp for the engine's own multi-node mode")
+    executor: Literal["ray", "mp"] = Field(
+        None,  # type: ignore[assignment]  # chosen by Settings, which alone sees machines and image
+        description="vLLM: mp, its own multi-node mode, or ray; mp if unset, and ray where machines or image need it",
+    )
     tensor_parallel_size: int = Field(ge=1, description="accelerators that share each layer")
     pipeline_parallel_size: int = Field(1, ge=1, description="stages the layers are cut into")
     max_model_len: int | None = Field(None, ge=1, description="longest prompt and answer together, in tokens")
@@ -174,6 +185,20 @@ class Settings(Model):
     _secrecy: Secrecy = PrivateAttr(default_factory=Secrecy)
 
     @model_validator(mode="after")
+    def _executor_is_chosen(self) -> Self:
+        if self.serving.executor is None:
+            # Here, once, so that whatever reads it finds it said.
+            chosen = self.serving.model_copy(update={"executor": choose_executor(self)})
+            object.__setattr__(self, "serving", chosen)
+        return self
+
+    @model_validator(mode="after")
+    def _words_say_one_thing(self) -> Self:
+        for mistake in (*argument_mistakes(self), *device_mistakes(self)):
+            raise mistake
+        return self
+
+    @model_validator(mode="after")
     def _room_is_whole(self) -> Self:
         if refusal := next(refusals(self), None):
             raise ValueError(refusal)
@@ -220,10 +245,7 @@ class Settings(Model):
     def _every_accelerator_used(self) -> Self:
         tp, pp = self.serving.tensor_parallel_size, self.serving.pipeline_parallel_size
         if tp * pp != self.world_size:
-            raise ValueError(
-                f"serving: tensorParallelSize {tp} x pipelineParallelSize {pp} = {tp * pp}, but the machines have "
-                f"{self.world_size} accelerators; nearest that works: {_nearest_split(self, tp, pp)}"
-            )
+            raise self._nearest(tp, pp)
         return self
 
     @model_validator(mode="after")
@@ -236,7 +258,13 @@ class Settings(Model):
         except Refusal as refusal:
             said = f"{refusal.setting}: {refusal.reason}; {refusal.remedy}"
             said = re.sub(r"_([a-z])(?=[a-z_]*\b)", lambda m: m[1].upper(), said)
-            raise ValueError(f"serving.{said}") from None
+            names = {change.setting: to_camel(change.setting) for change in refusal.changes}
+            changes = {
+                f"serving.{names[change.setting]}": change.value
+                for change in refusal.changes
+                if names[change.setting] in {field.alias for field in ServingSettings.model_fields.values()}
+            }
+            raise Mistake(f"serving.{said}", changes) from None
         if self.accelerator.kind != "cpu" and (self.accelerator.kind == "ascend") != serving.engine.endswith(
             ("-ascend", "-mindspore")
         ):
@@ -295,12 +323,35 @@ class Settings(Model):
         """How many accelerators each machine brings, the first machine first."""
         if self.cloud:
             return (self.accelerator.per_machine,) * self.cloud.machines
-        return tuple(m.accelerators or self.accelerator.per_machine for m in self.machines)
+        return tuple(
+            len(devices) or machine.accelerators or self.accelerator.per_machine
+            for machine, devices in zip(self.machines, self.devices, strict=True)
+        )
+
+    @property
+    def devices(self) -> tuple[tuple[str, ...], ...]:
+        """Which accelerators of each machine; none where the first ones are taken."""
+        if self.cloud:
+            return ((),) * self.cloud.machines
+        # A machine with a count of its own has devices of its own, or the first ones.
+        common = self.accelerator.devices
+        return tuple(machine.devices or common for machine in self.machines)
 
     @property
     def world_size(self) -> int:
         """Accelerators in all machines together."""
         return sum(self.accelerators)
+
+    def _nearest(self, tp: int, pp: int) -> Mistake:
+        """The split is none of these machines; the nearest that is, and that their launcher can start."""
+        engine = find_engine(self.serving.engine, self.serving.executor)
+        near = nearest_splits(tp, pp, self.world_size)
+        works = next((split for split in near if _starts(engine, self, *split)), near[0])
+        return Mistake(
+            f"serving: tensorParallelSize {tp} x pipelineParallelSize {pp} = {tp * pp}, but the machines have "
+            f"{self.world_size} accelerators; nearest that works: tensorParallelSize {works[0]}, pipelineParallelSize "
+            f"{works[1]}", {"serving.tensorParallelSize": works[0], "serving.pipelineParallelSize": works[1]},
+        )  # fmt: skip
 
 
 def _example(name: str) -> str:
@@ -311,9 +362,10 @@ def _example(name: str) -> str:
     }[name]
 
 
-def _nearest_split(settings: Settings, tp: int, pp: int) -> str:
-    """The split of all accelerators closest to the one asked for, TP kept before PP."""
-    world = settings.world_size
-    splits = [(size, world // size) for size in range(1, world + 1) if world % size == 0]
-    best = min(splits, key=lambda s: (abs(s[0] - tp), abs(s[1] - pp)))
-    return f"tensorParallelSize {best[0]}, pipelineParallelSize {best[1]}"
+def _starts(engine: Engine, settings: Settings, tensor: int, pipeline: int) -> bool:
+    """Whether the engine's launcher takes the split on these machines."""
+    try:
+        engine.check(ServeArgs(settings.model.name, tensor, pipeline), settings.accelerators)
+    except Refusal:
+        return False
+    return True

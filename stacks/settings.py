@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from components.gateway import KEY_PATTERN
+from stacks.mistake import Changes, Mistake
 from stacks.schema import Settings
 from stacks.secrecy import Secrecy, choices, words_of
 
@@ -29,8 +30,25 @@ PASSWORD_MINIMUM = 12
 """Characters of the first account's password on the page; bcrypt reads 72 bytes at most."""
 
 
+WISHES = {
+    "replicas": "several copies of a model behind one URL can't be had yet; make a stack for each copy",
+    "dataParallelSize": "several copies of a model (data parallel) can't be had in a stack yet; make one for each",
+    "expertParallel": "it is the engine's own argument; write --enable-expert-parallel (vLLM) into serving.arguments",
+}
+"""Settings that aren't there and are looked for."""
+
+
 class SettingsError(pulumi.RunError):
-    """The settings don't hold. Shown by Pulumi as it is, without a traceback."""
+    """The settings don't hold. Shown by Pulumi as it is, without a traceback.
+
+    Attributes:
+        changes: the remedy for programs: settings by path, and what to set each to; None takes one out. Empty where no
+            single value mends it.
+    """
+
+    def __init__(self, text: str, changes: Changes | None = None) -> None:
+        super().__init__(text)
+        self.changes = dict(changes or {})
 
 
 def load() -> Settings:
@@ -107,8 +125,12 @@ def parse(values: Mapping[str, str]) -> Settings:
     try:
         return Settings.model_validate(decoded)
     except ValidationError as error:
-        details = error.errors(include_url=False, include_context=False, include_input=False)
-        raise SettingsError(_refusal([_explain(d) for d in details])) from None
+        details = error.errors(include_url=False, include_input=False)
+        mistakes = [detail.get("ctx", {}).get("error") for detail in details]
+        changes = {
+            path: value for each in mistakes if isinstance(each, Mistake) for path, value in each.changes.items()
+        }
+        raise SettingsError(_refusal([_explain(d) for d in details]), changes) from None
 
 
 def _decode(text: str) -> Any:  # noqa: ANN401  # JSON is any
@@ -135,6 +157,8 @@ def _explain(detail: ErrorDetails) -> str:
     name = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".")
     match detail["type"]:
         case "extra_forbidden":
+            if path[-1] in WISHES:
+                return f"{name}: no such setting: {WISHES[str(path[-1])]}"
             known = _fields(Settings, path[:-1])
             near = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.4)
             remedy = f"did you mean {near[0]}?" if near else f"known here: {', '.join(sorted(known))}"

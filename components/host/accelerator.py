@@ -14,7 +14,8 @@ class AcceleratorArgs:
 
     Attributes:
         kind: `cpu`, `nvidia` or `ascend`.
-        count: accelerators that the machine must have, counted on its PCI bus and by its driver.
+        count: accelerators that are used; the machine must have as many or more, on its PCI bus and by its driver.
+        devices: which of them, by index or UUID; the first `count` where none are named.
         cuda: CUDA version of the engine's image, `major.minor`; it decides the oldest driver that will do.
         branch: driver branch to install, such as 580; None takes the one `drivers.py` names. A driver that works
             and is new enough for `cuda` is never touched.
@@ -30,6 +31,7 @@ class AcceleratorArgs:
 
     kind: Literal["cpu", "nvidia", "ascend"] = "cpu"
     count: int = 1
+    devices: tuple[str, ...] = ()
     cuda: str = "13.0"
     branch: int | None = None
     driver: Literal["packages", "alibaba", "present"] = "packages"

@@ -118,10 +118,17 @@ def _network(host: Host) -> pulumi.Output[str]:
 def _options(host: Host, mounts: Sequence[str]) -> pulumi.Output[str]:
     """Words for `docker run`: the same access that the engine's containers get."""
     access = host.access
-    fixed = [f"--gpus={access.gpus}"] if access.gpus else []
-    fixed += [f"--cap-add={capability}" for capability in access.capabilities]
+    fixed = [f"--cap-add={capability}" for capability in access.capabilities]
     fixed += [f"--volume={mount}" for mount in (*access.mounts, *mounts)]
     devices = access.devices if access.devices is not None else pulumi.Output.from_input([])
-    return pulumi.Output.all(devices, host.locked_memory).apply(
-        lambda both: " ".join([*fixed, f"--ulimit=memlock={both[1]}", *(f"--device={device}" for device in both[0])])
+    gpus = access.gpus if access.gpus is not None else pulumi.Output.from_input("")
+    return pulumi.Output.all(devices, host.locked_memory, gpus).apply(
+        lambda all_: " ".join(
+            [
+                *([f"--gpus={all_[2]}"] if all_[2] else []),
+                *fixed,
+                f"--ulimit=memlock={all_[1]}",
+                *(f"--device={device}" for device in all_[0]),
+            ]
+        )
     )

@@ -49,6 +49,7 @@ def native_stages(
         files={name: FILES / name for name in ("nvidia_state.sh", "drivers.py", "rails.py", "pci.py")},
         environment={
             "COUNT": str(args.count),
+            "DEVICES": " ".join(args.devices),
             "CUDA": args.cuda,
             "HCAS": f"={','.join(args.hcas)}" if args.hcas else "",
         },
@@ -59,9 +60,19 @@ def native_stages(
     )
     hca = proof.result.apply(lambda found: found.get("hca", ""))
     access = ContainerAccess(
-        environment={"NCCL_IB_HCA": hca, "NCCL_IB_DISABLE": hca.apply(lambda names: "0" if names else "1")}
+        environment={
+            "NCCL_IB_HCA": hca,
+            "NCCL_IB_DISABLE": hca.apply(lambda names: "0" if names else "1"),
+            # Numbers as nvidia-smi has them; CUDA's own order is by speed.
+            "CUDA_DEVICE_ORDER": pulumi.Output.from_input("PCI_BUS_ID"),
+            "CUDA_VISIBLE_DEVICES": proof.result.apply(lambda found: found.get("use") or _first(args.count)),
+        }
     )
     return storage.done, [storage.done, proof.done], access
+
+
+def _first(count: int) -> str:
+    return ",".join(str(number) for number in range(count))
 
 
 def sees_weights(host: Host, stack: str, folder: pulumi.Input[str]) -> pulumi.Resource:

@@ -31,14 +31,14 @@ class ContainerAccess:
     """How a container on a host reaches the accelerators.
 
     Attributes:
-        gpus: as `docker run --gpus` has it; None without NVIDIA GPUs.
+        gpus: as `docker run --gpus` has it, such as all or "device=0,1" with its quotes; None without NVIDIA GPUs.
         devices: device files or folders of them; None where the kind has none.
         mounts: folders of the driver, `source:target:ro`.
         capabilities: Linux capabilities, with their prefix CAP_.
         environment: what collectives must know of this machine.
     """
 
-    gpus: str | None = None
+    gpus: pulumi.Output[str] | None = None
     devices: pulumi.Output[list[str]] | None = None
     mounts: tuple[str, ...] = ()
     capabilities: tuple[str, ...] = ()
@@ -62,6 +62,7 @@ def nvidia_driver(
         files=_files("apt.sh", "nvidia_state.sh", "pci.py", "drivers.py"),
         environment={
             "COUNT": str(args.count),
+            "DEVICES": " ".join(args.devices),
             "CUDA": args.cuda,
             "BRANCH": str(args.branch or ""),
             "DRIVER": args.driver,
@@ -107,7 +108,11 @@ def nvidia_containers(
         stack=stack,
         script=FILES / "nvidia_proof.sh",
         files=_files("nvidia_state.sh", *BUS),
-        environment={"COUNT": str(args.count), "HCAS": f"={','.join(args.hcas)}" if args.hcas else ""},
+        environment={
+            "COUNT": str(args.count),
+            "DEVICES": " ".join(args.devices),
+            "HCAS": f"={','.join(args.hcas)}" if args.hcas else "",
+        },
         long=True,
         timeout=600,
         after=[toolkit.done],
@@ -115,7 +120,7 @@ def nvidia_containers(
     )
     hca = proof.result.apply(lambda found: found.get("hca", ""))
     access = ContainerAccess(
-        gpus="all",
+        gpus=proof.result.apply(_gpus),
         devices=proof.result.apply(lambda found: ["/dev/infiniband"] if found.get("infiniband") == "yes" else []),
         capabilities=("CAP_IPC_LOCK",),
         environment={"NCCL_IB_HCA": hca, "NCCL_IB_DISABLE": hca.apply(lambda names: "0" if names else "1")},
@@ -141,6 +146,7 @@ def ascend_proof(
         files=_files("pci.py"),
         environment={
             "COUNT": str(args.count),
+            "DEVICES": " ".join(args.devices),
             "DRIVER_MINIMUM": ASCEND_DRIVER_MINIMUM,
             "SEVERAL": "yes" if several else "no",
         },
@@ -155,6 +161,13 @@ def ascend_proof(
         capabilities=("CAP_IPC_LOCK",),
     )
     return proof.done, access
+
+
+def _gpus(found: Mapping[str, str]) -> str:
+    """What Docker is asked for: all, or those that the proof has chosen. Its own list takes quotes around commas."""
+    used = found.get("use", "")
+    every = "MIG-" not in used and len(used.split(",")) == int(found.get("gpus", "0") or 0)
+    return f'"device={used}"' if used and not every else "all"
 
 
 def _files(*names: str) -> dict[str, Path]:

@@ -30,7 +30,7 @@ def check_ranks(args: ServeArgs, accelerators: Sequence[int], *, equal: bool) ->
         raise Refusal(
             "ranks_not_equal_on_nodes", "machines",
             f"each machine runs {ranks} ranks, and one has {min(accelerators)} accelerators",
-            "use machines with as many accelerators each, or executor ray",
+            "use machines with as many accelerators each, or executor ray", (Change("executor", "ray"),),
         )  # fmt: skip
 
 

@@ -207,8 +207,11 @@ def _accelerators(config: Mapping[str, Any], local: Local) -> list[Change]:
     machines = min(cloud["machines"] if cloud else len(config["machines"]), MOST_MACHINES)
     each = min(told["perMachine"], local.ranks or told["perMachine"])
     changes = [Change("accelerator.kind", "cpu", "no GPU and no NPU is here")]
-    if "gpu" in told:
-        changes.append(Change("accelerator.gpu", None, "belongs to the GPUs that are not here"))
+    changes += [
+        Change(f"accelerator.{name}", None, "belongs to the GPUs and machines that are not here")
+        for name in ("gpu", "devices", "hostMemoryGib")
+        if name in told
+    ]
     if each != told["perMachine"]:
         changes.append(Change("accelerator.perMachine", each, "ranks that two processor cores carry"))
     tensor, pipeline = serving["tensorParallelSize"], serving.get("pipelineParallelSize", 1)

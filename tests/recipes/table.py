@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from planner import Refusal
 from tests.paths import ROOT
 from tests.recipes.bring_up import records
 from tests.recipes.recipes import RECIPES, Recipe
@@ -25,12 +24,13 @@ def page() -> Path:
 
 def planned(recipe: Recipe) -> str:
     """What the planner says of it."""
-    try:
-        found = recipe.plan()
-    except Refusal:
-        layers = recipe.entry().model.layers
-        wanted, room = recipe.offloaded()
-        return f"{wanted} of {layers} layers on accelerators, which hold {room}"
+    found = recipe.plan()
+    if found.layers is not None:
+        total = found.request.model.model.layers
+        return (
+            f"{sum(found.layers.layers)} of {total} layers on accelerators; {found.layers.host / 2**30:.0f} GiB in the "
+            "first machine's own memory"
+        )
     assert found.memory
     price = f"CNY {found.price:.0f} an hour" if found.price else "own machines"
     return f"fits, TP{found.split.tensor} x PP{found.split.pipeline}; {price}"

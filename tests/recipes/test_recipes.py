@@ -10,7 +10,6 @@ import pytest
 import yaml
 
 import toolchain
-from planner import Refusal
 from stacks.planning import plan_for, unplanned
 from stacks.settings import parse
 from tests.paths import ROOT
@@ -32,15 +31,15 @@ def test_every_stack_file_but_the_local_ones_is_a_recipe():
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=ids)
 def test_a_recipe_fits(recipe):
-    """The planner agrees; where llama.cpp and Ollama leave layers to the processor, those on devices fit."""
-    settings = recipe.settings()
+    """The planner agrees; llama.cpp and Ollama leave layers to the processor, and those on devices fit."""
+    settings, plan = recipe.settings(), recipe.plan()
     if settings.serving.engine in ("llamacpp", "ollama"):
-        with pytest.raises(Refusal, match="a device would hold"):
-            recipe.plan()
-        wanted, room = recipe.offloaded()
-        assert 0 < wanted <= room
+        layers = plan.layers
+        assert len(layers.layers) == settings.world_size
+        assert 0 < layers.host_layers < plan.request.model.model.layers
+        rooms = [device.total for device in plan.cluster.ranked]
+        assert all(w + c < room for w, c, room in zip(layers.weights, layers.cache, rooms, strict=True))
         return
-    plan = recipe.plan()
     assert (plan.split.tensor, plan.split.pipeline) == (
         settings.serving.tensor_parallel_size,
         settings.serving.pipeline_parallel_size,

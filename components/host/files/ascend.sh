@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Ascend accelerators: driver, firmware, devices and the network between them. Huawei's driver comes with an account,
-# so it is checked here and never installed. Changes nothing. Told: COUNT DRIVER_MINIMUM SEVERAL SYSFS DEV
+# so it is checked here and never installed. Changes nothing. Told: COUNT DEVICES DRIVER_MINIMUM SEVERAL SYSFS DEV
 # shellcheck source=components/remote/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
 SYSFS=${SYSFS:-/sys} DEV=${DEV:-/dev} ASCEND=${ASCEND:-/usr/local/Ascend}
@@ -26,7 +26,18 @@ unwell=$(awk -F'|' '/^\| +[0-9]+ +[^ ]+/ && $3 ~ /(Warning|Alarm|Critical|UNKNOW
 
 devices=$(find "$DEV" -maxdepth 1 -regex '.*/davinci[0-9]+' | sort -V)
 number=$(grep -c . <<<"$devices" || true)
-((number == COUNT)) || fail "$COUNT accelerators are expected, the PCI bus has $pci and $DEV has $number; set the machine's accelerators to $number, or see \`npu-smi info\`"
+((number >= COUNT)) || fail "$COUNT accelerators are expected, the PCI bus has $pci and $DEV has $number; set the machine's accelerators to $number, or see \`npu-smi info\`"
+# Those that are named, or the first; inside a container they are counted from 0.
+if [[ -n ${DEVICES:-} ]]; then
+  chosen=$(tr ' ' '\n' <<<"$DEVICES")
+else
+  chosen=$(grep -o '[0-9]*$' <<<"$devices" | head -n "$COUNT")
+fi
+devices=''
+for n in $chosen; do
+  [[ -e $DEV/davinci$n ]] || fail "accelerator.devices names $n, and $DEV/davinci$n is not there; correct it, or see \`npu-smi info\`"
+  devices+=${devices:+$'\n'}$DEV/davinci$n
+done
 for name in davinci_manager devmm_svm hisi_hdc; do
   [[ -e $DEV/$name ]] || fail "$DEV/$name is not there, so no container can use the accelerators; load the driver (reboot) and see \`dmesg | grep -i davinci\`"
   devices+=$'\n'$DEV/$name
@@ -36,11 +47,11 @@ addresses=none
 if [[ $SEVERAL == yes ]]; then
   # HCCL joins machines by the accelerators' own network ports; each needs an address, in /etc/hccn.conf.
   [[ -s /etc/hccn.conf ]] || fail "/etc/hccn.conf is not there: give each accelerator's port an address (hccn_tool -i N -ip -s address A netmask M)"
-  addresses=$(grep -cE '^address_[0-9]+=' /etc/hccn.conf || true)
+  addresses=$(grep -cE "^address_($(paste -sd'|' <<<"$chosen"))=" /etc/hccn.conf || true)
   ((addresses == COUNT)) || fail "/etc/hccn.conf gives $addresses of $COUNT accelerators an address; set the others (hccn_tool -i N -ip -s address A netmask M)"
   tool=$ASCEND/driver/tools/hccn_tool
   if [[ -x $tool ]]; then
-    for ((n = 0; n < COUNT; n++)); do
+    for n in $chosen; do
       link=$("$tool" -i "$n" -link -g 2>&1 || true)
       [[ $link == *UP* ]] || fail "the network port of accelerator $n is not up ($link); plug its cable, or see \`hccn_tool -i $n -optical -g\`"
     done

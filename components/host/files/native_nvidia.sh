@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Proof that a borrowed machine's GPUs work: the driver is the landlord's, and the PCI bus shows others' GPUs too.
-# Changes nothing. Told: COUNT CUDA HCAS SYSFS
+# Changes nothing. Told: COUNT DEVICES CUDA HCAS SYSFS
 # shellcheck source=components/remote/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
 # shellcheck source=components/host/files/nvidia_state.sh
@@ -10,7 +10,8 @@ SYSFS=${SYSFS:-/sys}
 status "counting GPUs"
 look_at_nvidia
 [[ $nvidia_state == working ]] || fail "the GPUs of this machine don't work ($nvidia_state: $nvidia_words); have whoever lends it mend that, or take another machine"
-((nvidia_count == COUNT)) || fail "$COUNT GPUs are expected and the driver shows $nvidia_count; correct accelerator.perMachine or take another machine"
+((nvidia_count >= $(least_gpus))) || fail "$COUNT GPUs are expected and the driver shows $nvidia_count; correct accelerator.perMachine or take another machine"
+choose_devices
 minimum=$(python3 "$TANDEM_DIR/drivers.py" minimum "$CUDA" 2>"$TANDEM_DIR/sentence") || fail "$(cat "$TANDEM_DIR/sentence")"
 ((${nvidia_version%%.*} >= minimum)) ||
   fail "the driver is $nvidia_version and CUDA $CUDA needs $minimum or newer; take another machine, or packages built for an older CUDA and say so in accelerator.cuda"
@@ -20,4 +21,4 @@ while IFS=, read -r index errors; do
 done < <(nvidia-smi --query-gpu=index,ecc.errors.uncorrected.volatile.total --format=csv,noheader,nounits 2>/dev/null | tr -d ' ')
 hca=$HCAS
 if [[ -z $hca && -d /dev/infiniband ]]; then hca=$(python3 "$TANDEM_DIR/rails.py" "$SYSFS"); fi
-result "driver=$nvidia_version gpus=$nvidia_count hca=$hca"
+result "driver=$nvidia_version gpus=$nvidia_count use=$chosen hca=$hca"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # An NVIDIA driver that the engine's CUDA runs on, with Fabric Manager of the same version on NVSwitch machines.
 # A driver that works and is new enough is never touched. At most one reboot; the step starts again after it.
-# Told: COUNT CUDA BRANCH DRIVER DRIVER_REPOSITORY ALIBABA_VERSIONS SYSFS METADATA
+# Told: COUNT DEVICES CUDA BRANCH DRIVER DRIVER_REPOSITORY ALIBABA_VERSIONS SYSFS METADATA
 # shellcheck source=components/remote/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
 # shellcheck source=components/host/files/apt.sh
@@ -45,7 +45,8 @@ wait_for_installer() {
 # --- check ------------------------------------------------------------------------------------------------
 status "looking at PCI bus and driver"
 read_pci
-((pci_count == 0 || pci_count == COUNT)) || fail "this machine's PCI bus has $pci_count NVIDIA GPUs and $COUNT are expected; set its accelerators to $pci_count, or see why the bus has lost some"
+# More than are used is as well: others may have them.
+((pci_count == 0 || pci_count >= $(least_gpus))) || fail "this machine's PCI bus has $pci_count NVIDIA GPUs and $COUNT are expected; set its accelerators to $pci_count, name MIG slices in accelerator.devices, or see why the bus has lost some"
 minimum='' branch='' modules=''
 # shellcheck disable=SC2086,SC2153 # ids are words; BRANCH is what we are told, branch what follows
 assignments=$(plan plan "$CUDA" "$BRANCH" $pci_gpus)

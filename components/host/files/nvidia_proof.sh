@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Proof that the GPUs work: driver against PCI bus, memory errors, Fabric Manager, RDMA. Changes nothing.
-# Told: COUNT HCAS SYSFS FABRIC_SECONDS
+# Told: COUNT DEVICES HCAS SYSFS FABRIC_SECONDS
 # shellcheck source=components/remote/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
 # shellcheck source=components/host/files/nvidia_state.sh
@@ -17,9 +17,10 @@ case $nvidia_state in
   lost) fail "a GPU has fallen off the bus ($nvidia_words); power the machine off and on, and if it stays away have it replaced" ;;
   *) fail "the driver does not work ($nvidia_state: $nvidia_words)" ;;
 esac
-((nvidia_count == pci_count && pci_count == COUNT)) ||
+((nvidia_count == pci_count && pci_count >= $(least_gpus))) ||
   fail "$COUNT GPUs are expected, the PCI bus has $pci_count and the driver sees $nvidia_count; power the machine off and on, and see \`dmesg | grep -i xid\`"
 [[ $nvidia_version != *,* ]] || fail "the GPUs report different driver versions ($nvidia_version); reboot the machine"
+choose_devices
 
 query() { nvidia-smi "$1" --format=csv,noheader,nounits 2>/dev/null | tr -d ' ' || true; }
 status "reading memory errors"
@@ -62,4 +63,4 @@ if [[ -n $hca && $infiniband == no ]]; then
 fi
 peermem=no
 if [[ -d $SYSFS/module/nvidia_peermem ]]; then peermem=yes; fi
-result "driver=$nvidia_version gpus=$nvidia_count fabric=$fabric fabric_state=$registered hca=$hca infiniband=$infiniband peermem=$peermem"
+result "driver=$nvidia_version gpus=$nvidia_count use=$chosen fabric=$fabric fabric_state=$registered hca=$hca infiniband=$infiniband peermem=$peermem"

@@ -47,3 +47,38 @@ fabric_version() {
   have nv-fabricmanager || return 0
   nv-fabricmanager --version 2>&1 | sed -n 's/.*[Vv]ersion is *: *//p' | head -1
 }
+
+# least_gpus: how many GPUs the machine must have at least, by COUNT and DEVICES: MIG slices may share one.
+least_gpus() {
+  case ${DEVICES:-} in
+    *MIG-*) echo 1 ;;
+    *) echo "$COUNT" ;;
+  esac
+}
+
+# choose_devices: sets chosen, with commas between: indices, or the UUIDs of MIG slices. DEVICES are words as
+# nvidia-smi -L lists them; the first COUNT GPUs where none are named.
+choose_devices() {
+  local name index listed='' found=()
+  [[ ${DEVICES:-} != *-* ]] || listed=$(nvidia-smi -L 2>/dev/null || true)
+  for name in ${DEVICES:-$(seq 0 $((COUNT - 1)))}; do
+    if [[ $name =~ ^[0-9]+$ ]]; then
+      ((name < nvidia_count)) ||
+        fail "accelerator.devices names GPU $name, and the machine has $nvidia_count, 0 to $((nvidia_count - 1)); correct it"
+      found+=("$name")
+      continue
+    fi
+    [[ $listed == *"(UUID: $name)"* ]] ||
+      fail "accelerator.devices names $name, which is not on the machine; \`nvidia-smi -L\` there lists what is"
+    if [[ $name == MIG-* ]]; then
+      found+=("$name")
+    else
+      index=$(grep -F "(UUID: $name)" <<<"$listed" | sed -n 's/^GPU \([0-9]*\):.*/\1/p')
+      found+=("$index")
+    fi
+  done
+  chosen=$(IFS=,; echo "${found[*]}")
+  if ((nvidia_count > COUNT)); then
+    status "the machine has $nvidia_count GPUs, and those used are $chosen"
+  fi
+}

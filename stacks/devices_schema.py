@@ -1,0 +1,114 @@
+"""Which of a machine's accelerators a deployment takes, and what says so without saying it to the rest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BeforeValidator
+
+from stacks.mistake import Mistake
+
+if TYPE_CHECKING:
+    from stacks.schema import Settings
+
+DEVICE = re.compile(r"\d{1,2}|GPU-[0-9a-fA-F-]{8,40}|MIG-[0-9A-Za-z/-]{8,80}")
+"""As nvidia-smi -L lists them: an index, a GPU's UUID, a MIG slice's."""
+
+HIDERS = (
+    "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "ASCEND_RT_VISIBLE_DEVICES", "ASCEND_VISIBLE_DEVICES",
+)  # fmt: skip
+"""Variables that choose accelerators for one process."""
+
+
+def _devices(value: Any) -> Any:  # noqa: ANN401  # before pydantic has looked at it
+    """Numbers and one text with commas become texts.
+
+    Raises:
+        ValueError: an entry is no device, or there twice.
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = [value]
+    if isinstance(value, str):
+        value = [part.strip() for part in value.split(",") if part.strip()]
+    if not isinstance(value, list | tuple):
+        return value
+    named = [str(part) if isinstance(part, int | str) and not isinstance(part, bool) else "" for part in value]
+    for name in named:
+        if not DEVICE.fullmatch(name):
+            raise ValueError(
+                f"{name[:60]!r} is no device; give indices such as 4, or UUIDs as `nvidia-smi -L` lists them, "
+                "GPU-... or MIG-..."
+            )
+    if len(set(named)) < len(named):
+        raise ValueError("names a device twice; give each once")
+    if len({name.partition("-")[0] if "-" in name else "" for name in named}) > 1:
+        raise ValueError("mixes indices, GPUs and MIG slices; name all of a machine's in one way")
+    return tuple(named)
+
+
+Devices = Annotated[tuple[str, ...], BeforeValidator(_devices)]
+
+
+def device_mistakes(settings: Settings) -> Iterator[Mistake]:
+    """What devices, counts and environment don't allow together."""
+    told = settings.accelerator
+    for path, devices, count in _places(settings):
+        if told.kind == "cpu":
+            yield Mistake(f"{path}.devices: kind cpu has none to choose from; take it out", {f"{path}.devices": None})
+        elif told.kind == "ascend" and any("-" in name for name in devices):
+            yield Mistake(f"{path}.devices: Ascend devices are named by their numbers, such as 0; give these")
+        elif settings.cloud is not None:
+            yield Mistake(
+                f"{path}.devices: rented machines come without other tenants; take it out, and choose an instance type "
+                "with as many GPUs as are wanted", {f"{path}.devices": None},
+            )  # fmt: skip
+        elif count is not None and count[1] != len(devices):
+            where, number = count
+            yield Mistake(
+                f"{path}.devices: names {len(devices)}, and {where} is {number}; set {where} to {len(devices)}, or "
+                "take it out", {where: len(devices)},
+            )  # fmt: skip
+    if told.kind == "cpu":
+        return
+    for name in HIDERS:
+        if name in settings.serving.environment:
+            yield _hidden(settings, name)
+
+
+def _places(settings: Settings) -> Iterator[tuple[str, tuple[str, ...], tuple[str, int] | None]]:
+    """Where devices are named: path, devices, and the count that is told beside them with its path."""
+    told = settings.accelerator
+    if told.devices:
+        count = ("accelerator.perMachine", told.per_machine) if "per_machine" in told.model_fields_set else None
+        yield "accelerator", told.devices, count
+    for number, machine in enumerate(settings.machines):
+        path = f"machines[{number}]"
+        own = None if machine.accelerators is None else (f"{path}.accelerators", machine.accelerators)
+        if machine.devices:
+            yield path, machine.devices, own
+        elif told.devices and own is not None:
+            yield path, told.devices, own
+
+
+def _hidden(settings: Settings, name: str) -> Mistake:
+    value = settings.serving.environment[name]
+    rest = {key: text for key, text in settings.serving.environment.items() if key != name}
+    try:
+        devices = _devices(value)
+    except ValueError:
+        devices = ()
+    if not devices:
+        return Mistake(
+            f"serving.environment: {name} chooses accelerators for the engine alone; take it out, and name them in "
+            "accelerator.devices, which Docker, driver check and collective follow too", {"serving.environment": rest},
+        )  # fmt: skip
+    changes: dict[str, Any] = {"serving.environment": rest}
+    if not settings.accelerator.devices and not any(machine.devices for machine in settings.machines):
+        changes["accelerator.devices"] = [int(part) if part.isdigit() else part for part in devices]
+    return Mistake(
+        f"serving.environment: {name} chooses accelerators for the engine alone; take it out, and set "
+        f"accelerator.devices to [{', '.join(devices)}] (or each machine's own), which Docker, driver check and "
+        "collective follow too", changes,
+    )  # fmt: skip

@@ -1,0 +1,115 @@
+"""The planner's refusals and remedies in the words of a stack's settings, and as changes of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from planner import Change, Refusal
+from planner.catalog import catalog_model
+
+if TYPE_CHECKING:
+    from stacks.schema import Settings
+
+PARTITION = "VLLM_PP_LAYER_PARTITION"
+PATHS = {
+    "tensor_parallel_size": "serving.tensorParallelSize",
+    "pipeline_parallel_size": "serving.pipelineParallelSize",
+    "max_model_len": "serving.maxModelLen",
+    "engine_version": "images.engine",
+    "engine": "serving.engine",
+    "model": "model.id",
+    "config": "model.config",
+    "instanceType": "cloud.candidates",
+    "perMachine": "accelerator.perMachine",
+    "storage.class": "cloud.nas.storageClass",
+    "devices": "accelerator.perMachine",
+}
+"""The planner's names of settings, and where a stack has them."""
+DIRECT = {
+    "tensor_parallel_size": "serving.tensorParallelSize",
+    "pipeline_parallel_size": "serving.pipelineParallelSize",
+    "max_model_len": "serving.maxModelLen",
+    "engine": "serving.engine",
+    "perMachine": "accelerator.perMachine",
+}
+
+
+def stack_changes(refusal: Refusal, settings: Settings) -> dict[str, Any]:
+    """Settings by path, and what to set each to; empty where some part of the remedy is no setting's value."""
+    found: dict[str, Any] = {}
+    words = list(settings.serving.arguments)
+    for change in refusal.changes:
+        match change.setting:
+            case name if name in DIRECT:
+                found[DIRECT[name]] = change.value
+            case "model":
+                found["model.id"] = catalog_model(str(change.value)).hub_id
+            case "machines" if settings.cloud is not None:
+                found["cloud.machines"] = change.value
+            case "engine_version" if settings.runtime == "docker":
+                found["images.engine"] = f"vllm/vllm-openai:v{change.value}"
+            case name if name == PARTITION:
+                found["serving.environment"] = {**settings.serving.environment, PARTITION: str(change.value)}
+            case "machines" | "nodes" | "devices" | "gpu" | "concurrency" | "engine_version":
+                return {}
+            case _:
+                words = with_flag(words, change)
+                found["serving.arguments"] = words
+    return found
+
+
+def with_flag(words: Sequence[str], change: Change) -> list[str]:
+    """An engine's words with one of them set as a remedy says: `--kv-cache-dtype=fp8`, or Ollama's `num_gpu=24`."""
+    name = change.setting
+    flag = name if name == "num_gpu" else f"--{name.replace('_', '-')}"
+    kept, skip = [], False
+    for position, word in enumerate(words):
+        if skip:
+            skip = False
+            continue
+        own = word.partition("=")[0]
+        if own.lstrip("-").replace("-", "_") == name or (name == "gpu_layers" and own in ("-ngl", "--n-gpu-layers")):
+            follows = words[position + 1] if position + 1 < len(words) else "-"
+            skip = "=" not in word and not follows.startswith("-")
+            continue
+        kept.append(word)
+    if change.value is False:
+        return kept
+    # llama.cpp takes a value as a word of its own.
+    return [*kept, flag, str(change.value)] if name == "gpu_layers" else [*kept, f"{flag}={change.value}"]
+
+
+def explain(refusal: Refusal, settings: Settings) -> str:
+    """A refusal in the words of a stack's settings."""
+    remedy = refusal.remedy
+    for change in refusal.changes:
+        name, value = re.escape(change.setting), re.escape(str(change.value))
+        works = catalog_model(str(change.value)).hub_id if change.setting == "model" else change.value
+        told = f"{path_of(change.setting, settings)}\\1 {works}"
+        if change.setting == "num_gpu":
+            told = f"serving.arguments: num_gpu={works}"
+        remedy = re.sub(rf"\b{name}( to)? {value}\b", told, remedy)
+    remedy = re.sub(r"\b(tensor_parallel_size|pipeline_parallel_size|max_model_len)\b", lambda m: PATHS[m[1]], remedy)
+    told = settings.secrecy.redacted(f"{path_of(refusal.setting, settings)}: {refusal.reason}; {remedy}")
+    return f"this can't work; nothing was created or changed:\n  {told}"
+
+
+def path_of(name: str, settings: Settings) -> str:
+    """Where a stack has what the planner names."""
+    own = {
+        "machines": "cloud.machines" if settings.cloud else "machines",
+        "nodes": "cloud.machines" if settings.cloud else "machines",
+        "gpu": "cloud.candidates" if settings.cloud else "accelerator.gpu",
+        "num_gpu": "serving.arguments: num_gpu",
+        PARTITION: f"serving.environment: {PARTITION}",
+        **PATHS,
+    }
+    if name in own:
+        return own[name]
+    if name.startswith(("config.json", "quantization_config")):
+        return f"model.config: {name}"
+    if re.fullmatch(r"[a-z]+(_[a-z]+)+|dtype|quantization|device", name):
+        return f"serving.arguments: --{name.replace('_', '-')}"
+    return name

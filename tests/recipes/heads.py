@@ -1,0 +1,36 @@
+"""What a recipe's head tells its user to fill in, as data: lines that begin with `#:` are settings for the file."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import yaml
+
+from tests.paths import ROOT
+from tests.recipes.reduced import read
+
+
+def advice(name: str) -> list[dict[str, Any]]:
+    """Each piece of advice of a recipe's head: lines that follow each other are one."""
+    pieces: list[list[str]] = []
+    before = False
+    for line in (ROOT / f"Pulumi.{name}.yaml").read_text().splitlines():
+        told = line.startswith("#: ")
+        if told:
+            if not before:
+                pieces.append([])
+            pieces[-1].append(line.removeprefix("#: "))
+        before = told
+    return [yaml.safe_load("\n".join(piece)) for piece in pieces]
+
+
+def filled_in(name: str, *pieces: dict[str, Any]) -> dict[str, str]:
+    """A recipe's settings with advice followed, as Pulumi hands them over: what a head names replaces what is there."""
+    config: dict[str, Any] = copy.deepcopy(read(name))
+    for piece in pieces:
+        for section, values in piece.items():
+            told = config.get(section)
+            config[section] = {**told, **values} if isinstance(told, dict) and isinstance(values, dict) else values
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
