@@ -42,7 +42,7 @@ hold() {
   held=$(apt-mark showhold)
   for package in "$@"; do
     if dpkg-query -W "$package" >/dev/null 2>&1 && ! grep -qxF "$package" <<<"$held"; then
-      undo "apt-mark unhold $package"
+      undo apt-mark unhold "$package"
       apt-mark hold "$package"
     fi
   done

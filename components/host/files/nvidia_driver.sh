@@ -82,7 +82,7 @@ install_packages() {
   refuse_secure_boot
   remove_strangers
   if [[ -n $DRIVER_REPOSITORY ]]; then
-    undo "rm -f /etc/apt/sources.list.d/tandem-nvidia.list"
+    undo rm -f /etc/apt/sources.list.d/tandem-nvidia.list
     echo "$DRIVER_REPOSITORY" >/etc/apt/sources.list.d/tandem-nvidia.list
   fi
   update_lists "driver branch $branch"
@@ -95,7 +95,7 @@ install_packages() {
     fail "no archive has linux-headers-$(uname -r), which the driver's modules are built with; boot a kernel of the distribution"
   free_own_holds
   # apt takes the newest of what a package depends on; all must be of the one version.
-  undo "rm -f /etc/apt/preferences.d/tandem-nvidia"
+  undo rm -f /etc/apt/preferences.d/tandem-nvidia
   printf 'Package: nvidia-* libnvidia-* cuda-drivers*\nPin: version %s-*\nPin-Priority: 1001\n' \
     "$(sed 's/^[^=]*=\([0-9]*:\)\?//; s/-.*//' <<<"${packages%% *}")" >/etc/apt/preferences.d/tandem-nvidia
   # shellcheck disable=SC2086 # names are words
@@ -179,7 +179,7 @@ if [[ $fabric == yes ]]; then
 fi
 if compgen -G "$SYSFS/class/infiniband/*" >/dev/null && modprobe nvidia-peermem 2>/dev/null; then
   # GPUs and RDMA devices reach each other's memory. Without it NCCL uses DMA-BUF where kernel and modules can.
-  undo "rm -f /etc/modules-load.d/tandem-nvidia-peermem.conf"
+  undo rm -f /etc/modules-load.d/tandem-nvidia-peermem.conf
   echo nvidia-peermem >/etc/modules-load.d/tandem-nvidia-peermem.conf
 fi
 

@@ -10,7 +10,7 @@ if ! have nvidia-ctk; then
   if [[ -z $(apt-cache madison nvidia-container-toolkit 2>/dev/null) ]]; then
     key=/usr/share/keyrings/tandem-nvidia-container-toolkit.asc
     list=/etc/apt/sources.list.d/tandem-nvidia-container-toolkit.list
-    undo "rm -f $key $list"
+    undo rm -f "$key" "$list"
     tries 3 curl --fail --silent --show-error --location --output "$key" "$TOOLKIT_REPOSITORY/gpgkey" ||
       fail "$TOOLKIT_REPOSITORY does not answer; set accelerator.toolkitRepository to a mirror that the machine reaches"
     chmod 644 "$key"
@@ -34,7 +34,7 @@ tries 5 runtime_known || fail "Docker does not know the nvidia runtime after \`n
 
 if [[ -n $NVITOP && ! -x /opt/tandem-nvitop/bin/nvitop ]]; then
   status "installing nvitop"
-  undo "rm -rf /opt/tandem-nvitop; rm -f /usr/local/bin/nvitop"
+  undo rm -rf /opt/tandem-nvitop /usr/local/bin/nvitop
   python3 -m venv /opt/tandem-nvitop
   /opt/tandem-nvitop/bin/pip install --quiet ${PIP_INDEX:+--index-url "$PIP_INDEX"} "$NVITOP" ||
     fail "nvitop can't be installed from ${PIP_INDEX:-the default pip index}; set mirrors.pip, or leave nvitop out"

@@ -29,7 +29,10 @@ status "configuring Docker"
 tool=$TANDEM_HOME/daemon_json.py
 install -m 600 "$TANDEM_DIR/daemon_json.py" "$tool"
 changed=$(python3 "$tool" merge)
-if [[ $changed == changed ]]; then undo "python3 $tool restore && systemctl reload docker"; fi
+if [[ $changed == changed ]]; then
+  undo systemctl reload docker
+  undo python3 "$tool" restore
+fi
 systemctl enable --now docker >/dev/null 2>&1 || true
 if [[ $changed == changed ]]; then systemctl reload docker; fi
 

@@ -11,9 +11,10 @@ if [[ -n $source && ! -f $file ]]; then
   # Somebody mounted it already: use it as it is, and leave it as it is.
   status "$MOUNT_POINT is mounted already ($source)"
 else
-  printf -v away 'systemctl disable --now %q; rm -f %q; systemctl daemon-reload; rmdir --ignore-fail-on-non-empty %q' \
-    "$unit" "$file" "$MOUNT_POINT"
-  undo "$away"
+  undo rmdir --ignore-fail-on-non-empty -- "$MOUNT_POINT"
+  undo systemctl daemon-reload
+  undo rm -f -- "$file"
+  undo systemctl disable --now "$unit"
   cat >"$file.new" <<UNIT
 [Unit]
 Description=Weights of Tandem

@@ -9,7 +9,7 @@
 status "tuning"
 sysctls=/etc/sysctl.d/90-tandem.conf
 limits=/etc/security/limits.d/90-tandem.conf
-undo "rm -f $sysctls $limits"
+undo rm -f "$sysctls" "$limits"
 mkdir -p /etc/sysctl.d /etc/security/limits.d
 
 cat >"$sysctls" <<'SYSCTL'
@@ -28,7 +28,8 @@ LIMITS
 for wanted in net.core.somaxconn net.ipv4.tcp_max_syn_backlog; do
   file=/proc/sys/${wanted//./\/}
   [[ $(cat "$file") == 65535 ]] && continue
-  undo "echo $(cat "$file") > $file"
+  # shellcheck disable=SC2016 # the words come later
+  undo bash -c 'echo "$1" >"$2"' undo "$(cat "$file")" "$file"
   echo 65535 >"$file" || fail "$wanted can't be set on this machine; is it a container without its own network settings?"
 done
 

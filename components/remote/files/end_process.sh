@@ -2,5 +2,6 @@
 # Ends a process and removes its folder. Arguments: BASE STACK PROCESS
 set -euo pipefail
 folder=${1/#\~/$HOME}/${2:?}/processes/${3:?}
+PATH=${1/#\~/$HOME}/$2/bin:$PATH # take_native.sh's Python
 if [[ -f $folder/keep.py ]]; then python3 "$folder/keep.py" stop "$folder"; fi
 rm -rf "$folder"

@@ -6,6 +6,7 @@ set -euo pipefail
 stack=$1
 shift
 for told in "$@"; do declare "${told%%=*}=${told#*=}"; done
+PATH=/var/lib/tandem/${stack:?}/bin:$PATH # take.sh's Python
 
 if command -v docker >/dev/null && systemctl is-active --quiet docker; then
   docker ps --all --quiet --filter "label=tandem.stack=$stack" | xargs -r docker rm --force >/dev/null
