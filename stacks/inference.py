@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import pulumi
 
 from components.gateway import Front, Gateway
-from components.host import AcceleratorArgs, Collective, Host, HostArgs, sees_weights
+from components.host import AcceleratorArgs, Collective, Host, HostArgs, Outside, sees_weights
 from components.models import Nearly, Weights
 from components.ray import RayCluster
 from components.remote import Answer, GeneratedSecret, Lease, Login, Machine
@@ -24,6 +24,7 @@ from components.webui.webui import INNER_PORT
 from stacks import planning
 from stacks.more import all_weights, fetched_folders, placed_arguments
 from stacks.native_schema import PROGRAMS
+from stacks.outside import Passwords, outside_of
 from stacks.platforms import hosts as hosts_platform
 from stacks.platforms.alicloud import Cloud
 from stacks.schema import Settings
@@ -38,6 +39,8 @@ def deploy(
     api_key: pulumi.Output[str] | None,
     hub_token: pulumi.Output[str] | None,
     webui_password: pulumi.Output[str] | None = None,
+    registry_password: pulumi.Output[str] | None = None,
+    proxy_password: pulumi.Output[str] | None = None,
 ) -> dict[str, pulumi.Output[object]]:
     """Declares one deployment.
 
@@ -46,6 +49,8 @@ def deploy(
         api_key: the user's key, a secret; None to have one made.
         hub_token: the model hub's access token, a secret.
         webui_password: of the page's first account, a secret; None to have one made.
+        registry_password: of the registries' logins, a secret; None without any.
+        proxy_password: of the user whom the proxies' URLs name, a secret; None without any.
 
     Returns:
         The stack's outputs. `apiUrl` exists only after a completion came back through it.
@@ -54,16 +59,18 @@ def deploy(
     planned = planning.announce(settings)
     settings.secrecy.watch()
     stack = f"{pulumi.get_project()}-{pulumi.get_stack()}"
+    passwords = Passwords(registry_password, proxy_password)
     if settings.platform == "alicloud":
         cloud = Cloud(settings, stack)
         storage: StorageAt = (cloud.storage.server, "/")
-        fetcher = _host(settings, stack, cloud.fetcher, cloud.fetcher, storage, containers=False)
+        outside = outside_of(settings, passwords, [cloud.fetcher.peer_address, cloud.storage.server])
+        fetcher = _host(settings, stack, cloud.fetcher, cloud.fetcher, storage, outside=outside, containers=False)
         weights, *more = _weights(settings, stack, fetcher, hub_token)
         # No GPU is paid for while a model downloads.
         early = _nearly(settings, stack, fetcher)
         machines = cloud.machines(after=[early] if early else [weights, *more])
         cloud.rest(weights.folder, after=[weights, *more])
-        hosts = _hosts(settings, stack, machines, storage)
+        hosts = _hosts(settings, stack, machines, storage, passwords)
         ssh = {machine.name: cloud.ssh(machine) for machine in machines}
     else:
         storage = (settings.storage.server or "", settings.storage.export)
@@ -71,7 +78,7 @@ def deploy(
             _lease(settings, stack, machine, writer=not number)
             for number, machine in enumerate(hosts_platform.machines(settings))
         ]
-        hosts = _hosts(settings, stack, machines, storage)
+        hosts = _hosts(settings, stack, machines, storage, passwords)
         weights, *more = _weights(settings, stack, hosts[0], hub_token)
         ssh = {machine.name: hosts_platform.ssh(settings, machine) for machine in machines}
     head = hosts[0]
@@ -243,11 +250,15 @@ def _lease(settings: Settings, stack: str, machine: Machine, *, writer: bool) ->
     return Lease(f"{machine.name}-lease", machine=machine, stack=stack, leave=leave).machine
 
 
-def _hosts(settings: Settings, stack: str, machines: Sequence[Machine], storage: StorageAt) -> list[Host]:
+def _hosts(
+    settings: Settings, stack: str, machines: Sequence[Machine], storage: StorageAt, passwords: Passwords
+) -> list[Host]:
+    inside = [*(machine.peer_address for machine in machines), *(machine.address for machine in machines), storage[0]]
+    outside = outside_of(settings, passwords, [name for name in inside if name])
     return [
         _host(
             settings, stack, machine, next((m for m in machines if m is not machine), machine), storage,
-            accelerators=count, writes=machine is machines[0],
+            outside=outside, accelerators=count, writes=machine is machines[0],
         )
         for machine, count in zip(machines, settings.accelerators, strict=True)
     ]  # fmt: skip
@@ -260,6 +271,7 @@ def _host(
     peer: Machine,
     storage: StorageAt,
     *,
+    outside: Outside,
     accelerators: int = 0,
     containers: bool = True,
     writes: bool = False,
@@ -283,6 +295,7 @@ def _host(
             room=settings.runtime,
             writes=writes,
             check=settings.native.check,
+            outside=outside,
         ),
     )
 

@@ -20,6 +20,8 @@ from stacks.cloud_schema import CloudSettings
 from stacks.model import Model, Name, Port, check_cidrs
 from stacks.model_schema import ModelSettings
 from stacks.native_schema import NativeSettings, refusals
+from stacks.outside_schema import OutsideSettings
+from stacks.registry_schema import RegistrySettings
 from stacks.secrecy import Secrecy
 from stacks.webui_schema import WebUiSettings
 from stacks.words import (
@@ -101,7 +103,7 @@ class ServingSettings(Model):
     )
 
 
-class ImageSettings(Model):
+class ImageSettings(RegistrySettings):
     """Container images and what is mounted into them."""
 
     engine: Image = Field(versions.VLLM_IMAGE, description="the engine's image")
@@ -138,7 +140,7 @@ class GatewaySettings(Model):
         return check_cidrs(value)
 
 
-class MirrorSettings(Model):
+class MirrorSettings(OutsideSettings):
     """Where machines fetch from when the usual places are slow or out of reach."""
 
     pip: Url | None = Field(None, description="Python package index, such as https://mirror/simple")

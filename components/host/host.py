@@ -11,6 +11,7 @@ import pulumi_docker as docker
 
 from components.host.accelerator import AcceleratorArgs
 from components.host.native import native_stages
+from components.host.outside import Outside, way_outside
 from components.host.stages import ContainerAccess, ascend_proof, nvidia_containers, nvidia_driver
 from components.remote import Machine, RemoteStep
 
@@ -37,6 +38,7 @@ class HostArgs:
             and nothing is installed, tuned or mounted; the storage is the folder `mount_point`, there already.
         writes: native: this machine downloads to the storage.
         check: native: any text; another has every process looked after again.
+        outside: how it reaches what lies outside.
     """
 
     peer: pulumi.Input[str]
@@ -53,6 +55,7 @@ class HostArgs:
     room: Literal["docker", "native"] = "docker"
     writes: bool = False
     check: str = ""
+    outside: Outside = field(default_factory=Outside)
 
 
 class Host(pulumi.ComponentResource):
@@ -92,6 +95,9 @@ class Host(pulumi.ComponentResource):
         self, name: str, *, machine: Machine, stack: str, args: HostArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("tandem:host:Host", name, None, opts)
+        outside = way_outside(
+            machine, stack, args.outside, containers=args.containers and args.room == "docker", parent=self
+        )
         facts = RemoteStep(
             f"{name}-facts",
             machine=machine,
@@ -103,6 +109,7 @@ class Host(pulumi.ComponentResource):
                 "DISK_MINIMUM_GIB": str(args.disk_minimum_gib),
             },
             timeout=60,
+            after=[outside] if outside else [],
             parent=self,
         )
         self.machine, self.accelerator = machine, args.accelerator
@@ -181,15 +188,16 @@ class Host(pulumi.ComponentResource):
             after=[self.packages],
             parent=self,
         ).done
-        self.docker = self._docker(name, machine, docker_ready) if args.containers else None
+        self.docker = self._docker(name, machine, docker_ready, args.outside) if args.containers else None
         self.ready = [self.storage, *proven]
 
-    def _docker(self, name: str, machine: Machine, after: pulumi.Resource) -> docker.Provider:
+    def _docker(self, name: str, machine: Machine, after: pulumi.Resource, outside: Outside) -> docker.Provider:
         return docker.Provider(
             f"{name}-docker",
             host=pulumi.Output.concat("ssh://", machine.user, "@", machine.address, f":{machine.port}"),
             ssh_opts=list(machine.ssh_options),
             # The packages step has seen the daemon answer; asking again on each run would be a remote call.
             disable_docker_daemon_check=True,
+            registry_auth=outside.registry_auths(),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[after]),
         )
