@@ -57,6 +57,7 @@ def prepare_programs(
         machine=host.machine,
         stack=stack,
         script=FILES / "environment.sh",
+        files={"pip.sh": FILES / "pip.sh"},
         environment={
             "PROGRAMS": " ".join(environment.programs),
             "MODULE": environment.module,

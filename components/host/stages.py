@@ -90,7 +90,7 @@ def nvidia_containers(
         machine=machine,
         stack=stack,
         script=FILES / "nvidia_toolkit.sh",
-        files=_files("apt.sh"),
+        files=_files("apt.sh", "pip.sh"),
         environment={
             "TOOLKIT_REPOSITORY": args.toolkit_repository,
             "NVITOP": NVITOP if args.nvitop else "",

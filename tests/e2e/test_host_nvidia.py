@@ -129,9 +129,9 @@ def test_docker_gets_the_runtime_and_a_container_runs_with_all_gpus(host: HostMa
     reset(host, DRIVERS[0])
     assert not host.run("packages", PACKAGES_FILES, NO_REGISTRIES).error
     told = {"TOOLKIT_REPOSITORY": "http://127.0.0.1:1", "NVITOP": "", "PIP_INDEX": ""}
-    assert host.run("nvidia_toolkit", ("apt.sh",), told).result == {"toolkit": "1.18.0"}
+    assert host.run("nvidia_toolkit", ("apt.sh", "pip.sh"), told).result == {"toolkit": "1.18.0"}
     before = state(host)
-    assert host.run("nvidia_toolkit", ("apt.sh",), told).result == {"toolkit": "1.18.0"}
+    assert host.run("nvidia_toolkit", ("apt.sh", "pip.sh"), told).result == {"toolkit": "1.18.0"}
     assert host.run("packages", PACKAGES_FILES, NO_REGISTRIES).error == ""
     assert state(host) == before
     host.ok("bash /opt/fakes/image.sh")

@@ -46,7 +46,7 @@ def test_gpus_that_will_not_do_are_named(step, state, sentence):
 
 def environment(step, **told):
     base = {"PROGRAMS": "engine", "MODULE": "", "PYTHON": "", "PACKAGES": "", "FOLDERS": "", "PIP_INDEX": ""}
-    return step.run("environment", **{**base, **told})
+    return step.run("environment", "pip.sh", **{**base, **told})
 
 
 def test_an_environment_that_is_there_is_used(step, tmp_path):
@@ -66,6 +66,31 @@ def test_an_environment_that_is_there_is_used(step, tmp_path):
 )
 def test_an_engine_that_is_not_there_is_named(step, told, sentence):
     assert sentence in environment(step, **told)[1]
+
+
+@pytest.mark.parametrize(
+    ("index", "words"),
+    [
+        ("", []),
+        ("https://user:pw@mirror.example/simple", ["--index-url", "https://user:pw@mirror.example/simple"]),
+        (
+            "http://10.0.0.1:8600/simple",
+            ["--index-url", "http://10.0.0.1:8600/simple", "--trusted-host", "10.0.0.1:8600"],
+        ),
+        ("http://u@m/simple", ["--index-url", "http://u@m/simple", "--trusted-host", "m"]),
+    ],
+)
+def test_an_index_with_a_certificate_has_it_looked_at(step, tmp_path, index, words):
+    """Stand-in: a python3 whose venvs hold a pip that notes its words."""
+    asked = tmp_path / "asked"
+    step.program("engine", "true")
+    pip = f'printf "%s\\n" "$@" >{asked}'
+    step.program(
+        "python3", f'mkdir -p "$3/bin"; printf "#!/bin/bash\\n%s" \'{pip}\' >"$3/bin/python"; chmod +x "$3/bin/python"'
+    )
+    assert not environment(step, PACKAGES="engine==1", PIP_INDEX=index)[1]
+    said = asked.read_text().split()
+    assert said[said.index("--cache-dir") + 2 :] == [*words, "engine==1"]
 
 
 def test_a_shared_folder_is_looked_at_and_left_as_it_was(step, tmp_path):

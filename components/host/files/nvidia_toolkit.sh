@@ -4,6 +4,8 @@
 . "$TANDEM_DIR/lib.sh"
 # shellcheck source=components/host/files/apt.sh
 . "$TANDEM_DIR/apt.sh"
+# shellcheck source=components/host/files/pip.sh
+. "$TANDEM_DIR/pip.sh"
 
 if ! have nvidia-ctk; then
   update_lists nvidia-container-toolkit
@@ -36,7 +38,8 @@ if [[ -n $NVITOP && ! -x /opt/tandem-nvitop/bin/nvitop ]]; then
   status "installing nvitop"
   undo rm -rf /opt/tandem-nvitop /usr/local/bin/nvitop
   python3 -m venv /opt/tandem-nvitop
-  /opt/tandem-nvitop/bin/pip install --quiet ${PIP_INDEX:+--index-url "$PIP_INDEX"} "$NVITOP" ||
+  read_index "$PIP_INDEX"
+  /opt/tandem-nvitop/bin/pip install --quiet "${pip_words[@]}" "$NVITOP" ||
     fail "nvitop can't be installed from ${PIP_INDEX:-the default pip index}; set mirrors.pip, or leave nvitop out"
   ln -sf /opt/tandem-nvitop/bin/nvitop /usr/local/bin/nvitop
 fi
