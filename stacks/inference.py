@@ -64,7 +64,9 @@ def deploy(
         cloud = Cloud(settings, stack)
         storage: StorageAt = (cloud.storage.server, "/")
         outside = outside_of(settings, passwords, [cloud.fetcher.peer_address, cloud.storage.server])
-        fetcher = _host(settings, stack, cloud.fetcher, cloud.fetcher, storage, outside=outside, containers=False)
+        fetcher = _host(
+            settings, stack, cloud.fetcher, cloud.fetcher, storage, outside=outside, containers=False, writes=True
+        )
         weights, *more = _weights(settings, stack, fetcher, hub_token)
         # No GPU is paid for while a model downloads.
         early = _nearly(settings, stack, fetcher)
@@ -93,7 +95,8 @@ def deploy(
         for host in hosts
     ]
     shared: list[pulumi.Resource] = [*more]
-    shared += [sees_weights(host, stack, weights.folder) for host in hosts[1:] if host.room == "native"]
+    if settings.storage.path:
+        shared += sees_weights(hosts, stack, weights.folder)
     # Ranks and accelerators are proven to work together before a weight is loaded.
     proven = (
         Collective("collective", hosts=hosts, images=images, stack=stack, mounts=settings.images.mounts).proven
@@ -245,6 +248,8 @@ def _nearly(settings: Settings, stack: str, writer: Host) -> Nearly | None:
 def _lease(settings: Settings, stack: str, machine: Machine, *, writer: bool) -> Machine:
     """Takes a machine that exists; the one that wrote the weights is the one that may delete them."""
     leave: dict[str, pulumi.Input[str]] = {"MOUNT_POINT": settings.storage.folder}
+    if settings.storage.path and not machine.borrowed:
+        leave["MOUNTED"] = "yes"
     if writer and (fetched := fetched_folders(settings)):
         leave["KEPT_WEIGHTS" if settings.model.keep else "DELETE_WEIGHTS"] = "\n".join(fetched)
     return Lease(f"{machine.name}-lease", machine=machine, stack=stack, leave=leave).machine
@@ -258,7 +263,8 @@ def _hosts(
     return [
         _host(
             settings, stack, machine, next((m for m in machines if m is not machine), machine), storage,
-            outside=outside, accelerators=count, writes=machine is machines[0],
+            outside=outside, accelerators=count,
+            writes=settings.platform == "hosts" and bool(fetched_folders(settings)) and machine is machines[0],
         )
         for machine, count in zip(machines, settings.accelerators, strict=True)
     ]  # fmt: skip
@@ -294,6 +300,7 @@ def _host(
             accelerator=settings.accelerator.of_machine(accelerators) if accelerators else AcceleratorArgs(),
             room=settings.runtime,
             writes=writes,
+            mounted=settings.storage.path is not None,
             check=settings.native.check,
             outside=outside,
         ),

@@ -74,7 +74,9 @@ class StorageSettings(Model):
     export: AbsolutePath = Field("/", description="exported folder")
     mount_point: MountPoint = Field("/mnt/tandem", description="where it is mounted on each machine")
     path: AbsolutePath | None = Field(
-        None, description="runtime native: the folder that all machines share already, such as a landlord's drive"
+        None,
+        description="platform hosts: a folder that is on every machine already: a drive that all share, or with "
+        "model.source path a copy of the weights on each",
     )
     options: MountOptions = Field(
         "vers=3,nolock,proto=tcp,rsize=1048576,wsize=1048576,hard,timeo=600,retrans=2,noresvport",
@@ -192,7 +194,7 @@ class Settings(Model):
         hosts = self.platform == "hosts"
         for name, given, wanted in (
             ("machines", bool(self.machines), hosts),
-            ("storage.server", self.storage.server is not None, hosts and self.runtime == "docker"),
+            ("storage.server", self.storage.server is not None, hosts and self.storage.path is None),
             ("cloud", self.cloud is not None, not hosts),
         ):
             if wanted and not given:
@@ -308,7 +310,7 @@ class Settings(Model):
 def _example(name: str) -> str:
     return {
         "machines": "a list of name and address",
-        "storage.server": "the NFS server's name or address",
+        "storage.server": "the NFS server's name or address; or storage.path, if every machine has the folder",
         "cloud": "at least region, candidates, machines and adminCidrs; see Pulumi.dev.yaml",
     }[name]
 

@@ -3,8 +3,8 @@
 from components.host.accelerator import TOOLKIT_REPOSITORY, AcceleratorArgs
 from components.host.collective import Collective
 from components.host.host import Host, HostArgs
-from components.host.native import sees_weights
 from components.host.outside import Outside, RegistryLogin
+from components.host.seen import sees_weights
 
 __all__ = [
     "TOOLKIT_REPOSITORY",

@@ -10,7 +10,7 @@ import pulumi
 import pulumi_docker as docker
 
 from components.host.accelerator import AcceleratorArgs
-from components.host.native import native_stages
+from components.host.native import native_stages, storage_there
 from components.host.outside import Outside, way_outside
 from components.host.stages import ContainerAccess, ascend_proof, nvidia_containers, nvidia_driver
 from components.remote import Machine, RemoteStep
@@ -36,7 +36,8 @@ class HostArgs:
         pip_index: a pip index, for the tools of people.
         room: what workloads run in. `native`: the machine itself, which is lent to us as it is: its facts are read,
             and nothing is installed, tuned or mounted; the storage is the folder `mount_point`, there already.
-        writes: native: this machine downloads to the storage.
+        writes: this machine downloads to the storage; the others only read it.
+        mounted: the storage is the folder `mount_point`, mounted by others or the machine's own: looked at, no more.
         check: native: any text; another has every process looked after again.
         outside: how it reaches what lies outside.
     """
@@ -54,6 +55,7 @@ class HostArgs:
     pip_index: str = ""
     room: Literal["docker", "native"] = "docker"
     writes: bool = False
+    mounted: bool = False
     check: str = ""
     outside: Outside = field(default_factory=Outside)
 
@@ -173,9 +175,18 @@ class Host(pulumi.ComponentResource):
             several = args.peer != machine.peer_address
             proof, self.access = ascend_proof(machine, stack, accelerator, several=several, after=[facts], parent=self)
             proven = [proof]
-        self.storage = RemoteStep(
+        self.storage = self._storage(name, stack, args)
+        self.docker = self._docker(name, machine, docker_ready, args.outside) if args.containers else None
+        self.ready = [self.storage, *proven]
+
+    def _storage(self, name: str, stack: str, args: HostArgs) -> pulumi.Resource:
+        if args.mounted:
+            return storage_there(
+                self.machine, stack, folder=args.mount_point, writes=args.writes, after=[self.packages], parent=self
+            ).done
+        return RemoteStep(
             f"{name}-storage",
-            machine=machine,
+            machine=self.machine,
             stack=stack,
             script=FILES / "storage.sh",
             environment={
@@ -183,13 +194,12 @@ class Host(pulumi.ComponentResource):
                 "EXPORT": args.storage_export,
                 "MOUNT_POINT": args.mount_point,
                 "MOUNT_OPTIONS": args.mount_options,
+                "WRITES": "yes" if args.writes else "no",
             },
             timeout=120,
             after=[self.packages],
             parent=self,
         ).done
-        self.docker = self._docker(name, machine, docker_ready, args.outside) if args.containers else None
-        self.ready = [self.storage, *proven]
 
     def _docker(self, name: str, machine: Machine, after: pulumi.Resource, outside: Outside) -> docker.Provider:
         return docker.Provider(
