@@ -91,6 +91,7 @@ def deploy(
             stack=stack,
             image=settings.images.engine,
             environment=_environment(settings),
+            accelerated=True,
         )
         for host in hosts
     ]

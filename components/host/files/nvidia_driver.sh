@@ -29,7 +29,11 @@ reboot_once() {
   fail "the machine did not reboot within 5 minutes of being told to; reboot it and run \`pulumi up\` again"
 }
 
-good() { [[ $nvidia_state == working && ${nvidia_version%%.*} -ge $minimum ]]; }
+good() { [[ $nvidia_state == working ]] && { [[ ${nvidia_version%%.*} -ge $minimum ]] || by_compatibility; }; }
+
+# by_compatibility: an older driver that nobody may replace, under an image that brings its libraries along. Whether this
+# image does is seen when it is there (image_fits.sh).
+by_compatibility() { [[ $DRIVER == present && ,$compatible, == *,${nvidia_version%%.*},* ]]; }
 
 wait_for_installer() {
   # Alibaba Cloud's images install the driver by user data and then reboot by themselves.
@@ -46,7 +50,7 @@ wait_for_installer() {
 status "looking at PCI bus and driver"
 read_pci
 ((pci_count == 0 || pci_count == COUNT)) || fail "this machine's PCI bus has $pci_count NVIDIA GPUs and $COUNT are expected; set its accelerators to $pci_count, or see why the bus has lost some"
-minimum='' branch='' modules=''
+minimum='' branch='' modules='' compatible=''
 # shellcheck disable=SC2086,SC2153 # ids are words; BRANCH is what we are told, branch what follows
 assignments=$(plan plan "$CUDA" "$BRANCH" $pci_gpus)
 # shellcheck disable=SC2086 # name=value words, of our own making
@@ -155,7 +159,7 @@ if ! good; then
   case $DRIVER in
     packages) install_packages ;;
     alibaba) install_alibaba ;;
-    present) fail "no driver of branch $minimum or newer works on this machine ($nvidia_words) and accelerator.driver is present; install one, or set it to packages" ;;
+    present) fail "CUDA $CUDA needs driver branch $minimum or newer on these GPUs, this machine has ${nvidia_version:-none that works ($nvidia_words)}, and accelerator.driver is present; install one, set it to packages, or use an image of an older CUDA and name that in accelerator.cuda" ;;
   esac
   look_at_nvidia
   start_driver
