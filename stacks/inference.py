@@ -304,6 +304,7 @@ def _host(
             mounted=settings.storage.path is not None,
             check=settings.native.check,
             outside=outside,
+            docker_packages=settings.mirrors.docker_packages,
         ),
     )
 

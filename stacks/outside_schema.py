@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
+from components.host import DOCKER_PACKAGES
 from stacks.model import Model
 
 PLAIN = re.compile(r"[\x21-\x7e]+")
@@ -32,6 +33,12 @@ class OutsideSettings(Model):
         None, description="file here with the certificates (PEM) of an authority that signs a registry, mirror or proxy"
     )
     ca: str | None = Field(None, description="the same certificates as text")
+
+    docker_packages: str = Field(
+        DOCKER_PACKAGES,
+        pattern=r"^https?://[^\s%$]+$",
+        description="Docker's own packages, or a mirror of them, for machines with dnf: Rocky, Alibaba Cloud Linux",
+    )
 
     @field_validator("no_proxy", mode="before")
     @classmethod

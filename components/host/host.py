@@ -16,6 +16,7 @@ from components.host.stages import ContainerAccess, ascend_proof, nvidia_contain
 from components.remote import Machine, RemoteStep
 
 FILES = Path(__file__).parent / "files"
+DOCKER_PACKAGES = "https://download.docker.com/linux"
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class HostArgs:
         mounted: the storage is the folder `mount_point`, mounted by others or the machine's own: looked at, no more.
         check: native: any text; another has every process looked after again.
         outside: how it reaches what lies outside.
+        docker_packages: URL of Docker's own packages, for systems with dnf.
     """
 
     peer: pulumi.Input[str]
@@ -58,6 +60,7 @@ class HostArgs:
     mounted: bool = False
     check: str = ""
     outside: Outside = field(default_factory=Outside)
+    docker_packages: str = DOCKER_PACKAGES
 
 
 class Host(pulumi.ComponentResource):
@@ -140,7 +143,7 @@ class Host(pulumi.ComponentResource):
             machine=machine,
             stack=stack,
             script=FILES / "tuning.sh",
-            files={"apt.sh": FILES / "apt.sh"},
+            files={"package_manager.sh": FILES / "package_manager.sh"},
             timeout=60,
             after=[facts],
             parent=self,
@@ -153,9 +156,10 @@ class Host(pulumi.ComponentResource):
             machine=machine,
             stack=stack,
             script=FILES / "packages.sh",
-            files={"apt.sh": FILES / "apt.sh", "daemon_json.py": FILES / "daemon_json.py"},
+            files={"package_manager.sh": FILES / "package_manager.sh", "daemon_json.py": FILES / "daemon_json.py"},
             environment={
                 "CONTAINERS": "yes" if args.containers else "no",
+                "DOCKER_PACKAGES": args.docker_packages,
                 "REGISTRY_MIRRORS": " ".join(args.registry_mirrors),
                 "INSECURE_REGISTRIES": " ".join(args.insecure_registries),
             },

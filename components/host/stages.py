@@ -59,7 +59,7 @@ def nvidia_driver(
         machine=machine,
         stack=stack,
         script=FILES / "nvidia_driver.sh",
-        files=_files("apt.sh", "nvidia_state.sh", "pci.py", "drivers.py"),
+        files=_files("package_manager.sh", "nvidia_state.sh", "pci.py", "drivers.py"),
         environment={
             "COUNT": str(args.count),
             "CUDA": args.cuda,
@@ -90,7 +90,7 @@ def nvidia_containers(
         machine=machine,
         stack=stack,
         script=FILES / "nvidia_toolkit.sh",
-        files=_files("apt.sh", "pip.sh"),
+        files=_files("package_manager.sh", "pip.sh"),
         environment={
             "TOOLKIT_REPOSITORY": args.toolkit_repository,
             "NVITOP": NVITOP if args.nvitop else "",

@@ -82,7 +82,7 @@ def drive(step, tmp_path, ids, driver, **told):
     for name in ("apt-get", "apt-cache", "dpkg", "dpkg-query", "apt-mark", "systemctl", "modprobe", "modinfo"):
         step.program(name, "exit 0")
     others = [p.name for p in HOST.glob("*") if p.name in ("nvidia_state.sh", "pci.py", "drivers.py")]
-    others += [p.name for p in HOST.glob("*.sh") if p.name in ("apt.sh", "package_manager.sh")]
+    others += [p.name for p in HOST.glob("*.sh") if p.name in ("package_manager.sh", "package_manager.sh")]
     base = {
         "COUNT": str(len(ids)), "CUDA": "12.8", "BRANCH": "", "DRIVER": "present", "DRIVER_REPOSITORY": "",
         "ALIBABA_VERSIONS": "", "SYSFS": bus(tmp_path / "sys", ids),

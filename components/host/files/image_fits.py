@@ -76,9 +76,9 @@ def sentence(image: str, environment: dict[str, str], have: dict[str, str]) -> s
     remedy = f"driver branch {newer} or newer (accelerator.driverBranch: {newer})" if newer else "a newer driver"
     cuda = have["cuda"] or "of an unknown version"
     return (
-        f"the image {image} asks for {asked} (NVIDIA_REQUIRE_CUDA), and this machine's driver {have['driver']} has CUDA "
-        f"{cuda} on {have['brand'] or 'these'} GPUs, so Docker refuses to start it; use {remedy}, or an image of an "
-        "older CUDA"
+        f"the image {image} asks for {asked} (NVIDIA_REQUIRE_CUDA), and this machine's driver {have['driver']} has "
+        f"CUDA {cuda} on {have['brand'] or 'these'} GPUs, so Docker refuses to start it; use {remedy}, or an image of "
+        "an older CUDA"
     )
 
 

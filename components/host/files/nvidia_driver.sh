@@ -4,8 +4,8 @@
 # Told: COUNT CUDA BRANCH DRIVER DRIVER_REPOSITORY ALIBABA_VERSIONS SYSFS METADATA
 # shellcheck source=components/remote/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
-# shellcheck source=components/host/files/apt.sh
-. "$TANDEM_DIR/apt.sh"
+# shellcheck source=components/host/files/package_manager.sh
+. "$TANDEM_DIR/package_manager.sh"
 # shellcheck source=components/host/files/nvidia_state.sh
 . "$TANDEM_DIR/nvidia_state.sh"
 SYSFS=${SYSFS:-/sys}
@@ -81,8 +81,15 @@ free_own_holds() {
   done
 }
 
+by_hand() { # where no driver is installed here: what does it
+  local stream=$branch-dkms
+  if [[ $modules == open ]]; then stream=$branch-open; fi
+  fail "this machine needs driver branch $minimum or newer, and by $manager none is installed here; install it (NVIDIA's repository for this system, then: dnf module install nvidia-driver:$stream), reboot, and run \`pulumi up\` again"
+}
+
 install_packages() {
   local names madison chosen pins packages
+  [[ $manager == apt ]] || by_hand
   refuse_secure_boot
   remove_strangers
   if [[ -n $DRIVER_REPOSITORY ]]; then
@@ -167,6 +174,7 @@ fi
 
 if [[ $fabric == yes && $(fabric_version) != "$nvidia_version" && $nvidia_state == working ]]; then
   # A driver that came with the machine, without its Fabric Manager: exactly that version.
+  [[ $manager == apt ]] || fail "this machine has NVSwitches and driver $nvidia_version without a Fabric Manager of that version; install nvidia-fabricmanager-$nvidia_version (NVIDIA's repository) and run \`pulumi up\` again"
   update_lists "Fabric Manager $nvidia_version"
   package=nvidia-fabricmanager-${nvidia_version%%.*}
   version=$(apt-cache madison "$package" 2>/dev/null | awk -v want="$nvidia_version-" 'index($3, want) {print $3; exit}')

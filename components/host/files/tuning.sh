@@ -3,8 +3,8 @@
 # memory for RDMA, and no kernel upgrade under a running driver.
 # shellcheck source=components/remote/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
-# shellcheck source=components/host/files/apt.sh
-. "$TANDEM_DIR/apt.sh"
+# shellcheck source=components/host/files/package_manager.sh
+. "$TANDEM_DIR/package_manager.sh"
 
 status "tuning"
 sysctls=/etc/sysctl.d/90-tandem.conf
@@ -33,5 +33,5 @@ for wanted in net.core.somaxconn net.ipv4.tcp_max_syn_backlog; do
   echo 65535 >"$file" || fail "$wanted can't be set on this machine; is it a container without its own network settings?"
 done
 
-hold linux-image-generic linux-headers-generic linux-generic linux-image-virtual linux-image-amd64 linux-headers-amd64
+hold kernel kernel-core kernel-devel linux-image-generic linux-headers-generic linux-generic linux-image-virtual linux-image-amd64 linux-headers-amd64
 result "tuned=yes"
