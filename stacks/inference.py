@@ -27,6 +27,7 @@ from stacks.native_schema import PROGRAMS
 from stacks.outside import Passwords, outside_of
 from stacks.platforms import hosts as hosts_platform
 from stacks.platforms.alicloud import Cloud
+from stacks.room import image_gib
 from stacks.schema import Settings
 
 StorageAt = tuple[pulumi.Input[str], str]
@@ -297,6 +298,8 @@ def _host(
             registry_mirrors=settings.mirrors.registry_mirrors,
             insecure_registries=settings.mirrors.insecure_registries,
             containers=containers,
+            image=settings.images.engine if containers else "",
+            image_gib=image_gib(settings) if containers and settings.runtime == "docker" else 0,
             pip_index=settings.mirrors.pip or "",
             accelerator=settings.accelerator.of_machine(accelerators) if accelerators else AcceleratorArgs(),
             room=settings.runtime,

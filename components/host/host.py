@@ -31,7 +31,9 @@ class HostArgs:
         mount_options: NFS options.
         registry_mirrors: Docker registry mirrors, URLs.
         insecure_registries: registries without TLS, `host:port`.
-        disk_minimum_gib: free disk that images and logs need, GiB.
+        disk_minimum_gib: free disk that logs and what is installed need, GiB.
+        image: the largest image that comes, as it is pulled by.
+        image_gib: free disk that it takes where Docker keeps images, GiB; 0 where none comes.
         containers: whether it runs any; one that only downloads needs no Docker.
         accelerator: what computes; the default is the processor, for which nothing is installed.
         pip_index: a pip index, for the tools of people.
@@ -52,6 +54,8 @@ class HostArgs:
     registry_mirrors: tuple[str, ...] = ()
     insecure_registries: tuple[str, ...] = ()
     disk_minimum_gib: int = 10
+    image: str = ""
+    image_gib: int = 0
     containers: bool = True
     accelerator: AcceleratorArgs = field(default_factory=AcceleratorArgs)
     pip_index: str = ""
@@ -112,6 +116,8 @@ class Host(pulumi.ComponentResource):
                 "PEER": args.peer,
                 "OWN_ADDRESS": machine.peer_address,
                 "DISK_MINIMUM_GIB": str(args.disk_minimum_gib),
+                "IMAGE": args.image,
+                "IMAGE_GIB": str(args.image_gib),
             },
             timeout=60,
             after=[outside] if outside else [],

@@ -18,6 +18,7 @@ from google.protobuf.json_format import MessageToDict  # type: ignore[import-unt
 from components.host.outside import with_password
 from stacks.inference import deploy
 from stacks.outside import registry_of, registry_problems
+from stacks.room import image_gib
 from stacks.settings import parse
 from tests.unit.stacks.test_graph import Answers, Recorder
 from tests.unit.stacks.test_settings import refusal, values
@@ -191,3 +192,15 @@ def test_a_proxy_without_a_user_gets_no_password():
         assert url == "http://proxy:1"
 
     return with_password("http://proxy:1", "secret").apply(check)
+
+
+@pytest.mark.parametrize(
+    ("changes", "gib"),
+    [
+        ({"accelerator": {"kind": "cpu"}}, 10),
+        ({"accelerator": {"kind": "nvidia"}}, 45),
+        ({"accelerator": {"kind": "nvidia"}, "images": {"diskGib": 90}}, 90),
+    ],
+)
+def test_an_engines_image_takes_room(changes, gib):
+    assert image_gib(parse(values(**changes))) == gib
