@@ -20,6 +20,8 @@ async def main() -> pulumi.Inputs:
         api_key=settings.secret("apiKey"),
         hub_token=settings.secret("hubToken"),
         webui_password=settings.secret("webuiPassword"),
+        registry_password=settings.secret("registryPassword"),
+        proxy_password=settings.secret("proxyPassword"),
     )
     await settled(outputs)
     return outputs

@@ -7,7 +7,8 @@ import pulumi_docker as docker
 
 from components.half_made import HALF_MADE
 from components.host import Host
-from components.host.stages import ContainerAccess
+from components.host.stages import FILES, ContainerAccess
+from components.remote import RemoteStep
 from components.workload import Workload
 
 
@@ -78,6 +79,25 @@ def pull_image(name: str, *, host: Host, image: str, opts: pulumi.ResourceOption
             ),
         ),
     )
+
+
+def fitting_image(name: str, *, host: Host, stack: str, image: str) -> pulumi.Output[str]:
+    """The id of an image that computes on this host, pulled; refused where the driver is too old for it on its GPUs."""
+    pulled = pull_image(name, host=host, image=image, opts=pulumi.ResourceOptions())
+    if host.accelerator.kind != "nvidia":
+        return pulled.image_id
+    step = RemoteStep(
+        f"{name}-fits",
+        machine=host.machine,
+        stack=stack,
+        script=FILES / "image_fits.sh",
+        files={file: FILES / file for file in ("image_fits.py", "drivers.py")},
+        environment={"IMAGE": image, "IMAGE_ID": pulled.image_id},
+        timeout=180,
+        after=host.ready,
+        parent=host,
+    )
+    return step.result.apply(lambda found: found.get("image", ""))
 
 
 def _devices(paths: list[str]) -> list[docker.ContainerDeviceArgs]:

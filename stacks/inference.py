@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import pulumi
 
 from components.gateway import Front, Gateway
-from components.host import AcceleratorArgs, Collective, Host, HostArgs, sees_weights
+from components.host import AcceleratorArgs, Collective, Host, HostArgs, Outside, sees_weights
 from components.models import Nearly, Weights
 from components.ray import RayCluster
 from components.remote import Answer, GeneratedSecret, Lease, Login, Machine
@@ -24,9 +24,11 @@ from components.webui.webui import INNER_PORT
 from stacks import planning
 from stacks.more import all_weights, fetched_folders, placed_arguments
 from stacks.native_schema import PROGRAMS
+from stacks.outside import Passwords, outside_of
 from stacks.platforms import hosts as hosts_platform
 from stacks.platforms.alicloud import Cloud
 from stacks.platforms.ssh_agent import refuse_dead_agent
+from stacks.room import image_gib
 from stacks.schema import Settings
 
 StorageAt = tuple[pulumi.Input[str], str]
@@ -39,6 +41,8 @@ def deploy(
     api_key: pulumi.Output[str] | None,
     hub_token: pulumi.Output[str] | None,
     webui_password: pulumi.Output[str] | None = None,
+    registry_password: pulumi.Output[str] | None = None,
+    proxy_password: pulumi.Output[str] | None = None,
 ) -> dict[str, pulumi.Output[object]]:
     """Declares one deployment.
 
@@ -47,6 +51,8 @@ def deploy(
         api_key: the user's key, a secret; None to have one made.
         hub_token: the model hub's access token, a secret.
         webui_password: of the page's first account, a secret; None to have one made.
+        registry_password: of the registries' logins, a secret; None without any.
+        proxy_password: of the user whom the proxies' URLs name, a secret; None without any.
 
     Returns:
         The stack's outputs. `apiUrl` exists only after a completion came back through it.
@@ -56,16 +62,20 @@ def deploy(
     planned = planning.announce(settings)
     settings.secrecy.watch()
     stack = f"{pulumi.get_project()}-{pulumi.get_stack()}"
+    passwords = Passwords(registry_password, proxy_password)
     if settings.platform == "alicloud":
         cloud = Cloud(settings, stack)
         storage: StorageAt = (cloud.storage.server, "/")
-        fetcher = _host(settings, stack, cloud.fetcher, cloud.fetcher, storage, containers=False)
+        outside = outside_of(settings, passwords, [cloud.fetcher.peer_address, cloud.storage.server])
+        fetcher = _host(
+            settings, stack, cloud.fetcher, cloud.fetcher, storage, outside=outside, containers=False, writes=True
+        )
         weights, *more = _weights(settings, stack, fetcher, hub_token)
         # No GPU is paid for while a model downloads.
         early = _nearly(settings, stack, fetcher)
         machines = cloud.machines(after=[early] if early else [weights, *more])
         cloud.rest(weights.folder, after=[weights, *more])
-        hosts = _hosts(settings, stack, machines, storage)
+        hosts = _hosts(settings, stack, machines, storage, passwords)
         ssh = {machine.name: cloud.ssh(machine) for machine in machines}
     else:
         storage = (settings.storage.server or "", settings.storage.export)
@@ -73,7 +83,7 @@ def deploy(
             _lease(settings, stack, machine, writer=not number)
             for number, machine in enumerate(hosts_platform.machines(settings))
         ]
-        hosts = _hosts(settings, stack, machines, storage)
+        hosts = _hosts(settings, stack, machines, storage, passwords)
         weights, *more = _weights(settings, stack, hosts[0], hub_token)
         ssh = {machine.name: hosts_platform.ssh(settings, machine) for machine in machines}
     head = hosts[0]
@@ -84,11 +94,13 @@ def deploy(
             stack=stack,
             image=settings.images.engine,
             environment=_environment(settings),
+            accelerated=True,
         )
         for host in hosts
     ]
     shared: list[pulumi.Resource] = [*more]
-    shared += [sees_weights(host, stack, weights.folder) for host in hosts[1:] if host.room == "native"]
+    if settings.storage.path:
+        shared += sees_weights(hosts, stack, weights.folder)
     # Ranks and accelerators are proven to work together before a weight is loaded.
     proven = (
         Collective("collective", hosts=hosts, images=images, stack=stack, mounts=settings.images.mounts).proven
@@ -240,16 +252,23 @@ def _nearly(settings: Settings, stack: str, writer: Host) -> Nearly | None:
 def _lease(settings: Settings, stack: str, machine: Machine, *, writer: bool) -> Machine:
     """Takes a machine that exists; the one that wrote the weights is the one that may delete them."""
     leave: dict[str, pulumi.Input[str]] = {"MOUNT_POINT": settings.storage.folder}
+    if settings.storage.path and not machine.borrowed:
+        leave["MOUNTED"] = "yes"
     if writer and (fetched := fetched_folders(settings)):
         leave["KEPT_WEIGHTS" if settings.model.keep else "DELETE_WEIGHTS"] = "\n".join(fetched)
     return Lease(f"{machine.name}-lease", machine=machine, stack=stack, leave=leave).machine
 
 
-def _hosts(settings: Settings, stack: str, machines: Sequence[Machine], storage: StorageAt) -> list[Host]:
+def _hosts(
+    settings: Settings, stack: str, machines: Sequence[Machine], storage: StorageAt, passwords: Passwords
+) -> list[Host]:
+    inside = [*(machine.peer_address for machine in machines), *(machine.address for machine in machines), storage[0]]
+    outside = outside_of(settings, passwords, [name for name in inside if name])
     return [
         _host(
             settings, stack, machine, next((m for m in machines if m is not machine), machine), storage,
-            accelerators=count, devices=devices, writes=machine is machines[0],
+            outside=outside, accelerators=count, devices=devices,
+            writes=settings.platform == "hosts" and bool(fetched_folders(settings)) and machine is machines[0],
         )
         for machine, count, devices in zip(machines, settings.accelerators, settings.devices, strict=True)
     ]  # fmt: skip
@@ -262,6 +281,7 @@ def _host(
     peer: Machine,
     storage: StorageAt,
     *,
+    outside: Outside,
     accelerators: int = 0,
     devices: tuple[str, ...] = (),
     containers: bool = True,
@@ -281,11 +301,16 @@ def _host(
             registry_mirrors=settings.mirrors.registry_mirrors,
             insecure_registries=settings.mirrors.insecure_registries,
             containers=containers,
+            image=settings.images.engine if containers else "",
+            image_gib=image_gib(settings) if containers and settings.runtime == "docker" else 0,
             pip_index=settings.mirrors.pip or "",
             accelerator=settings.accelerator.of_machine(accelerators, devices) if accelerators else AcceleratorArgs(),
             room=settings.runtime,
             writes=writes,
+            mounted=settings.storage.path is not None,
             check=settings.native.check,
+            outside=outside,
+            docker_packages=settings.mirrors.docker_packages,
         ),
     )
 

@@ -70,7 +70,7 @@ def refusals(settings: Settings) -> Iterator[str]:
         if settings.native != NativeSettings():  # type: ignore[call-arg]  # every field has a default
             yield "native: belongs to runtime native, and this stack's is docker; take it out, or set runtime: native"
         if storage.path is not None:
-            yield "storage.path: is for runtime native; give storage.server and storage.export, or set runtime: native"
+            yield from _folder_there(settings)
         return
     if given := settings.accelerator.changed(OF_OWN_MACHINES):
         yield f"accelerator.{given}: nothing is installed with runtime native; take it out"
@@ -88,7 +88,22 @@ def refusals(settings: Settings) -> Iterator[str]:
         yield "images.mounts: there are no containers with runtime native to mount into; take it out"
     if storage.server is not None:
         yield "storage.server: nothing is mounted with runtime native; give storage.path, the machines' shared folder"
-    if storage.path is None:
+    elif storage.path is None:
         yield "storage.path: is missing; runtime native needs a folder that all machines share, such as /datadrive"
-    elif not PurePosixPath(storage.path).is_absolute():
-        yield f"storage.path: must be an absolute path, such as /{storage.path.lstrip('./')}"
+    else:
+        yield from _folder_there(settings)
+
+
+def _folder_there(settings: Settings) -> Iterator[str]:
+    """What `storage.path` doesn't allow: a folder that is on the machines already, so nothing is mounted."""
+    storage = settings.storage
+    path = storage.path or ""
+    if settings.platform != "hosts":
+        yield "storage.path: machines of Alibaba Cloud come with no folder; take it out, a NAS is made for them"
+    elif storage.server is not None:
+        yield (
+            "storage.path: is there already, and storage.server is mounted; take the path out, or the server where "
+            "every machine has the folder"
+        )
+    elif not PurePosixPath(path).is_absolute():
+        yield f"storage.path: must be an absolute path, such as /{path.lstrip('./')}"

@@ -26,6 +26,8 @@ from stacks.mistake import Mistake
 from stacks.model import Model, Name, Port, check_cidrs
 from stacks.model_schema import ModelSettings
 from stacks.native_schema import NativeSettings, refusals
+from stacks.outside_schema import OutsideSettings
+from stacks.registry_schema import RegistrySettings
 from stacks.secrecy import Secrecy
 from stacks.webui_schema import WebUiSettings
 from stacks.words import (
@@ -80,7 +82,9 @@ class StorageSettings(Model):
     export: AbsolutePath = Field("/", description="exported folder")
     mount_point: MountPoint = Field("/mnt/tandem", description="where it is mounted on each machine")
     path: AbsolutePath | None = Field(
-        None, description="runtime native: the folder that all machines share already, such as a landlord's drive"
+        None,
+        description="platform hosts: a folder that is on every machine already: a drive that all share, or with "
+        "model.source path a copy of the weights on each",
     )
     options: MountOptions = Field(
         "vers=3,nolock,proto=tcp,rsize=1048576,wsize=1048576,hard,timeo=600,retrans=2,noresvport",
@@ -112,7 +116,7 @@ class ServingSettings(Model):
     )
 
 
-class ImageSettings(Model):
+class ImageSettings(RegistrySettings):
     """Container images and what is mounted into them."""
 
     engine: Image = Field(versions.VLLM_IMAGE, description="the engine's image")
@@ -149,7 +153,7 @@ class GatewaySettings(Model):
         return check_cidrs(value)
 
 
-class MirrorSettings(Model):
+class MirrorSettings(OutsideSettings):
     """Where machines fetch from when the usual places are slow or out of reach."""
 
     pip: Url | None = Field(None, description="Python package index, such as https://mirror/simple")
@@ -215,7 +219,7 @@ class Settings(Model):
         hosts = self.platform == "hosts"
         for name, given, wanted in (
             ("machines", bool(self.machines), hosts),
-            ("storage.server", self.storage.server is not None, hosts and self.runtime == "docker"),
+            ("storage.server", self.storage.server is not None, hosts and self.storage.path is None),
             ("cloud", self.cloud is not None, not hosts),
         ):
             if wanted and not given:
@@ -357,7 +361,7 @@ class Settings(Model):
 def _example(name: str) -> str:
     return {
         "machines": "a list of name and address",
-        "storage.server": "the NFS server's name or address",
+        "storage.server": "the NFS server's name or address; or storage.path, if every machine has the folder",
         "cloud": "at least region, candidates, machines and adminCidrs; see Pulumi.dev.yaml",
     }[name]
 

@@ -16,11 +16,12 @@ from pydantic_core import ErrorDetails
 
 from components.gateway import KEY_PATTERN
 from stacks.mistake import Changes, Mistake
+from stacks.outside import registry_problems
 from stacks.schema import Settings
 from stacks.secrecy import Secrecy, choices, words_of
 
 NAMESPACE = "tandem"
-SECRETS = {"apiKey", "hubToken", "webuiPassword"}
+SECRETS = {"apiKey", "hubToken", "webuiPassword", "registryPassword", "proxyPassword"}
 LONGEST = 600
 """Characters of a mistake's line: what was given may be anything, such as a file."""
 KEY_MINIMUM = 16
@@ -92,6 +93,7 @@ def load() -> Settings:
         settings = parse(open_values)
     except SettingsError as error:
         raise SettingsError("\n".join([secrecy.redacted(str(error)), *(f"  {p}" for p in problems)])) from None
+    problems += registry_problems(settings.images.registry_auth, given.get("registryPassword"))
     if problems:
         raise SettingsError(_refusal(problems))
     settings.keep_secret(secrecy)

@@ -29,3 +29,16 @@ ENGINE_IMAGES: Final = {
     "vllm-ascend": "quay.io/ascend/vllm-ascend:v0.23.0",
     "vllm-mindspore": "hub.oepkgs.net/oedeploy/openeuler/aarch64/mindspore:latest",
 }
+
+# What an engine's image takes on a disk, downloaded and unpacked, GiB, with some room; registries tell the first half.
+IMAGE_GIB: Final = {
+    "vllm": 45,
+    "sglang": 55,
+    "tensorrt-llm": 75,
+    "vllm-ascend": 35,
+    "vllm-mindspore": 45,
+    "llamacpp": 15,
+    "ollama": 15,
+}
+IMAGE_GIB_UNKNOWN: Final = 60
+IMAGE_GIB_CPU: Final = 10

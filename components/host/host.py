@@ -10,11 +10,13 @@ import pulumi
 import pulumi_docker as docker
 
 from components.host.accelerator import AcceleratorArgs
-from components.host.native import native_stages
+from components.host.native import native_stages, storage_there
+from components.host.outside import Outside, way_outside
 from components.host.stages import ContainerAccess, ascend_proof, nvidia_containers, nvidia_driver
 from components.remote import Machine, RemoteStep
 
 FILES = Path(__file__).parent / "files"
+DOCKER_PACKAGES = "https://download.docker.com/linux"
 
 
 @dataclass(frozen=True)
@@ -29,14 +31,19 @@ class HostArgs:
         mount_options: NFS options.
         registry_mirrors: Docker registry mirrors, URLs.
         insecure_registries: registries without TLS, `host:port`.
-        disk_minimum_gib: free disk that images and logs need, GiB.
+        disk_minimum_gib: free disk that logs and what is installed need, GiB.
+        image: the largest image that comes, as it is pulled by.
+        image_gib: free disk that it takes where Docker keeps images, GiB; 0 where none comes.
         containers: whether it runs any; one that only downloads needs no Docker.
         accelerator: what computes; the default is the processor, for which nothing is installed.
         pip_index: a pip index, for the tools of people.
         room: what workloads run in. `native`: the machine itself, which is lent to us as it is: its facts are read,
             and nothing is installed, tuned or mounted; the storage is the folder `mount_point`, there already.
-        writes: native: this machine downloads to the storage.
+        writes: this machine downloads to the storage; the others only read it.
+        mounted: the storage is the folder `mount_point`, mounted by others or the machine's own: looked at, no more.
         check: native: any text; another has every process looked after again.
+        outside: how it reaches what lies outside.
+        docker_packages: URL of Docker's own packages, for systems with dnf.
     """
 
     peer: pulumi.Input[str]
@@ -47,12 +54,17 @@ class HostArgs:
     registry_mirrors: tuple[str, ...] = ()
     insecure_registries: tuple[str, ...] = ()
     disk_minimum_gib: int = 10
+    image: str = ""
+    image_gib: int = 0
     containers: bool = True
     accelerator: AcceleratorArgs = field(default_factory=AcceleratorArgs)
     pip_index: str = ""
     room: Literal["docker", "native"] = "docker"
     writes: bool = False
+    mounted: bool = False
     check: str = ""
+    outside: Outside = field(default_factory=Outside)
+    docker_packages: str = DOCKER_PACKAGES
 
 
 class Host(pulumi.ComponentResource):
@@ -92,6 +104,9 @@ class Host(pulumi.ComponentResource):
         self, name: str, *, machine: Machine, stack: str, args: HostArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("tandem:host:Host", name, None, opts)
+        outside = way_outside(
+            machine, stack, args.outside, containers=args.containers and args.room == "docker", parent=self
+        )
         facts = RemoteStep(
             f"{name}-facts",
             machine=machine,
@@ -101,8 +116,11 @@ class Host(pulumi.ComponentResource):
                 "PEER": args.peer,
                 "OWN_ADDRESS": machine.peer_address,
                 "DISK_MINIMUM_GIB": str(args.disk_minimum_gib),
+                "IMAGE": args.image,
+                "IMAGE_GIB": str(args.image_gib),
             },
             timeout=60,
+            after=[outside] if outside else [],
             parent=self,
         )
         self.machine, self.accelerator = machine, args.accelerator
@@ -131,7 +149,7 @@ class Host(pulumi.ComponentResource):
             machine=machine,
             stack=stack,
             script=FILES / "tuning.sh",
-            files={"apt.sh": FILES / "apt.sh"},
+            files={"package_manager.sh": FILES / "package_manager.sh"},
             timeout=60,
             after=[facts],
             parent=self,
@@ -144,9 +162,10 @@ class Host(pulumi.ComponentResource):
             machine=machine,
             stack=stack,
             script=FILES / "packages.sh",
-            files={"apt.sh": FILES / "apt.sh", "daemon_json.py": FILES / "daemon_json.py"},
+            files={"package_manager.sh": FILES / "package_manager.sh", "daemon_json.py": FILES / "daemon_json.py"},
             environment={
                 "CONTAINERS": "yes" if args.containers else "no",
+                "DOCKER_PACKAGES": args.docker_packages,
                 "REGISTRY_MIRRORS": " ".join(args.registry_mirrors),
                 "INSECURE_REGISTRIES": " ".join(args.insecure_registries),
             },
@@ -166,9 +185,18 @@ class Host(pulumi.ComponentResource):
             several = args.peer != machine.peer_address
             proof, self.access = ascend_proof(machine, stack, accelerator, several=several, after=[facts], parent=self)
             proven = [proof]
-        self.storage = RemoteStep(
+        self.storage = self._storage(name, stack, args)
+        self.docker = self._docker(name, machine, docker_ready, args.outside) if args.containers else None
+        self.ready = [self.storage, *proven]
+
+    def _storage(self, name: str, stack: str, args: HostArgs) -> pulumi.Resource:
+        if args.mounted:
+            return storage_there(
+                self.machine, stack, folder=args.mount_point, writes=args.writes, after=[self.packages], parent=self
+            ).done
+        return RemoteStep(
             f"{name}-storage",
-            machine=machine,
+            machine=self.machine,
             stack=stack,
             script=FILES / "storage.sh",
             environment={
@@ -176,20 +204,20 @@ class Host(pulumi.ComponentResource):
                 "EXPORT": args.storage_export,
                 "MOUNT_POINT": args.mount_point,
                 "MOUNT_OPTIONS": args.mount_options,
+                "WRITES": "yes" if args.writes else "no",
             },
             timeout=120,
             after=[self.packages],
             parent=self,
         ).done
-        self.docker = self._docker(name, machine, docker_ready) if args.containers else None
-        self.ready = [self.storage, *proven]
 
-    def _docker(self, name: str, machine: Machine, after: pulumi.Resource) -> docker.Provider:
+    def _docker(self, name: str, machine: Machine, after: pulumi.Resource, outside: Outside) -> docker.Provider:
         return docker.Provider(
             f"{name}-docker",
             host=pulumi.Output.concat("ssh://", machine.user, "@", machine.address, f":{machine.port}"),
             ssh_opts=list(machine.ssh_options),
             # The packages step has seen the daemon answer; asking again on each run would be a remote call.
             disable_docker_daemon_check=True,
+            registry_auth=outside.registry_auths(),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[after]),
         )

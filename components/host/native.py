@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pulumi
 
@@ -12,10 +11,29 @@ from components.host.accelerator import AcceleratorArgs
 from components.host.stages import ContainerAccess
 from components.remote import Machine, RemoteStep
 
-if TYPE_CHECKING:
-    from components.host.host import Host
-
 FILES = Path(__file__).parent / "files"
+
+
+def storage_there(
+    machine: Machine,
+    stack: str,
+    *,
+    folder: str,
+    writes: bool,
+    after: Sequence[pulumi.Resource],
+    parent: pulumi.Resource,
+) -> RemoteStep:
+    """Looks at a folder that others have mounted, or that is the machine's own."""
+    return RemoteStep(
+        f"{machine.name}-storage",
+        machine=machine,
+        stack=stack,
+        script=FILES / "native_storage.sh",
+        environment={"FOLDER": folder, "WRITES": "yes" if writes else "no"},
+        timeout=60,
+        after=after,
+        parent=parent,
+    )
 
 
 def native_stages(
@@ -29,16 +47,7 @@ def native_stages(
     parent: pulumi.Resource,
 ) -> tuple[pulumi.Resource, list[pulumi.Resource], ContainerAccess]:
     """The storage's step, all that must be done before anything computes, and what collectives must know."""
-    storage = RemoteStep(
-        f"{machine.name}-storage",
-        machine=machine,
-        stack=stack,
-        script=FILES / "native_storage.sh",
-        environment={"FOLDER": folder, "WRITES": "yes" if writes else "no"},
-        timeout=60,
-        after=after,
-        parent=parent,
-    )
+    storage = storage_there(machine, stack, folder=folder, writes=writes, after=after, parent=parent)
     if args.kind != "nvidia":
         return storage.done, [storage.done], ContainerAccess()
     proof = RemoteStep(
@@ -73,17 +82,3 @@ def native_stages(
 
 def _first(count: int) -> str:
     return ",".join(str(number) for number in range(count))
-
-
-def sees_weights(host: Host, stack: str, folder: pulumi.Input[str]) -> pulumi.Resource:
-    """Proof that the shared folder is the same one: what another machine has written is seen here."""
-    return RemoteStep(
-        f"{host.machine.name}-weights-seen",
-        machine=host.machine,
-        stack=stack,
-        script=FILES / "native_weights.sh",
-        environment={"FOLDER": folder},
-        timeout=60,
-        after=[host.storage],
-        parent=host,
-    ).done

@@ -59,7 +59,7 @@ def nvidia_driver(
         machine=machine,
         stack=stack,
         script=FILES / "nvidia_driver.sh",
-        files=_files("apt.sh", "nvidia_state.sh", "pci.py", "drivers.py"),
+        files=_files("package_manager.sh", "nvidia_state.sh", "pci.py", "drivers.py"),
         environment={
             "COUNT": str(args.count),
             "DEVICES": " ".join(args.devices),
@@ -91,7 +91,7 @@ def nvidia_containers(
         machine=machine,
         stack=stack,
         script=FILES / "nvidia_toolkit.sh",
-        files=_files("apt.sh"),
+        files=_files("package_manager.sh", "pip.sh"),
         environment={
             "TOOLKIT_REPOSITORY": args.toolkit_repository,
             "NVITOP": NVITOP if args.nvitop else "",

@@ -14,7 +14,7 @@ import pulumi
 from components.remote import Machine, RemoteStep
 
 FILES = Path(__file__).parent / "files"
-APT = Path(__file__).parents[1] / "host" / "files" / "apt.sh"
+PACKAGES = Path(__file__).parents[1] / "host" / "files" / "package_manager.sh"
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def _told(found: dict[str, str]) -> str:
 
 def travelling() -> dict[str, Path]:
     """What goes to the machine beside the script: name there, and file here."""
-    return {path.name: path for path in (*sorted(FILES.glob("*.py")), APT)}
+    return {path.name: path for path in (*sorted(FILES.glob("*.py")), PACKAGES)}
 
 
 def environment(args: WeightsArgs) -> dict[str, str]:

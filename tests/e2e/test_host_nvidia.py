@@ -18,10 +18,10 @@ from tests.e2e.host_machine import HostMachine, Outcome, kernel
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(os.geteuid() != 0, reason="machines need root")]
 
-DRIVER_FILES = ("apt.sh", "nvidia_state.sh", "pci.py", "drivers.py")
-PACKAGES_FILES = ("apt.sh", "daemon_json.py")
+DRIVER_FILES = ("package_manager.sh", "nvidia_state.sh", "pci.py", "drivers.py")
+PACKAGES_FILES = ("package_manager.sh", "daemon_json.py")
 COLLECTIVE_FILES = ("collective.py", "room.sh=room_docker.sh")
-NO_REGISTRIES = {"CONTAINERS": "yes", "REGISTRY_MIRRORS": "", "INSECURE_REGISTRIES": ""}
+NO_REGISTRIES = {"CONTAINERS": "yes", "DOCKER_PACKAGES": "", "REGISTRY_MIRRORS": "", "INSECURE_REGISTRIES": ""}
 PROOF_FILES = ("nvidia_state.sh", "pci.py", "rails.py")
 
 
@@ -129,9 +129,9 @@ def test_docker_gets_the_runtime_and_a_container_runs_with_all_gpus(host: HostMa
     reset(host, DRIVERS[0])
     assert not host.run("packages", PACKAGES_FILES, NO_REGISTRIES).error
     told = {"TOOLKIT_REPOSITORY": "http://127.0.0.1:1", "NVITOP": "", "PIP_INDEX": ""}
-    assert host.run("nvidia_toolkit", ("apt.sh",), told).result == {"toolkit": "1.18.0"}
+    assert host.run("nvidia_toolkit", ("package_manager.sh", "pip.sh"), told).result == {"toolkit": "1.18.0"}
     before = state(host)
-    assert host.run("nvidia_toolkit", ("apt.sh",), told).result == {"toolkit": "1.18.0"}
+    assert host.run("nvidia_toolkit", ("package_manager.sh", "pip.sh"), told).result == {"toolkit": "1.18.0"}
     assert host.run("packages", PACKAGES_FILES, NO_REGISTRIES).error == ""
     assert state(host) == before
     host.ok("bash /opt/fakes/image.sh")

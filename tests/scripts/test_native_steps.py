@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
 from tests.scripts.native_step import Step
@@ -46,7 +48,7 @@ def test_gpus_that_will_not_do_are_named(step, state, sentence):
 
 def environment(step, **told):
     base = {"PROGRAMS": "engine", "MODULE": "", "PYTHON": "", "PACKAGES": "", "FOLDERS": "", "PIP_INDEX": ""}
-    return step.run("environment", **{**base, **told})
+    return step.run("environment", "pip.sh", **{**base, **told})
 
 
 def test_an_environment_that_is_there_is_used(step, tmp_path):
@@ -66,6 +68,31 @@ def test_an_environment_that_is_there_is_used(step, tmp_path):
 )
 def test_an_engine_that_is_not_there_is_named(step, told, sentence):
     assert sentence in environment(step, **told)[1]
+
+
+@pytest.mark.parametrize(
+    ("index", "words"),
+    [
+        ("", []),
+        ("https://user:pw@mirror.example/simple", ["--index-url", "https://user:pw@mirror.example/simple"]),
+        (
+            "http://10.0.0.1:8600/simple",
+            ["--index-url", "http://10.0.0.1:8600/simple", "--trusted-host", "10.0.0.1:8600"],
+        ),
+        ("http://u@m/simple", ["--index-url", "http://u@m/simple", "--trusted-host", "m"]),
+    ],
+)
+def test_an_index_with_a_certificate_has_it_looked_at(step, tmp_path, index, words):
+    """Stand-in: a python3 whose venvs hold a pip that notes its words."""
+    asked = tmp_path / "asked"
+    step.program("engine", "true")
+    pip = f'printf "%s\\n" "$@" >{asked}'
+    step.program(
+        "python3", f'mkdir -p "$3/bin"; printf "#!/bin/bash\\n%s" \'{pip}\' >"$3/bin/python"; chmod +x "$3/bin/python"'
+    )
+    assert not environment(step, PACKAGES="engine==1", PIP_INDEX=index)[1]
+    said = asked.read_text().split()
+    assert said[said.index("--cache-dir") + 2 :] == [*words, "engine==1"]
 
 
 def test_a_shared_folder_is_looked_at_and_left_as_it_was(step, tmp_path):
@@ -94,8 +121,111 @@ def test_weights_that_others_have_written_are_seen(step, tmp_path):
 
 
 def test_weights_that_are_only_on_the_first_machine_are_named(step):
-    step.program("sleep", "true")
-    assert "is no folder that the machines share" in step.run("native_weights", FOLDER="/nowhere/m")[1]
+    assert (
+        "is no folder that the machines share" in step.run("native_weights", FOLDER="/nowhere/m", WAIT_SECONDS="0")[1]
+    )
+
+
+def copies(step, tmp_path, *, here):
+    """What a machine says whose own copy is `here`, where the first machine has a model of two shards."""
+    folders = {}
+    first = {"config.json": "{}", "sub/a.safetensors": "aaaa", "b.safetensors": "bb", ".cache/x": "note"}
+    for name, files in (("first", first), ("here", {**first, **here})):
+        folders[name] = tmp_path / name
+        for path, text in files.items():
+            if text is not None:
+                (folders[name] / path).parent.mkdir(parents=True, exist_ok=True)
+                (folders[name] / path).write_text(text)
+    listed = step.run("native_weights", "weights_seen.py", FOLDER=str(folders["first"]), LIST="yes")[0]["listed"]
+    return step.run("native_weights", "weights_seen.py", FOLDER=str(folders["here"]), LISTED=listed, WAIT_SECONDS="0")
+
+
+@pytest.mark.parametrize(
+    ("here", "says"),
+    [
+        ({}, ""),
+        ({".cache/x": "another note", ".lock": "x"}, ""),
+        ({"sub/a.safetensors": None}, "here lacks sub/a.safetensors; have the same drive mounted on all machines, or"),
+        ({"b.safetensors": "b"}, "here holds b.safetensors of 1 bytes, and the first machine's has 2"),
+        ({"c.safetensors": "c"}, "here holds c.safetensors, which the first machine has not"),
+    ],
+)
+def test_a_copy_of_the_weights_is_the_first_machines(step, tmp_path, here, says):
+    found, error = copies(step, tmp_path, here=here)
+    assert says in error
+    assert bool(says) == bool(error)
+    assert bool(says) != ("weights" in found)
+
+
+def test_a_folder_with_something_else_in_it_is_no_weights(step, tmp_path):
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m/half-of-something.tmp").write_text("x")
+    error = step.run("native_weights", FOLDER=str(tmp_path / "m"), WAIT_SECONDS="0")[1]
+    assert "m holds no model, neither a config.json nor GGUF or safetensors files, only half-of-something.tmp;" in error
+
+
+def mounted(step, tmp_path, options, *, writes):
+    """storage.sh where somebody has mounted the folder already; mount programs and the disk's rights are stand-ins."""
+    folder = tmp_path / "share"
+    folder.mkdir(exist_ok=True)
+    step.program("systemd-escape", "echo none-such.mount")
+    step.program(
+        "findmnt", f"case $* in *OPTIONS*) echo {options} ;; *FSTYPE*) echo ext4 ;; *) echo nas:/share ;; esac"
+    )
+    step.program("mountpoint", "case $1 in -d) echo 0:1 ;; esac")
+    told = {"SERVER": "nas", "EXPORT": "/share", "MOUNT_POINT": str(folder), "MOUNT_OPTIONS": options}
+    return step.run("storage", **told, **({"WRITES": writes} if writes else {}))
+
+
+@pytest.mark.parametrize("writes", ["", "no"])
+def test_a_share_that_is_only_read_is_never_written(step, tmp_path, writes):
+    found, error = mounted(step, tmp_path, "ro,vers=4.1", writes=writes)
+    assert not error
+    assert found["mount"] == str(tmp_path / "share")
+    assert not list((tmp_path / "share").iterdir())
+
+
+def test_a_share_that_weights_are_written_to_is_tried(step, tmp_path):
+    assert not mounted(step, tmp_path, "rw,vers=4.1", writes="yes")[1]
+    assert not list((tmp_path / "share").iterdir())
+    (tmp_path / "share").rmdir()
+    (tmp_path / "share").write_text("so that nothing can be written below it")
+    step.program("ls", "true")
+    step.program("mkdir", "true")
+    for options, says in (
+        ("ro", "is mounted read-only, and the weights are downloaded to it; take ro out of storage.options, or"),
+        ("rw", "is mounted but can't be written, where the weights go; the export must allow writing by root"),
+    ):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("pathlib.Path.mkdir", lambda *_, **__: None)
+            assert says in mounted(step, tmp_path, options, writes="yes")[1]
+
+
+def test_a_mount_points_name_is_a_word_wherever_it_goes(step, tmp_path):
+    """The unit, its file, and what `destroy` runs."""
+    made = tmp_path / "made"
+    point = f"{tmp_path}/x;touch {made};y"
+    for name in ("findmnt", "mountpoint"):
+        step.program(name, "exit 1")
+    step.program("systemd-escape", "echo x.mount")
+    step.program("systemctl", "[[ $1 != enable ]]")
+    (tmp_path / "etc/systemd/system").mkdir(parents=True)
+    told = {"SERVER": "n", "EXPORT": "/", "MOUNT_OPTIONS": "ro", "ETC": str(tmp_path / "etc")}
+    assert "can't be mounted" in step.run("storage", MOUNT_POINT=point, **told)[1]
+    for line in (step.home / "undo").read_text().splitlines():
+        if line.startswith("rmdir"):
+            subprocess.run(["bash", "-c", line], check=False, capture_output=True)
+            break
+    else:
+        raise AssertionError("nothing is undone")
+    assert not made.exists()
+
+
+@pytest.mark.parametrize("name", ["SERVER", "EXPORT", "MOUNT_POINT", "MOUNT_OPTIONS"])
+def test_a_line_more_is_no_setting_more_of_the_unit(step, name):
+    told = {"SERVER": "nas", "EXPORT": "/", "MOUNT_POINT": "/mnt/x", "MOUNT_OPTIONS": "ro"}
+    told[name] += "\nExecStartPre=/bin/x"
+    assert "has a character that no unit file can carry" in step.run("storage", **told)[1]
 
 
 def test_what_a_program_of_the_room_caches_lies_with_the_stack(step):

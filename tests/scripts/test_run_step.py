@@ -1,12 +1,13 @@
 """run.sh and lib.sh: how a step runs, reports and fails. In a folder of the test's own, without systemd."""
 
+import os
 import stat
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from components.remote.payload import FILES, render_environment
+from components.remote.payload import FILES, parse_result, render_environment
 
 
 class Step:
@@ -16,12 +17,15 @@ class Step:
         self.home = home
         self.dir = home / "steps" / "try" / "0123"
 
-    def run(self, script: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    def prepare(self, script: str, **environment: str) -> None:
         self.dir.mkdir(parents=True, exist_ok=True)
         (self.dir / "step.sh").write_text('. "$TANDEM_DIR/lib.sh"\n' + script)
         (self.dir / "env").write_text(render_environment(environment))
         for name in ("run.sh", "lib.sh"):
             (self.dir / name).write_bytes((FILES / name).read_bytes())
+
+    def run(self, script: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        self.prepare(script, **environment)
         return subprocess.run(
             ["bash", str(self.dir / "run.sh"), "sync"], capture_output=True, text=True, check=False, timeout=30
         )
@@ -72,10 +76,74 @@ def test_what_a_step_writes_is_for_root_only(step):
 
 
 def test_undo_and_kept_are_written_once(step):
-    step.run("undo 'rm -f /a'; undo 'rm -f /a'; kept 'the packages x'")
-    step.run("undo 'rm -f /a'; undo 'rm -f /b'")
+    step.run("undo rm -f /a; undo rm -f /a; kept 'the packages x'")
+    step.run("undo rm -f /a; undo rm -f /b")
     assert (step.home / "undo").read_text() == "rm -f /a\nrm -f /b\n"
     assert (step.home / "kept").read_text() == "the packages x\n"
+
+
+def test_what_is_undone_is_a_command_of_words_whatever_they_hold(step):
+    """leave.sh has a shell read each line: a folder's name must not become a command there."""
+    odd = "/mnt/x;touch $HOME/made $(id) 'a' \n*"
+    step.run('undo printf "<%s>" "$PLACE"', PLACE=odd)
+    lines = (step.home / "undo").read_text().splitlines()
+    assert len(lines) == 1
+    done = subprocess.run(["bash", "-c", lines[0]], capture_output=True, text=True, check=True)
+    assert done.stdout == f"<{odd}>"
+
+
+def test_a_line_that_is_no_program_is_refused(step):
+    assert "undo takes a program and its words" in step.run("undo 'rm -f /a'").stderr
+
+
+ETC = """# comment
+PATH="/usr/bin:/opt/vendor/bin"
+export https_proxy='http://etc:3128'
+no_proxy=.example
+HTTP_PROXY=http://etc:3129
+HF_HOME="/data/hf"
+UID=7
+"""
+
+
+def surrounded(step, names, *, outside="", **login):
+    """What a step sees of these variables where /etc/environment holds ETC; a unit of systemd has nothing else."""
+    etc = step.home.parent / "environment"
+    etc.write_text(ETC)
+    step.home.mkdir(exist_ok=True)
+    if outside:
+        (step.home / "outside.env").write_text(outside)
+    shown = " ".join(f'"{name}=${{{name}-unset}}"' for name in names)
+    told = {**{k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}, "ETC_ENVIRONMENT": str(etc)}
+    told |= login
+    step.prepare(f"result {shown}")
+    done = subprocess.run(
+        ["bash", str(step.dir / "run.sh"), "sync"], env=told, capture_output=True, text=True, check=True, timeout=30
+    )
+    return parse_result(done.stdout)
+
+
+def test_a_unit_has_the_machines_own_environment_as_a_login_does(step):
+    seen = surrounded(step, ["https_proxy", "http_proxy", "HF_HOME", "PATH"])
+    assert seen["https_proxy"] == "http://etc:3128"
+    assert seen["http_proxy"] == "http://etc:3129", "curl and apt read the name in small letters only"
+    assert seen["HF_HOME"] == "/data/hf"
+    assert seen["PATH"].endswith(":/usr/bin:/opt/vendor/bin")
+    assert surrounded(step, ["HF_HOME"], HF_HOME="/mine")["HF_HOME"] == "/mine"
+
+
+def test_the_deployments_own_way_outside_comes_before_the_machines(step):
+    seen = surrounded(step, ["https_proxy"], outside="https_proxy=http://ours:1")
+    assert seen["https_proxy"] == "http://ours:1"
+
+
+@pytest.mark.parametrize("outside", ["", "no_proxy=10.0.0.2,nas"])
+def test_no_proxy_stands_before_this_machine_itself(step, outside):
+    seen = surrounded(step, ["no_proxy", "NO_PROXY"], outside=outside)
+    assert seen["no_proxy"] == seen["NO_PROXY"]
+    excepted = seen["no_proxy"].split(",")
+    assert {"localhost", "127.0.0.1", "::1"} <= set(excepted)
+    assert set((outside.partition("=")[2] or ".example").split(",")) <= set(excepted)
 
 
 def test_a_result_survives_a_later_failure_only_as_a_failure(step):

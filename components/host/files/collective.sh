@@ -14,7 +14,7 @@ room_run "$STACK_CONTAINER" "$IMAGE" "$NETWORK" "$DOCKER_OPTIONS" "$TANDEM_HOME/
   --nodes "$NODES" --node-rank "$NODE_RANK" --local "$COUNT" \
   --address "$ADDRESS" --port "$PORT" --backend "$BACKEND" --mib "$MIB" >"$TANDEM_DIR/answer" 2>"$TANDEM_DIR/said" || code=$?
 cat "$TANDEM_DIR/said"
-((code == 0)) || fail "$(grep -v '^$' "$TANDEM_DIR/said" | tail -1 | cut -c1-500)"
+((code == 0)) || fail "$(room_reason "$TANDEM_DIR/said")"
 answer=$(grep '^{' "$TANDEM_DIR/answer" | tail -1)
 field() { python3 -c 'import json,sys; v = json.loads(sys.argv[2])[sys.argv[1]]; print(",".join(v) if isinstance(v, list) else v)' "$1" "$answer"; }
 status "all-reduce $(field bus_gb_per_s) GB/s by $(field transports)"

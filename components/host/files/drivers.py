@@ -1,6 +1,6 @@
 """Which NVIDIA driver a machine needs, as data and pure functions.
 
-drivers.py plan CUDA BRANCH ID...       shell assignments: minimum, branch, modules
+drivers.py plan CUDA BRANCH ID...       shell assignments: minimum, branch, modules, compatible
 drivers.py names BRANCH MODULES FABRIC  every package that may be asked for
 drivers.py minimum CUDA              the oldest branch that runs it, whatever the GPUs
 drivers.py choose BRANCH MODULES FABRIC reads `apt-cache madison` of those; prints pin lines and the transaction
@@ -17,6 +17,28 @@ DEFAULT_BRANCH = 580
 
 OLDEST_BY_CUDA = {11: 450, 12: 525, 13: 580}
 """CUDA's compatibility guide, "minor version compatibility": the branch on which every minor of a major runs."""
+
+
+SHIPPED_WITH = {
+    (11, 0): 450, (11, 1): 455, (11, 2): 460, (11, 3): 465, (11, 4): 470, (11, 5): 495, (11, 6): 510, (11, 7): 515,
+    (11, 8): 520, (12, 0): 525, (12, 1): 530, (12, 2): 535, (12, 3): 545, (12, 4): 550, (12, 5): 555, (12, 6): 560,
+    (12, 8): 570, (12, 9): 575, (13, 0): 580, (13, 1): 590,
+}  # fmt: skip
+"""CUDA's release notes, "CUDA toolkit and corresponding driver versions": the branch that knows a version in full."""
+
+FORWARD_COMPATIBLE = {12: (470, 535, 550), 13: (535, 550, 570)}
+"""CUDA's compatibility guide, "forward compatibility": older branches on which the libraries run that images of a major
+bring along (cuda-compat), on data-centre and workstation GPUs, never on a GeForce."""
+
+GEFORCE_CHIPS = (
+    (0x1B00, 0x1D7F),
+    (0x1E00, 0x1FFF),
+    (0x2180, 0x22FF),
+    (0x2400, 0x28FF),
+    (0x2B00, 0x2DFF),
+    (0x2F00, 0x2FFF),
+)
+"""Chips that GeForce and other GPUs are made of (pci.ids); V100, A100, H100, B200 and GB10 have chips of their own."""
 
 
 class Impossible(Exception):
@@ -61,11 +83,19 @@ GENERATIONS = (
 
 @dataclass(frozen=True)
 class Plan:
-    """A driver: the oldest branch that will do if one is there, the one to install, and its kernel modules."""
+    """A driver.
+
+    Attributes:
+        minimum: the oldest branch that will do if one is there.
+        branch: the one to install.
+        modules: its kernel modules.
+        compatible: older branches that will do where none may be installed, with libraries that the image brings along.
+    """
 
     minimum: int
     branch: int
     modules: str
+    compatible: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -108,6 +138,17 @@ def generation_of(device: int) -> Generation:
     )
 
 
+def is_geforce(device: int) -> bool:
+    """Whether a PCI device id is a GeForce's: of each chip's 128 ids these have the first 48 (pci.ids)."""
+    return any(first <= device <= last for first, last in GEFORCE_CHIPS) and device & 0x7F < 0x30
+
+
+def shipped_with(cuda: str) -> int:
+    """The branch that knows a CUDA version (`major.minor`) in full; for one between two, or newer, the last before."""
+    major, minor = (int(part) for part in (*cuda.split("."), "0")[:2])
+    return max((branch for version, branch in SHIPPED_WITH.items() if version <= (major, minor)), default=450)
+
+
 def oldest_branch(cuda: str) -> tuple[int, int]:
     """CUDA's major version, and the oldest branch that runs it.
 
@@ -143,12 +184,18 @@ def plan_driver(devices: Sequence[int], cuda: str, branch: int | None = None) ->
     modules = [m for m in ("open", "proprietary") if all(m in g.modules for g in generations)]
     if not modules:
         raise Impossible(f"no kernel modules drive {names} GPUs together; use machines with one generation")
+    compatible: tuple[int, ...] = FORWARD_COMPATIBLE.get(major, ())
+    if any(is_geforce(device) for device in devices):
+        # Their images ask for the version itself, and no library that an image brings along runs there.
+        minimum, compatible = max(minimum, shipped_with(cuda)), ()
     wanted = branch or max(minimum, min(DEFAULT_BRANCH, newest or DEFAULT_BRANCH))
     if wanted < minimum:
         raise Impossible(f"driver branch {wanted} is too old for CUDA {cuda} on {names} GPUs; use {minimum} or newer")
     if newest and wanted > newest:
         raise Impossible(f"driver branch {wanted} does not drive {names} GPUs any more; use {newest}")
-    return Plan(minimum, wanted, modules[0])
+    # Who names a branch wants it: an older driver that would do goes too.
+    compatible = tuple(b for b in compatible if branch is None and b >= max(g.oldest for g in generations))
+    return Plan(branch or minimum, wanted, modules[0], compatible)
 
 
 def package_names(branch: int, modules: str) -> list[str]:
@@ -234,7 +281,8 @@ def main(words: list[str]) -> int:
     try:
         if words[0] == "plan":
             plan = plan_driver([int(word, 16) for word in words[3:]], words[1], int(words[2]) if words[2] else None)
-            print(f"minimum={plan.minimum} branch={plan.branch} modules={plan.modules}")
+            compatible = ",".join(map(str, plan.compatible))
+            print(f"minimum={plan.minimum} branch={plan.branch} modules={plan.modules} compatible={compatible}")
         elif words[0] == "minimum":
             print(oldest_branch(words[1])[1])
         elif words[0] == "names":

@@ -3,6 +3,8 @@
 # Told: PROGRAMS MODULE PYTHON PACKAGES (a line each) FOLDERS PIP_INDEX
 # shellcheck source=components/remote/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
+# shellcheck source=components/host/files/pip.sh
+. "$TANDEM_DIR/pip.sh"
 
 path=
 for folder in ${FOLDERS//:/ }; do path=$path:${folder/#\~/$HOME}; done
@@ -18,13 +20,9 @@ elif [[ -n $PACKAGES ]]; then
     rm -rf "$base"
     mkdir -p "$base"
     python3 -m venv "$venv" || fail "python3 -m venv failed; take an image that has python3-venv, or name an environment in native.python"
-    index=()
-    if [[ -n $PIP_INDEX ]]; then
-      host=${PIP_INDEX#*://}
-      index=(--index-url "$PIP_INDEX" --trusted-host "${host%%[:/]*}")
-    fi
+    read_index "$PIP_INDEX"
     mapfile -t requirements <<<"$PACKAGES"
-    tries 3 "$venv/bin/python" -m pip install --disable-pip-version-check --cache-dir "$TANDEM_HOME/cache/pip" "${index[@]}" "${requirements[@]}" ||
+    tries 3 "$venv/bin/python" -m pip install --disable-pip-version-check --cache-dir "$TANDEM_HOME/cache/pip" "${pip_words[@]}" "${requirements[@]}" ||
       fail "native.packages: pip could not install $(paste -sd' ' <<<"$PACKAGES"): $(grep -E '^ERROR' "$TANDEM_DIR/log" | tail -1); see the machine's package index and mirrors.pip"
     touch "$venv/whole"
   fi

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Reads what the later steps build on, and refuses a machine that can't carry them.
+# Told: PEER OWN_ADDRESS DISK_MINIMUM_GIB; IMAGE and IMAGE_GIB, the engine's image and the disk it takes (0: none comes)
 # shellcheck source=components/remote/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
 
@@ -23,7 +24,32 @@ fi
 memory_mib=$(awk '/^MemTotal:/ {print int($2 / 1024)}' /proc/meminfo)
 disk_gib=$(df --output=avail -B1G "$TANDEM_HOME" | tail -1 | tr -d ' ')
 ((disk_gib >= DISK_MINIMUM_GIB)) ||
-  fail "only $disk_gib GiB are free under ${TANDEM_HOME%/*} and $DISK_MINIMUM_GIB are needed for images and logs; free space or give the machine a larger disk"
+  fail "only $disk_gib GiB are free under ${TANDEM_HOME%/*} and $DISK_MINIMUM_GIB are needed for logs and what is installed there; free space or give the machine a larger disk"
+
+# images_at: the folder that images go to, by Docker where it is there already, else by what it will be told.
+images_at() {
+  local root=''
+  if docker info --format '{{json .DriverStatus}}' 2>/dev/null | grep -q 'io.containerd.snapshotter'; then
+    root=$(containerd config dump 2>/dev/null | sed -nE "s/^root *= *[\"'](.*)[\"']/\1/p" | head -1 || true)
+    root=${root:-/var/lib/containerd} # Docker with containerd's own store keeps nothing in its own folder
+  else
+    root=$(docker info --format '{{.DockerRootDir}}' 2>/dev/null || true)
+    if [[ -z $root && -r ${ETC:-/etc}/docker/daemon.json ]]; then
+      root=$(sed -nE 's/.*"data-root" *: *"([^"]+)".*/\1/p' "${ETC:-/etc}/docker/daemon.json" | head -1)
+    fi
+  fi
+  echo "${root:-/var/lib/docker}"
+}
+IMAGE_GIB=${IMAGE_GIB:-60}
+images=none
+if ((IMAGE_GIB > 0)) && ! docker image inspect "${IMAGE:-}" >/dev/null 2>&1; then
+  images=$(images_at)
+  folder=$images
+  until [[ -d $folder ]]; do folder=$(dirname "$folder"); done
+  free_gib=$(df --output=avail -B1G "$folder" | tail -1 | tr -d ' ')
+  ((free_gib >= IMAGE_GIB)) ||
+    fail "only $free_gib GiB are free in $images, where Docker keeps images, and ${IMAGE:-the image} takes $IMAGE_GIB, downloaded and unpacked; free space there (docker system prune), move it to a larger disk (data-root in /etc/docker/daemon.json), or say in images.diskGib what your image takes"
+fi
 
 # What containers may be given: a virtual machine without CAP_SYS_RESOURCE can't go above its own limits.
 nofile=204800
@@ -31,4 +57,4 @@ prlimit --nofile=$nofile:$nofile true 2>/dev/null || nofile=$(ulimit -Hn)
 memlock=-1
 prlimit --memlock=unlimited:unlimited true 2>/dev/null || memlock=$(($(ulimit -Hl) * 1024))
 
-result "kernel=$(uname -r) arch=$(uname -m) cpus=$(nproc) memory_mib=$memory_mib disk_gib=$disk_gib nic=$nic nofile=$nofile memlock=$memlock hostname=$(hostname)"
+result "kernel=$(uname -r) arch=$(uname -m) cpus=$(nproc) memory_mib=$memory_mib disk_gib=$disk_gib images=$images nic=$nic nofile=$nofile memlock=$memlock hostname=$(hostname)"

@@ -4,8 +4,8 @@
 # Told: COUNT DEVICES CUDA BRANCH DRIVER DRIVER_REPOSITORY ALIBABA_VERSIONS SYSFS METADATA
 # shellcheck source=components/remote/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
-# shellcheck source=components/host/files/apt.sh
-. "$TANDEM_DIR/apt.sh"
+# shellcheck source=components/host/files/package_manager.sh
+. "$TANDEM_DIR/package_manager.sh"
 # shellcheck source=components/host/files/nvidia_state.sh
 . "$TANDEM_DIR/nvidia_state.sh"
 SYSFS=${SYSFS:-/sys}
@@ -29,7 +29,11 @@ reboot_once() {
   fail "the machine did not reboot within 5 minutes of being told to; reboot it and run \`pulumi up\` again"
 }
 
-good() { [[ $nvidia_state == working && ${nvidia_version%%.*} -ge $minimum ]]; }
+good() { [[ $nvidia_state == working ]] && { [[ ${nvidia_version%%.*} -ge $minimum ]] || by_compatibility; }; }
+
+# by_compatibility: an older driver that nobody may replace, under an image that brings its libraries along. Whether this
+# image does is seen when it is there (image_fits.sh).
+by_compatibility() { [[ $DRIVER == present && ,$compatible, == *,${nvidia_version%%.*},* ]]; }
 
 wait_for_installer() {
   # Alibaba Cloud's images install the driver by user data and then reboot by themselves.
@@ -47,7 +51,7 @@ status "looking at PCI bus and driver"
 read_pci
 # More than are used is as well: others may have them.
 ((pci_count == 0 || pci_count >= $(least_gpus))) || fail "this machine's PCI bus has $pci_count NVIDIA GPUs and $COUNT are expected; set its accelerators to $pci_count, name MIG slices in accelerator.devices, or see why the bus has lost some"
-minimum='' branch='' modules=''
+minimum='' branch='' modules='' compatible=''
 # shellcheck disable=SC2086,SC2153 # ids are words; BRANCH is what we are told, branch what follows
 assignments=$(plan plan "$CUDA" "$BRANCH" $pci_gpus)
 # shellcheck disable=SC2086 # name=value words, of our own making
@@ -78,12 +82,19 @@ free_own_holds() {
   done
 }
 
+by_hand() { # where no driver is installed here: what does it
+  local stream=$branch-dkms
+  if [[ $modules == open ]]; then stream=$branch-open; fi
+  fail "this machine needs driver branch $minimum or newer, and by $manager none is installed here; install it (NVIDIA's repository for this system, then: dnf module install nvidia-driver:$stream), reboot, and run \`pulumi up\` again"
+}
+
 install_packages() {
   local names madison chosen pins packages
+  [[ $manager == apt ]] || by_hand
   refuse_secure_boot
   remove_strangers
   if [[ -n $DRIVER_REPOSITORY ]]; then
-    undo "rm -f /etc/apt/sources.list.d/tandem-nvidia.list"
+    undo rm -f /etc/apt/sources.list.d/tandem-nvidia.list
     echo "$DRIVER_REPOSITORY" >/etc/apt/sources.list.d/tandem-nvidia.list
   fi
   update_lists "driver branch $branch"
@@ -96,7 +107,7 @@ install_packages() {
     fail "no archive has linux-headers-$(uname -r), which the driver's modules are built with; boot a kernel of the distribution"
   free_own_holds
   # apt takes the newest of what a package depends on; all must be of the one version.
-  undo "rm -f /etc/apt/preferences.d/tandem-nvidia"
+  undo rm -f /etc/apt/preferences.d/tandem-nvidia
   printf 'Package: nvidia-* libnvidia-* cuda-drivers*\nPin: version %s-*\nPin-Priority: 1001\n' \
     "$(sed 's/^[^=]*=\([0-9]*:\)\?//; s/-.*//' <<<"${packages%% *}")" >/etc/apt/preferences.d/tandem-nvidia
   # shellcheck disable=SC2086 # names are words
@@ -156,7 +167,7 @@ if ! good; then
   case $DRIVER in
     packages) install_packages ;;
     alibaba) install_alibaba ;;
-    present) fail "no driver of branch $minimum or newer works on this machine ($nvidia_words) and accelerator.driver is present; install one, or set it to packages" ;;
+    present) fail "CUDA $CUDA needs driver branch $minimum or newer on these GPUs, this machine has ${nvidia_version:-none that works ($nvidia_words)}, and accelerator.driver is present; install one, set it to packages, or use an image of an older CUDA and name that in accelerator.cuda" ;;
   esac
   look_at_nvidia
   start_driver
@@ -164,6 +175,7 @@ fi
 
 if [[ $fabric == yes && $(fabric_version) != "$nvidia_version" && $nvidia_state == working ]]; then
   # A driver that came with the machine, without its Fabric Manager: exactly that version.
+  [[ $manager == apt ]] || fail "this machine has NVSwitches and driver $nvidia_version without a Fabric Manager of that version; install nvidia-fabricmanager-$nvidia_version (NVIDIA's repository) and run \`pulumi up\` again"
   update_lists "Fabric Manager $nvidia_version"
   package=nvidia-fabricmanager-${nvidia_version%%.*}
   version=$(apt-cache madison "$package" 2>/dev/null | awk -v want="$nvidia_version-" 'index($3, want) {print $3; exit}')
@@ -180,7 +192,7 @@ if [[ $fabric == yes ]]; then
 fi
 if compgen -G "$SYSFS/class/infiniband/*" >/dev/null && modprobe nvidia-peermem 2>/dev/null; then
   # GPUs and RDMA devices reach each other's memory. Without it NCCL uses DMA-BUF where kernel and modules can.
-  undo "rm -f /etc/modules-load.d/tandem-nvidia-peermem.conf"
+  undo rm -f /etc/modules-load.d/tandem-nvidia-peermem.conf
   echo nvidia-peermem >/etc/modules-load.d/tandem-nvidia-peermem.conf
 fi
 

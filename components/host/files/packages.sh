@@ -1,35 +1,34 @@
 #!/usr/bin/env bash
 # Docker and the few programs that later steps call. Installs only what is missing.
 #   CONTAINERS    no: a machine that only downloads needs no Docker
+#   DOCKER_PACKAGES    URL of Docker's own packages, for systems with dnf whose repositories have none
 # shellcheck source=components/remote/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
-# shellcheck source=components/host/files/apt.sh
-. "$TANDEM_DIR/apt.sh"
+# shellcheck source=components/host/files/package_manager.sh
+. "$TANDEM_DIR/package_manager.sh"
 
 missing=()
-[[ $CONTAINERS == no ]] || have docker || missing+=(docker.io)
-[[ -x /sbin/mount.nfs ]] || missing+=(nfs-common)
+[[ $CONTAINERS == no ]] || have docker || missing+=(docker)
+[[ -x /sbin/mount.nfs ]] || missing+=(nfs)
 have curl || missing+=(curl)
-python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
-
-if ((${#missing[@]})); then
-  update_lists "${missing[*]}"
-  status "installing ${missing[*]}"
-  tries 2 apt install --yes --no-install-recommends "${missing[@]}" ||
-    fail "apt-get install ${missing[*]} failed; the log says which package and why"
-  kept "the packages ${missing[*]}"
-fi
+python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(venv)
+if ((${#missing[@]})); then add_packages "${missing[@]}"; fi
 
 if [[ $CONTAINERS == no ]]; then
   result "docker=none"
   exit 0
 fi
 
+[[ $(docker --version 2>/dev/null) != *[Pp]odman* ]] ||
+  fail "docker is Podman's stand-in on this machine, and containers are run by Docker; remove it (dnf remove podman-docker) and run \`pulumi up\` again"
 status "configuring Docker"
 tool=$TANDEM_HOME/daemon_json.py
 install -m 600 "$TANDEM_DIR/daemon_json.py" "$tool"
 changed=$(python3 "$tool" merge)
-if [[ $changed == changed ]]; then undo "python3 $tool restore && systemctl reload docker"; fi
+if [[ $changed == changed ]]; then
+  undo systemctl reload docker
+  undo python3 "$tool" restore
+fi
 systemctl enable --now docker >/dev/null 2>&1 || true
 if [[ $changed == changed ]]; then systemctl reload docker; fi
 

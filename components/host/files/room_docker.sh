@@ -11,6 +11,17 @@ room_state() { # NAME: true, false or gone
   docker inspect --format '{{.State.Running}}' "$1" 2>/dev/null || echo gone
 }
 
+# room_reason FILE: why it failed, from what it said; Docker ends its own reason with a hint for people at a keyboard.
+room_reason() {
+  local said
+  said=$(sed -nE 's/.*nvidia-container-cli: (.*)/\1/p' "$1" | tail -1)
+  if [[ -n $said ]]; then
+    echo "Docker could not start it on these GPUs: ${said%: unknown.}"
+  else
+    grep -vE "^$|Run 'docker [a-z]* ?--help'|^See 'docker" "$1" | tail -1 | cut -c1-500
+  fi
+}
+
 room_restarts() { # NAME
   docker inspect --format '{{.RestartCount}}' "$1"
 }

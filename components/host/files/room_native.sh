@@ -19,6 +19,10 @@ room_state() { # NAME: true, false or gone
   fi
 }
 
+room_reason() { # FILE: why it failed, from what it said
+  grep -v '^$' "$1" | tail -1 | cut -c1-500
+}
+
 room_restarts() { # NAME
   local file=$TANDEM_HOME/processes/$1/restarts
   if [[ -f $file ]]; then wc -l <"$file"; else echo 0; fi

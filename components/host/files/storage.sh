@@ -1,19 +1,25 @@
 #!/usr/bin/env bash
-# Mounts the shared storage, now and after each boot, and proves that it takes and gives bytes.
+# Mounts the shared storage, now and after each boot, and proves that it gives bytes, and takes them where weights are
+# written. Told: SERVER EXPORT MOUNT_POINT MOUNT_OPTIONS WRITES
 # shellcheck source=components/remote/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
 
+for told in "$SERVER" "$EXPORT" "$MOUNT_POINT" "$MOUNT_OPTIONS"; do
+  # A line more in a unit file is a setting more.
+  [[ $told != *[[:cntrl:]]* ]] || fail "storage: $(printf %q "$told") has a character that no unit file can carry; correct it"
+done
 status "mounting $SERVER:$EXPORT"
 unit=$(systemd-escape --path --suffix=mount "$MOUNT_POINT")
-file=/etc/systemd/system/$unit
+file=${ETC:-/etc}/systemd/system/$unit
 source=$(findmnt --noheadings --output SOURCE "$MOUNT_POINT" 2>/dev/null || true)
 if [[ -n $source && ! -f $file ]]; then
   # Somebody mounted it already: use it as it is, and leave it as it is.
   status "$MOUNT_POINT is mounted already ($source)"
 else
-  printf -v away 'systemctl disable --now %q; rm -f %q; systemctl daemon-reload; rmdir --ignore-fail-on-non-empty %q' \
-    "$unit" "$file" "$MOUNT_POINT"
-  undo "$away"
+  undo rmdir --ignore-fail-on-non-empty -- "$MOUNT_POINT"
+  undo systemctl daemon-reload
+  undo rm -f -- "$file"
+  undo systemctl disable --now "$unit"
   cat >"$file.new" <<UNIT
 [Unit]
 Description=Weights of Tandem
@@ -21,10 +27,10 @@ After=network-online.target
 Wants=network-online.target
 
 [Mount]
-What=$SERVER:$EXPORT
-Where=$MOUNT_POINT
+What=${SERVER//%/%%}:${EXPORT//%/%%}
+Where=${MOUNT_POINT//%/%%}
 Type=nfs
-Options=$MOUNT_OPTIONS,_netdev
+Options=${MOUNT_OPTIONS//%/%%},_netdev
 TimeoutSec=60
 
 [Install]
@@ -42,10 +48,17 @@ UNIT
 fi
 mountpoint -q "$MOUNT_POINT" || fail "$MOUNT_POINT is no mount point after mounting; remove what stands in its way"
 
-probe=$MOUNT_POINT/.tandem-probe-$(hostname)-$$
-echo "$probe" >"$probe" || fail "$MOUNT_POINT is mounted but can't be written; the export must allow writing by root (no_root_squash)"
-[[ $(cat "$probe") == "$probe" ]] || fail "$MOUNT_POINT gives back other bytes than were written; do not trust this storage"
-rm -f "$probe"
+ls "$MOUNT_POINT" >/dev/null || fail "$MOUNT_POINT is mounted but can't be read; the export must allow reading by root (no_root_squash)"
+if [[ ${WRITES:-no} == yes ]]; then
+  probe=$MOUNT_POINT/.tandem-probe-$(hostname)-$$
+  if ! echo "$probe" >"$probe"; then
+    [[ ,$(findmnt --noheadings --output OPTIONS "$MOUNT_POINT"), != *,ro,* ]] ||
+      fail "$MOUNT_POINT is mounted read-only, and the weights are downloaded to it; take ro out of storage.options, or put the weights there yourself and set model.source to path"
+    fail "$MOUNT_POINT is mounted but can't be written, where the weights go; the export must allow writing by root (no_root_squash), or put the weights there yourself and set model.source to path"
+  fi
+  [[ $(cat "$probe") == "$probe" ]] || fail "$MOUNT_POINT gives back other bytes than were written; do not trust this storage"
+  rm -f "$probe"
+fi
 # Since kernel 5.4 an NFS mount reads ahead only 128 KiB; 15 reads of rsize is what it was before.
 device=$(mountpoint -d "$MOUNT_POINT")
 if [[ $(findmnt --noheadings --output FSTYPE "$MOUNT_POINT") == nfs* && -w /sys/class/bdi/$device/read_ahead_kb ]]; then

@@ -3,13 +3,13 @@
 # memory for RDMA, and no kernel upgrade under a running driver.
 # shellcheck source=components/remote/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
-# shellcheck source=components/host/files/apt.sh
-. "$TANDEM_DIR/apt.sh"
+# shellcheck source=components/host/files/package_manager.sh
+. "$TANDEM_DIR/package_manager.sh"
 
 status "tuning"
 sysctls=/etc/sysctl.d/90-tandem.conf
 limits=/etc/security/limits.d/90-tandem.conf
-undo "rm -f $sysctls $limits"
+undo rm -f "$sysctls" "$limits"
 mkdir -p /etc/sysctl.d /etc/security/limits.d
 
 cat >"$sysctls" <<'SYSCTL'
@@ -28,9 +28,10 @@ LIMITS
 for wanted in net.core.somaxconn net.ipv4.tcp_max_syn_backlog; do
   file=/proc/sys/${wanted//./\/}
   [[ $(cat "$file") == 65535 ]] && continue
-  undo "echo $(cat "$file") > $file"
+  # shellcheck disable=SC2016 # the words come later
+  undo bash -c 'echo "$1" >"$2"' undo "$(cat "$file")" "$file"
   echo 65535 >"$file" || fail "$wanted can't be set on this machine; is it a container without its own network settings?"
 done
 
-hold linux-image-generic linux-headers-generic linux-generic linux-image-virtual linux-image-amd64 linux-headers-amd64
+hold kernel kernel-core kernel-devel linux-image-generic linux-headers-generic linux-generic linux-image-virtual linux-image-amd64 linux-headers-amd64
 result "tuned=yes"

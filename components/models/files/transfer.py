@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -172,7 +173,9 @@ class Transfer:
                 continue
             failures += 1
             self._refused(target.file, error)
-            reason = f"no new byte for {self.stall:g} s" if isinstance(error, TimeoutError) else str(error)
+            reason = (
+                f"no new byte for {self.stall:g} s" if isinstance(error, (TimeoutError, socket.timeout)) else str(error)
+            )
             where = f"{target.file.path} at byte {at}: {reason or type(error).__name__}"
             if failures >= TRIES:
                 raise Unfinished(where) from None

@@ -3,5 +3,6 @@
 set -euo pipefail
 cat >/dev/null # what was delivered comes again: if nobody reads it, a large one makes a failure of the end
 folder=${1/#\~/$HOME}/${2:?}/processes/${3:?}
+PATH=${1/#\~/$HOME}/$2/bin:$PATH # take_native.sh's Python
 if [[ -f $folder/keep.py ]]; then python3 "$folder/keep.py" stop "$folder"; fi
 rm -rf "$folder"

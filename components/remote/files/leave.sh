@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # On a machine, when the stack is destroyed: remove all that carries the stack's name, keep what was
 # there before, and say what is kept. Arguments: STACK NAME=VALUE...
-#   MOUNT_POINT    unmount it        DELETE_WEIGHTS    folders of weights to delete first, a line each (may be empty)
+#   MOUNT_POINT    where the storage is           MOUNTED    yes: it is no mount of ours, and may be no mount at all
+#   DELETE_WEIGHTS    folders of weights to delete first, a line each (may be empty)
 set -euo pipefail
 stack=$1
 shift
 for told in "$@"; do declare "${told%%=*}=${told#*=}"; done
+PATH=/var/lib/tandem/${stack:?}/bin:$PATH # take.sh's Python
 
 if command -v docker >/dev/null && systemctl is-active --quiet docker; then
   docker ps --all --quiet --filter "label=tandem.stack=$stack" | xargs -r docker rm --force >/dev/null
@@ -14,7 +16,7 @@ systemctl list-units --all --plain --no-legend "$stack-*" | cut -d' ' -f1 | xarg
 for step in "/var/lib/tandem/$stack"/steps/*/*/run.sh; do # short ones run in no unit
   if [[ -f $step ]]; then bash "$step" end; fi
 done
-if [[ -n ${MOUNT_POINT:-} ]] && mountpoint -q "$MOUNT_POINT"; then
+if [[ -n ${MOUNT_POINT:-} ]] && { [[ -n ${MOUNTED:-} ]] || mountpoint -q "$MOUNT_POINT"; }; then
   while read -r folder; do
     if [[ -n $folder ]]; then
       rm -rf "${folder:?}"

@@ -9,6 +9,7 @@ for told in "$@"; do declare "${told%%=*}=${told#*=}"; done
 # shellcheck disable=SC2153  # told
 base=${BASE/#\~/$HOME}
 home=$base/${stack:?}
+PATH=$home/bin:$PATH # take_native.sh's Python
 
 for process in "$home"/processes/*/keep.py; do
   if [[ -f $process ]]; then python3 "$process" stop "$(dirname "$process")" & fi

@@ -19,10 +19,13 @@ result() {
   printf '%s\n' "$*" >"$TANDEM_DIR/result"
 }
 
-# undo COMMAND: what leave.sh runs to take a change back; written once, before the change is made.
+# undo PROGRAM WORD...: one command that leave.sh runs to take a change back, the newest first; written once, before the
+# change is made. A word stays one word, whatever it holds.
 undo() {
-  local file=$TANDEM_HOME/undo
-  grep -qxF -- "$1" "$file" 2>/dev/null || printf '%s\n' "$1" >>"$file"
+  local file=$TANDEM_HOME/undo line
+  [[ $1 != *[[:space:]]* ]] || fail "undo takes a program and its words, not a line: $1"
+  line=$(printf '%q ' "$@")
+  grep -qxF -- "${line% }" "$file" 2>/dev/null || printf '%s\n' "${line% }" >>"$file"
 }
 
 # kept THING: what stays on the machine after destroy; leave.sh says so.

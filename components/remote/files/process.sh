@@ -4,6 +4,8 @@
 # shellcheck source=components/remote/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
 
+# Ranks and gateway talk to machines inside, and gRPC would go by a proxy; who needs one is told so by its own environment.
+unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY
 folder=$TANDEM_HOME/processes/$PROCESS
 wanted=$(cd "$TANDEM_DIR" && find spec.json keep.py files -type f -exec sha256sum {} + | sort | sha256sum | cut -c1-12)
 

@@ -16,12 +16,47 @@ stack=$(basename "$(dirname "$(dirname "$(dirname "$dir")")")")
 home=$(dirname "$(dirname "$(dirname "$dir")")") # what is ours on this machine for this stack
 unit="$stack-$step.service"
 
+# What a login has in its environment and a unit of systemd has not, and the deployment's own way outside (outside.sh).
+# Never a proxy to this machine itself.
+surroundings() {
+  local line name value proxies=''
+  if [[ -r ${ETC_ENVIRONMENT:-/etc/environment} ]]; then
+    while read -r line || [[ -n $line ]]; do # as pam_env reads it
+      [[ ${line#export } =~ ^([A-Za-z_][A-Za-z0-9_]*)=(.*)$ ]] || continue
+      name=${BASH_REMATCH[1]} value=${BASH_REMATCH[2]}
+      if [[ $value =~ ^\"(.*)\"$ || $value =~ ^\'(.*)\'$ ]]; then value=${BASH_REMATCH[1]}; fi
+      if [[ $name == PATH ]]; then
+        PATH=$PATH:$value
+      elif [[ -z ${!name+set} ]]; then
+        export "$name=$value" || true
+      fi
+    done <"${ETC_ENVIRONMENT:-/etc/environment}"
+  fi
+  set -a
+  # shellcheck source=/dev/null # written by components/host/files/outside.sh
+  if [[ -r $home/outside.env ]]; then . "$home/outside.env"; fi
+  set +a
+  for name in http_proxy https_proxy no_proxy; do # curl and apt don't know the name in capitals
+    value=${name^^}
+    if [[ -z ${!name:-} && -n ${!value:-} ]]; then export "$name=${!value}"; fi
+    proxies+=${!name:-}
+  done
+  if [[ -n $proxies ]]; then
+    value=localhost,127.0.0.1,::1,$(hostname -I 2>/dev/null | tr -s ' ' ',' || true)
+    export no_proxy=${no_proxy:+${no_proxy%,},}${value%,}
+    export NO_PROXY=$no_proxy
+  fi
+  # Where python3 is too old, take.sh has found a newer one.
+  if [[ -d $home/bin ]]; then PATH=$home/bin:$PATH; fi
+}
+
 execute() {
   sed 's/.*) //' /proc/$$/stat | cut -d' ' -f4 >unit.session
   rm -f exit error result
   local code=0
   # The step's own shell sets its traps; its exit code is all that is needed here.
   (
+    surroundings
     set -a
     # shellcheck source=/dev/null # written by components/remote/payload.py
     . ./env

@@ -91,7 +91,7 @@ class Link:
         while not self.closed:
             try:
                 self.connection.sendall(b".")
-            except TimeoutError:
+            except (TimeoutError, socket.timeout):  # noqa: UP041  # two things before Python 3.10
                 pass
             except OSError:
                 self.close()
@@ -105,7 +105,7 @@ class Link:
                 if not heard or self.exited:
                     self.close()
                 self.heard = time.monotonic()
-            except TimeoutError:
+            except (TimeoutError, socket.timeout):  # noqa: UP041  # two things before Python 3.10
                 continue
             except OSError:
                 self.close()
@@ -145,7 +145,8 @@ class Leader:
     """Rank 0: waits for all others, then lets everybody start."""
 
     def __init__(self, address: str, port: int, ranks: int, token: bytes) -> None:
-        self.ranks, self.token, self.links = ranks, token, dict[int, Link]()
+        self.ranks, self.token = ranks, token
+        self.links: dict[int, Link] = {}
         self.exited_elsewhere = False
         while True:
             try:
@@ -167,7 +168,7 @@ class Leader:
                 say(f"{shown + 1} of {self.ranks} ranks are here, waiting for {missing}")
             try:
                 connection, _ = self.server.accept()
-            except TimeoutError:
+            except (TimeoutError, socket.timeout):  # noqa: UP041  # two things before Python 3.10
                 continue
             try:
                 connection.settimeout(5)

@@ -12,7 +12,9 @@ FILES = ROOT / "components/host/files"
 
 
 sys.path.insert(0, str(FILES))  # on a machine these lie side by side
-pci, drivers, rails, collective = (importlib.import_module(n) for n in ("pci", "drivers", "rails", "collective"))
+pci, drivers, rails, collective, image_fits = (
+    importlib.import_module(n) for n in ("pci", "drivers", "rails", "collective", "image_fits")
+)
 
 NAMES = {
     0x1DB6: "Volta", 0x1EB8: "Turing", 0x20B2: "Ampere", 0x2236: "Ampere", 0x2204: "Ampere", 0x2684: "Ada",
@@ -36,11 +38,16 @@ def test_no_id_belongs_to_two_generations():
     [
         ([0x26BA, 0x26BA], "13.0", None, (580, 580, "open")),
         ([0x26BA], "12.8", None, (525, 580, "open")),
-        ([0x26BA], "12.8", 550, (525, 550, "open")),
+        ([0x26BA], "12.8", 550, (550, 550, "open")),
+        ([0x2684], "12.8", None, (570, 580, "open")),
+        ([0x2684], "12.4", None, (550, 580, "open")),
+        ([0x2684, 0x26BA], "12.8", None, (570, 580, "open")),
+        ([0x2684], "12.8", 570, (570, 570, "open")),
         ([0x1DB6], "12.8", None, (525, 580, "proprietary")),
         ([0x1DB6, 0x20B2], "12.4", None, (525, 580, "proprietary")),
         ([0x2901], "12.8", None, (570, 580, "open")),
-        ([0x2330], "13.0", 590, (580, 590, "open")),
+        ([0x2330], "13.0", 590, (590, 590, "open")),
+        ([0x2204], "13.1", None, (590, 590, "open")),
     ],
 )
 def test_a_plan_follows_from_gpus_and_cuda(devices, cuda, branch, plan):
@@ -102,6 +109,58 @@ def test_a_fabric_manager_of_no_fitting_version_is_refused():
     madison = UBUNTU.replace("nvidia-fabricmanager-580 | 580.95.05", "nvidia-fabricmanager-580 | 580.65.06")
     with pytest.raises(drivers.Impossible, match=r"nvidia-fabricmanager-580 in 580\.65\.06: .* one version of both"):
         drivers.choose_packages(madison, 580, "open", fabric=True)
+
+
+GEFORCE = {
+    0x1E07: True, 0x2204: True, 0x2684: True, 0x2685: True, 0x2C05: True, 0x2B85: True, 0x1F82: True, 0x1B80: True,
+    0x1EB8: False, 0x2230: False, 0x2236: False, 0x26B1: False, 0x26BA: False, 0x27B8: False, 0x2BB1: False,
+    0x20B2: False, 0x2329: False, 0x2321: False, 0x2901: False, 0x2E12: False, 0x1DB6: False,
+    0x15F8: False, 0x3182: False,
+}  # fmt: skip
+"""2080 Ti, 3090, 4090, 4090 D, 5070 Ti, 5090, 1650, 1080; T4, A6000, A10, 6000 Ada, L20, L4, PRO 6000; others."""
+
+
+def test_a_geforce_is_known_by_its_id():
+    assert {device: drivers.is_geforce(device) for device in GEFORCE} == GEFORCE
+
+
+@pytest.mark.parametrize(
+    ("devices", "cuda", "branch", "compatible"),
+    [
+        ([0x2330], "13.0", None, (535, 550, 570)), ([0x2684], "13.0", None, ()), ([0x2901], "13.0", None, (570,)),
+        ([0x2330], "13.0", 580, ()),
+    ],
+)  # fmt: skip
+def test_older_drivers_run_newer_images_on_some_gpus(devices, cuda, branch, compatible):
+    assert drivers.plan_driver(devices, cuda, branch).compatible == compatible
+
+
+REQUIRE = (
+    "cuda>=12.8 brand=unknown,driver>=470,driver<471 brand=tesla,driver>=470,driver<471 "
+    "brand=tesla,driver>=535,driver<536 brand=nvidiartx,driver>=550,driver<551"
+)
+"""As CUDA's images have it, shortened."""
+
+
+@pytest.mark.parametrize(
+    ("environment", "driver", "cuda", "brand", "unmet"),
+    [
+        ({"NVIDIA_REQUIRE_CUDA": REQUIRE}, "570.86.10", "12.8", "GeForce", None),
+        ({"NVIDIA_REQUIRE_CUDA": REQUIRE}, "535.183.01", "12.2", "Tesla", None),
+        ({"NVIDIA_REQUIRE_CUDA": REQUIRE}, "535.183.01", "12.2", "GeForce", "cuda>=12.8"),
+        ({"NVIDIA_REQUIRE_CUDA": REQUIRE}, "545.23.08", "12.3", "Tesla", "cuda>=12.8"),
+        ({"NVIDIA_REQUIRE_CUDA": REQUIRE}, "550.54.14", "12.4", "NVIDIA RTX", None),
+        ({"NVIDIA_REQUIRE_CUDA": REQUIRE, "NVIDIA_DISABLE_REQUIRE": "1"}, "535.1", "12.2", "GeForce", None),
+        ({"CUDA_VERSION": "12.8.1"}, "535.183.01", "12.2", "GeForce", "cuda>=12.8"),
+        ({"CUDA_VERSION": "12.2.2"}, "535.183.01", "12.2", "GeForce", None),
+        ({"NVIDIA_REQUIRE_CUDA": "cuda>=9.0", "NVIDIA_REQUIRE_X": "driver>=560"}, "550.1", "12.4", "", "driver>=560"),
+        ({"PATH": "/usr/bin"}, "450.1", "11.0", "Tesla", None),
+    ],
+)  # fmt: skip
+def test_what_an_image_asks_of_the_driver_is_read_as_the_runtime_reads_it(environment, driver, cuda, brand, unmet):
+    have = {"driver": driver, "cuda": cuda, "brand": image_fits.brand_of(brand)}
+    assert image_fits.unmet(environment, have) == unmet
+    assert bool(image_fits.sentence("i", environment, have)) == bool(unmet)
 
 
 def port(name, rate=400, link="InfiniBand", active=True, above=()):

@@ -253,3 +253,18 @@ def test_the_page_is_told_when_it_has_been_logged_in_to_after_the_answer(monkeyp
 
 def test_without_the_setting_there_is_no_page(monkeypatch, tmp_path):
     assert not [name for name in graph(monkeypatch, tmp_path) if "webui" in name]
+
+
+def test_weights_on_each_machines_own_disk_are_looked_at_on_each_and_nothing_is_mounted(monkeypatch, tmp_path):
+    own = {"storage": {"path": "/data/models", "export": "/"}, "model": {"source": "path", "id": "M"}}
+    seen = graph(monkeypatch, tmp_path, executor="mp", room=own)
+    assert reaches(seen, "n1-engine", "n1-weights-seen-run")
+    assert reaches(seen, "n1-weights-seen-run", "n0-weights-listed-run")
+    assert reaches(seen, "n0-weights-listed-run", "n0-weights-done")
+    assert {"n0-packages-run", "n1-packages-run"} <= seen.keys()
+    volumes = str(seen["n1-engine"].object.fields["volumes"])
+    assert "/data/models" in volumes
+
+
+def test_weights_on_a_share_are_looked_at_once(monkeypatch, tmp_path):
+    assert not [name for name in graph(monkeypatch, tmp_path) if "weights-seen" in name or "weights-listed" in name]

@@ -143,7 +143,7 @@ def test_native_needs_a_shared_folder_and_no_image():
             {"serving": {"engine": "llamacpp", "tensorParallelSize": 1, "pipelineParallelSize": 2}},
             "native.path: is missing; llamacpp is no pip package",
         ),
-        ({"runtime": "docker"}, "storage.path: is for runtime native"),
+        ({"runtime": "docker", "storage": {"path": "/d", "server": "nas"}}, "storage.path: is there already, and"),
         ({"runtime": "docker", "storage": {"server": "n"}, "native": {"python": "/p"}}, "native: belongs to runtime"),
         ({"runtime": "podman"}, "runtime: input should be 'docker' or 'native'"),
     ],

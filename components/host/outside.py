@@ -1,0 +1,107 @@
+"""How a machine reaches what lies outside: proxies, an authority of one's own, logins of registries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+import pulumi
+import pulumi_docker as docker
+
+from components.remote import Machine, RemoteStep
+
+FILES = Path(__file__).parent / "files"
+DOCKER_HUB = {"docker.io", "index.docker.io", "hub.docker.com", "registry.hub.docker.com"}
+
+
+@dataclass(frozen=True)
+class RegistryLogin:
+    """A login of a registry, `host` or `host:port` as images name it; the password is a secret."""
+
+    address: str
+    username: str
+    password: pulumi.Input[str]
+
+
+@dataclass(frozen=True)
+class Outside:
+    """What a machine is told of the way outside. The default is none: it is reached directly.
+
+    Attributes:
+        proxies: URL by scheme, `http` and `https`, without passwords.
+        password: of whoever the proxies' URLs name, a secret.
+        inside: machines and storage, which no proxy leads to; each machine adds itself.
+        direct: other names, addresses and ranges that no proxy leads to, for Docker's pulls too.
+        authority: certificates (PEM) that are trusted beside the machine's own.
+        authority_hosts: registries that may show such a certificate, `host` or `host:port`.
+        logins: of registries.
+    """
+
+    proxies: Mapping[str, str] = field(default_factory=dict)
+    password: pulumi.Input[str] | None = None
+    inside: Sequence[pulumi.Input[str]] = ()
+    direct: Sequence[str] = ()
+    authority: str = ""
+    authority_hosts: Sequence[str] = ()
+    logins: Sequence[RegistryLogin] = ()
+
+    def registry_auths(self) -> list[docker.ProviderRegistryAuthArgs] | None:
+        """For the provider of a machine's containers, by which images are pulled."""
+        return [
+            docker.ProviderRegistryAuthArgs(
+                address="registry-1.docker.io" if login.address in DOCKER_HUB else login.address,
+                username=login.username,
+                password=login.password,
+            )
+            for login in self.logins
+        ] or None
+
+
+def way_outside(
+    machine: Machine,
+    stack: str,
+    outside: Outside,
+    *,
+    containers: bool,
+    parent: pulumi.Resource,
+) -> pulumi.Resource | None:
+    """The step before all that fetch something; None where there is nothing to say."""
+    if not outside.proxies and not outside.authority:
+        return None
+    inside = pulumi.Output.all(*outside.inside, *outside.direct).apply(
+        lambda names: ",".join(dict.fromkeys(map(str, names)))
+    )
+    return RemoteStep(
+        f"{machine.name}-outside",
+        machine=machine,
+        stack=stack,
+        script=FILES / "outside.sh",
+        environment={
+            "PROXIES": " ".join(f"{scheme}={url}" for scheme, url in sorted(outside.proxies.items())),
+            "INSIDE": inside,
+            "DIRECT": ",".join(dict.fromkeys(outside.direct)),
+            "AUTHORITY": outside.authority,
+            "AUTHORITY_HOSTS": " ".join(outside.authority_hosts) if containers else "",
+            "OWN": "no" if machine.borrowed else "yes",
+            "CONTAINERS": "yes" if containers else "no",
+        },
+        secrets={
+            f"{scheme.upper()}_PROXY_URL": with_password(outside.proxies.get(scheme, ""), outside.password)
+            for scheme in ("http", "https")
+        },
+        timeout=300,
+        parent=parent,
+    ).done
+
+
+def with_password(url: str, password: pulumi.Input[str] | None) -> pulumi.Output[str]:
+    """The proxy's URL with the password of whoever it names; as it is where it names nobody."""
+    parts = urlsplit(url)
+    if password is None or not parts.username:
+        return pulumi.Output.from_input(url)
+    own = parts.netloc.rpartition("@")[2]
+    return pulumi.Output.from_input(password).apply(
+        lambda word: parts._replace(netloc=f"{parts.username}:{quote(word, safe='')}@{own}").geturl()
+    )

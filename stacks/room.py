@@ -1,0 +1,19 @@
+"""The room that an engine's image takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stacks import versions
+
+if TYPE_CHECKING:
+    from stacks.schema import Settings
+
+
+def image_gib(settings: Settings) -> int:
+    """Free disk that the engine's image needs on each machine, GiB: as told, or by the engine."""
+    if settings.images.disk_gib is not None:
+        return settings.images.disk_gib
+    if settings.accelerator.kind == "cpu":
+        return versions.IMAGE_GIB_CPU
+    return versions.IMAGE_GIB.get(settings.serving.engine, versions.IMAGE_GIB_UNKNOWN)

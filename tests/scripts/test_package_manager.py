@@ -1,0 +1,202 @@
+"""Packages by apt-get and by dnf: a distribution's own names, its own repositories, and Docker's where it has none.
+
+There is no machine of Red Hat's kind here. `dnf` is a stand-in as strict as dnf 4: it refuses words it doesn't know,
+packages that no repository has, and a repository without what dnf asks of one.
+"""
+
+from __future__ import annotations
+
+import configparser
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from components.remote.payload import FILES, parse_result, render_environment
+from tests.scripts.native_step import HOST, Step
+
+DNF = r"""
+words=()
+for word in "$@"; do
+  case $word in
+    --assumeyes | --quiet | --available | --setopt=install_weak_deps=False | --setopt=retries=3) ;;
+    --setopt=sslcacert=/*) ;;
+    -*) echo "dnf: error: unrecognized arguments: $word" >&2; exit 2 ;;
+    *) words+=("$word") ;;
+  esac
+done
+at() { grep -qs "^baseurl=https://.*$2\$" "$ETC/yum.repos.d/tandem-$1.repo"; }
+known() {
+  grep -qxF "$1" "$REPOSITORIES" && return
+  case $1 in
+    docker-ce) at docker '/centos/[89]/$basearch/stable' ;;
+    nvidia-container-toolkit) at nvidia-container-toolkit '/stable/rpm/$basearch' ;;
+    *) return 1 ;;
+  esac
+}
+case ${words[0]} in
+  makecache) ;;
+  list) known "${words[1]}" || { echo "Error: No matching Packages to list" >&2; exit 1; } ;;
+  install)
+    for name in "${words[@]:1}"; do
+      known "$name" || { echo "Error: Unable to find a match: $name" >&2; exit 1; }
+    done
+    echo "${words[*]:1}" >>"$INSTALLED"
+    for name in "${words[@]:1}"; do
+      case $name in
+        docker-ce | docker-engine | moby* | docker) ln -sf "$PROGRAMS/docker.installed" "$PROGRAMS/docker" ;;
+        nvidia-container-toolkit) ln -sf "$PROGRAMS/nvidia-ctk.installed" "$PROGRAMS/nvidia-ctk" ;;
+      esac
+    done ;;
+  *) echo "No such command: ${words[0]}. Please use /usr/bin/dnf --help" >&2; exit 1 ;;
+esac
+"""
+RELEASES = {
+    "rocky9": 'NAME="Rocky Linux"\nPLATFORM_ID="platform:el9"\nPRETTY_NAME="Rocky Linux 9.4 (Blue Onyx)"\n',
+    "alinux3": 'NAME="Alibaba Cloud Linux"\nPLATFORM_ID="platform:al8"\nPRETTY_NAME="Alibaba Cloud Linux 3"\n',
+    "openEuler": 'NAME="openEuler"\nID="openEuler"\nVERSION_ID="22.03"\nPRETTY_NAME="openEuler 22.03 (LTS-SP4)"\n',
+}
+
+
+class Machine(Step):
+    """A machine whose programs are this computer's, but for package managers, Docker and systemd."""
+
+    def __init__(self, folder, release, *, have=(), manager="dnf") -> None:
+        super().__init__(folder)
+        self.etc, self.installed = folder / "etc", folder / "installed"
+        (self.etc / "yum.repos.d").mkdir(parents=True)
+        (self.etc / "os-release").write_text(RELEASES[release])
+        (folder / "repositories").write_text("".join(f"{name}\n" for name in have))
+        self.base = folder / "base"
+        self.base.mkdir()
+        for place in ("/usr/bin", "/bin", "/usr/sbin", "/sbin"):
+            for name in (entry.name for entry in Path(place).iterdir()):
+                hidden = name.startswith(("apt", "dpkg", "docker", "systemctl", "dnf", "rpm", "nvidia", "curl"))
+                if not hidden and not (self.base / name).exists():
+                    (self.base / name).symlink_to(f"{place}/{name}")
+        variables = {
+            "REPOSITORIES": folder / "repositories", "INSTALLED": self.installed, "PROGRAMS": self.programs,
+            "ETC": self.etc,
+        }  # fmt: skip
+        if manager:
+            self.program(manager, "".join(f'{k}="{v}"\n' for k, v in variables.items()) + DNF)
+        self.program("docker.installed", 'case $* in --version) echo "Docker version 27" ;; *) echo 27.1 ;; esac')
+        self.program("nvidia-ctk.installed", "echo 1.18.0")
+        self.program("systemctl", "exit 0")
+        self.program("python3", 'case "$*" in *ensurepip*) exit 1 ;; *daemon_json*) echo same ;; esac')
+
+    def go(self, script, *others, **told):
+        sources = {"step.sh": HOST / f"{script}.sh", "run.sh": FILES / "run.sh", "lib.sh": FILES / "lib.sh"}
+        for name, source in {**sources, **{other: HOST / other for other in others}}.items():
+            (self.dir / name).write_bytes(source.read_bytes())
+        (self.dir / "env").write_text(render_environment({"ETC": str(self.etc), **told}))
+        done = subprocess.run(
+            [shutil.which("bash"), self.dir / "run.sh", "sync"],
+            env={"PATH": f"{self.programs}:{self.base}", "HOME": "/root"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=100,
+        )
+        return parse_result(done.stdout), (done.stderr.splitlines() or [""])[0]
+
+    def packages(self, **told):
+        base = {"CONTAINERS": "yes", "DOCKER_PACKAGES": "https://mirror.example/docker-ce/linux"}
+        base |= {"REGISTRY_MIRRORS": "", "INSECURE_REGISTRIES": ""}
+        return self.go("packages", "package_manager.sh", "daemon_json.py", **{**base, **told})
+
+    @property
+    def asked(self):
+        return self.installed.read_text().split() if self.installed.exists() else []
+
+
+BASE = ("nfs-utils", "curl", "python3-pip")
+
+
+@pytest.mark.parametrize(
+    ("release", "have", "docker"),
+    [
+        ("openEuler", ("docker-engine", *BASE), "docker-engine"),
+        ("openEuler", ("moby", *BASE), "moby"),
+        ("rocky9", ("docker-ce", *BASE), "docker-ce"),
+        ("rocky9", BASE, "docker-ce"),
+        ("alinux3", BASE, "docker-ce"),
+    ],
+)
+def test_a_machine_with_dnf_gets_its_own_packages(tmp_path, release, have, docker):
+    machine = Machine(tmp_path, release, have=have)
+    found, error = machine.packages()
+    assert (found, error) == ({"docker": "27.1"}, "")
+    assert set(machine.asked) >= {docker, "curl", "python3-pip"}
+    repository = machine.etc / "yum.repos.d/tandem-docker.repo"
+    assert repository.exists() == (docker not in have)
+    if repository.exists():
+        parsed = configparser.ConfigParser(interpolation=None)
+        parsed.read(repository)
+        major = {"rocky9": "9", "alinux3": "8"}[release]
+        assert dict(parsed["tandem-docker"]) == {
+            "name": "Docker", "enabled": "1", "gpgcheck": "1",
+            "baseurl": f"https://mirror.example/docker-ce/linux/centos/{major}/$basearch/stable",
+            "gpgkey": "https://mirror.example/docker-ce/linux/centos/gpg",
+        }  # fmt: skip
+        assert f"rm -f {repository}" in (machine.home / "undo").read_text()
+    assert machine.packages()[1] == ""
+
+
+def test_a_machine_that_only_downloads_gets_no_docker(tmp_path):
+    machine = Machine(tmp_path, "openEuler", have=BASE)
+    assert machine.packages(CONTAINERS="no") == ({"docker": "none"}, "")
+    assert not [name for name in machine.asked if "docker" in name]
+
+
+@pytest.mark.parametrize(
+    ("release", "manager", "have", "says"),
+    [
+        ("rocky9", "", (), "this machine has neither apt-get nor dnf; install by hand what has docker"),
+        ("openEuler", "dnf", BASE, "Docker's own has none for openEuler 22.03 (LTS-SP4); install Docker by hand"),
+        (
+            "rocky9",
+            "dnf",
+            ("nfs-utils",),
+            "failed; the log says which package and why; Docker's packages can come from",
+        ),
+    ],
+)
+def test_what_no_repository_has_is_told_in_this_systems_words(tmp_path, release, manager, have, says):
+    error = Machine(tmp_path, release, have=have, manager=manager).packages()[1]
+    assert says in error
+    assert "nfs-common" not in error
+
+
+def test_podmans_stand_in_is_no_docker(tmp_path):
+    machine = Machine(tmp_path, "rocky9", have=BASE)
+    machine.program("docker", "echo podman version 4.9.4-rhel")
+    assert machine.packages()[1].startswith("docker is Podman's stand-in on this machine")
+
+
+def test_the_container_toolkit_comes_from_nvidias_own_or_a_mirror(tmp_path):
+    machine = Machine(tmp_path, "rocky9")
+    machine.program("docker", "echo '{\"nvidia\":1}'")
+    told = {"TOOLKIT_REPOSITORY": "https://mirror/toolkit", "NVITOP": "", "PIP_INDEX": ""}
+    found, error = machine.go("nvidia_toolkit", "package_manager.sh", "pip.sh", **told)
+    assert (found, error) == ({"toolkit": "1.18.0"}, "")
+    parsed = configparser.ConfigParser(interpolation=None)
+    parsed.read(machine.etc / "yum.repos.d/tandem-nvidia-container-toolkit.repo")
+    assert parsed["tandem-nvidia-container-toolkit"]["baseurl"] == "https://mirror/toolkit/stable/rpm/$basearch"
+
+
+def test_a_missing_driver_is_told_with_dnfs_own_command(tmp_path):
+    machine = Machine(tmp_path, "rocky9")
+    (machine.programs / "python3").unlink()
+    entry = tmp_path / "sys/bus/pci/devices/0000:01:00.0"
+    entry.mkdir(parents=True)
+    for name, value in (("vendor", "0x10de"), ("device", "0x26ba"), ("class", "0x030200")):
+        (entry / name).write_text(f"{value}\n")
+    told = {
+        "COUNT": "1", "CUDA": "12.8", "BRANCH": "", "DRIVER": "packages", "DRIVER_REPOSITORY": "",
+        "ALIBABA_VERSIONS": "", "SYSFS": str(tmp_path / "sys"),
+    }  # fmt: skip
+    error = machine.go("nvidia_driver", "package_manager.sh", "nvidia_state.sh", "pci.py", "drivers.py", **told)[1]
+    assert "needs driver branch 525 or newer" in error
+    assert "dnf module install nvidia-driver:580-open" in error
