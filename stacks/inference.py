@@ -20,6 +20,7 @@ from components.serving import Replica, ServeArgs, find_engine
 from components.webui import WebUi, WebUiArgs
 from components.webui.webui import INNER_PORT
 from stacks import planning
+from stacks.engine_images import engine_images
 from stacks.native_schema import PROGRAMS
 from stacks.platforms import hosts as hosts_platform
 from stacks.platforms.alicloud import Cloud
@@ -70,16 +71,15 @@ def deploy(
         weights = _weights(settings, stack, hosts[0], hub_token)
         ssh = {machine.name: hosts_platform.ssh(settings, machine) for machine in machines}
     head = hosts[0]
-    images = [
-        prepare_programs(
-            f"{host.machine.name}-engine",
-            host=host,
-            stack=stack,
-            image=settings.images.engine,
-            environment=_environment(settings),
-        )
-        for host in hosts
-    ]
+    kind = find_engine(settings.serving.engine, settings.serving.executor)
+    engine_image: dict[str, pulumi.Output[object]] = {}
+    if native := _environment(settings):
+        images = [
+            prepare_programs(f"{host.machine.name}-engine", host=host, stack=stack, image="", environment=native)
+            for host in hosts
+        ]
+    else:
+        images, engine_image["engineImage"] = engine_images(settings, kind, hosts, stack)
     shared = [sees_weights(host, stack, weights.folder) for host in hosts[1:] if host.room == "native"]
     # Ranks and accelerators are proven to work together before a weight is loaded.
     proven = (
@@ -88,7 +88,6 @@ def deploy(
         if settings.accelerator.kind != "cpu" and settings.serving.engine not in ("llamacpp", "ollama")
         else []
     )
-    kind = find_engine(settings.serving.engine, settings.serving.executor)
     environment = [
         kind.environment(h.machine.peer_address, h.nic, count)
         for h, count in zip(hosts, settings.accelerators, strict=True)
@@ -161,7 +160,7 @@ def deploy(
     page = (
         _webui(settings, stack, gateway, key, password=webui_password, after=answer) if settings.webui.enabled else {}
     )
-    return {**_outputs(settings.model.name, ssh, answer, key), **page, **planned}
+    return {**_outputs(settings.model.name, ssh, answer, key), **engine_image, **page, **planned}
 
 
 def _webui(

@@ -253,7 +253,7 @@ def _check_accelerators(settings: Settings, cluster: Cluster) -> None:
 def _engine_source(settings: Settings) -> str:
     """The engine's image, or what pip is asked for, written as one."""
     if settings.runtime == "docker":
-        return settings.images.engine
+        return settings.engine_image
     asked = settings.native.requirements(settings.serving.engine, settings.serving.executor)
     return next((text.replace("==", ":") for text in asked if text.startswith("vllm")), "")
 
