@@ -24,9 +24,11 @@ from localcloud.engine.model import GGUF_IDS, MODEL_ID
 from localcloud.hosts import EXPORT, SHARE
 from tests.e2e.account import Account
 from tests.e2e.deployment import Deployment, chat
+from tests.e2e.gpu_packages import FAKES, write_archive
+from tests.e2e.host_machine import kernel
 from tests.paths import ROOT
 from tests.recipes.recipes import RECIPES
-from tests.recipes.reduced import NPU_MODEL, Here, Reduced, read, reduce
+from tests.recipes.reduced import GPUS, NPU_MODEL, Here, Reduced, read, reduce, shows_gpus
 
 RECORDS = Path(__file__).with_name("came_up.json")
 LEFT = (
@@ -106,17 +108,33 @@ def _hosts(config: dict[str, Any], folder: Path) -> tuple[Deployment, Reduced]:
         f"{here.network}.0/24",
         [machine["name"] for machine in reduced.config["machines"]],
         engines=[reduced.local.program] if reduced.local.program else [],
-        binds=[] if reduced.local.real else [f"{STAND_INS}:/opt/tandem/stand-ins"],
+        binds=[*([] if reduced.local.real else [f"{STAND_INS}:/opt/tandem/stand-ins"]), *_gpus(config, folder)],
         models={NPU_MODEL: ensure_model()},
     )
     if config.get("runtime") == "native":
         with ThreadPoolExecutor() as pool:
             list(pool.map(lambda machine: place.ssh(machine["name"], LANDLORD.read_text()), reduced.config["machines"]))
+    if shows_gpus(config):
+        told = " ".join((str(GPUS[1]), GPUS[0]))
+        with ThreadPoolExecutor() as pool:
+            list(
+                pool.map(lambda m: place.ssh(m["name"], f"bash /opt/gpus/stand_in_gpus.sh {told}"), config["machines"])
+            )
     if reduced.weights:
         target, model = reduced.weights
         files = {MODEL_ID: ensure_model} | {id_: lambda p=parts: ensure_gguf(p) for parts, id_ in GGUF_IDS.items()}
         shutil.copytree(files[model](), place.site.shares.create(SHARE, [EXPORT]) / target)
     return place, reduced
+
+
+def _gpus(config: dict[str, Any], folder: Path) -> list[str]:
+    """What machines need that show GPUs."""
+    if not shows_gpus(config):
+        return []
+    archive = folder / "archive"
+    archive.mkdir()
+    write_archive(archive, kernel())
+    return [f"{archive}:/opt/archive", f"{FAKES}:/opt/fakes", f"{Path(__file__).parent}:/opt/gpus"]
 
 
 def _account(config: dict[str, Any], folder: Path) -> tuple[Deployment, Reduced]:

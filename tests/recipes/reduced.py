@@ -20,6 +20,8 @@ from localcloud.hosts import DEPOT_PORT, ENGINE
 from tests.paths import ROOT
 
 MOST_MACHINES = 2
+GPUS = ("0x2204", 8)
+"""RTX 3090 by its PCI device, and how many a machine of the recipes has."""
 NPU_MODEL = "tandem/tiny-for-npus"
 """The tiny model under a name that the planner doesn't know: it would rightly refuse an NPU's engine on processors."""
 
@@ -69,6 +71,7 @@ class Local:
         adds: arguments it needs.
         environment: variables it needs.
         program: its name in `localcloud.hosts.PROGRAMS`, for those that have one.
+        gpus: machines show the recipe's own GPUs as stand-ins, so that driver, toolkit and counts are gone through.
     """
 
     name: str
@@ -81,6 +84,7 @@ class Local:
     adds: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     program: str | None = None
+    gpus: bool = False
 
 
 def _stand_in(name: str, **more: Any) -> Local:  # the fields of Local
@@ -111,6 +115,7 @@ LOCAL: Mapping[str, Local] = {
         mounts=(f"{ENGINE}/usr:/usr:ro", "/opt/tandem/llamacpp:/usr/local/bin:ro"),
         adds=("--threads", "1"),
         program="llamacpp",
+        gpus=True,
     ),
     "ollama": Local(
         "Ollama 0.17.4",
@@ -118,6 +123,7 @@ LOCAL: Mapping[str, Local] = {
         image="ollama-cpu:0.17.4",
         mounts=(f"{ENGINE}/usr:/usr:ro", "/opt/tandem/ollama:/usr/local/bin:ro"),
         program="ollama",
+        gpus=True,
     ),
     "sglang": _stand_in("SGLang 0.5.23", ranks=2, longest=512),
     "tensorrt-llm": _stand_in("TensorRT-LLM 1.2 and Open MPI 4.1"),
@@ -201,8 +207,15 @@ def _cloud(config: Mapping[str, Any], here: Here) -> list[Change]:
     ]
 
 
+def shows_gpus(config: Mapping[str, Any]) -> bool:
+    """Whether machines show a recipe's own GPUs: it uses all that one has, and no collective asks for CUDA."""
+    return LOCAL[config["serving"]["engine"]].gpus and config["accelerator"]["perMachine"] == GPUS[1]
+
+
 def _accelerators(config: Mapping[str, Any], local: Local) -> list[Change]:
     told, serving = config["accelerator"], config["serving"]
+    if shows_gpus(config):
+        return []
     cloud = config.get("cloud")
     machines = min(cloud["machines"] if cloud else len(config["machines"]), MOST_MACHINES)
     each = min(told["perMachine"], local.ranks or told["perMachine"])
