@@ -30,8 +30,8 @@ apt-get -qq install --yes --no-install-recommends python3-pip >/dev/null
 printf '#!/bin/sh\necho a stand-in\n' | tee /usr/local/bin/vllm >/usr/local/bin/ollama
 chmod 755 /usr/local/bin/vllm /usr/local/bin/ollama
 cd /
-tar --create --one-file-system --exclude=var/lib/docker --exclude=var/cache --exclude=usr/share/doc \\
-  bin lib lib64 sbin usr etc var/lib/dpkg var/lib/apt | docker import - base:1 >/dev/null
+tar --create --one-file-system --exclude='var/lib/docker/*' --exclude='var/lib/containerd/*' --exclude='tmp/*' \\
+  --exclude='*.deb' --exclude=usr/share/doc bin lib lib64 sbin usr etc tmp var | docker import - base:1 >/dev/null
 mkdir -p /srv/index/simple
 systemd-run --quiet --unit=index python3 -m http.server 8098 --bind 127.0.0.1 --directory /srv/index
 docker run --name bare base:1 dpkg --purge --force-all python3 python3-minimal >/dev/null 2>&1

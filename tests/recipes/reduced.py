@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import yaml
@@ -71,7 +71,7 @@ class Local:
         adds: arguments it needs.
         environment: variables it needs.
         program: its name in `localcloud.hosts.PROGRAMS`, for those that have one.
-        gpus: machines show the recipe's own GPUs as stand-ins, so that driver, toolkit and counts are gone through.
+        gpus: it asks for CUDA in no other way than to count the GPUs, which stand-ins show it.
     """
 
     name: str
@@ -115,7 +115,6 @@ LOCAL: Mapping[str, Local] = {
         mounts=(f"{ENGINE}/usr:/usr:ro", "/opt/tandem/llamacpp:/usr/local/bin:ro"),
         adds=("--threads", "1"),
         program="llamacpp",
-        gpus=True,
     ),
     "ollama": Local(
         "Ollama 0.17.4",
@@ -123,7 +122,6 @@ LOCAL: Mapping[str, Local] = {
         image="ollama-cpu:0.17.4",
         mounts=(f"{ENGINE}/usr:/usr:ro", "/opt/tandem/ollama:/usr/local/bin:ro"),
         program="ollama",
-        gpus=True,
     ),
     "sglang": _stand_in("SGLang 0.5.23", ranks=2, longest=512),
     "tensorrt-llm": _stand_in("TensorRT-LLM 1.2 and Open MPI 4.1"),
@@ -131,6 +129,14 @@ LOCAL: Mapping[str, Local] = {
     "vllm-mindspore": _stand_in("vllm-mindspore 0.5 (Ray 2.60 is real)", ranks=2),
 }
 """By the engine's name in settings. SGLang's kernels for processors aren't on the package index."""
+
+GPU_FILES = "/opt/fake-sys:/opt/fake-sys:ro"
+WHOLE: Mapping[str, Local] = {
+    name: replace(_stand_in(what, gpus=True), mounts=(*_stand_in(what).mounts, GPU_FILES))
+    for name, what in (("llamacpp", "llama.cpp b11434"), ("ollama", "Ollama 0.17.4"))
+}
+"""Engines that come up in a recipe's own shape: all its machines, with as many GPUs as each has. They speak no NCCL;
+the others' collective asks CUDA itself."""
 
 
 @dataclass(frozen=True)
@@ -161,10 +167,16 @@ def read(name: str) -> dict[str, Any]:
     return {key.removeprefix("tandem:"): value for key, value in yaml.safe_load(text)["config"].items()}
 
 
-def reduce(config: Mapping[str, Any], here: Here | None = None) -> Reduced:
-    """A recipe's settings for machines of this computer."""
+def reduce(config: Mapping[str, Any], here: Here | None = None, *, whole: bool = False) -> Reduced:
+    """A recipe's settings for machines of this computer.
+
+    Args:
+        config: the recipe's.
+        here: where things are.
+        whole: in its own shape, with a stand-in of its engine (`WHOLE`).
+    """
     here = here or Here()
-    local = LOCAL[config["serving"]["engine"]]
+    local = (WHOLE if whole else LOCAL)[config["serving"]["engine"]]
     changes = (
         *(_cloud(config, here) if config["platform"] == "alicloud" else _machines(config, here)),
         *_accelerators(config, local),
@@ -207,14 +219,9 @@ def _cloud(config: Mapping[str, Any], here: Here) -> list[Change]:
     ]
 
 
-def shows_gpus(config: Mapping[str, Any]) -> bool:
-    """Whether machines show a recipe's own GPUs: it uses all that one has, and no collective asks for CUDA."""
-    return LOCAL[config["serving"]["engine"]].gpus and config["accelerator"]["perMachine"] == GPUS[1]
-
-
 def _accelerators(config: Mapping[str, Any], local: Local) -> list[Change]:
     told, serving = config["accelerator"], config["serving"]
-    if shows_gpus(config):
+    if local.gpus:
         return []
     cloud = config.get("cloud")
     machines = min(cloud["machines"] if cloud else len(config["machines"]), MOST_MACHINES)
