@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pulumi
 
-from components.containers import fitting_image, pull_image, run_container
+from components.containers import pull_image, run_container
 from components.host import Host
 from components.processes import run_process
 from components.remote import RemoteStep
@@ -47,12 +47,10 @@ def run_workload(name: str, *, host: Host, stack: str, args: Workload, opts: pul
 
 
 def prepare_programs(
-    name: str, *, host: Host, stack: str, image: str, environment: Environment | None, accelerated: bool = False
+    name: str, *, host: Host, stack: str, image: str, environment: Environment | None
 ) -> pulumi.Output[str]:
     """Has a host get what workloads start from: an image, or in a native room an environment; see `Workload.image`."""
     if environment is None or host.room == "docker":
-        if accelerated:
-            return fitting_image(f"{name}-image", host=host, stack=stack, image=image)
         return pull_image(f"{name}-image", host=host, image=image, opts=pulumi.ResourceOptions()).image_id
     step = RemoteStep(
         f"{name}-environment",

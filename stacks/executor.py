@@ -33,7 +33,7 @@ def choose_executor(settings: Settings) -> Literal["ray", "mp"]:
 def engine_source(settings: Settings) -> str:
     """The engine's image, or what pip is asked for, written as one; empty where an environment is just there."""
     if settings.runtime == "docker":
-        return settings.images.engine
+        return settings.engine_image
     asked = settings.native.requirements(settings.serving.engine, settings.serving.executor or "mp")
     return next((text.replace("==", ":") for text in asked if text.startswith("vllm")), "")
 

@@ -22,6 +22,7 @@ from components.serving import Replica, ServeArgs, find_engine
 from components.webui import WebUi, WebUiArgs
 from components.webui.webui import INNER_PORT
 from stacks import planning
+from stacks.engine_images import engine_images
 from stacks.more import all_weights, fetched_folders, placed_arguments
 from stacks.native_schema import PROGRAMS
 from stacks.outside import Passwords, outside_of
@@ -87,17 +88,15 @@ def deploy(
         weights, *more = _weights(settings, stack, hosts[0], hub_token)
         ssh = {machine.name: hosts_platform.ssh(settings, machine) for machine in machines}
     head = hosts[0]
-    images = [
-        prepare_programs(
-            f"{host.machine.name}-engine",
-            host=host,
-            stack=stack,
-            image=settings.images.engine,
-            environment=_environment(settings),
-            accelerated=True,
-        )
-        for host in hosts
-    ]
+    kind = find_engine(settings.serving.engine, settings.serving.executor)
+    engine_image: dict[str, pulumi.Output[object]] = {}
+    if native := _environment(settings):
+        images = [
+            prepare_programs(f"{host.machine.name}-engine", host=host, stack=stack, image="", environment=native)
+            for host in hosts
+        ]
+    else:
+        images, engine_image["engineImage"] = engine_images(settings, kind, hosts, stack)
     shared: list[pulumi.Resource] = [*more]
     if settings.storage.path:
         shared += sees_weights(hosts, stack, weights.folder)
@@ -108,7 +107,6 @@ def deploy(
         if settings.accelerator.kind != "cpu" and settings.serving.engine not in ("llamacpp", "ollama")
         else []
     )
-    kind = find_engine(settings.serving.engine, settings.serving.executor)
     environment = [
         kind.environment(h.machine.peer_address, h.nic, count)
         for h, count in zip(hosts, settings.accelerators, strict=True)
@@ -181,7 +179,7 @@ def deploy(
     page = (
         _webui(settings, stack, gateway, key, password=webui_password, after=answer) if settings.webui.enabled else {}
     )
-    outputs = {**_outputs(settings.model.name, ssh, answer, key), **page, **planned}
+    outputs = {**_outputs(settings.model.name, ssh, answer, key), **engine_image, **page, **planned}
     return {name: settings.secrecy.hidden(value) for name, value in outputs.items()}
 
 
@@ -301,7 +299,7 @@ def _host(
             registry_mirrors=settings.mirrors.registry_mirrors,
             insecure_registries=settings.mirrors.insecure_registries,
             containers=containers,
-            image=settings.images.engine if containers else "",
+            image=settings.engine_image if containers else "",
             image_gib=image_gib(settings) if containers and settings.runtime == "docker" else 0,
             pip_index=settings.mirrors.pip or "",
             accelerator=settings.accelerator.of_machine(accelerators, devices) if accelerators else AcceleratorArgs(),

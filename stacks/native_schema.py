@@ -60,7 +60,10 @@ class NativeSettings(Model):
         """What pip installs, where nothing else is said; nothing where an environment is there."""
         if self.python or self.packages or self.path:
             return self.packages
-        return (*versions.ENGINE_PACKAGES.get(engine, ()), *(["ray"] if engine == "vllm" and executor == "ray" else []))
+        return (
+            *versions.ENGINE_PACKAGES.get(engine, ()),
+            *([f"ray=={versions.RAY}"] if engine == "vllm" and executor == "ray" else []),
+        )
 
 
 def refusals(settings: Settings) -> Iterator[str]:

@@ -22,21 +22,19 @@ from stacks.argument_rules import argument_mistakes
 from stacks.cloud_schema import CloudSettings
 from stacks.devices_schema import Devices, device_mistakes
 from stacks.executor import choose_executor
+from stacks.image_schema import ImageSettings
 from stacks.mistake import Mistake
 from stacks.model import Model, Name, Port, check_cidrs
 from stacks.model_schema import ModelSettings
 from stacks.native_schema import NativeSettings, refusals
 from stacks.outside_schema import OutsideSettings
-from stacks.registry_schema import RegistrySettings
 from stacks.secrecy import Secrecy
 from stacks.webui_schema import WebUiSettings
 from stacks.words import (
-    PATH,
     AbsolutePath,
     AsItStands,
     Host,
     HostPort,
-    Image,
     MountOptions,
     MountPoint,
     Url,
@@ -116,24 +114,6 @@ class ServingSettings(Model):
     )
 
 
-class ImageSettings(RegistrySettings):
-    """Container images and what is mounted into them."""
-
-    engine: Image = Field(versions.VLLM_IMAGE, description="the engine's image")
-    gateway: Image = Field(versions.GATEWAY_IMAGE, description="the gateway's image: any nginx")
-    mounts: tuple[str, ...] = Field((), description="folders mounted into every container: source:target[:ro]")
-
-    @field_validator("mounts")
-    @classmethod
-    def _mounts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for mount in value:
-            if not re.fullmatch(rf"/({PATH})?:/{PATH}(:ro)?", mount):
-                raise ValueError(
-                    f"{mount!r} is no mount; write /on/the/machine:/in/the/container, with :ro if read-only"
-                )
-        return value
-
-
 class GatewaySettings(Model):
     """What the outside reaches."""
 
@@ -157,6 +137,10 @@ class MirrorSettings(OutsideSettings):
     """Where machines fetch from when the usual places are slow or out of reach."""
 
     pip: Url | None = Field(None, description="Python package index, such as https://mirror/simple")
+    apt: Url | None = Field(
+        None,
+        description="archive of Debian or Ubuntu for images built on machines, such as http://mirrors.aliyun.com/ubuntu",
+    )
     registry_mirrors: tuple[Url, ...] = Field((), description="Docker registry mirrors (URLs)")
     insecure_registries: tuple[HostPort, ...] = Field((), description="registries spoken to without TLS: host:port")
 
@@ -284,20 +268,14 @@ class Settings(Model):
         return self
 
     @model_validator(mode="after")
-    def _image_fits_the_engine(self) -> Self:
-        given = self.images.engine
-        if self.runtime == "native":
-            return self
-        if self.serving.engine != "vllm" and given == versions.VLLM_IMAGE:
-            raise ValueError(
-                f"images.engine: {given} is vLLM's, and serving.engine is {self.serving.engine}; "
-                f"set images.engine to {versions.ENGINE_IMAGES[self.serving.engine]} (docs/engines.md)"
-            )
-        if self.serving.engine == "vllm" and self.serving.executor == "ray" and given == versions.VLLM_IMAGE:
-            raise ValueError(
-                f"serving.executor: the image {versions.VLLM_IMAGE} holds no Ray; set serving.executor to mp, "
-                "which needs none, or images.engine to an image with Ray (docs/images.md)"
-            )
+    def _image_is_of_the_engine(self) -> Self:
+        given = (self.images.engine or "").partition("@")[0].partition(":")[0]
+        for engine, image in versions.ENGINE_IMAGES.items():
+            if self.runtime == "docker" and given == image.partition(":")[0] and engine != self.serving.engine:
+                raise ValueError(
+                    f"images.engine: {self.images.engine} is {engine}'s, and serving.engine is {self.serving.engine}; "
+                    f"take it out, which means {self.engine_image}, or set serving.engine to {engine}"
+                )
         return self
 
     @model_validator(mode="after")
@@ -340,6 +318,13 @@ class Settings(Model):
         # A machine with a count of its own has devices of its own, or the first ones.
         common = self.accelerator.devices
         return tuple(machine.devices or common for machine in self.machines)
+
+    @property
+    def engine_image(self) -> str:
+        """The engine's image, before anything is added to it."""
+        if self.accelerator.kind == "cpu" and self.images.engine is None:
+            return versions.CPU_IMAGES.get(self.serving.engine, versions.ENGINE_IMAGES[self.serving.engine])
+        return self.images.engine or versions.ENGINE_IMAGES[self.serving.engine]
 
     @property
     def world_size(self) -> int:

@@ -5,8 +5,8 @@ A user's setting wins over these; they're what a deployment gets when nothing is
 
 from typing import Final
 
-# Container images. Since 0.18 vLLM's own image holds no Ray: `executor: mp` needs none,
-# `executor: ray` needs an image derived from it (docs/images.md).
+# Container images. None is pinned by digest here: the registries could not be asked where this was written.
+# The output `engineImage` is what a tag was when it was pulled (docs/images.md).
 VLLM_IMAGE: Final = "vllm/vllm-openai:v0.33.0"
 GATEWAY_IMAGE: Final = "nginx:1.28"
 
@@ -20,11 +20,12 @@ ENGINE_PACKAGES: Final = {
     "sglang": ("sglang==0.5.23",),
 }
 
-# Other engines. Those marked derived exist only once you have made them (docs/engines.md).
+# An engine's image, or what its image is made from: what one lacks is added on the machines (docs/images.md).
 ENGINE_IMAGES: Final = {
+    "vllm": VLLM_IMAGE,
     "sglang": "lmsysorg/sglang:v0.5.23",
-    "llamacpp": "an image derived from ghcr.io/ggml-org/llama.cpp",
-    "ollama": "an image derived from ollama/ollama:0.17.4",
+    "llamacpp": "nvidia/cuda:13.0.1-runtime-ubuntu24.04",
+    "ollama": "ollama/ollama:0.17.4",
     "tensorrt-llm": "nvcr.io/nvidia/tensorrt-llm/release:1.2.1",
     "vllm-ascend": "quay.io/ascend/vllm-ascend:v0.23.0",
     "vllm-mindspore": "hub.oepkgs.net/oedeploy/openeuler/aarch64/mindspore:latest",
@@ -42,3 +43,19 @@ IMAGE_GIB: Final = {
 }
 IMAGE_GIB_UNKNOWN: Final = 60
 IMAGE_GIB_CPU: Final = 10
+# The same for accelerator cpu, where it differs.
+CPU_IMAGES: Final = {"llamacpp": "ubuntu:24.04"}
+
+# What recipes of images are told, by the recipe's folder in components/serving/images. A name that ends in _IMAGE is
+# pulled first.
+RAY: Final = "2.60.0"
+LLAMACPP_SOURCE: Final = {
+    "VERSION": "11434.0.0",  # llama.cpp b11434
+    "SHA256": "b0a2feb64c6fbd09f12af230734f072dd819ecb0ebd259565e1d6e9c34007e45",
+}
+IMAGE_ARGUMENTS: Final = {
+    "ray": {"RAY": RAY},
+    "llamacpp": {**LLAMACPP_SOURCE, "DEVEL_IMAGE": "nvidia/cuda:13.0.1-devel-ubuntu24.04"},
+    "ollama": {},
+}
+CPU_IMAGE_ARGUMENTS: Final = {"llamacpp": {**LLAMACPP_SOURCE, "DEVEL_IMAGE": "ubuntu:24.04"}}

@@ -8,10 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 import pulumi
 
+from components.images import ImageNeeds
+
+IMAGES = Path(__file__).parent / "images"
+"""Recipes of images that lack something: a folder each."""
 GROUP_PORT = 29400
 """Where the supervisors of a replica meet; no engine here uses it."""
 
@@ -78,6 +83,7 @@ class Engine(Protocol):
         ports: its own ports between machines, by what they are for, beside the API's.
         files: programs of ours it needs in its containers: path inside to text.
         cache: folder inside its containers that outlives them, so that a restart is quicker; None for none.
+        needs: what its image must hold.
     """
 
     @property
@@ -99,6 +105,10 @@ class Engine(Protocol):
     @property
     def cache(self) -> str | None:
         """A folder that outlives containers."""
+
+    @property
+    def needs(self) -> ImageNeeds:
+        """What its image must hold."""
 
     def check(self, args: ServeArgs, accelerators: Sequence[int]) -> None:
         """The engine can run so.

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import pulumi
 
-from components.serving.engine import Node, Process, ServeArgs
+from components.images import ImageNeeds
+from components.serving.engine import IMAGES, Node, Process, ServeArgs
 from components.serving.topology import check_layers
 
 RPC_PORT = 50052
@@ -28,6 +29,10 @@ class LlamaCpp:
     ports: Mapping[str, int] = field(default_factory=lambda: {"rpc": RPC_PORT})
     files: Mapping[str, str] = field(default_factory=dict)
     cache: str | None = CACHE
+    # Official images hold no RPC server, and llama-server outside PATH.
+    needs: ImageNeeds = field(
+        default_factory=lambda: ImageNeeds(("python3", "llama-server", "ggml-rpc-server"), recipe=IMAGES / "llamacpp")
+    )
 
     def check(self, args: ServeArgs, accelerators: Sequence[int]) -> None:
         """See `Engine`; at most 15 devices, local and remote together."""

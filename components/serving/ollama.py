@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pulumi
 
-from components.serving.engine import Node, Process, ServeArgs
+from components.images import ImageNeeds
+from components.serving.engine import IMAGES, Node, Process, ServeArgs
 from components.serving.topology import check_layers
 
 FILES = Path(__file__).parent / "files"
@@ -28,6 +29,10 @@ class Ollama:
     ports: Mapping[str, int] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=lambda: {SCRIPT: (FILES / "ollama.sh").read_text()})
     cache: str | None = CACHE
+    # Its image holds no Python, which the supervisor is written in.
+    needs: ImageNeeds = field(
+        default_factory=lambda: ImageNeeds(("python3", "bash", "ollama"), recipe=IMAGES / "ollama")
+    )
 
     def check(self, args: ServeArgs, accelerators: Sequence[int]) -> None:
         """See `Engine`; one machine."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import pulumi
 
+from components.images import ImageNeeds
 from components.serving.engine import Node, Process, ServeArgs
 from components.serving.topology import check_ranks
 
@@ -22,6 +23,7 @@ class Sglang:
     ports: Mapping[str, int] = field(default_factory=lambda: {"rendezvous": MASTER_PORT})
     files: Mapping[str, str] = field(default_factory=dict)
     cache: str | None = None
+    needs: ImageNeeds = field(default_factory=lambda: ImageNeeds(("python3",), ("sglang",)))
 
     def check(self, args: ServeArgs, accelerators: Sequence[int]) -> None:
         """See `Engine`; SGLang asks for (tp * pp) % nnodes == 0."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pulumi
 
+from components.images import ImageNeeds
 from components.serving.engine import Node, Process, ServeArgs
 from components.serving.topology import check_ranks
 
@@ -31,6 +32,7 @@ class TensorRtLlm:
     ports: Mapping[str, int] = field(default_factory=lambda: {"mpi launch": AGENT_PORT})
     files: Mapping[str, str] = field(default_factory=lambda: {AGENT: (FILES / "mpi_agent.py").read_text()})
     cache: str | None = None
+    needs: ImageNeeds = field(default_factory=lambda: ImageNeeds(("python3", "trtllm-serve")))
 
     def check(self, args: ServeArgs, accelerators: Sequence[int]) -> None:
         """See `Engine`."""

@@ -8,7 +8,8 @@ from typing import Literal
 
 import pulumi
 
-from components.serving.engine import Node, Process, ServeArgs
+from components.images import ImageNeeds
+from components.serving.engine import IMAGES, Node, Process, ServeArgs
 from components.serving.topology import check_ranks
 
 MASTER_PORT = 29501
@@ -39,6 +40,14 @@ class Vllm:
     def ports(self) -> Mapping[str, int]:
         """The rendezvous; ranks choose more of their own."""
         return {"rendezvous": MASTER_PORT} if self.executor == "mp" else {}
+
+    @property
+    def needs(self) -> ImageNeeds:
+        """vLLM's own image holds no Ray since 0.18."""
+        programs = ("python3", self.program)
+        if self.executor != "ray":
+            return ImageNeeds(programs)
+        return ImageNeeds((*programs, "ray"), ("ray",), IMAGES / "ray")
 
     def check(self, args: ServeArgs, accelerators: Sequence[int]) -> None:
         """See `Engine`."""

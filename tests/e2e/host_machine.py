@@ -7,7 +7,7 @@ import shlex
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from components.remote.agent import Failure, Ssh, await_step
@@ -55,24 +55,40 @@ class HostMachine:
 
     def run(self, name: str, files: Sequence[str], environment: Mapping[str, str]) -> Outcome:
         """Runs components/host/files/NAME.sh as a long step to its end, with `file`s or `name=file`s of that folder."""
-        texts = {"step.sh": (HOST_FILES / f"{name}.sh").read_bytes()}
+        beside = {file.partition("=")[0]: HOST_FILES / file.rpartition("=")[2] for file in files}
+        return self.step(name.replace("_", "-"), HOST_FILES / f"{name}.sh", beside, environment)
+
+    def step(
+        self,
+        step: str,
+        script: Path,
+        files: Mapping[str, Path],
+        environment: Mapping[str, str],
+        *,
+        stack: str = STACK,
+        timeout: int = 120,
+    ) -> Outcome:
+        """Runs a script as a long step to its end, with files beside it."""
+        texts = {"step.sh": script.read_bytes()}
         texts |= {file: (FILES / file).read_bytes() for file in ("run.sh", "lib.sh")}
-        texts |= {file.partition("=")[0]: (HOST_FILES / file.rpartition("=")[2]).read_bytes() for file in files}
-        told = {**environment, "TANDEM_TIMEOUT": "120"}
-        version, step = content_hash(texts, told), name.replace("_", "-")
-        words = ["bash", "-c", (FILES / "receive.sh").read_text(), "receive", STACK, step, version, "launch"]
+        texts |= {name: file.read_bytes() for name, file in files.items()}
+        told = {**environment, "TANDEM_TIMEOUT": str(timeout)}
+        version = content_hash(texts, told)
+        words = ["bash", "-c", (FILES / "receive.sh").read_text(), "receive", stack, step, version, "launch"]
         done = self.connection.run(shlex.join(words), stdin=pack(texts, told), timeout=60)
         assert done.returncode == 0, done.stderr
-        self.connection.call["folder"] = f"/var/lib/tandem/{STACK}/steps/{step}/{version}"
+        folder = f"/var/lib/tandem/{stack}/steps/{step}/{version}"
         try:
-            return Outcome(parse_result(await_step(self.connection, step)), "")
+            return Outcome(
+                parse_result(await_step(replace(self.connection, call={**self.call, "folder": folder}), step)), ""
+            )
         except Failure as failure:
             return Outcome({}, str(failure).splitlines()[0])
 
-    def leave(self) -> None:
+    def leave(self, stack: str = STACK) -> None:
         """What `pulumi destroy` does on a machine."""
         leave = (FILES / "leave.sh").read_text()
-        done = self.connection.run(shlex.join(["bash", "-c", leave, "leave", STACK]), timeout=60)
+        done = self.connection.run(shlex.join(["bash", "-c", leave, "leave", stack]), timeout=60)
         assert done.returncode == 0, done.stderr
 
 

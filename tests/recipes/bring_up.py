@@ -24,11 +24,14 @@ from localcloud.engine.model import GGUF_IDS, MODEL_ID
 from localcloud.hosts import EXPORT, SHARE
 from tests.e2e.account import Account
 from tests.e2e.deployment import Deployment, chat
+from tests.e2e.gpu_packages import FAKES, write_archive
+from tests.e2e.host_machine import kernel
 from tests.paths import ROOT
 from tests.recipes.recipes import RECIPES
-from tests.recipes.reduced import NPU_MODEL, Here, Reduced, read, reduce
+from tests.recipes.reduced import GPUS, NPU_MODEL, WHOLE, Here, Reduced, read, reduce
 
 RECORDS = Path(__file__).with_name("came_up.json")
+WHOLE_RECORDS = RECORDS.with_name("came_up_whole.json")
 LEFT = (
     "docker ps -aq 2>/dev/null; ls -d /var/lib/tandem /mnt/tandem ~/.tandem /tmp/tandem-* 2>/dev/null; "
     "ls -A /datadrive 2>/dev/null; true"
@@ -46,12 +49,19 @@ def records() -> dict[str, dict[str, Any]]:
     return found
 
 
-def bring_up(name: str, folder: Path) -> dict[str, Any]:
+def whole_records() -> dict[str, dict[str, Any]]:
+    """What came up in its own shape, by recipe."""
+    found: dict[str, dict[str, Any]] = json.loads(WHOLE_RECORDS.read_text()) if WHOLE_RECORDS.exists() else {}
+    return found
+
+
+def bring_up(name: str, folder: Path, *, whole: bool = False) -> dict[str, Any]:
     """One recipe from bare machines to a completion and back.
 
     Args:
         name: the recipe's.
         folder: empty; state of machines and Pulumi.
+        whole: in its own shape.
 
     Returns:
         The record, in seconds and characters.
@@ -60,7 +70,7 @@ def bring_up(name: str, folder: Path) -> dict[str, Any]:
         AssertionError: it did not come up, answer, or go.
     """
     config = read(name)
-    place, reduced = _account(config, folder) if config["platform"] == "alicloud" else _hosts(config, folder)
+    place, reduced = _account(config, folder) if config["platform"] == "alicloud" else _hosts(config, folder, whole)
     try:
         for change in reduced.changes:
             print(f"  {change.setting} = {json.dumps(change.value)}  # {change.why}")
@@ -85,7 +95,7 @@ def bring_up(name: str, folder: Path) -> dict[str, Any]:
     return {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "commit": commit,
-        "settings": reduce(config).digest,
+        "settings": reduce(config, whole=whole).digest,
         "machines": len(out["machines"]),
         "upSeconds": round(up),
         "destroySeconds": round(down),
@@ -96,27 +106,44 @@ def bring_up(name: str, folder: Path) -> dict[str, Any]:
     }
 
 
-def _hosts(config: dict[str, Any], folder: Path) -> tuple[Deployment, Reduced]:
+def _hosts(config: dict[str, Any], folder: Path, whole: bool) -> tuple[Deployment, Reduced]:
     """Bare machines under the recipe's names, with the weights where the recipe wants them by hand."""
     here = Here()
-    reduced = reduce(config, here)
+    reduced = reduce(config, here, whole=whole)
     place = Deployment(
         folder,
         "tandemr",
         f"{here.network}.0/24",
         [machine["name"] for machine in reduced.config["machines"]],
         engines=[reduced.local.program] if reduced.local.program else [],
-        binds=[] if reduced.local.real else [f"{STAND_INS}:/opt/tandem/stand-ins"],
+        binds=[
+            *([] if reduced.local.real else [f"{STAND_INS}:/opt/tandem/stand-ins"]),
+            *(_gpus(folder) if whole else []),
+        ],
         models={NPU_MODEL: ensure_model()},
     )
     if config.get("runtime") == "native":
         with ThreadPoolExecutor() as pool:
             list(pool.map(lambda machine: place.ssh(machine["name"], LANDLORD.read_text()), reduced.config["machines"]))
+    if whole:
+        told = " ".join((str(GPUS[1]), GPUS[0]))
+        with ThreadPoolExecutor() as pool:
+            list(
+                pool.map(lambda m: place.ssh(m["name"], f"bash /opt/gpus/stand_in_gpus.sh {told}"), config["machines"])
+            )
     if reduced.weights:
         target, model = reduced.weights
         files = {MODEL_ID: ensure_model} | {id_: lambda p=parts: ensure_gguf(p) for parts, id_ in GGUF_IDS.items()}
         shutil.copytree(files[model](), place.site.shares.create(SHARE, [EXPORT]) / target)
     return place, reduced
+
+
+def _gpus(folder: Path) -> list[str]:
+    """What machines need that show GPUs."""
+    archive = folder / "archive"
+    archive.mkdir()
+    write_archive(archive, kernel())
+    return [f"{archive}:/opt/archive", f"{FAKES}:/opt/fakes", f"{Path(__file__).parent}:/opt/gpus"]
 
 
 def _account(config: dict[str, Any], folder: Path) -> tuple[Deployment, Reduced]:
@@ -141,22 +168,26 @@ def main() -> int:
     """Brings up those named; 1 when one did not."""
     names = [recipe.name for recipe in RECIPES]
     parser = argparse.ArgumentParser(prog="python -m tests.recipes.bring_up", description=__doc__)
+    parser.add_argument("--whole", action="store_true", help="in its own shape, with stand-ins of engine and GPUs")
     parser.add_argument("recipe", nargs="*", help=f"of {', '.join(names)}")
     told = parser.parse_args()
     unknown = set(told.recipe) - set(names)
     if unknown:
         parser.error(f"no recipe: {', '.join(sorted(unknown))}; there are {', '.join(names)}")
     failed = False
+    if told.whole:
+        names = [name for name in names if read(name)["serving"]["engine"] in WHOLE]
+    records_of, file = (whole_records, WHOLE_RECORDS) if told.whole else (records, RECORDS)
     for name in told.recipe or names:
         print(f"{name}:", flush=True)
         with tempfile.TemporaryDirectory(prefix="recipe-", ignore_cleanup_errors=True) as folder:
             try:
-                made = bring_up(name, Path(folder))
+                made = bring_up(name, Path(folder), whole=told.whole)
             except (AssertionError, subprocess.SubprocessError) as error:
                 print(f"{name} did not come up: {error}", file=sys.stderr, flush=True)
                 failed = True
                 continue
-        RECORDS.write_text(json.dumps(dict(sorted({**records(), name: made}.items())), indent=1) + "\n")
+        file.write_text(json.dumps(dict(sorted({**records_of(), name: made}.items())), indent=1) + "\n")
         print(f"  {json.dumps(made)}", flush=True)
     return int(failed)
 

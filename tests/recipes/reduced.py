@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import yaml
@@ -20,6 +20,8 @@ from localcloud.hosts import DEPOT_PORT, ENGINE
 from tests.paths import ROOT
 
 MOST_MACHINES = 2
+GPUS = ("0x2204", 8)
+"""RTX 3090 by its PCI device, and how many a machine of the recipes has."""
 NPU_MODEL = "tandem/tiny-for-npus"
 """The tiny model under a name that the planner doesn't know: it would rightly refuse an NPU's engine on processors."""
 
@@ -69,6 +71,7 @@ class Local:
         adds: arguments it needs.
         environment: variables it needs.
         program: its name in `localcloud.hosts.PROGRAMS`, for those that have one.
+        gpus: it asks for CUDA in no other way than to count the GPUs, which stand-ins show it.
     """
 
     name: str
@@ -81,6 +84,7 @@ class Local:
     adds: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     program: str | None = None
+    gpus: bool = False
 
 
 def _stand_in(name: str, **more: Any) -> Local:  # the fields of Local
@@ -126,6 +130,14 @@ LOCAL: Mapping[str, Local] = {
 }
 """By the engine's name in settings. SGLang's kernels for processors aren't on the package index."""
 
+GPU_FILES = "/opt/fake-sys:/opt/fake-sys:ro"
+WHOLE: Mapping[str, Local] = {
+    name: replace(_stand_in(what, gpus=True), mounts=(*_stand_in(what).mounts, GPU_FILES))
+    for name, what in (("llamacpp", "llama.cpp b11434"), ("ollama", "Ollama 0.17.4"))
+}
+"""Engines that come up in a recipe's own shape: all its machines, with as many GPUs as each has. They speak no NCCL;
+the others' collective asks CUDA itself."""
+
 
 @dataclass(frozen=True)
 class Reduced:
@@ -155,10 +167,16 @@ def read(name: str) -> dict[str, Any]:
     return {key.removeprefix("tandem:"): value for key, value in yaml.safe_load(text)["config"].items()}
 
 
-def reduce(config: Mapping[str, Any], here: Here | None = None) -> Reduced:
-    """A recipe's settings for machines of this computer."""
+def reduce(config: Mapping[str, Any], here: Here | None = None, *, whole: bool = False) -> Reduced:
+    """A recipe's settings for machines of this computer.
+
+    Args:
+        config: the recipe's.
+        here: where things are.
+        whole: in its own shape, with a stand-in of its engine (`WHOLE`).
+    """
     here = here or Here()
-    local = LOCAL[config["serving"]["engine"]]
+    local = (WHOLE if whole else LOCAL)[config["serving"]["engine"]]
     changes = (
         *(_cloud(config, here) if config["platform"] == "alicloud" else _machines(config, here)),
         *_accelerators(config, local),
@@ -203,6 +221,8 @@ def _cloud(config: Mapping[str, Any], here: Here) -> list[Change]:
 
 def _accelerators(config: Mapping[str, Any], local: Local) -> list[Change]:
     told, serving = config["accelerator"], config["serving"]
+    if local.gpus:
+        return []
     cloud = config.get("cloud")
     machines = min(cloud["machines"] if cloud else len(config["machines"]), MOST_MACHINES)
     each = min(told["perMachine"], local.ranks or told["perMachine"])

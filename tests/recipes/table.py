@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.paths import ROOT
-from tests.recipes.bring_up import records
+from tests.recipes.bring_up import records, whole_records
 from tests.recipes.recipes import RECIPES, Recipe
-from tests.recipes.reduced import read, reduce
+from tests.recipes.reduced import WHOLE, read, reduce
 from tests.recipes.untried import UNTRIED
 
 BEGIN, END = "<!-- {}: python -m tests.recipes.table -->", "<!-- end of {} -->"
-HEAD = ("recipe", "previewed", "planned", "words accepted by", "came up here", "engine", "completion")
+HEAD = ("recipe", "previewed", "planned", "words accepted by", "came up here", "engine", "completion", "own shape")
 UNTRIED_HEAD = ("recipe", "not tried", "put in place", "one command", "look at")
 
 
@@ -49,11 +49,24 @@ def came_up(name: str) -> tuple[str, str, str]:
     return when, engine, f"{record['characters']} characters: `{begins}`"
 
 
+def whole(name: str) -> str:
+    """The recipe in its own shape; of these settings only."""
+    config, record = read(name), whole_records().get(name)
+    if config["serving"]["engine"] not in WHOLE:
+        return "no: the collective asks for CUDA"
+    if record is None or record["settings"] != reduce(config, whole=True).digest:
+        return "not yet"
+    each = config["accelerator"]["perMachine"]
+    return f"{record['date']}: {record['machines']} x {each} GPUs, {record['upSeconds']} s: `{record['begins']}`"
+
+
 def tables() -> dict[str, str]:
     """Their lines, by name."""
     rows = []
     for recipe in RECIPES:
-        rows.append((f"`{recipe.name}`", "yes", planned(recipe), recipe.parser, *came_up(recipe.name)))
+        rows.append(
+            (f"`{recipe.name}`", "yes", planned(recipe), recipe.parser, *came_up(recipe.name), whole(recipe.name))
+        )
     rest = [
         (f"`{name}`", each.what, each.place, f"`pulumi up --stack {name}`", each.look) for name, each in UNTRIED.items()
     ]

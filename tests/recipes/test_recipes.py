@@ -15,7 +15,7 @@ from stacks.settings import parse
 from tests.paths import ROOT
 from tests.recipes.bring_up import records
 from tests.recipes.recipes import RECIPES
-from tests.recipes.reduced import read, reduce
+from tests.recipes.reduced import WHOLE, read, reduce
 from tests.recipes.table import page, written
 from tests.recipes.untried import UNTRIED
 
@@ -74,6 +74,15 @@ def test_a_reduced_recipe_is_the_recipe_but_for_its_changes(recipe):
     assert parsed.accelerator.kind == "cpu"
     assert parsed.model.name == recipe.settings().model.name
     assert plan_for(parsed) or unplanned(parsed)
+
+
+@pytest.mark.parametrize("recipe", [r for r in RECIPES if r.settings().serving.engine in WHOLE], ids=ids)
+def test_in_its_own_shape_a_recipe_keeps_machines_and_accelerators(recipe):
+    told, whole = read(recipe.name), reduce(read(recipe.name), whole=True).config
+    assert whole["accelerator"] == told["accelerator"]
+    assert [machine["name"] for machine in whole["machines"]] == [machine["name"] for machine in told["machines"]]
+    same = {key: value for key, value in told["serving"].items() if key != "environment"}
+    assert {key: value for key, value in whole["serving"].items() if key != "environment"} == same
 
 
 def flat(value, path=""):

@@ -21,7 +21,7 @@ class Untried:
 
 
 OWN = "your machines"
-GGUF = f"{OWN}; the GGUF folder that the file's head names; an image made as [engines](engines.md) says"
+GGUF = f"{OWN}; the GGUF folder that the file's head names"
 COLLECTIVE, MEMORY = "the collective", "the KV cache"
 """Explained below the table (docs/recipes.md), as `your machines` is."""
 LAYERS = "`llama-server`'s line `offloaded N layers` and `nvidia-smi`: no device is full; tokens a second"
@@ -29,12 +29,12 @@ LAYERS = "`llama-server`'s line `offloaded N layers` and `nvidia-smi`: no device
 UNTRIED: dict[str, Untried] = {
     "dev": Untried(
         "a real account: prices, stock, quota, the real API; L20s, their driver, NCCL, 72B weights",
-        "`cloud.adminCidrs`, the account's two keys in the environment, an image with Ray ([images](images.md))",
+        "`cloud.adminCidrs`, the account's two keys in the environment",
         f"the plan's price before anything is rented; {COLLECTIVE}; {MEMORY}; `make sweep STACK=dev` after destroy",
     ),
     "h20-vllm": Untried(
         "H20s, NVLink and Fabric Manager, InfiniBand; 1370 GB of weights; TP8 within a machine; memory at 0.96",
-        f"{OWN}; the cards in `NCCL_IB_HCA`, or none; an image with Ray ([images](images.md))",
+        f"{OWN}; the cards in `NCCL_IB_HCA`, or none",
         f"{COLLECTIVE}; {MEMORY}",
     ),
     "h20-sglang": Untried(
@@ -54,7 +54,7 @@ UNTRIED: dict[str, Untried] = {
     ),
     "rtx3090-vllm": Untried(
         "RTX 3090s, NCCL over their network, AWQ by Marlin kernels, TP8 x PP4 over four machines",
-        f"{OWN}; an image with Ray ([images](images.md))",
+        OWN,
         f"{COLLECTIVE}; {MEMORY}",
     ),
     "rtx3090-ollama": Untried(

@@ -31,6 +31,7 @@ fi
 if [[ $fault == gone ]]; then unset 'gpus[0]'; fi
 index=0
 case $* in
+  --query-gpu=compute_cap*) for _ in "${gpus[@]}"; do echo 8.6; done ;;
   --query-gpu=driver_version*) for _ in "${gpus[@]}"; do echo "$library"; done ;;
   --query-gpu=index,ecc*)
     for _ in "${gpus[@]}"; do

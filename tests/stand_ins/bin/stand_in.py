@@ -87,10 +87,29 @@ def _watch(connection: socket.socket, rank: int) -> None:
     os._exit(1)
 
 
+def gpus() -> int:
+    """The machine's stand-in GPUs, as CUDA would show them to this process."""
+    found = []
+    for device in sorted(Path("/opt/fake-sys/bus/pci/devices").glob("*")):
+        if ((device / "vendor").read_text().strip(), (device / "class").read_text()[:6]) == ("0x10de", "0x0302"):
+            found.append(str(len(found)))
+    wanted = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if wanted is None:
+        return len(found)
+    # CUDA stops at the first that isn't there.
+    shown = wanted.split(",")
+    return next((n for n, name in enumerate(shown) if name not in found), len(shown))
+
+
 def serve(host: str, port: int, model: str, saw: str) -> None:
     """The API: a chat is answered with what was seen."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
         def do_POST(self):
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             known = self.path == "/v1/chat/completions" and asked.get("model") == model

@@ -70,7 +70,7 @@ def graph(monkeypatch, tmp_path, machines=2, executor="ray", *, room=None, webui
             machines=[{"name": f"n{i}", "address": a} for i, a in enumerate(addresses)],
             ssh={"privateKeyFile": str(key), "knownHostsFile": str(known)},
             webui=webui or {},
-            **(room or {"images": {"engine": "registry/vllm-with-ray:1"}}),
+            **(room or {"images": {"engine": "registry/vllm:1"}}),
             serving={"tensorParallelSize": machines, "executor": executor, **changes},
         )
     )
@@ -186,10 +186,10 @@ def test_children_hang_below_their_component(monkeypatch, tmp_path):
     assert alone == {"n0-lease-taken", "n1-lease-taken", "n0-engine-image", "n1-engine-image", "gateway-image"}
 
 
-def test_a_machine_costs_ten_resources(monkeypatch, tmp_path):
-    """What a preview of many machines costs grows with this number."""
+def test_a_machine_costs_twelve_resources(monkeypatch, tmp_path):
+    """What a preview of many machines costs grows with this number; two are the engine's image, looked into."""
     two, three = (len(graph(monkeypatch, tmp_path, machines=n, executor="mp")) for n in (2, 3))
-    assert three - two <= 10
+    assert three - two <= 12
 
 
 def test_the_key_is_in_no_plain_property(monkeypatch, tmp_path):

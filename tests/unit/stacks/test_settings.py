@@ -68,7 +68,12 @@ def test_defaults_fill_what_is_not_said():
             {"serving": {"tensorParallelSize": 4}},
             ["4 x pipelineParallelSize 1 = 4", "2 accelerators", "works: tensorParallelSize 2, pipelineParallelSize 1"],
         ),
-        ({"serving": {"tensorParallelSize": 2, "executor": "ray"}}, ["holds no Ray", "serving.executor to mp"]),
+        (
+            {"images": {"engine": "lmsysorg/sglang:v0.5"}},
+            ["images.engine", "is sglang's, and serving.engine is vllm", "take it out, which means"],
+        ),
+        ({"images": {"engine": "vllm:1; rm -rf /"}}, ["images.engine", "is no image's name", "NAME@sha256:"]),
+        ({"images": {"engine": "vllm@sha256:12"}}, ["images.engine", "is no image's name"]),
         ({"gateway": {"port": 8100}}, ["both 8100", "serving.port to 8200"]),
         ({"gateway": {"allowedCidrs": ["10.0.0.0/33"]}}, ["gateway.allowedCidrs", "203.0.113.0/24"]),
         ({"images": {"mounts": ["data:/data"]}}, ["images.mounts", "'data:/data' is no mount", ":ro"]),
@@ -124,7 +129,7 @@ NATIVE: dict[str, Any] = {"runtime": "native", "storage": {"path": "/datadrive"}
 def test_native_needs_a_shared_folder_and_no_image():
     settings = parse(values(**NATIVE, serving={"tensorParallelSize": 2, "executor": "ray"}))
     assert settings.storage.folder == "/datadrive"
-    assert settings.native.requirements("vllm", "ray") == ("vllm==0.33.0", "ray")
+    assert settings.native.requirements("vllm", "ray") == ("vllm==0.33.0", "ray==2.60.0")
     assert settings.native.requirements("vllm", "mp") == ("vllm==0.33.0",)
 
 

@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# What compiles llama.cpp.
+# shellcheck source=components/serving/images/common/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+archive ca-certificates python3 g++ cmake ninja-build
