@@ -56,6 +56,7 @@ rm -f $folder/key* $folder/host_key*
 ssh-keygen -q -t ed25519 -N '' -f $folder/key
 ssh-keygen -q -t ed25519 -N '' -f $folder/host_key
 install -m 644 $folder/key.pub $folder/authorized_keys
+# NVLink multicast stays off: a virtual machine's GPUs may share their switch with others'.
 cat >$folder/sshd_config <<CONFIG
 HostKey $folder/host_key
 AuthorizedKeysFile $folder/authorized_keys
@@ -63,7 +64,7 @@ UsePAM no
 StrictModes no
 PidFile none
 MaxStartups 100
-SetEnv PATH=$PATH ${LD_LIBRARY_PATH:+LD_LIBRARY_PATH=$LD_LIBRARY_PATH}
+SetEnv NCCL_NVLS_ENABLE=0 TORCH_SYMM_MEM_DISABLE_MULTICAST=1 NVSHMEM_DISABLE_NVLS=1 PATH=$PATH ${LD_LIBRARY_PATH:+LD_LIBRARY_PATH=$LD_LIBRARY_PATH}
 CONFIG
 ip link add tandemgpu type bridge
 ip address add 10.99.0.1/24 dev tandemgpu
@@ -129,7 +130,7 @@ settings() { # COUNT EACH TP PP EXECUTOR
   printf '  tandem:apiKey:\n%s\n%s\n' "$key" "$salt" >>Pulumi.$stack.yaml
 }
 
-up() { timeout --kill-after=10 "$split_seconds" pulumi --non-interactive --color never up --yes --skip-preview --stack $stack "$@"; }
+up() { timeout --kill-after=10 "$split_seconds" pulumi --non-interactive --color never up --yes --skip-preview --stack $stack; }
 
 table=() failed=0 shape=''
 row() { table+=("$(printf '%-8s %-6s %-5s %7s  %s' "$@")"); say "$1 $2 $3" "$4 s: $5"; }
