@@ -126,6 +126,14 @@ class Engine(Protocol):
     ) -> dict[str, pulumi.Input[str]]:
         """What every process of the engine must know of its machine."""
 
+    def variables(self, args: ServeArgs, accelerators: Sequence[int]) -> dict[str, str]:
+        """Environment that follows from how it serves: its own limits, and what can't work over these machines.
+
+        Args:
+            args: how it serves; its `environment` wins over this.
+            accelerators: of each machine.
+        """
+
     def processes(self, args: ServeArgs, model: str, nodes: Sequence[Node]) -> list[Process]:
         """The processes of the first machines, in order: all of them, or the first alone where others place the rest.
 

@@ -44,6 +44,10 @@ class LlamaCpp:
         """See `Engine`. Below LLAMA_CACHE the RPC server keeps tensors, so that the second load is local."""
         return {"LLAMA_CACHE": CACHE}
 
+    def variables(self, args: ServeArgs, accelerators: Sequence[int]) -> dict[str, str]:
+        """See `Engine`. llama-server waits for a load as long as it takes."""
+        return {}
+
     def processes(self, args: ServeArgs, model: str, nodes: Sequence[Node]) -> list[Process]:
         """See `Engine`. The model is the folder's GGUF file, or the first of a split one."""
         servers = [f"{node.address}:{RPC_PORT}" for node in nodes[1:]]

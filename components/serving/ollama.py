@@ -41,13 +41,16 @@ class Ollama:
     def environment(
         self, address: pulumi.Input[str], nic: pulumi.Input[str], accelerators: int
     ) -> dict[str, pulumi.Input[str]]:
-        """See `Engine`. The model stays loaded, and a load may take as long as a large one needs."""
+        """See `Engine`. The model stays loaded."""
         return {
             "OLLAMA_MODELS": CACHE,
             "OLLAMA_KEEP_ALIVE": "-1",
-            "OLLAMA_LOAD_TIMEOUT": "2h",
             "OLLAMA_NOPRUNE": "1",
         }
+
+    def variables(self, args: ServeArgs, accelerators: Sequence[int]) -> dict[str, str]:
+        """See `Engine`. A load that moves nothing for 5 minutes is given up (envconfig/config.go) otherwise."""
+        return {"OLLAMA_LOAD_TIMEOUT": f"{args.ready_timeout}s"}
 
     def processes(self, args: ServeArgs, model: str, nodes: Sequence[Node]) -> list[Process]:
         """See `Engine`."""

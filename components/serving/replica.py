@@ -94,6 +94,7 @@ class Replica(pulumi.ComponentResource):
                         environment={
                             **({**cluster.environment(), "RAY_ADDRESS": cluster.address} if cluster else {}),
                             **environment[rank],
+                            **engine.variables(args, accelerators),
                             **args.environment,
                         },
                         files={SUPERVISOR: supervisor, **engine.files, **secret_files},

@@ -40,6 +40,10 @@ class Sglang:
             "HF_HUB_OFFLINE": "1",
         }
 
+    def variables(self, args: ServeArgs, accelerators: Sequence[int]) -> dict[str, str]:
+        """See `Engine`. Its first request of its own may take 600 s (srt/entrypoints/http_server.py) otherwise."""
+        return {"SGLANG_WARMUP_TIMEOUT": str(args.ready_timeout)}
+
     def processes(self, args: ServeArgs, model: str, nodes: Sequence[Node]) -> list[Process]:
         """See `Engine`."""
         words = [

@@ -44,6 +44,10 @@ class TensorRtLlm:
         """See `Engine`."""
         return {"NCCL_SOCKET_IFNAME": nic, "GLOO_SOCKET_IFNAME": nic, "HF_HUB_OFFLINE": "1"}
 
+    def variables(self, args: ServeArgs, accelerators: Sequence[int]) -> dict[str, str]:
+        """See `Engine`. trtllm-serve has no limit of its own on its start."""
+        return {}
+
     def processes(self, args: ServeArgs, model: str, nodes: Sequence[Node]) -> list[Process]:
         """See `Engine`."""
         words = [

@@ -34,6 +34,18 @@ def check_ranks(args: ServeArgs, accelerators: Sequence[int], *, equal: bool) ->
         )  # fmt: skip
 
 
+def spans_machines(args: ServeArgs, accelerators: Sequence[int]) -> bool:
+    """Whether a tensor parallel group has ranks on several machines.
+
+    Ranks are numbered machine by machine, those of a group in a row.
+    """
+    ranks = args.tensor_parallel_size * args.pipeline_parallel_size
+    used = [min(count, ranks) for count in accelerators]
+    if ranks % len(accelerators) == 0 and ranks // len(accelerators) <= min(accelerators):
+        used = [ranks // len(accelerators)] * len(accelerators)
+    return any(count % args.tensor_parallel_size for count in used)
+
+
 def check_layers(args: ServeArgs, accelerators: Sequence[int], *, machines: int | None = None) -> None:
     """Whole layers on each device, as llama.cpp and Ollama share them.
 

@@ -10,7 +10,7 @@ import pulumi
 
 from components.images import ImageNeeds
 from components.serving.engine import IMAGES, Node, Process, ServeArgs
-from components.serving.topology import check_ranks
+from components.serving.topology import check_ranks, spans_machines
 
 MASTER_PORT = 29501
 
@@ -64,6 +64,19 @@ class Vllm:
             "VLLM_NO_USAGE_STATS": "1",
             "HF_HUB_OFFLINE": "1",
         }
+
+    def variables(self, args: ServeArgs, accelerators: Sequence[int]) -> dict[str, str]:
+        """See `Engine`. vLLM gives its engine core 600 s to load (vllm/envs.py) unless it is told otherwise.
+
+        PyTorch's symmetric memory passes file descriptors over sockets of one machine. In a tensor parallel group
+        over several, ranks whose neighbour is elsewhere fail and the others wait for them for ever: with the default
+        of vLLM 0.11 to 0.33 (distributed/device_communicators/symm_mem.py) TP4 over 2 x 2 H200 stands still after
+        NCCL has connected. NVLink over machines (GB200 NVL72) can do it: there serving.environment sets 1.
+        """
+        found = {"VLLM_ENGINE_READY_TIMEOUT_S": str(args.ready_timeout)}
+        if spans_machines(args, accelerators):
+            found["VLLM_ALLREDUCE_USE_SYMM_MEM"] = "0"
+        return found
 
     def processes(self, args: ServeArgs, model: str, nodes: Sequence[Node]) -> list[Process]:
         """See `Engine`."""

@@ -85,3 +85,37 @@ def test_a_split_that_the_engine_cannot_run_is_refused(engine, executor, split, 
 
 def test_ray_takes_machines_of_unequal_size():
     find_engine("vllm", "ray").check(args(4, 1), (3, 1))
+
+
+@pytest.mark.parametrize(
+    ("engine", "name", "value"),
+    [
+        ("vllm", "VLLM_ENGINE_READY_TIMEOUT_S", "7200"),
+        ("vllm-ascend", "VLLM_ENGINE_READY_TIMEOUT_S", "7200"),
+        ("sglang", "SGLANG_WARMUP_TIMEOUT", "7200"),
+        ("ollama", "OLLAMA_LOAD_TIMEOUT", "7200s"),
+    ],
+)
+def test_the_time_to_the_first_completion_is_the_engines_own_limit_too(engine, name, value):
+    assert find_engine(engine).variables(args(ready_timeout=7200), (8, 8))[name] == value
+
+
+@pytest.mark.parametrize(
+    ("executor", "split", "machines", "over"),
+    [
+        ("mp", (4, 1), (2, 2), True),
+        ("mp", (2, 2), (2, 2), False),
+        ("mp", (2, 1), (1, 1), True),
+        ("mp", (4, 1), (4,), False),
+        ("mp", (8, 2), (8, 8), False),
+        ("ray", (16, 1), (8, 8), True),
+        ("ray", (2, 3), (4, 2), False),
+        ("ray", (4, 2), (6, 2), True),
+    ],
+)
+def test_symmetric_memory_is_off_where_a_tensor_parallel_group_lies_on_several_machines(
+    executor, split, machines, over
+):
+    """There its ranks pass file descriptors to each other, and those on another machine are waited for for ever."""
+    told = find_engine("vllm", executor).variables(args(*split), machines)
+    assert told.get("VLLM_ALLREDUCE_USE_SYMM_MEM") == ("0" if over else None)
