@@ -206,6 +206,9 @@ def _arguments(settings: Settings, engine: Engine) -> dict[str, str]:
         arguments = ollama_parameters(serving.arguments)
     else:
         arguments, _ = from_flags(serving.arguments)
+    if engine in ("llamacpp", "ollama") and settings.accelerator.kind == "cpu":
+        # Builds for processors have no devices to put layers on.
+        arguments |= {"gpu_layers": "0", "num_gpu": "0"}
     if serving.max_model_len is not None:
         arguments["max_model_len"] = str(serving.max_model_len)
     space = serving.environment.get("VLLM_CPU_KVCACHE_SPACE", "")

@@ -53,7 +53,7 @@ def test_stacks_without_accelerators_are_planned_too(name):
     assert found is not None
     assert found.cluster.device.name == "cpu"
     assert found.memory is not None
-    assert found.memory.ranks[0].kv_cache == 67108864
+    assert found.memory.ranks[0].kv_cache == 134217728
     assert 30 < found.timeline.seconds < 300
 
 

@@ -1,0 +1,124 @@
+"""Which of a machine's accelerators are used: said in one place, and told to driver check, Docker and engine."""
+
+import base64
+import gzip
+import io
+import json
+import tarfile
+from typing import Any
+
+import pulumi
+import pytest
+from google.protobuf.json_format import MessageToDict  # type: ignore[import-untyped]  # protobuf carries none
+
+from stacks.inference import deploy
+from stacks.settings import SettingsError, parse
+from tests.unit.stacks.test_graph import Answers, Recorder
+from tests.unit.stacks.test_settings import refusal, values
+
+NVIDIA: dict[str, Any] = {"kind": "nvidia", "gpu": "H20-96GB"}
+
+
+def test_devices_count_and_each_machine_may_have_its_own():
+    machines = [
+        {"name": "a", "address": "10.0.0.1"},
+        {"name": "b", "address": "10.0.0.2", "devices": "0,1"},
+        {
+            "name": "c",
+            "address": "10.0.0.3",
+            "accelerators": 1,
+            "devices": ["GPU-5a1b2c3d-0000-1111-2222-333344445555"],
+        },
+    ]
+    serving = {"tensorParallelSize": 1, "pipelineParallelSize": 5, "executor": "ray"}
+    told = parse(
+        values(
+            machines=machines,
+            accelerator={**NVIDIA, "devices": [4, 5]},
+            serving=serving,
+            images={"engine": "ray:0.33.0"},
+        )
+    )
+    assert told.accelerators == (2, 2, 1)
+    assert told.devices[0] == ("4", "5")
+    assert told.accelerator.of_machine(2, told.devices[0]).devices == ("4", "5")
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"accelerator": {**NVIDIA, "devices": ["four"]}}, "accelerator.devices: 'four' is no device; give indices"),
+        ({"accelerator": {**NVIDIA, "devices": [1, 1]}}, "accelerator.devices: names a device twice"),
+        ({"accelerator": {**NVIDIA, "devices": [1, "MIG-5a1b2c3d-0000-1111"]}}, "mixes indices, GPUs and MIG slices"),
+        (
+            {"accelerator": {**NVIDIA, "devices": [4, 5], "perMachine": 8}},
+            "accelerator.devices: names 2, and accelerator.perMachine is 8; set accelerator.perMachine to 2",
+        ),
+        ({"accelerator": {"kind": "cpu", "devices": [0]}}, "accelerator.devices: kind cpu has none to choose from"),
+        (
+            {
+                "accelerator": {**NVIDIA, "perMachine": 1},
+                "serving": {"tensorParallelSize": 2, "environment": {"CUDA_VISIBLE_DEVICES": "5"}},
+            },
+            "set accelerator.devices to [5]",
+        ),
+    ],
+)
+def test_devices_that_make_no_sense_are_refused(changes, expected):
+    assert expected in refusal(**changes)
+
+
+def environment(seen: dict[str, Any], name: str) -> dict[str, str]:
+    """What a step is told."""
+    packed = MessageToDict(seen[name].object)["stdin"]
+    packed = packed["value"] if isinstance(packed, dict) else packed
+    archive = tarfile.open(fileobj=io.BytesIO(gzip.decompress(base64.b64decode(packed))))  # noqa: SIM115  # in memory
+    file = archive.extractfile("env")
+    assert file is not None
+    lines = file.read().decode().splitlines()
+    return dict(line.removeprefix("export ").partition("=")[::2] for line in lines if "=" in line)
+
+
+def test_steps_and_containers_are_told(tmp_path):
+    key, known = tmp_path / "key", tmp_path / "known_hosts"
+    key.write_text("PRIVATE")
+    known.write_text("".join(f"10.0.0.{n} ssh-ed25519 AAAA\n" for n in (1, 2)))
+    settings = parse(
+        values(
+            ssh={"privateKeyFile": str(key), "knownHostsFile": str(known)},
+            accelerator={**NVIDIA, "devices": [4, 5]},
+            serving={"tensorParallelSize": 2, "pipelineParallelSize": 2, "maxModelLen": 4096},
+            model={"source": "modelscope", "id": "Qwen/Qwen2.5-7B-Instruct"},
+        )
+    )
+    said = "nic=eth0 nofile=1024 memlock=-1 folder=/m id=1f gpus=8 use=4,5 hca= infiniband=no"
+
+    class Machines(Answers):
+        def new_resource(self, args):
+            found, outputs = super().new_resource(args)
+            if args.typ.startswith("command:") and not args.name.endswith("-made"):
+                outputs["stdout"] = said
+            return found, outputs
+
+    monitor = Recorder(Machines())
+    pulumi.runtime.set_mocks(Machines(), project="tandem", stack="t", monitor=monitor)
+
+    @pulumi.runtime.test
+    def run():
+        return pulumi.Output.all(**deploy(settings, api_key=None, hub_token=None))
+
+    run()
+    for step in ("a-nvidia-driver-run", "a-nvidia-proof-run"):
+        told = environment(monitor.seen, step)
+        assert (told["COUNT"].strip("'\""), told["DEVICES"].strip("'\"")) == ("2", "4 5")
+    engine = MessageToDict(monitor.seen["a-engine"].object)
+    assert engine["gpus"] == '"device=4,5"'
+    assert '--gpus="device=4,5"' in json.dumps(environment(monitor.seen, "a-collective-run")).replace("\\", "")
+
+
+def test_what_the_environment_said_before_is_the_remedy_s_data():
+    changes = {"accelerator": {**NVIDIA, "perMachine": 2}}
+    serving = {"tensorParallelSize": 4, "environment": {"CUDA_VISIBLE_DEVICES": "6,7", "NCCL_DEBUG": "INFO"}}
+    with pytest.raises(SettingsError) as caught:
+        parse(values(**changes, serving=serving))
+    assert caught.value.changes == {"serving.environment": {"NCCL_DEBUG": "INFO"}, "accelerator.devices": [6, 7]}
