@@ -11,6 +11,9 @@ from planner.parallelism import nearest_splits
 from planner.plan import Plan, PlanRequest, attempt_all
 from planner.refusal import Change, Refusal
 
+SPLIT = ("tensor_parallel_size", "pipeline_parallel_size")
+PARTITION = "VLLM_PP_LAYER_PARTITION"
+
 MOST_MACHINES = 16
 """Machines of the asked kind up to which a refusal offers more."""
 
@@ -26,11 +29,18 @@ def nearest_refusal(request: PlanRequest, refusals: list[Refusal]) -> Refusal:
     for changes in _alternatives(request, told):
         works = _works(apply_changes(request, changes))
         if works is not None:
-            settings = " and ".join(f"{c.setting} {c.value}" for c in changes)
+            settings = " and ".join(f"{c.setting} {c.value}" if c.value != "" else f"no {c.setting}" for c in changes)
             machines = f"{works.cluster.machines} machine{'s' * (works.cluster.machines > 1)}"
             split = f"TP{works.split.tensor} PP{works.split.pipeline}, " if works.layers is None else ""
             gained = f" ({split}{machines})"
             return Refusal(told.code, told.setting, told.reason, f"nearest that works: {settings}{gained}", changes)
+    if request.whole and any(c.setting in SPLIT for c in told.changes):
+        # Its own remedy leaves accelerators unused, which whoever starts the ranks refuses.
+        count = request.clusters[0].accelerators
+        return Refusal(
+            told.code, told.setting, told.reason, f"no split of these {count} accelerators works with this model: use "
+            "another number of accelerators, or a smaller quantization",
+        )  # fmt: skip
     return told
 
 
@@ -53,7 +63,8 @@ def apply_changes(request: PlanRequest, changes: tuple[Change, ...]) -> PlanRequ
             case "engine_version":
                 request = replace(request, engine_version=str(value))
             case "VLLM_PP_LAYER_PARTITION":
-                request = replace(request, partition=tuple(int(part) for part in str(value).split(",")))
+                parts = tuple(int(part) for part in str(value).split(",") if part)
+                request = replace(request, partition=parts or None)
             case "concurrency":
                 request = replace(request, concurrency=float(value))
             case name:
@@ -109,7 +120,13 @@ def _splits_of(cluster: Cluster, request: PlanRequest) -> list[tuple[Change, ...
         return [()]
     tensor, pipeline = request.tensor_parallel_size, request.pipeline_parallel_size or 1
     near = nearest_splits(tensor, pipeline, cluster.accelerators, spans=cluster.spans)
-    return [(Change("tensor_parallel_size", tp), Change("pipeline_parallel_size", pp)) for tp, pp in near]
+    found = []
+    for tp, pp in near:
+        sizes = (Change("tensor_parallel_size", tp), Change("pipeline_parallel_size", pp))
+        # Layers by hand are of the asked number of stages.
+        other = request.partition is not None and pp != pipeline
+        found.append((*sizes, Change(PARTITION, "")) if other else sizes)
+    return found
 
 
 def _more_machines(clusters: tuple[Cluster, ...]) -> list[int]:

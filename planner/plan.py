@@ -41,6 +41,7 @@ class PlanRequest:
         tensor_parallel_size: given, or None to choose.
         pipeline_parallel_size: given, or None to choose.
         start: what there is when `pulumi up` begins, and how fast things go.
+        whole: every accelerator must be used, as those who start the ranks want it.
         partition: layers of each stage as VLLM_PP_LAYER_PARTITION says; None for the engine's own rule.
     """
 
@@ -54,6 +55,7 @@ class PlanRequest:
     pipeline_parallel_size: int | None = None
     start: Start = field(default_factory=Start)
     partition: tuple[int, ...] | None = None
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -182,12 +184,32 @@ def _count(request: PlanRequest, cluster: Cluster, split: Split, notes: list[str
         arguments = replace(arguments, kv_cache_memory=PROCESSOR_CACHE)
     split = replace(split, expert_parallel=arguments.expert_parallel, partition=request.partition)
     check_world_size(split.tensor, split.pipeline, cluster.accelerators)
+    if request.whole and split.world_size < cluster.accelerators:
+        raise Refusal(
+            "unused_accelerators", "tensor_parallel_size", f"{split.world_size} of {cluster.accelerators} accelerators "
+            "would be used", "split the model over all of them",
+        )  # fmt: skip
     for kind in dict.fromkeys(cluster.devices or (device,)):
         check_device(model, kind, version)
     check_split(model, split, version)
     # Whether uneven machines can be used at all is the launcher's matter: Ray places ranks where there is room.
     if split.world_size > cluster.per_machine and cluster.even:
         check_nodes(split.tensor, split.pipeline, -(-split.world_size // cluster.per_machine))
+    notes += _machine_notes(cluster, split, arguments)
+    if model.blind:
+        notes.append("the vision tower isn't counted: 1 to 2 GiB more on every stage's GPUs")
+    elif model.vision is not None:
+        notes.append("of the vision tower weights are counted, not what it needs while it reads images")
+    if request.engine == "sglang":
+        notes.append("SGLang is counted by vLLM's rules; its own static fraction may leave less for the KV cache")
+    multicast = device.switch and split.tensor > 1 and not device.ascend
+    stages = cluster.stage_devices(split.tensor, split.pipeline) if cluster.devices else ()
+    return memory(model, split, device, version, arguments, multicast=multicast, stages=stages), arguments
+
+
+def _machine_notes(cluster: Cluster, split: Split, arguments: EngineArguments) -> list[str]:
+    """What a reader should know of the machines."""
+    notes, device = [], cluster.device
     if cluster.spans(split.tensor, split.pipeline):
         where = "over " + " + ".join(map(str, cluster.each)) if not cluster.even else f"over {cluster.per_machine} each"
         notes.append(
@@ -210,15 +232,7 @@ def _count(request: PlanRequest, cluster: Cluster, split: Split, notes: list[str
             f"{device.name}'s memory is the machine's own too: the engine starts only where its share of it is "
             "free, and --gpu-memory-utilization=0.8 leaves room for the system"
         )
-    if model.blind:
-        notes.append("the vision tower isn't counted: 1 to 2 GiB more on every stage's GPUs")
-    elif model.vision is not None:
-        notes.append("of the vision tower weights are counted, not what it needs while it reads images")
-    if request.engine == "sglang":
-        notes.append("SGLang is counted by vLLM's rules; its own static fraction may leave less for the KV cache")
-    multicast = device.switch and split.tensor > 1 and not device.ascend
-    stages = cluster.stage_devices(split.tensor, split.pipeline) if cluster.devices else ()
-    return memory(model, split, device, version, arguments, multicast=multicast, stages=stages), arguments
+    return notes
 
 
 def _splits(request: PlanRequest, cluster: Cluster) -> list[Split]:

@@ -20,8 +20,9 @@ from planner.device import device
 from planner.engine import vllm_version
 from planner.gguf import gguf_model
 from planner.offload import llamacpp_flags, ollama_parameters
+from planner.parallelism import nearest_splits
 from planner.plan import Engine
-from planner.refusal import Unplanned
+from planner.refusal import Change, Unplanned
 from planner.rules import check_split
 from planner.split import Split
 from planner.timeline import Installs
@@ -169,20 +170,55 @@ def _requests(settings: Settings) -> tuple[list[PlanRequest], tuple[str, ...]]:
         pipeline_parallel_size=serving.pipeline_parallel_size,
         start=_start(settings),
         partition=_partition(settings),
+        whole=engine not in ("llamacpp", "ollama"),
     )
     try:
         clusters = _clusters(settings)
     except Unplanned:
         if engine not in ("llamacpp", "ollama"):
-            # Which splits a model can have doesn't hang on the GPU.
-            split = Split(serving.tensor_parallel_size, serving.pipeline_parallel_size, partition=request.partition)
-            expert = request.arguments.get("enable_expert_parallel") == "true"
-            check_split(model.model, replace(split, expert_parallel=expert), vllm_version(version))
+            _check_split(request, settings)
         raise
     less, more = uncounted(settings)
     notes += [f"{flag} changes memory in a way that isn't counted" for flag in less]
     notes += [f"{flag} brings more into memory, which isn't counted" for flag in more]
     return [replace(request, clusters=(cluster,)) for cluster in clusters], tuple(notes)
+
+
+def _check_split(request: PlanRequest, settings: Settings) -> None:
+    """Which splits a model can have doesn't hang on the GPU: asked also where that isn't known.
+
+    Raises:
+        Refusal: of the first rule that doesn't hold, with the nearest split of all accelerators that holds.
+    """
+    serving, count = settings.serving, settings.world_size
+    expert = request.arguments.get("enable_expert_parallel") == "true"
+
+    def check(tensor: int, pipeline: int, partition: tuple[int, ...] | None = None) -> Refusal | None:
+        split = Split(tensor, pipeline, expert_parallel=expert, partition=partition)
+        try:
+            check_split(request.model.model, split, vllm_version(request.engine_version))
+        except Refusal as refusal:
+            return refusal
+        return None
+
+    asked = serving.tensor_parallel_size, serving.pipeline_parallel_size
+    told = check(*asked, request.partition)
+    if told is None:
+        return
+    if told.code == "bad_partition":
+        raise told
+    works = next((split for split in nearest_splits(*asked, count) if check(*split) is None), None)
+    if works is None:
+        remedy, changes = (
+            f"no split of these {count} accelerators works with this model: use another number of them",
+            (),
+        )
+        raise Refusal(told.code, told.setting, told.reason, remedy, changes)
+    tensor, pipeline = works
+    remedy = f"nearest that works: tensor_parallel_size {tensor} and pipeline_parallel_size {pipeline}"
+    sizes = (Change("tensor_parallel_size", tensor), Change("pipeline_parallel_size", pipeline))
+    other = request.partition is not None and pipeline != asked[1]
+    raise Refusal(told.code, told.setting, told.reason, remedy, (*sizes, Change(PARTITION, "")) if other else sizes)
 
 
 def _version(settings: Settings, engine: Engine) -> tuple[str, list[str]]:

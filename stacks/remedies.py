@@ -48,10 +48,11 @@ def stack_changes(refusal: Refusal, settings: Settings) -> dict[str, Any]:
                 found["model.id"] = catalog_model(str(change.value)).hub_id
             case "machines" if settings.cloud is not None:
                 found["cloud.machines"] = change.value
-            case "engine_version" if settings.runtime == "docker":
+            case "engine_version" if settings.runtime == "docker" and settings.serving.engine == "vllm":
                 found["images.engine"] = f"vllm/vllm-openai:v{change.value}"
             case name if name == PARTITION:
-                found["serving.environment"] = {**settings.serving.environment, PARTITION: str(change.value)}
+                rest = {name: text for name, text in settings.serving.environment.items() if name != PARTITION}
+                found["serving.environment"] = {**rest, PARTITION: str(change.value)} if change.value else rest
             case "machines" | "nodes" | "devices" | "gpu" | "concurrency" | "engine_version":
                 return {}
             case _:

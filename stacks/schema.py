@@ -246,12 +246,16 @@ class Settings(Model):
         except Refusal as refusal:
             said = f"{refusal.setting}: {refusal.reason}; {refusal.remedy}"
             said = re.sub(r"_([a-z])(?=[a-z_]*\b)", lambda m: m[1].upper(), said)
-            names = {change.setting: to_camel(change.setting) for change in refusal.changes}
+            if refusal.code == "uneven_machines" and not refusal.remedy.endswith("ray"):
+                raise self._uneven(refusal) from None
+            known = {field.alias for field in ServingSettings.model_fields.values()}
             changes = {
-                f"serving.{names[change.setting]}": change.value
+                f"serving.{to_camel(change.setting)}": change.value
                 for change in refusal.changes
-                if names[change.setting] in {field.alias for field in ServingSettings.model_fields.values()}
+                if to_camel(change.setting) in known
             }
+            if refusal.setting == "machines":
+                raise Mistake(said.replace("executor", "serving.executor"), changes) from None
             raise Mistake(f"serving.{said}", changes) from None
         if self.accelerator.kind != "cpu" and (self.accelerator.kind == "ascend") != serving.engine.endswith(
             ("-ascend", "-mindspore")
@@ -331,11 +335,30 @@ class Settings(Model):
         """Accelerators in all machines together."""
         return sum(self.accelerators)
 
+    def _uneven(self, refusal: Refusal) -> Mistake:
+        """Machines with different numbers of accelerators, and a launcher that can't: as many of each."""
+        least = min(self.accelerators)
+        changes: dict[str, object] = {}
+        for number, (count, devices) in enumerate(zip(self.accelerators, self.devices, strict=True)):
+            if count > least:
+                changes[f"machines[{number}].accelerators"] = least
+                if devices:
+                    changes[f"machines[{number}].devices"] = list(devices[:least])
+        return Mistake(
+            f"machines: {refusal.reason}; set accelerators of each machine to {least}, with pipelineParallelSize or "
+            "tensorParallelSize for them", changes,
+        )  # fmt: skip
+
     def _nearest(self, tp: int, pp: int) -> Mistake:
         """The split is none of these machines; the nearest that is, and that their launcher can start."""
         engine = find_engine(self.serving.engine, self.serving.executor)
         near = nearest_splits(tp, pp, self.world_size)
-        works = next((split for split in near if _starts(engine, self, *split)), near[0])
+        works = next((split for split in near if not isinstance(_starts(engine, self, *split), Refusal)), None)
+        if works is None:
+            refusal = _starts(engine, self, *near[0])
+            if refusal is not None and refusal.code == "uneven_machines":
+                return self._uneven(refusal)
+            works = near[0]
         return Mistake(
             f"serving: tensorParallelSize {tp} x pipelineParallelSize {pp} = {tp * pp}, but the machines have "
             f"{self.world_size} accelerators; nearest that works: tensorParallelSize {works[0]}, pipelineParallelSize "
@@ -351,10 +374,10 @@ def _example(name: str) -> str:
     }[name]
 
 
-def _starts(engine: Engine, settings: Settings, tensor: int, pipeline: int) -> bool:
-    """Whether the engine's launcher takes the split on these machines."""
+def _starts(engine: Engine, settings: Settings, tensor: int, pipeline: int) -> Refusal | None:
+    """Why the engine's launcher can't take the split on these machines; None where it can."""
     try:
         engine.check(ServeArgs(settings.model.name, tensor, pipeline), settings.accelerators)
-    except Refusal:
-        return False
-    return True
+    except Refusal as refusal:
+        return refusal
+    return None

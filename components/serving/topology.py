@@ -9,13 +9,14 @@ from planner.parallelism import check_nodes, check_rpc_devices, check_world_size
 from planner.refusal import Change, Refusal
 
 
-def check_ranks(args: ServeArgs, accelerators: Sequence[int], *, equal: bool) -> None:
+def check_ranks(args: ServeArgs, accelerators: Sequence[int], *, equal: bool, ray: bool = False) -> None:
     """One rank an accelerator.
 
     Args:
         args: the split.
         accelerators: of each machine.
         equal: the launcher starts as many ranks on each machine.
+        ray: the engine has another that doesn't, Ray.
 
     Raises:
         Refusal: the split needs more accelerators than there are, or can't be shared out equally.
@@ -24,14 +25,15 @@ def check_ranks(args: ServeArgs, accelerators: Sequence[int], *, equal: bool) ->
     check_world_size(tensor, pipeline, sum(accelerators))
     if not equal:
         return
-    check_nodes(tensor, pipeline, len(accelerators))
-    ranks = tensor * pipeline // len(accelerators)
-    if min(accelerators) < ranks:
+    if len(set(accelerators)) > 1:
+        least = min(accelerators)
         raise Refusal(
-            "ranks_not_equal_on_nodes", "machines",
-            f"each machine runs {ranks} ranks, and one has {min(accelerators)} accelerators",
-            "use machines with as many accelerators each, or executor ray", (Change("executor", "ray"),),
+            "uneven_machines", "machines", f"this launcher starts as many ranks on each machine, and they have "
+            f"{', '.join(map(str, accelerators))} accelerators",
+            f"use {least} of each machine{', or set executor to ray' if ray else ''}",
+            (Change("executor", "ray"),) if ray else (Change("accelerators", least),),
         )  # fmt: skip
+    check_nodes(tensor, pipeline, len(accelerators))
 
 
 def spans_machines(args: ServeArgs, accelerators: Sequence[int]) -> bool:

@@ -51,7 +51,7 @@ class Vllm:
 
     def check(self, args: ServeArgs, accelerators: Sequence[int]) -> None:
         """See `Engine`."""
-        check_ranks(args, accelerators, equal=self.executor == "mp")
+        check_ranks(args, accelerators, equal=self.executor == "mp", ray=True)
 
     def environment(
         self, address: pulumi.Input[str], nic: pulumi.Input[str], accelerators: int
