@@ -46,6 +46,46 @@ def test_gpus_that_will_not_do_are_named(step, state, sentence):
     assert proof(step, **state)[1].startswith(sentence)
 
 
+SLICES = """case $* in
+  *driver_version*) for n in 1 2 3 4 5 6 7 8; do echo 580.95.05; done ;;
+  -L)
+    for n in 0 1 2 3 4 5 6 7; do echo "GPU $n: NVIDIA H20 (UUID: GPU-0000000$n-aaaa)"; done
+    echo "  MIG 1g.10gb     Device  0: (UUID: MIG-11111111-bbbb)" ;;
+esac"""
+
+
+@pytest.mark.parametrize(
+    ("count", "devices", "used"),
+    [
+        ("4", "", "0,1,2,3"),
+        ("8", "", "0,1,2,3,4,5,6,7"),
+        ("2", "6 7", "6,7"),
+        ("2", "GPU-00000007-aaaa GPU-00000002-aaaa", "7,2"),
+        ("1", "MIG-11111111-bbbb", "MIG-11111111-bbbb"),
+    ],
+)
+def test_of_more_gpus_the_named_ones_or_the_first_are_used(step, count, devices, used):
+    """Stand-in: eight GPUs, one of them with a slice."""
+    step.program("nvidia-smi", SLICES)
+    found, said = step.run("native_nvidia", *NVIDIA, COUNT=count, DEVICES=devices, CUDA="13.0", HCAS="")
+    assert (found.get("use"), found.get("gpus")) == (used, "8"), said
+
+
+@pytest.mark.parametrize(
+    ("count", "devices", "sentence"),
+    [
+        ("9", "", "9 GPUs are expected and the driver shows 8"),
+        ("1", "8", "accelerator.devices names GPU 8, and the machine has 8, 0 to 7"),
+        ("1", "GPU-99999999-aaaa", "accelerator.devices names GPU-99999999-aaaa, which is not on the machine"),
+        ("1", "MIG-99999999-bbbb", "accelerator.devices names MIG-99999999-bbbb, which is not on the machine"),
+    ],
+)
+def test_devices_that_are_not_there_are_named(step, count, devices, sentence):
+    step.program("nvidia-smi", SLICES)
+    said = step.run("native_nvidia", *NVIDIA, COUNT=count, DEVICES=devices, CUDA="13.0", HCAS="")[1]
+    assert said.startswith(sentence)
+
+
 def environment(step, **told):
     base = {"PROGRAMS": "engine", "MODULE": "", "PYTHON": "", "PACKAGES": "", "FOLDERS": "", "PIP_INDEX": ""}
     return step.run("environment", "pip.sh", **{**base, **told})
