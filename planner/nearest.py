@@ -120,7 +120,7 @@ def _splits_of(cluster: Cluster, request: PlanRequest) -> list[tuple[Change, ...
         return [()]
     tensor, pipeline = request.tensor_parallel_size, request.pipeline_parallel_size or 1
     near = nearest_splits(tensor, pipeline, cluster.accelerators, spans=cluster.spans)
-    found = []
+    found: list[tuple[Change, ...]] = []
     for tp, pp in near:
         sizes = (Change("tensor_parallel_size", tp), Change("pipeline_parallel_size", pp))
         # Layers by hand are of the asked number of stages.

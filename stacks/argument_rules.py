@@ -96,7 +96,7 @@ def argument_mistakes(settings: Settings) -> Iterator[Mistake]:
         own = flag.own(settings)
         if own is None or str(own) == value:
             continue
-        changes = {"serving.arguments": list(rest)}
+        changes: dict[str, Any] = {"serving.arguments": list(rest)}
         if value.isascii() and value.isdigit() == isinstance(own, int) and value:
             changes[flag.setting] = int(value) if isinstance(own, int) else value
         yield Mistake(

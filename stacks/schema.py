@@ -100,7 +100,7 @@ class ServingSettings(Model):
 
     engine: EngineName = Field("vllm", description=f"one of {', '.join(get_args(EngineName))}")
     executor: Literal["ray", "mp"] = Field(
-        None,  # type: ignore[assignment]  # chosen by Settings, which alone sees machines and image
+        None,  # type: ignore[arg-type]  # chosen by Settings, which alone sees machines and image
         description="vLLM: mp, its own multi-node mode, or ray; mp if unset, and ray where machines or image need it",
     )
     tensor_parallel_size: int = Field(ge=1, description="accelerators that share each layer")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import json
 
+import pulumi
 import pytest
 
+from stacks.inference import deploy
 from stacks.planning import plan_for, unplanned
 from stacks.settings import parse
 from tests.recipes.heads import advice, filled_in
 from tests.recipes.recipes import RECIPES
+from tests.unit.stacks.test_graph import Answers, Recorder
 
 WAYS = [
     pytest.param(recipe.name, pieces, id=f"{recipe.name}-{number}")
@@ -34,6 +38,46 @@ def test_a_recipe_filled_in_as_its_head_says_goes_through(name, pieces):
     assert found is not None, unplanned(settings)
     assert found.cluster.accelerators == settings.world_size
     assert found.render()
+
+
+@pytest.mark.parametrize(
+    "recipe", [recipe for recipe in RECIPES if recipe.name != "dev"], ids=lambda recipe: recipe.name
+)
+def test_a_recipe_with_all_its_advice_is_declared_whole(recipe, tmp_path):
+    """On mocks, on its own shape: a process of the engine on each machine that has one, and the gateway.
+
+    The graph of dev, which asks an account first, is in tests/unit/stacks/test_cloud_graph.py.
+    """
+    key, known = tmp_path / "key", tmp_path / "known_hosts"
+    key.write_text("PRIVATE")
+    told = filled_in(recipe.name, *advice(recipe.name))
+    hosts = [machine.address for machine in parse(told).machines]
+    ports = {machine.address: machine.port for machine in parse(told).machines}
+    names = [host if ports[host] == 22 else f"[{host}]:{ports[host]}" for host in hosts]
+    known.write_text("".join(f"{name} ssh-ed25519 AAAA\n" for name in names))
+    told["ssh"] = json.dumps({"privateKeyFile": str(key), "knownHostsFile": str(known)})
+    settings = parse(told)
+    monitor = Recorder(Machines())
+    pulumi.runtime.set_mocks(Machines(), project="tandem", stack="t", monitor=monitor)
+
+    @pulumi.runtime.test
+    def run():
+        return pulumi.Output.all(**deploy(settings, api_key=None, hub_token=None))
+
+    run()
+    engines = [name for name in monitor.seen if name.endswith("-engine")]
+    assert len(engines) >= len(recipe.words())
+    assert "gateway" in monitor.seen
+
+
+class Machines(Answers):
+    """Machines of the recipes' kinds."""
+
+    def new_resource(self, args):
+        found, outputs = super().new_resource(args)
+        if args.typ.startswith("command:") and not args.name.endswith("-made"):
+            outputs["stdout"] += " gpus=8 hca= infiniband=no devices=/dev/davinci0"
+        return found, outputs
 
 
 def test_heads_have_advice():
