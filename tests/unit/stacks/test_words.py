@@ -36,6 +36,7 @@ QUOTED = {
     "machines.address": "checked with SSH's own settings",
     "machines.privateAddress": "the same",
     "accelerator.gpu": "a name in the planner's catalogue",
+    "machines.gpu": "the same",
     "accelerator.driverRepository": "a line of apt's sources, which has blanks and brackets",
     "cloud.image": "a regular expression, used here",
     "cloud.owner": "a tag, by the cloud's API",
