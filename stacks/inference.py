@@ -61,6 +61,8 @@ def deploy(
     # Before any resource: what can't work is refused here.
     refuse_dead_agent()
     planned = planning.announce(settings)
+    if planned and settings.model.more:
+        pulumi.log.info("the plan counts the model alone, and not the memory of what model.more lists beside it")
     settings.secrecy.watch()
     stack = f"{pulumi.get_project()}-{pulumi.get_stack()}"
     passwords = Passwords(registry_password, proxy_password)
@@ -233,10 +235,16 @@ def _webui(
 
 def _weights(settings: Settings, stack: str, writer: Host, token: pulumi.Output[str] | None) -> list[Weights]:
     """The model's, then those that belong to it."""
-    return [
-        Weights(name, writer=writer.machine, stack=stack, args=args, token=token, after=[writer.storage])
-        for name, args in all_weights(settings).items()
-    ]
+
+    def tell(note: str) -> None:
+        if note:
+            pulumi.log.info(settings.secrecy.redacted(note))
+
+    made = []
+    for name, args in all_weights(settings).items():
+        made.append(Weights(name, writer=writer.machine, stack=stack, args=args, token=token, after=[writer.storage]))
+        made[-1].note.apply(tell)
+    return made
 
 
 def _nearly(settings: Settings, stack: str, writer: Host) -> Nearly | None:

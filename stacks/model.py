@@ -44,6 +44,9 @@ class Model(BaseModel):
     def _plain_texts(cls, value: Any) -> Any:  # noqa: ANN401  # whatever a stack's file has
         if isinstance(value, Mapping):
             for name, field in cls.model_fields.items():
+                inner = (field.annotation, *get_args(field.annotation))
+                if any(isinstance(each, type) and issubclass(each, BaseModel) for each in inner):
+                    continue  # these look at their own
                 verbatim = _is_verbatim(field)
                 for key in {name, field.alias or name} & value.keys():
                     _check_texts(key, value[key], verbatim=verbatim)
@@ -61,7 +64,7 @@ def _check_texts(name: str, value: object, *, verbatim: bool) -> None:
     """Looks at a text, or those of a list or dictionary of texts.
 
     Raises:
-        ValueError: one sentence.
+        ValueError: one sentence, which goes on from the path of the model: `.name: ...`.
     """
     if isinstance(value, Mapping):
         for key, inner in value.items():
@@ -74,9 +77,9 @@ def _check_texts(name: str, value: object, *, verbatim: bool) -> None:
                 _check_texts(name, inner, verbatim=verbatim)
     elif isinstance(value, str):
         if (NOWHERE if verbatim else CONTROL).search(value):
-            raise ValueError(f"{name}: holds a line end or another control character; take it out")
+            raise ValueError(f".{name}: holds a line end or another control character; take it out")
         if value.startswith("-") and not verbatim:
-            raise ValueError(f"{name}: begins with a dash, as options of programs do; take it out")
+            raise ValueError(f".{name}: begins with a dash, as options of programs do; take it out")
 
 
 def check_cidrs(ranges: Sequence[str]) -> tuple[str, ...]:

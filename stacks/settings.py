@@ -169,6 +169,8 @@ def _explain(detail: ErrorDetails) -> str:
             return f"{name}: is missing; {_hint(path)}"
         case "value_error":
             message = detail["msg"].removeprefix("Value error, ")
+            if message.startswith("."):  # of a setting inside: `Model._plain_texts`
+                return f"{name}{message}".lstrip(".")
             return f"{name}: {message}" if name else message
         case _:
             return f"{name}: {detail['msg'][:1].lower()}{detail['msg'][1:]}; {_hint(path)}"

@@ -76,9 +76,11 @@ class Weights(pulumi.ComponentResource):
     Attributes:
         folder: path of the verified weights on every machine, known when they are verified: of a GGUF model the
             folder that its file or its parts lie in.
+        note: what went right and is worth a sentence, such as copies that were left out; empty for nothing.
     """
 
     folder: pulumi.Output[str]
+    note: pulumi.Output[str]
 
     def __init__(
         self,
@@ -119,15 +121,9 @@ class Weights(pulumi.ComponentResource):
             after=after,
             parent=self,
         )
-        self.folder = step.result.apply(_told)
+        self.folder = step.result.apply(lambda found: found["folder"])
+        self.note = step.result.apply(lambda found: found.get("note", ""))
         self.register_outputs({"folder": self.folder})
-
-
-def _told(found: dict[str, str]) -> str:
-    """The folder; what else there is to say about it is shown."""
-    if note := found.get("note"):
-        pulumi.log.info(note)
-    return found["folder"]
 
 
 def travelling() -> dict[str, Path]:

@@ -6,9 +6,11 @@ disk (`sync`). Copy and fetch take turns, and medians are compared, for other wo
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import statistics
+import struct
 import subprocess
 import time
 from pathlib import Path
@@ -27,7 +29,10 @@ RATE, WRITES = 0.95, 1.02
 @pytest.fixture
 def hub(tmp_path):
     (model := tmp_path / "model").mkdir()
+    (model / "config.json").write_text("{}")
+    header = json.dumps({"w": {"dtype": "U8", "shape": [SIZE], "data_offsets": [0, SIZE]}}).encode()
     with (model / "model.safetensors").open("wb") as stream, Path("/dev/urandom").open("rb") as chance:
+        stream.write(struct.pack("<Q", len(header)) + header)
         for _ in range(SIZE >> 24):
             stream.write(chance.read(1 << 24))
     with hub_of(tmp_path, [Repository(MODEL, model)]) as running:

@@ -52,7 +52,8 @@ class GitLfs:
         self._git("init", "--quiet", "--bare")
         self._fetch()
         commit = self._git("rev-parse", "FETCH_HEAD^{commit}").decode().strip()
-        entries, links = [], []
+        entries: list[tuple[str, str, int]] = []
+        links: list[tuple[str, str, int]] = []
         for line in self._git("ls-tree", "-r", "-l", "-z", commit).decode(errors="surrogateescape").split("\0"):
             told, _, path = line.partition("\t")
             if told and told.split()[1] == "blob" and path not in IGNORED:

@@ -203,7 +203,7 @@ class ModelScope:
     def refused(self, file: File, refusal: Refusal) -> str | None:
         """See `Hub`. A mirror that doesn't know a file's commit is asked for the branch's file."""
         url = self.locate(file).url
-        if refusal.status in (400, 404) and self._commits.pop(file.path, None):
+        if refusal.status in (400, 404) and self._commits.pop(file.path, ""):
             return None
         return last_word(self.model, url, refusal, file, bool(self.headers))
 

@@ -12,21 +12,22 @@ import sys
 import time
 from pathlib import Path
 
-HERE = Path(os.environ["TANDEM_DIR"])
-STEPS = Path(os.environ["TANDEM_HOME"]) / "steps/weights"
-BEFORE = float(os.environ["SECONDS_BEFORE"])
 MEANINGFUL = 0.01
 """A rate means something after the first percent."""
 
 
-def newest() -> Path | None:
+def newest(steps: Path) -> Path | None:
     """The folder of the weights' step that runs or ran last."""
-    folders = [f for f in STEPS.iterdir() if f.is_dir()] if STEPS.is_dir() else []
+    folders = [f for f in steps.iterdir() if f.is_dir()] if steps.is_dir() else []
     return max(folders, key=lambda folder: folder.stat().st_mtime, default=None)
 
 
-def seconds_left(folder: Path) -> float | None:
+def seconds_left(folder: Path | None) -> float | None:
     """Until the weights' last byte; None while nobody knows."""
+    if folder is None:
+        return None
+    if (folder / "result").exists():
+        return 0.0
     try:
         state = json.loads((folder / "progress.json").read_text())
     except (FileNotFoundError, ValueError):
@@ -37,17 +38,18 @@ def seconds_left(folder: Path) -> float | None:
 
 def main() -> int:
     """Writes the result, or the sentence why there won't be one."""
+    here, before = Path(os.environ["TANDEM_DIR"]), float(os.environ["SECONDS_BEFORE"])
     while True:
-        folder = newest()
+        folder = newest(Path(os.environ["TANDEM_HOME"]) / "steps/weights")
         if folder is not None and (error := folder / "error").exists() and error.stat().st_size:
-            (HERE / "error").write_text(f"the weights could not be had: {error.read_text()}")
+            (here / "error").write_text(f"the weights could not be had: {error.read_text()}")
             return 1
-        left = 0.0 if folder is not None and (folder / "result").exists() else folder and seconds_left(folder)
-        if left is not None and left <= BEFORE:
-            (HERE / "result").write_text(f"left={left:.0f}\n")
+        left = seconds_left(folder)
+        if left is not None and left <= before:
+            (here / "result").write_text(f"left={left:.0f}\n")
             return 0
         shown = "not begun" if left is None else f"{left:.0f} s left"
-        (HERE / "status").write_text(f"waiting until the weights are {BEFORE:.0f} s from their end ({shown})\n")
+        (here / "status").write_text(f"waiting until the weights are {before:.0f} s from their end ({shown})\n")
         time.sleep(1)
 
 

@@ -37,11 +37,12 @@ class Cloud(Answers):
         return identity, outputs
 
 
-def settings_of(stack: str, webui: dict[str, Any] | None = None, **changes: Any) -> Any:
+def settings_of(stack: str, webui: dict[str, Any] | None = None, model_more: Any = None, **changes: Any) -> Any:
     config = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
     values = {key.removeprefix("tandem:"): value for key, value in config.items()}
     values["cloud"] = {**values["cloud"], **changes}
     values["webui"] = webui or {}
+    values["model"] = {**values["model"], **({"more": model_more} if model_more else {})}
     return parse({key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()})
 
 

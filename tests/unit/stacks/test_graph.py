@@ -48,7 +48,7 @@ class Recorder(MockMonitor):
         return super().RegisterResource(request)
 
 
-def graph(monkeypatch, tmp_path, machines=2, executor="ray", *, room=None, webui=None, **changes):
+def graph(monkeypatch, tmp_path, machines=2, executor="ray", *, room=None, webui=None, model=None, **changes):
     """All resources of a deployment, by name.
 
     Args:
@@ -58,6 +58,7 @@ def graph(monkeypatch, tmp_path, machines=2, executor="ray", *, room=None, webui
         executor: of vLLM.
         room: settings of another runtime than docker.
         webui: settings of the page.
+        model: another than the usual.
         changes: of `serving`.
     """
     key = tmp_path / "key"
@@ -70,6 +71,7 @@ def graph(monkeypatch, tmp_path, machines=2, executor="ray", *, room=None, webui
             machines=[{"name": f"n{i}", "address": a} for i, a in enumerate(addresses)],
             ssh={"privateKeyFile": str(key), "knownHostsFile": str(known)},
             webui=webui or {},
+            **({"model": model} if model else {}),
             **(room or {"images": {"engine": "registry/vllm:1"}}),
             serving={"tensorParallelSize": machines, "executor": executor, **changes},
         )

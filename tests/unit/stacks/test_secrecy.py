@@ -158,3 +158,10 @@ def test_what_is_found_is_found_in_every_spelling():
     for text in (CANARY, json.dumps({"a": CANARY}), f"x={CANARY}"):
         assert secrecy.holds({"deep": [text]}) and CANARY not in secrecy.redacted(text)
     assert not secrecy.holds("canary")
+
+
+@pytest.mark.parametrize("key", ["a" * 20 + "\n", "a" * 20 + " ", 'a" 1; include /etc/passwd;' + "a" * 20])
+def test_a_key_is_what_a_header_carries_to_its_last_character(key):
+    config.set_all_config({f"tandem:{k}": v for k, v in values().items()} | {"tandem:apiKey": key}, ["tandem:apiKey"])
+    with pytest.raises(SettingsError, match="apiKey: holds characters that a header can't carry"):
+        load()
