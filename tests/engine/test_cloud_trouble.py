@@ -85,11 +85,15 @@ def test_a_range_that_somebody_uses_is_told_and_his_network_is_left_alone(tmp_pa
 
 def lost_answers(project: Renting) -> None:
     """Of what is no machine: the provider asks again, and nothing is there twice but for a while."""
-    for action in ("CreateVpc", "CreateFileSystem", "CreateSecurityGroup", "CreateAccessGroup", "CreateMountTarget"):
+    for action in (
+        "CreateVpc", "CreateFileSystem", "CreateSecurityGroup", "CreateAccessGroup", "CreateMountTarget",
+        "AllocateEipAddress",
+    ):  # fmt: skip
         project.fault(kind="lost", action=action)
     said = project.pulumi(*UP)
     assert "deleting access group proj-test" in said, said
     assert len(project.api().call("vpc", "DescribeVpcs")["Vpcs"]["Vpc"]) == 1
+    assert len(project.api().call("vpc", "DescribeEipAddresses")["EipAddresses"]["EipAddress"]) == 1
 
 
 def a_lost_machine(project: Renting) -> None:
