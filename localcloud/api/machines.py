@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 from localcloud.api.backend import MachineSpec
 from localcloud.api.catalog import move_stock, stock
@@ -174,9 +175,9 @@ def resume(cloud: Cloud) -> None:
                     key,
                     "Stopping",
                     "Stopped",
-                    lambda key=key: cloud.backend.stop(key, force=True),
-                    instance.get("_mode", ""),
-                )  # type: ignore[misc] # mypy does not infer a lambda's default
+                    partial(cloud.backend.stop, key, force=True),
+                    mode=instance.get("_mode", ""),
+                )
             case "Starting" | "Running" if not cloud.backend.running(key):
                 switch_on(cloud, key)
             case "Starting":

@@ -39,7 +39,7 @@ def test_answers_with_500_machines(tmp_path: Path) -> None:
             world.call("Ecs", "DescribeInstances", Tag=[{"Key": "stack"}], PageSize=50)
             world.call("Ecs", "DescribeInstances", PageSize=50, PageNumber=10)
             world.call("Ecs", "DescribeSecurityGroupAttribute", SecurityGroupId=world.group)
-            world.call("Ecs", "ModifyInstanceAttribute", InstanceId=machine, InstanceName="n")
+            world.call("Ecs", "ModifyInstanceAttribute", InstanceId=machine, InstanceName="nn")
             world.call("Vpc", "DescribeVSwitchAttributes", VSwitchId=world.vswitch)
         calls = [json.loads(line) for line in (tmp_path / "calls.jsonl").read_text().splitlines()[began:]]
     finally:

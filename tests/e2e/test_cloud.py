@@ -37,7 +37,8 @@ def account(tmp_path_factory):
 
 
 def address(account: Account, name: str) -> str:
-    return str(account.instances()[name]["PublicIpAddress"]["IpAddress"][0])
+    machine = account.instances()[name]
+    return str(machine["EipAddress"]["IpAddress"] or machine["PublicIpAddress"]["IpAddress"][0])
 
 
 def scan(asked: tuple[str, str]) -> set[int]:

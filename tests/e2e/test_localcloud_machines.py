@@ -30,8 +30,8 @@ class Deployment:
     def __init__(self, service: Service, folder: Path) -> None:
         self.account = Account(service)
         self.folder = folder
-        for name in ("key", "host"):
-            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
+        for name, kind in (("key", "ecdsa"), ("host", "ed25519")):  # of the types that an import takes, ecdsa is quick
+            subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-f", folder / name], check=True)
         call, wait = self.account.call, self.account.wait
         self.vpc = call("Vpc", "CreateVpc", CidrBlock="10.93.0.0/16")["VpcId"]
         wait(lambda: call("Vpc", "DescribeVpcAttribute", VpcId=self.vpc)["Status"] == "Available")
@@ -42,7 +42,7 @@ class Deployment:
         ]
         self.group = call("Ecs", "CreateSecurityGroup", VpcId=self.vpc)["SecurityGroupId"]
         self.allow(22, f"{HOST}/32")
-        call("Ecs", "ImportKeyPair", KeyPairName="k", PublicKeyBody=(folder / "key.pub").read_text())
+        call("Ecs", "ImportKeyPair", KeyPairName="kk", PublicKeyBody=(folder / "key.pub").read_text())
 
     def rule(self, port: int, cidr: str) -> dict[str, str]:
         return {"IpProtocol": "tcp", "PortRange": f"{port}/{port}", "SourceCidrIp": cidr, "Policy": "accept"}
@@ -65,7 +65,7 @@ class Deployment:
         data = base64.b64encode(f"#cloud-config\n{yaml.safe_dump(wish)}".encode()).decode()
         answer = self.account.call(
             "Ecs", "RunInstances", ImageId="debian_12_9_x64_20G_alibase_20260901.vhd", InstanceType="ecs.g7.large",
-            VSwitchId=vswitch, SecurityGroupId=self.group, KeyPairName="k", UserData=data,
+            VSwitchId=vswitch, SecurityGroupId=self.group, KeyPairName="kk", UserData=data,
             InternetMaxBandwidthOut=bandwidth,
         )  # fmt: skip
         return str(answer["InstanceIdSets"]["InstanceIdSet"][0])
@@ -112,8 +112,8 @@ def test_a_deployment_lives_on_real_machines(service: Service, tmp_path: Path) -
     world = Deployment(service, tmp_path)
     call, wait = world.account.call, world.account.wait
     system = call("NAS", "CreateFileSystem", StorageType="Performance", ProtocolType="NFS")["FileSystemId"]
-    call("NAS", "CreateAccessGroup", AccessGroupName="ag", AccessGroupType="Vpc")
-    call("NAS", "CreateAccessRule", AccessGroupName="ag", SourceCidrIp="10.93.0.0/16")
+    call("NAS", "CreateAccessGroup", AccessGroupName="agr", AccessGroupType="Vpc")
+    call("NAS", "CreateAccessRule", AccessGroupName="agr", SourceCidrIp="10.93.0.0/16")
 
     machines = [world.run(vswitch, bandwidth) for vswitch, bandwidth in zip(world.vswitches, (5, 0), strict=True)]
     seen = [world.until(machine, "Running") for machine in machines]
@@ -141,7 +141,7 @@ def test_a_deployment_lives_on_real_machines(service: Service, tmp_path: Path) -
     # The file system: its name resolves, it mounts, and files are shared.
     running = ("NAS", "DescribeFileSystems")
     wait(lambda: call(*running, FileSystemId=system)["FileSystems"]["FileSystem"][0]["Status"] == "Running")
-    where = {"VpcId": world.vpc, "VSwitchId": world.vswitches[0], "AccessGroupName": "ag", "NetworkType": "Vpc"}
+    where = {"VpcId": world.vpc, "VSwitchId": world.vswitches[0], "AccessGroupName": "agr", "NetworkType": "Vpc"}
     domain = call("NAS", "CreateMountTarget", FileSystemId=system, **where)["MountTargetDomain"]
     assert domain in world.ssh(public, f"getent hosts {domain}")
     mount = f"mkdir -p /n && mount -t nfs -o vers=3,nolock,proto=tcp,noresvport {domain}:/ /n"
@@ -162,6 +162,14 @@ def test_a_deployment_lives_on_real_machines(service: Service, tmp_path: Path) -
     wait(lambda: opens(public, 22), 30)
     assert world.ssh(public, "cat /root/ran") == "once\n"
 
+    # A stop in economical mode gives its address away: it answers at another.
+    call("Ecs", "StopInstance", InstanceId=machines[0], StoppedMode="StopCharging")
+    assert world.until(machines[0], "Stopped")["PublicIpAddress"]["IpAddress"] == []
+    call("Ecs", "StartInstance", InstanceId=machines[0])
+    [public], before = world.until(machines[0], "Running")["PublicIpAddress"]["IpAddress"], public
+    wait(lambda: opens(public, 22), 30)
+    assert world.ssh(public, "cat /root/ran") == "once\n" and public != before and not opens(before, 22)
+
     # Release at its time; then everything goes in the cloud's order.
     headers = {"x-tandem-secret": service.cloud.settings.secret}
     wish = json.dumps({"instance": machines[0], "seconds": 0}).encode()
@@ -175,8 +183,14 @@ def test_a_deployment_lives_on_real_machines(service: Service, tmp_path: Path) -
     call("NAS", "DeleteMountTarget", FileSystemId=system, MountTargetDomain=domain)
     wait(lambda: not call("NAS", "DescribeMountTargets", FileSystemId=system)["MountTargets"]["MountTarget"])
     call("NAS", "DeleteFileSystem", FileSystemId=system)
+    wait(lambda: not call("Ecs", "DescribeNetworkInterfaces")["NetworkInterfaceSets"]["NetworkInterfaceSet"])
     for vswitch in world.vswitches:
         call("Vpc", "DeleteVSwitch", VSwitchId=vswitch)
+        wait(
+            lambda: all(
+                each["Status"] == "Available" for each in call("Vpc", "DescribeVSwitches")["VSwitches"]["VSwitch"]
+            )
+        )
     call("Ecs", "DeleteSecurityGroup", SecurityGroupId=world.group)
     call("Vpc", "DeleteVpc", VpcId=world.vpc)
     assert not list((tmp_path / "machines" / "machines").glob("*/machine.json"))

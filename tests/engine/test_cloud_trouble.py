@@ -85,12 +85,15 @@ def test_a_range_that_somebody_uses_is_told_and_his_network_is_left_alone(tmp_pa
 
 def lost_answers(project: Renting) -> None:
     """Of what is no machine: the provider asks again, and nothing is there twice but for a while."""
-    for action in ("CreateVpc", "CreateFileSystem", "CreateSecurityGroup", "CreateAccessGroup", "CreateMountTarget"):
+    for action in (
+        "CreateVpc", "CreateFileSystem", "CreateSecurityGroup", "CreateAccessGroup", "CreateMountTarget",
+        "AllocateEipAddress",
+    ):  # fmt: skip
         project.fault(kind="lost", action=action)
-    project.fault(kind="lost", action="ImportKeyPair")
     said = project.pulumi(*UP)
     assert "deleting access group proj-test" in said, said
     assert len(project.api().call("vpc", "DescribeVpcs")["Vpcs"]["Vpc"]) == 1
+    assert len(project.api().call("vpc", "DescribeEipAddresses")["EipAddresses"]["EipAddress"]) == 1
 
 
 def a_lost_machine(project: Renting) -> None:
@@ -100,7 +103,8 @@ def a_lost_machine(project: Renting) -> None:
     orders = [each for each in project.calls("RunInstances") if each["params"]["InstanceType"] == TYPE]
     given_back = re.search(
         r"2 x ecs.g7.large in cn-hangzhou-h could not be had \(the connection broke before the answer came\); what "
-        r"this run rented of them is given back; run `pulumi up --refresh` \((\d) given back\)",
+        r"this run rented of them is given back; run `pulumi refresh --yes --target [^`]+`, then `pulumi up` \((\d) "
+        r"given back\)",
         said,
     )
     assert given_back and int(given_back[1]) == len(orders), said
@@ -109,6 +113,13 @@ def a_lost_machine(project: Renting) -> None:
 
 
 def a_lost_fetcher(project: Renting) -> None:
+    project.fault(kind="error", action="CreateFileSystem", status=403, code="User.Disabled", message="x")
+    said = project.run(*UP).stdout
+    key = project.keys["ALIBABA_CLOUD_ACCESS_KEY_ID"][:8]
+    assert (
+        f"storage-files could not be had (User.Disabled): NAS is not activated for the account of AccessKey {key}... "
+        "(ALIBABA_CLOUD_ACCESS_KEY_ID), or its balance is too small for that: activate it" in said
+    ), said
     project.fault(kind="lost", action="RunInstances", type=SMALL)
     said = project.run(*UP).stdout
     assert "fetcher ecs.u1-c1m2.large in cn-hangzhou-h could not be had (the connection broke before" in said, said
@@ -117,8 +128,8 @@ def a_lost_fetcher(project: Renting) -> None:
     said = project.run(*UP).stdout
     assert (
         "2 x ecs.g7.large in cn-hangzhou-h could not be had (InvalidAccountStatus.NotEnoughBalance); what this run "
-        "rented of them is given back; the account's balance does not cover it: top it up in the console; then run"
-        in said
+        f"rented of them is given back; the balance of the account of AccessKey {key}... (ALIBABA_CLOUD_ACCESS_KEY_ID) "
+        "does not cover it: top it up in the console; then run `pulumi refresh --yes --target" in said
     ), said
     assert project.machines().keys() == {"fetcher"}
 
@@ -158,10 +169,21 @@ def killed_between_order_and_answer(project: Renting) -> None:
     assert {each["InstanceId"] for each in found} == known and len(known) == 3
 
 
+def stays_as_it_is_when_it_rests(project: Renting, fetcher: str) -> None:
+    """After a refresh there is nothing to do, also while the fetcher stands in economical mode without a place."""
+    project.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes")
+    project.api().call("ecs", "StopInstance", InstanceId=fetcher, StoppedMode="StopCharging")
+    status = lambda: project.api().call("ecs", "DescribeInstanceAttribute", InstanceId=fetcher)["Status"]  # noqa: E731
+    until(lambda: status() == "Stopped", 20)
+    project.pulumi("refresh", "--yes", "--skip-preview")
+    project.pulumi("preview", "--expect-no-changes")
+
+
 def gone_behind_our_back(project: Renting) -> None:
     """A spot machine taken back and one released by hand: told by a refresh, rented again; then all of them, twice."""
     project.pulumi(*UP)
     before = project.machines()
+    stays_as_it_is_when_it_rests(project, before["fetcher"])
     daemon.ask(project.cloud, "POST", "reclaim", {"instance": before["node-0"], "seconds": 1})
     project.api().call("ecs", "DeleteInstance", InstanceId=before["node-1"], Force=True)
     deadline = time.monotonic() + 30

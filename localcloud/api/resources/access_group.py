@@ -4,7 +4,7 @@ import ipaddress
 from typing import cast
 
 from localcloud.api.answers import page, public
-from localcloud.api.checks import access_group_name, nas_description, one_of, unsupported
+from localcloud.api.checks import access_group_name, nas_description, one_of
 from localcloud.api.cloud import Cloud, stamp
 from localcloud.api.errors import ApiError, invalid
 from localcloud.api.params import Params
@@ -89,7 +89,6 @@ def create_access_rule(cloud: Cloud, params: Params) -> Json:
         raise ApiError(
             403, "OperationDenied.AccessRuleCountsExceeded", "The amount of AccessRule has reached its limits."
         )
-    unsupported(params, "Ipv6SourceCidrIp")
     rule: Json = {
         "AccessRuleId": cloud.new_id("ar"), "SourceCidrIp": "", "Ipv6SourceCidrIp": params.text("Ipv6SourceCidrIp"),
         "RWAccess": "RDWR", "UserAccess": "no_squash", "Priority": 1, "RegionId": cloud.settings.region,
@@ -113,7 +112,6 @@ def describe_access_rules(cloud: Cloud, params: Params) -> Json:
 def modify_access_rule(cloud: Cloud, params: Params) -> Json:
     """Changes a rule."""
     group = _group(cloud, params, change="Modify")
-    unsupported(params, "Ipv6SourceCidrIp")
     _change(_rule(group, params), params)
     _keep(cloud, group)
     return {}
@@ -130,20 +128,25 @@ def delete_access_rule(cloud: Cloud, params: Params) -> Json:
 
 def _change(rule: Json, params: Params) -> None:
     cidr = params.text("SourceCidrIp", rule["SourceCidrIp"])
+    wide = params.text("Ipv6SourceCidrIp", rule["Ipv6SourceCidrIp"])
     try:
         if cidr:
             ipaddress.IPv4Network(cidr, strict=False)
-        elif not rule["Ipv6SourceCidrIp"]:
+        if wide:
+            ipaddress.IPv6Network(wide, strict=False)
+        if not cidr and not wide:
             raise ValueError
     except ValueError:
-        raise ApiError(400, "InvalidSourceCidrIp.Malformed", f"The source is no CIDR block: {cidr!r}.") from None
+        raise ApiError(
+            400, "InvalidSourceCidrIp.Malformed", f"The source is no CIDR block: {cidr or wide!r}."
+        ) from None
     access, squash = params.text("RWAccessType", rule["RWAccess"]), params.text("UserAccessType", rule["UserAccess"])
     if access not in READ_WRITE:
         raise invalid("RWAccessType", f"{access} is not one of {', '.join(READ_WRITE)}")
     if squash not in SQUASH:
         raise invalid("UserAccessType", f"{squash} is not one of {', '.join(SQUASH)}")
     priority = params.number("Priority", rule["Priority"], 1, 100)
-    rule.update(SourceCidrIp=cidr, RWAccess=access, UserAccess=squash, Priority=priority)
+    rule.update(SourceCidrIp=cidr, Ipv6SourceCidrIp=wide, RWAccess=access, UserAccess=squash, Priority=priority)
 
 
 def _rule(group: Json, params: Params) -> Json:

@@ -26,7 +26,8 @@ def stop_instance(cloud: Cloud, params: Params) -> Json:
     """Shuts a running machine down, or cuts its power; in economical mode it keeps neither place nor public address."""
     instance = cloud.need("instance", params.need("InstanceId"), *MISSING)
     unsupported(params, "Hibernate")
-    mode = one_of(params, "StoppedMode", "KeepCharging", ECONOMICAL)
+    # The provider says what it read of a running one.
+    mode = one_of(params, "StoppedMode", "KeepCharging", ECONOMICAL, "Not-applicable").replace("Not-applicable", "")
     if instance["Status"] != "Stopped":
         _require(instance, "Running")
     dry_run(params)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,35 +11,11 @@ import pytest
 from components.alicloud import leftovers as module
 from components.alicloud.api import Api, ApiError
 from components.alicloud.leftovers import WEIGHTS, Leftover, delete, leftovers, unmount
-from localcloud.api.backend import MemoryBackend
 from localcloud.api.service import Service
-from localcloud.api.settings import Settings
 
 IMAGE = "ubuntu_22_04_x64_20G_alibase_20260901.vhd"
 STACK = "proj-test"
 TAGS = [{"Key": "tandem-stack", "Value": STACK}]
-
-
-@pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
-    service = Service(tmp_path, Settings.load(tmp_path, {"backend": "memory", "speed": 200.0}), MemoryBackend())
-    service.start()
-    yield service
-    service.stop()
-
-
-@pytest.fixture
-def api(service: Service, monkeypatch: pytest.MonkeyPatch) -> Api:
-    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", service.cloud.settings.key)
-    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", service.cloud.settings.secret)
-    monkeypatch.setattr(module, "POLL_SECONDS", 0.05)
-    return Api("cn-hangzhou", service.cloud.endpoint)
-
-
-def settled(service: Service) -> None:
-    """Waits until nothing is on its way."""
-    while service.cloud._moving:
-        time.sleep(0.01)
 
 
 def file_system(api: Api, kind: str, role: str = "", **more: Any) -> str:
@@ -54,10 +28,10 @@ def file_system(api: Api, kind: str, role: str = "", **more: Any) -> str:
     return str(made["FileSystemId"])
 
 
-def whole_stack(api: Api, service: Service) -> dict[str, str]:
+def whole_stack(api: Api, settled: Callable[[], None]) -> dict[str, str]:
     """A stack with every kind of NAS, a machine with its own address, and a file system of somebody else's."""
     vpc = api.call("vpc", "CreateVpc", CidrBlock="10.0.0.0/16", Tag=TAGS)["VpcId"]
-    settled(service)
+    settled()
     where = {"VpcId": vpc, "Tag": TAGS}
     vswitch = api.call("vpc", "CreateVSwitch", ZoneId="cn-hangzhou-h", CidrBlock="10.0.1.0/24", **where)["VSwitchId"]
     second = api.call("vpc", "CreateVSwitch", ZoneId="cn-hangzhou-i", CidrBlock="10.0.2.0/24", **where)["VSwitchId"]
@@ -68,7 +42,7 @@ def whole_stack(api: Api, service: Service) -> dict[str, str]:
     }  # fmt: skip
     for kind in ("standard", "extreme"):
         api.call("nas", "CreateAccessGroup", AccessGroupName=STACK, AccessGroupType="Vpc", FileSystemType=kind)
-    settled(service)
+    settled()
     for name, key in files.items():
         targets = [STACK] if name in ("kept", "extreme", "adopted") else [STACK, "DEFAULT_VPC_GROUP_NAME"]
         for guard in targets:
@@ -80,17 +54,15 @@ def whole_stack(api: Api, service: Service) -> dict[str, str]:
         "ecs", "RunInstances", ImageId=IMAGE, InstanceType="ecs.g7.large", VSwitchId=second, SecurityGroupId=group,
         Tag=TAGS,
     )["InstanceIdSets"]["InstanceIdSet"][0]  # fmt: skip
-    settled(service)
-    while service.cloud.store.get("instance", machine)["Status"] != "Running":  # type: ignore[index]
-        time.sleep(0.01)
+    settled()
     eip = api.call("vpc", "AllocateEipAddress", InternetChargeType="PayByTraffic", Tag=TAGS)["AllocationId"]
     api.call("vpc", "AssociateEipAddress", AllocationId=eip, InstanceId=machine)
     return files
 
 
-def test_the_sweep_empties_a_stack_of_everything(api: Api, service: Service) -> None:
+def test_the_sweep_empties_a_stack_of_everything(api: Api, service: Service, settled: Callable[[], None]) -> None:
     """NAS of all kinds with mount targets, an associated address, two vSwitches; others' file systems stay."""
-    files = whole_stack(api, service)
+    files = whole_stack(api, settled)
     service.cloud.settings = replace(service.cloud.settings, speed=10.0)  # half a second for each deletion
     rest = [each for each in leftovers(api, STACK) if each.role != WEIGHTS]
     said: list[str] = []
@@ -104,32 +76,32 @@ def test_the_sweep_empties_a_stack_of_everything(api: Api, service: Service) -> 
 
 
 def test_what_is_held_for_ever_is_told_with_the_clouds_last_words(
-    api: Api, service: Service, monkeypatch: pytest.MonkeyPatch
+    api: Api, settled: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "GONE_SECONDS", 0.3)
     vpc = api.call("vpc", "CreateVpc", CidrBlock="10.0.0.0/16", Tag=TAGS)["VpcId"]
-    settled(service)
+    settled()
     api.call("vpc", "CreateVSwitch", VpcId=vpc, ZoneId="cn-hangzhou-h", CidrBlock="10.0.1.0/24")
     with pytest.raises(ApiError, match=rf"VPC {vpc} can't be deleted after 0.3 s \(DeleteVpc was refused: Dependency"):
         delete(api, STACK, leftovers(api, STACK), lambda _: None)
 
 
-def test_of_mount_targets_only_the_stacks_own_go(api: Api, service: Service) -> None:
+def test_of_mount_targets_only_the_stacks_own_go(api: Api, service: Service, settled: Callable[[], None]) -> None:
     """Another deployment may have its own of the same file system."""
-    files = whole_stack(api, service)
+    files = whole_stack(api, settled)
     api.call("nas", "CreateAccessGroup", AccessGroupName="other", AccessGroupType="Vpc")
     theirs = api.call(
         "nas", "CreateMountTarget", FileSystemId=files["kept"], AccessGroupName="other", NetworkType="Vpc",
         VSwitchId=service.cloud.store.keys("vswitch")[0],
     )["MountTargetDomain"]  # fmt: skip
-    settled(service)
+    settled()
     own = next(
         target["MountTargetDomain"]
         for target in service.cloud.store.all("mount_target")
         if (target["_file_system"], target["AccessGroup"]) == (files["standard"], STACK)
     )
     unmount(api, STACK, own)
-    settled(service)
+    settled()
     left = {target["MountTargetDomain"]: target["AccessGroup"] for target in service.cloud.store.all("mount_target")}
     assert left.pop(own) == STACK and left.pop(theirs) == "other"
     assert set(left.values()) == {"DEFAULT_VPC_GROUP_NAME"}

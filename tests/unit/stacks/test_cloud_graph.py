@@ -159,9 +159,8 @@ def test_what_is_stopped_in_economical_mode_keeps_its_address(monkeypatch):
     # Asked to end what went with the machine already, the provider would try for minutes.
     assert link.retainOnDelete and {"privateIpAddress", "vpcId"} <= set(link.ignoreChanges)
     assert reaches(seen, "fetcher-instance", "fetcher-address")
-    for name in ("fetcher-lease-taken", "fetcher-packages-done", "fetcher-weights-done"):
-        if name in seen:
-            assert reaches(seen, name, "fetcher-address-link"), name
+    for name in ("fetcher-lease-taken", "fetcher-packages-run", "fetcher-weights-done"):
+        assert reaches(seen, name, "fetcher-address-link"), name
     assert {"instanceType", "userData"} <= set(fetcher.replaceOnChanges)
     assert "instanceType" not in node.replaceOnChanges and "userData" in node.replaceOnChanges
 
