@@ -100,6 +100,21 @@ DRIVERS = [
         result={"driver": DRIVER_ONLY},
     ),
     Case(
+        "an-older-driver-than-the-branch-asked-for",
+        before=f"{INSTALL_535}; {LOAD}",
+        told={"CUDA": "12.8", "BRANCH": "580"},
+        boots=1,
+        transactions=(f"{HEADERS} {OPEN}",),
+        result={"driver": DRIVER_ONLY},
+    ),
+    Case(
+        "a-geforce-under-a-newer-cuda-12",
+        gpus=("0x2684", "0x2684"),
+        before=f"{INSTALL_535}; {LOAD}",
+        told={"CUDA": "12.8", "DRIVER": "present"},
+        fails="CUDA 12.8 needs driver branch 570 or newer on these GPUs, this machine has 535.274.02",
+    ),
+    Case(
         "too-old-and-held-by-the-user",
         before=f"{INSTALL_535}; {LOAD}; apt-mark hold nvidia-utils-535-server",
         fails="nvidia-utils-535-server is held and would have to change; free it with `apt-mark unhold",

@@ -7,7 +7,6 @@ interpreter of this computer that has every script loaded.
 from __future__ import annotations
 
 import ast
-import os
 import re
 import shutil
 import subprocess
@@ -97,15 +96,14 @@ def test_every_script_loads(python):
     """With the modules that lie beside it on a machine."""
     load = (
         "import os, runpy, sys\nsys.dont_write_bytecode = True\n"
+        "class Told(dict):\n    def __missing__(self, name): return '1'\n"
+        "os.environ = Told(os.environ)\n"
         "for path in sys.argv[1:]:\n"
         "    os.environ['TANDEM_DIR'] = sys.path[0] = os.path.dirname(path)\n"
         "    runpy.run_path(path, run_name='loaded')\n"
     )
-    told = {"SOURCE": "path", "MODEL_ID": "m", "REVISION": "", "ENDPOINT": "", "FOLDER": "/m", "STALL_SECONDS": "1"}
     scripts = [str(script) for script in TRAVELLING if script.name not in NEEDS]
-    done = subprocess.run(
-        [python, "-c", load, *scripts], env={**os.environ, **told}, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([python, "-c", load, *scripts], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
