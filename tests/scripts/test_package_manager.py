@@ -153,7 +153,7 @@ def test_a_machine_that_only_downloads_gets_no_docker(tmp_path):
 @pytest.mark.parametrize(
     ("release", "manager", "have", "says"),
     [
-        ("rocky9", "", (), "this machine has neither apt-get nor dnf; install by hand what has docker"),
+        ("rocky9", "", (), "this machine has neither apt-get nor dnf; install by hand: Docker, "),
         ("openEuler", "dnf", BASE, "Docker's own has none for openEuler 22.03 (LTS-SP4); install Docker by hand"),
         (
             "rocky9",

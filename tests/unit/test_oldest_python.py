@@ -18,6 +18,7 @@ import pytest
 
 from components.remote.payload import FILES
 from tests.paths import ROOT
+from tests.scripts.native_step import Step
 
 OLDEST = (3, 8)
 TRAVELLING = sorted(ROOT.glob("components/*/files/*.py"))
@@ -149,3 +150,18 @@ def test_a_machine_is_taken_with_a_python_that_will_do(tmp_path, script, pythons
     assert bool(says) == bool(done.returncode), done.stderr
     shortcut = tmp_path / "home/stack/bin/python3"
     assert (shortcut.readlink().name if shortcut.is_symlink() else None) == link
+
+
+@pytest.mark.parametrize("version", ["3.6", "3.7"])
+def test_a_step_on_an_older_python_says_so(tmp_path, version):
+    """Exchanged after the machine was taken, say."""
+    found = [*Path("~/.pyenv/versions").expanduser().glob(f"{version}.*/bin/python3")]
+    if not found:
+        pytest.skip(f"no Python {version} on this computer")
+    step = Step(tmp_path)
+    step.program("python3", f'exec {found[0]} "$@"')
+    script = step.home / "try.sh"
+    script.write_text('. "$TANDEM_DIR/lib.sh"\nexec python3 "$TANDEM_DIR/gateway.py"\n')
+    (step.dir / "gateway.py").write_bytes((ROOT / "components/gateway/files/gateway.py").read_bytes())
+    error = step.run(script)[1]
+    assert error.startswith(f"try needs Python 3.8 or newer, and this machine's python3 is {version}.")
