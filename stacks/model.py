@@ -48,15 +48,21 @@ class Model(BaseModel):
                 if any(isinstance(each, type) and issubclass(each, BaseModel) for each in inner):
                     continue  # these look at their own
                 verbatim = _is_verbatim(field)
+                if any(isinstance(each, type) and issubclass(each, Model) for each in _within(field)):
+                    continue  # it looks at its own
                 for key in {name, field.alias or name} & value.keys():
                     _check_texts(key, value[key], verbatim=verbatim)
         return value
 
 
+def _within(field: FieldInfo) -> list[Any]:
+    """A field's annotation, and what it is an option or a list of."""
+    return [field.annotation, *get_args(field.annotation)]
+
+
 def _is_verbatim(field: FieldInfo) -> bool:
     """Whether the field's texts are marked, as they are or within a list or dictionary."""
-    inner = [field.annotation, *get_args(field.annotation)]
-    marks = [*field.metadata, *(mark for each in inner for mark in getattr(each, "__metadata__", ()))]
+    marks = [*field.metadata, *(mark for each in _within(field) for mark in getattr(each, "__metadata__", ()))]
     return any(isinstance(mark, Verbatim) for mark in marks)
 
 

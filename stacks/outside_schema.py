@@ -13,6 +13,7 @@ from pydantic import Field, field_validator, model_validator
 
 from components.host import DOCKER_PACKAGES
 from stacks.model import Model
+from stacks.words import AsItStands
 
 PLAIN = re.compile(r"[\x21-\x7e]+")
 
@@ -32,7 +33,7 @@ class OutsideSettings(Model):
     ca_file: str | None = Field(
         None, description="file here with the certificates (PEM) of an authority that signs a registry, mirror or proxy"
     )
-    ca: str | None = Field(None, description="the same certificates as text")
+    ca: AsItStands | None = Field(None, description="the same certificates as text")
 
     docker_packages: str = Field(
         DOCKER_PACKAGES,

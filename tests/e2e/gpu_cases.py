@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from tests.e2e.gpu_packages import BOTH, DRIVER_ONLY, OLD
 from tests.e2e.host_machine import kernel
 
-L20, H20, V100, B200 = "0x26ba", "0x2329", "0x1db6", "0x2901"
+L20, H20, V100, B200, RTX4090 = "0x26ba", "0x2329", "0x1db6", "0x2901", "0x2684"
 OPEN = "nvidia-headless-580-server-open=580.126.09-0ubuntu0.24.04.1 nvidia-utils-580-server=580.126.09-0ubuntu0.24.04.1"
 WITH_FABRIC = (
     "nvidia-headless-580-server-open=580.95.05-0ubuntu0.24.04.1 nvidia-utils-580-server=580.95.05-0ubuntu0.24.04.1 "
@@ -98,6 +98,21 @@ DRIVERS = [
         boots=1,
         transactions=(f"{HEADERS} {OPEN}",),
         result={"driver": DRIVER_ONLY},
+    ),
+    Case(
+        "an-older-driver-than-the-branch-asked-for",
+        before=f"{INSTALL_535}; {LOAD}",
+        told={"CUDA": "12.8", "BRANCH": "580"},
+        boots=1,
+        transactions=(f"{HEADERS} {OPEN}",),
+        result={"driver": DRIVER_ONLY},
+    ),
+    Case(
+        "a-geforce-under-a-newer-cuda-12",
+        gpus=(RTX4090, RTX4090),
+        before=f"{INSTALL_535}; {LOAD}",
+        told={"CUDA": "12.8", "DRIVER": "present"},
+        fails="CUDA 12.8 needs driver branch 570 or newer on these GPUs, this machine has 535.274.02",
     ),
     Case(
         "too-old-and-held-by-the-user",

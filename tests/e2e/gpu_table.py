@@ -15,6 +15,7 @@ from tests.e2e.gpu_cases import (
     L20,
     LOAD,
     PROOFS,
+    RTX4090,
     START_FABRIC,
     UP,
     V100,
@@ -25,7 +26,7 @@ from tests.paths import ROOT
 
 BEGIN, END = "<!-- cases: python -m tests.e2e.gpu_table -->", "<!-- end of cases -->"
 HEAD = ("case", "state before", "what it ran", "state after, or the sentence", "run again")
-GPUS = {L20: "L20", H20: "H20", V100: "V100", B200: "B200"}
+GPUS = {L20: "L20", H20: "H20", V100: "V100", B200: "B200", RTX4090: "RTX 4090"}
 UBUNTU = "-0ubuntu0.24.04.1"
 """The end of all versions; left out for the reader."""
 STATES = (

@@ -7,6 +7,7 @@ packages that no repository has, and a repository without what dnf asks of one.
 from __future__ import annotations
 
 import configparser
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from components.remote.payload import FILES, parse_result, render_environment
+from tests.paths import ROOT
 from tests.scripts.native_step import HOST, Step
 
 DNF = r"""
@@ -153,7 +155,7 @@ def test_a_machine_that_only_downloads_gets_no_docker(tmp_path):
 @pytest.mark.parametrize(
     ("release", "manager", "have", "says"),
     [
-        ("rocky9", "", (), "this machine has neither apt-get nor dnf; install by hand what has docker"),
+        ("rocky9", "", (), "this machine has neither apt-get nor dnf; install by hand: Docker, "),
         ("openEuler", "dnf", BASE, "Docker's own has none for openEuler 22.03 (LTS-SP4); install Docker by hand"),
         (
             "rocky9",
@@ -200,3 +202,15 @@ def test_a_missing_driver_is_told_with_dnfs_own_command(tmp_path):
     error = machine.go("nvidia_driver", "package_manager.sh", "nvidia_state.sh", "pci.py", "drivers.py", **told)[1]
     assert "needs driver branch 525 or newer" in error
     assert "dnf module install nvidia-driver:580-open" in error
+
+
+def test_no_container_of_ours_is_kept_from_its_folders_by_selinux():
+    """Docker switches labels off with the host's IPC (moby, daemon/create.go: generateSecurityOpt), or when told to."""
+    found = 0
+    for script in ROOT.glob("components/*/files/*.sh"):
+        text = script.read_text().replace("\\\n", " ")
+        for line in (line for line in text.splitlines() if re.match(r" *docker run ", line) and "--volume" in line):
+            found += 1
+            assert "--ipc host" in line or "--security-opt label=disable" in line, script
+    assert found
+    assert 'ipc_mode="host"' in (ROOT / "components/containers.py").read_text()

@@ -7,7 +7,6 @@ interpreter of this computer that has every script loaded.
 from __future__ import annotations
 
 import ast
-import os
 import re
 import shutil
 import subprocess
@@ -19,6 +18,7 @@ import pytest
 
 from components.remote.payload import FILES
 from tests.paths import ROOT
+from tests.scripts.native_step import Step
 
 OLDEST = (3, 8)
 TRAVELLING = sorted(ROOT.glob("components/*/files/*.py"))
@@ -97,15 +97,14 @@ def test_every_script_loads(python):
     """With the modules that lie beside it on a machine."""
     load = (
         "import os, runpy, sys\nsys.dont_write_bytecode = True\n"
+        "class Told(dict):\n    def __missing__(self, name): return '1'\n"
+        "os.environ = Told(os.environ)\n"
         "for path in sys.argv[1:]:\n"
         "    os.environ['TANDEM_DIR'] = sys.path[0] = os.path.dirname(path)\n"
         "    runpy.run_path(path, run_name='loaded')\n"
     )
-    told = {"SOURCE": "path", "MODEL_ID": "m", "REVISION": "", "ENDPOINT": "", "FOLDER": "/m", "STALL_SECONDS": "1"}
     scripts = [str(script) for script in TRAVELLING if script.name not in NEEDS]
-    done = subprocess.run(
-        [python, "-c", load, *scripts], env={**os.environ, **told}, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([python, "-c", load, *scripts], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
@@ -151,3 +150,18 @@ def test_a_machine_is_taken_with_a_python_that_will_do(tmp_path, script, pythons
     assert bool(says) == bool(done.returncode), done.stderr
     shortcut = tmp_path / "home/stack/bin/python3"
     assert (shortcut.readlink().name if shortcut.is_symlink() else None) == link
+
+
+@pytest.mark.parametrize("version", ["3.6", "3.7"])
+def test_a_step_on_an_older_python_says_so(tmp_path, version):
+    """Exchanged after the machine was taken, say."""
+    found = [*Path("~/.pyenv/versions").expanduser().glob(f"{version}.*/bin/python3")]
+    if not found:
+        pytest.skip(f"no Python {version} on this computer")
+    step = Step(tmp_path)
+    step.program("python3", f'exec {found[0]} "$@"')
+    script = step.home / "try.sh"
+    script.write_text('. "$TANDEM_DIR/lib.sh"\nexec python3 "$TANDEM_DIR/gateway.py"\n')
+    (step.dir / "gateway.py").write_bytes((ROOT / "components/gateway/files/gateway.py").read_bytes())
+    error = step.run(script)[1]
+    assert error.startswith(f"try needs Python 3.8 or newer, and this machine's python3 is {version}.")

@@ -15,10 +15,11 @@ import operator
 import re
 import sys
 from collections.abc import Callable
+from typing import Any
 
 from drivers import shipped_with
 
-COMPARE = {
+COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq, "==": operator.eq, "!=": operator.ne,
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
 }  # fmt: skip
@@ -48,7 +49,7 @@ def _holds(term: str, have: dict[str, str]) -> bool:
     if found is None or not have.get(found[1]):
         return True
     name, sign, wanted = found.groups()
-    compare: Callable[[object, object], bool] = COMPARE[sign]
+    compare = COMPARE[sign]
     if name == "brand":
         return compare(have[name], wanted)
     here, there = _version(have[name]), _version(wanted)

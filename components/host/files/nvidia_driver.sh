@@ -83,9 +83,10 @@ free_own_holds() {
 }
 
 by_hand() { # where no driver is installed here: what does it
-  local stream=$branch-dkms
+  local stream=$branch-dkms command="its own installer"
   if [[ $modules == open ]]; then stream=$branch-open; fi
-  fail "this machine needs driver branch $minimum or newer, and by $manager none is installed here; install it (NVIDIA's repository for this system, then: dnf module install nvidia-driver:$stream), reboot, and run \`pulumi up\` again"
+  if [[ $manager == dnf ]]; then command="NVIDIA's repository for this system, then: dnf module install nvidia-driver:$stream"; fi
+  fail "this machine needs driver branch $minimum or newer, which is installed here by apt-get only; install it by hand ($command), reboot, and run \`pulumi up\` again"
 }
 
 install_packages() {

@@ -4,8 +4,6 @@
 . "$TANDEM_DIR/lib.sh"
 # shellcheck source=components/host/files/package_manager.sh
 . "$TANDEM_DIR/package_manager.sh"
-# shellcheck source=components/host/files/pip.sh
-. "$TANDEM_DIR/pip.sh"
 
 add_by_dnf() {
   local file=$ETC/yum.repos.d/tandem-nvidia-container-toolkit.repo
@@ -56,6 +54,8 @@ if [[ -n $NVITOP && ! -x /opt/tandem-nvitop/bin/nvitop ]]; then
   status "installing nvitop"
   undo rm -rf /opt/tandem-nvitop /usr/local/bin/nvitop
   python3 -m venv /opt/tandem-nvitop
+  # shellcheck source=components/host/files/pip.sh
+  . "$TANDEM_DIR/pip.sh"
   read_index "$PIP_INDEX"
   /opt/tandem-nvitop/bin/pip install --quiet "${pip_words[@]}" "$NVITOP" ||
     fail "nvitop can't be installed from ${PIP_INDEX:-the default pip index}; set mirrors.pip, or leave nvitop out"

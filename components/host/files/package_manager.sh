@@ -43,6 +43,10 @@ by_dnf() {
   dnf --assumeyes --setopt=install_weak_deps=False --setopt=retries=3 "${authority[@]}" "$@"
 }
 
+in_words() { # of things, for people
+  sed 's/\bdocker\b/Docker,/; s/\bnfs\b/the NFS client (mount.nfs),/; s/\bvenv\b/venv of Python,/; s/,$//' <<<"$1"
+}
+
 # update_lists FOR: package lists from the machine's sources. Finishes first what a power cut or a reboot interrupted.
 update_lists() {
   status "fetching package lists"
@@ -53,7 +57,7 @@ update_lists() {
       tries 3 apt update || fail "apt-get update failed; see whether the machine reaches its package mirror (/etc/apt/sources.list), and mirrors.httpProxy"
       ;;
     dnf) tries 3 by_dnf makecache || fail "dnf makecache failed; see whether the machine reaches its package mirrors (/etc/yum.repos.d), and mirrors.httpProxy" ;;
-    *) fail "this machine has neither apt-get nor dnf; install by hand what has $1, or use Debian, Ubuntu, or a system of Red Hat's kind" ;;
+    *) fail "this machine has neither apt-get nor dnf; install by hand: $(in_words "$1"); or use Debian, Ubuntu, or a system of Red Hat's kind" ;;
   esac
 }
 

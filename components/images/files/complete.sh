@@ -17,7 +17,7 @@ chmod 644 "$TANDEM_DIR/probe.sh"
 # lacking IMAGE: what it lacks, a line each.
 lacking() {
   local code=0
-  docker run --rm --network none --label "tandem.stack=$TANDEM_STACK" "${options[@]}" \
+  docker run --rm --network none --security-opt label=disable --label "tandem.stack=$TANDEM_STACK" "${options[@]}" \
     --volume "$TANDEM_DIR/probe.sh:/tandem/probe.sh:ro" --entrypoint sh "$1" \
     /tandem/probe.sh "${programs[@]}" -- "${modules[@]}" || code=$?
   ((code == 0)) || echo sh

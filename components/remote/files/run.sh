@@ -72,8 +72,12 @@ execute() {
   mv exit.new exit
 }
 
+old_python() { # its version, where it is too old for our steps
+  PATH=$home/bin:$PATH python3 -c 'import sys; sys.stdout.write("" if sys.version_info >= (3, 8) else sys.version.split()[0])' 2>/dev/null
+}
+
 report() {
-  local code
+  local code old
   if [[ ! -f exit ]]; then
     echo "$step was ended before it had finished: run \`pulumi up\` again" >&2
     return 1
@@ -84,7 +88,13 @@ report() {
     return 0
   fi
   {
-    utf8 error || echo "$step ended with exit code $code and no reason of its own"
+    if utf8 error; then
+      :
+    elif old=$(old_python) && [[ -n $old ]]; then # exchanged since take.sh looked
+      echo "$step needs Python 3.8 or newer, and this machine's python3 is $old; install a newer one beside it and run \`pulumi up\` again"
+    else
+      echo "$step ended with exit code $code and no reason of its own"
+    fi
     echo "last lines of $dir/log:"
     tail -n 20 log | cut -c1-400 >log.told
     utf8 log.told

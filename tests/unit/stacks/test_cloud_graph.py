@@ -23,7 +23,7 @@ from stacks.settings import SettingsError, parse
 from tests.paths import ROOT
 from tests.unit.stacks.test_graph import Answers, Recorder, dependencies, reaches, urn_name
 
-ACCELERATOR = re.compile(r"node-\d-(nvidia|collective)|collective")
+ACCELERATOR = re.compile(r"node-\d-(nvidia|collective|engine-image-fits)|collective")
 """Steps that a machine without accelerator does not have: what `accelerator.kind` is there for."""
 
 

@@ -128,7 +128,7 @@ def test_an_authority_is_told_to_every_registry_that_may_show_it(tmp_path, autho
         ({"mirrors": {"httpProxy": "proxy:3128"}}, "mirrors.httpProxy: is no proxy's URL; write http://HOST:PORT"),
         ({"mirrors": {"httpProxy": "socks5://p:1"}}, "is no proxy's URL"),
         ({"mirrors": {"httpProxy": "http://p:1/x"}}, "is no proxy's URL"),
-        ({"mirrors": {"httpProxy": "http://p:1\nX=1"}}, "is no proxy's URL"),
+        ({"mirrors": {"httpProxy": "http://p:1\nX=1"}}, "httpProxy: holds a line end"),
         (
             {"mirrors": {"httpsProxy": "http://u:pw@p:1"}},
             "mirrors.httpsProxy: holds a password in clear; write http://u@p:1 and give it by `pulumi config set",
