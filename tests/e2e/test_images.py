@@ -96,8 +96,8 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostMachine]:
     SOURCE["SHA256"] = source(index)
     machine = HostMachine(tmp_path_factory.mktemp("host"), 3, [f"{index}:/srv/index"])
     try:
-        told = {"CONTAINERS": "yes", "REGISTRY_MIRRORS": "", "INSECURE_REGISTRIES": ""}
-        assert not machine.run("packages", ("apt.sh", "daemon_json.py"), told).error
+        told = {"CONTAINERS": "yes", "DOCKER_PACKAGES": "", "REGISTRY_MIRRORS": "", "INSECURE_REGISTRIES": ""}
+        assert not machine.run("packages", ("package_manager.sh", "daemon_json.py"), told).error
         machine.ok(MAKE_BASE, timeout=600)
         yield machine
     finally:
