@@ -260,9 +260,10 @@ def _model(config: Mapping[str, Any], here: Here, local: Local) -> list[Change]:
     told = config["model"]
     if told["source"] == "path":
         # The tiny model lies in the recipe's own folder, unless that is a name that the planner knows.
-        known = config["serving"]["engine"] in ("vllm-mindspore", "llamacpp", "ollama") and not local.gpus
+        named = {"vllm-mindspore": "models/tiny-for-npus", "llamacpp": "models/tiny", "ollama": "models/tiny"}
         why = "the planner would rightly refuse the real one on processors"
-        return [Change("model.id", "models/tiny", why)] if known else []
+        name = None if local.gpus else named.get(config["serving"]["engine"])
+        return [Change("model.id", name, why)] if name else []
     hub = {"huggingface": "hf", "modelscope": "modelscope"}[told["source"]]
     depot = f"{here.public if 'cloud' in config else here.network}.1:{DEPOT_PORT}"
     return [
