@@ -70,7 +70,7 @@ def test_defaults_fill_what_is_not_said():
         ),
         (
             {"images": {"engine": "lmsysorg/sglang:v0.5"}},
-            ["images.engine", "is sglang's, and serving.engine is vllm", "take it out, which means"],
+            ["images.engine", "is sglang's, and serving.engine is vllm", "take it out, which means vllm/vllm-openai:"],
         ),
         ({"images": {"engine": "vllm:1; rm -rf /"}}, ["images.engine", "is no image; write registry/name:tag"]),
         ({"images": {"engine": "vllm@sha256:12"}}, ["images.engine", "NAME@sha256:"]),
