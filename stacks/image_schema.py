@@ -31,7 +31,7 @@ class ImageSettings(RegistrySettings):
     def _reference(cls, value: str | None) -> str | None:
         if value is not None and not REFERENCE.fullmatch(value):
             raise ValueError(
-                f"{value!r} is no image's name; write NAME:TAG, or NAME@sha256: and 64 hexadecimal digits, such as "
+                f"{value!r} is no image; write NAME:TAG, or NAME@sha256: and 64 hexadecimal digits, such as "
                 f"{versions.VLLM_IMAGE}"
             )
         return value

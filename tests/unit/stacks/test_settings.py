@@ -70,10 +70,10 @@ def test_defaults_fill_what_is_not_said():
         ),
         (
             {"images": {"engine": "lmsysorg/sglang:v0.5"}},
-            ["images.engine", "is sglang's, and serving.engine is vllm", "take it out, which means"],
+            ["images.engine", "is sglang's, and serving.engine is vllm", "take it out, which means vllm/vllm-openai:"],
         ),
-        ({"images": {"engine": "vllm:1; rm -rf /"}}, ["images.engine", "is no image's name", "NAME@sha256:"]),
-        ({"images": {"engine": "vllm@sha256:12"}}, ["images.engine", "is no image's name"]),
+        ({"images": {"engine": "vllm:1; rm -rf /"}}, ["images.engine", "is no image; write registry/name:tag"]),
+        ({"images": {"engine": "vllm@sha256:12"}}, ["images.engine", "NAME@sha256:"]),
         ({"gateway": {"port": 8100}}, ["both 8100", "serving.port to 8200"]),
         ({"gateway": {"allowedCidrs": ["10.0.0.0/33"]}}, ["gateway.allowedCidrs", "203.0.113.0/24"]),
         ({"images": {"mounts": ["data:/data"]}}, ["images.mounts", "'data:/data' is no mount", ":ro"]),
