@@ -7,6 +7,7 @@ real engine (tests/engine, tests/e2e).
 from __future__ import annotations
 
 import json
+import socket
 from typing import Any
 
 import pulumi
@@ -14,7 +15,8 @@ import pytest
 from pulumi.runtime.mocks import MockMonitor, MockResourceArgs, Mocks
 
 from stacks.inference import deploy
-from stacks.settings import parse
+from stacks.platforms import hosts
+from stacks.settings import SettingsError, parse
 from tests.unit.stacks.test_settings import values
 
 SAID = "nic=eth0 nofile=1024 memlock=-1 folder=/mnt/tandem/models/m id=1f path=/opt/engine/bin"
@@ -270,3 +272,39 @@ def test_weights_on_each_machines_own_disk_are_looked_at_on_each_and_nothing_is_
 
 def test_weights_on_a_share_are_looked_at_once(monkeypatch, tmp_path):
     assert not [name for name in graph(monkeypatch, tmp_path) if "weights-seen" in name or "weights-listed" in name]
+
+
+def test_what_is_half_made_is_made_anew_by_the_next_up(monkeypatch, tmp_path):
+    seen = graph(monkeypatch, tmp_path)
+    docker = [
+        r for r in seen.values() if r.type.startswith("docker:") and not r.type.startswith("docker:index/provider")
+    ]
+    assert {r.type.rsplit(":", 1)[-1] for r in docker} == {"Container", "RemoteImage"}
+    assert all("#initerror" in r.replaceOnChanges for r in docker)
+
+
+def test_a_ssh_agent_that_is_gone_is_told_before_anything_is_declared(monkeypatch, tmp_path):
+    """Pulumi's command plugin asks it before each remote command, whichever key is given, and fails."""
+    gone = tmp_path / "agent"
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(gone))
+    with pytest.raises(SettingsError, match=f"no SSH agent answers at {gone} .*`unset SSH_AUTH_SOCK`"):
+        graph(monkeypatch, tmp_path)
+    with socket.socket(socket.AF_UNIX) as agent:
+        agent.bind(str(gone))
+        agent.listen()
+        assert graph(monkeypatch, tmp_path)
+
+
+def test_an_rsa_host_key_alone_is_refused_with_the_command_that_adds_another(monkeypatch, tmp_path):
+    known = tmp_path / "known"
+    known.write_text("10.0.0.1 ssh-rsa AAAAB3NzaC1yc2EAAAA=\n")
+    settings = parse(
+        values(
+            machines=[{"name": f"n{n}", "address": f"10.0.0.{n + 1}"} for n in range(2)],
+            ssh={"privateKeyFile": str(tmp_path / "known"), "knownHostsFile": str(known)},
+        )
+    )
+    with pytest.raises(SettingsError) as told:
+        hosts.machines(settings)
+    assert "only a key of type ssh-rsa for n0 (10.0.0.1)" in str(told.value)
+    assert f"ssh-keyscan -t ed25519 -p 22 10.0.0.1 >> {known}" in str(told.value)

@@ -7,6 +7,7 @@ import pytest
 from stacks.platforms.known_hosts import KnownHosts
 
 ED, RSA = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPlain", "ssh-rsa AAAAB3NzaC1yc2EAAAA="
+ECDSA = "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTY="
 
 
 @pytest.mark.parametrize(
@@ -41,3 +42,10 @@ def test_hashed_names_are_found(tmp_path):
 def test_a_revoked_key_is_none():
     assert KnownHosts(f"10.0.0.1 {ED}\n@revoked * {ED}\n").key("10.0.0.1", 22) is None
     assert KnownHosts(f"@cert-authority 10.0.0.1 {ED}\n").key("10.0.0.1", 22) is None
+
+
+def test_a_key_that_pulumi_asks_for_by_a_refused_name_is_none():
+    known = KnownHosts(f"10.0.0.1 {RSA}\n10.0.0.2 {RSA}\n10.0.0.2 {ECDSA}\n")
+    assert known.key("10.0.0.1", 22) is None
+    assert known.types("10.0.0.1", 22) == ["ssh-rsa"]
+    assert known.key("10.0.0.2", 22) == ECDSA

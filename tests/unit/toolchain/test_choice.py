@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -156,6 +157,18 @@ def test_what_the_user_set_himself_stays(
     ensuring.ensure()
     monkeypatch.setenv(name, "mine")
     assert not {"PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE_FILE"} & environment().keys()
+
+
+def test_an_ssh_agent_that_is_gone_is_hidden_from_the_plugins(
+    private: Path, built: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ensuring.ensure()
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(private / "agent"))
+    assert environment()["SSH_AUTH_SOCK"] == ""
+    with socket.socket(socket.AF_UNIX) as agent:
+        agent.bind(str(private / "agent"))
+        agent.listen()
+        assert "SSH_AUTH_SOCK" not in environment()
 
 
 def test_a_shell_that_evaluated_env_is_not_taken_for_the_users_choice(
