@@ -190,6 +190,8 @@ def deploy(
         model=settings.model.name,
         key=key,
         served_by=pulumi.Output.concat(gateway.version, "-", engine.version),
+        # Where a host stands between, no address of a machine leads anywhere from here.
+        through=None if settings.gateway.url else head.machine.jump,
         after=[engine],
     )
     page = (
@@ -239,6 +241,7 @@ def _webui(
         email=told.admin_email,
         password=password,
         served_by=pulumi.Output.concat(page.version, "-", gateway.version),
+        through=None if told.url else head.machine.jump,
         after=[after],
     )
     return {

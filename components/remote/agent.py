@@ -9,6 +9,7 @@ one sentence that names cause and remedy when it fails.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -17,7 +18,9 @@ import sys
 import tempfile
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +126,24 @@ def await_step(ssh: Ssh, step: str) -> str:
         pause = min(pause * 1.5, 2.0)
 
 
+@contextlib.contextmanager
+def reached(call: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The same call, its URL asked from the host between where one stands between here and the machines."""
+    if not call.get("through"):
+        yield call
+        return
+    own = urllib.parse.urlsplit(call["url"])
+    with tempfile.TemporaryDirectory(prefix="tandem-") as folder:
+        between = Ssh.open({"name": "the jump host", **call["through"]}, folder)
+        with between.forward(own.hostname or "", own.port or 80) as port:
+            here = own._replace(netloc=f"127.0.0.1:{port}").geturl()
+            try:
+                yield {**call, "url": here}
+            except Failure as failure:
+                words = str(failure).replace(here, f"{call['url']} (asked from {call['through']['host']})")
+                raise Failure(words) from None
+
+
 def ask(call: dict[str, Any]) -> str:
     """A chat completion through the public URL. Only an answer with text counts."""
     body = json.dumps(
@@ -210,7 +231,8 @@ def main(words: list[str]) -> int:
     call = json.load(sys.stdin)
     try:
         if what in ("ask", "login"):
-            print(ask(call) if what == "ask" else login(call), end="")
+            with reached(call) as told:
+                print(ask(told) if what == "ask" else login(told), end="")
             return 0
         with tempfile.TemporaryDirectory(prefix="tandem-") as folder:
             ssh = Ssh.open(call, folder)

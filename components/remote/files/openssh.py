@@ -9,10 +9,13 @@ same mapping for the host between; `borrowed`, where root is not asked for.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
+import socket
 import subprocess
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,6 +92,33 @@ class Ssh:
         (base / "known_hosts").write_text("".join(f"{name} {key}\n" for name, key in names.items()))
         return cls(call, base)
 
+    @contextlib.contextmanager
+    def forward(self, host: str, port: int, seconds: int = 30) -> Iterator[int]:
+        """A port of this computer that leads to one that the machine reaches; as long as the block lasts.
+
+        Raises:
+            Failure: SSH to the machine failed.
+        """
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            local = free.getsockname()[1]
+        more = ["-N", "-oExitOnForwardFailure=yes", "-L", f"127.0.0.1:{local}:{host}:{port}"]
+        with subprocess.Popen(
+            self._argv([*self._identity("key", self.call), *OPTIONS, *more]),
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        ) as tunnel:  # fmt: skip
+            try:
+                deadline = time.monotonic() + seconds
+                while not _listens(local):
+                    if tunnel.poll() is not None or time.monotonic() > deadline:
+                        tunnel.kill()
+                        said = tunnel.communicate()[1].strip()
+                        raise Failure(self.explain(said) or f"{self.where}: no way through it ({said or 'no answer'})")
+                    time.sleep(0.1)
+                yield local
+            finally:
+                tunnel.kill()
+
     def run(self, *command: str, stdin: str = "", timeout: int = 60) -> subprocess.CompletedProcess[str]:
         """Runs a command there; 255 is SSH's own failure, 254 means no answer in time."""
         call, jump = self.call, self.call.get("jump")
@@ -99,19 +129,7 @@ class Ssh:
             )
             # Apart from the machine's own words, so that each failure is told of the right host.
             options.append(f"-oProxyCommand={through} 2>{shlex.quote(str(self._jump_words))}")
-        argv = [
-            "ssh",
-            "-F",
-            "none",
-            *options,
-            "-p",
-            str(call["port"]),
-            "-l",
-            call["user"],
-            "--",
-            call["host"],
-            *command,
-        ]
+        argv = self._argv(options, *command)
         try:
             return subprocess.run(
                 argv, input=stdin, capture_output=True, text=True, errors="replace", timeout=timeout, check=False
@@ -119,11 +137,13 @@ class Ssh:
         except subprocess.TimeoutExpired:
             return subprocess.CompletedProcess(argv, 254, "", f"no answer within {timeout} s")
 
-    def run_script(self, text: str, *arguments: str, timeout: int = 60) -> subprocess.CompletedProcess[str]:
+    def run_script(
+        self, text: str, *arguments: str, stdin: str = "", timeout: int = 60
+    ) -> subprocess.CompletedProcess[str]:
         """Runs a script there as root, or as the login where that is all we have."""
         words = [*sudo_words(self.call), "bash", "-c", text, "tandem", *arguments]
         # ssh joins its words with blanks and the login shell splits them again: quote each one.
-        return self.run(*(shlex.quote(word) for word in words), stdin=sudo_stdin(self.call), timeout=timeout)
+        return self.run(*(shlex.quote(word) for word in words), stdin=sudo_stdin(self.call) + stdin, timeout=timeout)
 
     def check_sudo(self) -> None:
         """Makes sure that root is reached; a wrong password is tried once only, since machines lock logins.
@@ -193,6 +213,11 @@ class Ssh:
     def _jump_words(self) -> Path:
         return self.folder / "jump_words"
 
+    def _argv(self, options: Sequence[str], *command: str) -> list[str]:
+        call = self.call
+        target = ["-p", str(call["port"]), "-l", call["user"], "--", call["host"]]
+        return ["ssh", "-F", "none", *options, *target, *command]
+
     def _jump_told(self) -> str:
         return self._jump_words.read_text(errors="replace") if self._jump_words.exists() else ""
 
@@ -201,6 +226,12 @@ class Ssh:
         if not hop.get("private_key"):
             return [known, "-oIdentityFile=none"]  # what the agent holds, and nothing that lies in ~/.ssh
         return [known, "-oIdentitiesOnly=yes", "-oIdentityAgent=none", f"-oIdentityFile={self.folder / name}"]
+
+
+def _listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
 
 
 def _explain(error: str, where: str, hop: Mapping[str, Any], setting: str) -> str | None:
