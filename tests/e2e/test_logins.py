@@ -110,7 +110,7 @@ def test_a_url_is_asked_from_the_host_between(logins: Logins) -> None:
     with pytest.raises(Failure, match=rf"^{url} \(asked from {logins.address('gate')}\): no$"), reached(told) as call:
         raise Failure(f"{call['url']}: no")
     with (
-        pytest.raises(Failure, match="the jump host .*: the machine refuses this key"),
+        pytest.raises(Failure, match=r"the jump host .*: the machine refuses this key"),
         reached({"url": url, "through": logins.through(user="nobody")["jump"]}),
     ):
         raise AssertionError
