@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from components.remote import agent
 from components.remote.agent import Failure, reached
 from localcloud.machines import Site
 from tests.e2e.logins import PASSPHRASE, PASSWORD, STACK, Logins, running_agent
@@ -18,6 +19,8 @@ pytestmark = [pytest.mark.root, pytest.mark.skipif(os.geteuid() != 0, reason="ma
 
 @pytest.fixture(scope="module")
 def logins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Logins]:
+    # A sentence that isn't found would be waited for as long as a boot may take.
+    agent.TAKE_SECONDS = 20
     folder = tmp_path_factory.mktemp("logins")
     net = f"10.{200 + os.getpid() % 50}.{os.getpid() // 50 % 256}"
     site = Site(folder / "site", f"tl{os.getpid() % 10**6}", f"{net}.0/24")

@@ -27,8 +27,8 @@ OPTIONS = (
     "-oConnectTimeout=5",
     "-oServerAliveInterval=5",
     "-oServerAliveCountMax=3",
-    "-oLogLevel=ERROR",
 )
+QUIET = "-oLogLevel=ERROR"
 SHARED = ("-oControlMaster=auto", "-oControlPersist=20")
 STDIN_BEGINS = "tandem-stdin-begins"
 """The line after a password for sudo; what follows is the command's own input."""
@@ -104,7 +104,7 @@ class Ssh:
             local = free.getsockname()[1]
         more = ["-N", "-oExitOnForwardFailure=yes", "-L", f"127.0.0.1:{local}:{host}:{port}"]
         with subprocess.Popen(
-            self._argv([*self._identity("key", self.call), *OPTIONS, *more]),
+            self._argv([*self._identity("key", self.call), *OPTIONS, QUIET, *more]),
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         ) as tunnel:  # fmt: skip
             try:
@@ -122,10 +122,13 @@ class Ssh:
     def run(self, *command: str, stdin: str = "", timeout: int = 60) -> subprocess.CompletedProcess[str]:
         """Runs a command there; 255 is SSH's own failure, 254 means no answer in time."""
         call, jump = self.call, self.call.get("jump")
-        options = [*self._identity("key", call), *OPTIONS, *SHARED, f"-oControlPath={self.folder}/mux"]
+        options = [*self._identity("key", call), *OPTIONS, QUIET, *SHARED, f"-oControlPath={self.folder}/mux"]
         if jump:
             through = proxy_command(
-                [*self._identity("jump_key", jump), *OPTIONS], jump["user"], jump["host"], jump["port"]
+                [*self._identity("jump_key", jump), *OPTIONS, "-oLogLevel=INFO"],
+                jump["user"],
+                jump["host"],
+                jump["port"],
             )
             # Apart from the machine's own words, so that each failure is told of the right host.
             options.append(f"-oProxyCommand={through} 2>{shlex.quote(str(self._jump_words))}")
@@ -197,7 +200,7 @@ class Ssh:
         """The last line of what stood in the way."""
         lines = (done.stderr.strip() or f"exit code {done.returncode}").splitlines()
         told = self._jump_told().strip().splitlines()
-        return f"the jump host says: {told[-1]}" if told else lines[-1]
+        return f"{lines[-1]}; the jump host: {told[-1]}" if told else lines[-1]
 
     def explain(self, error: str) -> str | None:
         """The sentence for a failure that waiting can't mend; None for one it may."""
@@ -206,7 +209,8 @@ class Ssh:
             where = f"{call['name']}: the jump host {jump['user']}@{jump['host']}:{jump['port']}"
             if "administratively prohibited" in told:
                 return f"{where} forwards no connections; allow it there (AllowTcpForwarding in sshd_config)"
-            return _explain(told, where, jump, "ssh.proxyJump")
+            if sentence := _explain(told, where, jump, "ssh.proxyJump"):
+                return sentence
         return _explain(error, self.where, call, "ssh.user")
 
     @property
