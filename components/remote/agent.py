@@ -134,7 +134,7 @@ def reached(call: dict[str, Any]) -> Iterator[dict[str, Any]]:
         return
     own = urllib.parse.urlsplit(call["url"])
     with tempfile.TemporaryDirectory(prefix="tandem-") as folder:
-        between = Ssh.open({"name": "the jump host", **call["through"]}, folder)
+        between = Ssh.open({**call["through"], "name": "the jump host", "setting": "ssh.proxyJump"}, folder)
         with between.forward(own.hostname or "", own.port or 80) as port:
             here = own._replace(netloc=f"127.0.0.1:{port}").geturl()
             try:

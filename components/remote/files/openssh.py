@@ -211,7 +211,7 @@ class Ssh:
                 return f"{where} forwards no connections; allow it there (AllowTcpForwarding in sshd_config)"
             if sentence := _explain(told, where, jump, "ssh.proxyJump"):
                 return sentence
-        return _explain(error, self.where, call, "ssh.user")
+        return _explain(error, self.where, call, call.get("setting", "ssh.user"))
 
     @property
     def _jump_words(self) -> Path:
