@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,8 @@ from components.remote import agent
 from components.remote.agent import Failure, reached
 from localcloud.machines import Site
 from tests.e2e.logins import PASSPHRASE, PASSWORD, STACK, Logins, running_agent
+from tests.engine.project import Project
+from tests.paths import ROOT
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(os.geteuid() != 0, reason="machines need root")]
 
@@ -144,3 +148,44 @@ def test_docker_is_reached_by_a_login_in_no_group_and_given_back(logins: Logins)
         assert connection.run_script(call["scripts"]["leave.sh"], STACK).returncode == 0
     assert logins.ok("far", f"ls -d {socket} /etc/systemd/system/{STACK}* /var/lib/tandem 2>/dev/null || true") == ""
     assert logins.ok("far", f"systemctl list-units --all --no-legend '{STACK}*'") == ""
+
+
+@pytest.mark.engine
+def test_pulumi_works_through_all_of_it_at_once(logins: Logins, tmp_path: Path) -> None:
+    """A host between, the agent's key, sudo's password, Docker without its group: up, up again, destroy."""
+    logins.ok("far", "DEBIAN_FRONTEND=noninteractive apt-get -qq install docker.io busybox-static >/dev/null")
+    logins.ok("far", "mkdir -p i/bin && cp /bin/busybox i/bin/sleep && tar -C i -c . | docker import - tiny:1")
+    logins.site.shares.create("share", ["nas:/share"])
+    known = tmp_path / "known_hosts"
+    known.write_text(logins.site.known_hosts)
+    project = Project.make(tmp_path / "project")
+    for part in ("components", "stacks", "planner"):
+        (project.directory / part).symlink_to(ROOT / part)
+    shutil.copy(Path(__file__).with_name("logins_program") / "__main__.py", project.directory)
+    told = {
+        "platform": "hosts",
+        "machines": [{"name": "far", "address": logins.address("far")}],
+        "ssh": {
+            "user": "ops", "agent": True, "knownHostsFile": str(known), "proxyJump": f"hop@{logins.address('gate')}:22",
+        },
+        "accelerator": {"kind": "cpu"},
+        "model": {"source": "path", "id": "m"},
+        "storage": {"server": "nas", "export": "/share"},
+        "serving": {"tensorParallelSize": 1, "executor": "mp"},
+    }  # fmt: skip
+    for name, value in told.items():
+        project.pulumi("config", "set", f"tandem:{name}", value if isinstance(value, str) else json.dumps(value))
+    project.pulumi("config", "set", "--secret", "tandem:sudoPassword", PASSWORD)
+    with running_agent(tmp_path, logins.locked, passphrase=PASSPHRASE):
+        made = project.up()
+        assert set(made) == {"create"}
+        running = logins.ok("far", "docker ps --no-trunc --quiet --filter label=tandem.stack=tandem-logins")
+        assert running == project.outputs()["container"]
+        assert project.up() == {"same": made["create"]}
+        assert PASSWORD not in project.files()
+        assert json.dumps(PASSWORD)[1:-1] not in project.files()
+        project.pulumi("destroy", "--yes", "--skip-preview")
+    assert logins.ok("far", "docker ps --all --quiet") == ""
+    assert (
+        logins.ok("far", f"ls -d /run/{STACK}* /etc/systemd/system/{STACK}* /var/lib/tandem 2>/dev/null || true") == ""
+    )
