@@ -81,7 +81,13 @@ def test_containers_are_told_by_label_and_name(tmp_path):
 def test_the_facts_fail_on_it_before_anything_else(tmp_path):
     step = Step(tmp_path)
     own = subprocess.run(["hostname", "-I"], capture_output=True, text=True, check=False).stdout.split()
-    told = {"OWN_ADDRESS": (own or ["127.0.0.1"])[0], "PEER": (own or ["127.0.0.1"])[0], "DISK_MINIMUM_GIB": "0"}
+    told = {
+        "OWN_ADDRESS": (own or ["127.0.0.1"])[0],
+        "PEER": (own or ["127.0.0.1"])[0],
+        "DISK_MINIMUM_GIB": "0",
+        "IMAGE_GIB": "0",
+        "IMAGE": "",
+    }
     with listening() as (port, pid):
         said = step.run("facts", "ports.py", PORTS=f"gateway.port=1 serving.port={port}", NIC="", **told)[1]
         assert f"port {port}, which serving.port needs, is held by" in said

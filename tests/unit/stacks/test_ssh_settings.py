@@ -65,6 +65,7 @@ def test_two_that_want_one_port_are_refused(changes, expected):
     assert expected in refusal(**changes)
 
 
+SPLIT = {"tensorParallelSize": 2, "executor": "ray"}
 RAY = {"images": {"engine": "registry/vllm-with-ray:1"}}
 
 
@@ -73,12 +74,12 @@ RAY = {"images": {"engine": "registry/vllm-with-ray:1"}}
     [
         ({"gateway": {"port": 6379}}, "serving.rayPort: Ray's services (6379-6386) and the URL (gateway.port, 6379)"),
         ({"gateway": {"port": 10500}}, "set serving.rayWorkerPorts to 10502-11499"),
-        ({"serving": {"tensorParallelSize": 2, "rayPort": 9998}}, "serving.rayWorkerPorts: Ray's workers"),
-        ({"serving": {"tensorParallelSize": 2, "rayPort": 65530}}, "65530-65537, and ports end at 65535"),
+        ({"serving": {**SPLIT, "rayPort": 9998}}, "serving.rayWorkerPorts: Ray's workers"),
+        ({"serving": {**SPLIT, "rayPort": 65530}}, "65530-65537, and ports end at 65535"),
     ],
 )
 def test_rays_ports_count(changes, expected):
-    assert expected in refusal(**{"serving": {"tensorParallelSize": 2}, **RAY, **changes})
+    assert expected in refusal(**{"serving": SPLIT, **RAY, **changes})
 
 
 def test_a_jump_host_is_told_in_two_ways_and_may_be_left_out_for_a_machine():
@@ -132,7 +133,9 @@ def test_a_jump_host_that_is_not_known_is_refused(reached):
 
 @pytest.mark.parametrize("kind", ["ssh-rsa AAAA", "ssh-dss AAAA"])
 def test_a_host_key_that_cannot_be_pinned_is_refused_with_the_way_to_another(reached, kind):
-    with pytest.raises(SettingsError, match=r"holds only a ssh-.*for 10\.0\.0\.1 \(a\).*ssh-keyscan -t ed25519,ecdsa"):
+    with pytest.raises(
+        SettingsError, match=r"holds only a key of type ssh-.*for a \(10\.0\.0\.1\).*ssh-keyscan -t ed25519"
+    ):
         reached(hosts_file=f"10.0.0.1 {kind}\n10.0.0.2 {kind}\n")
     ecdsa = "ecdsa-sha2-nistp384 AAAA"
     made = reached(hosts_file=f"10.0.0.1 {kind}\n10.0.0.1 {ecdsa}\n10.0.0.2 {kind}\n10.0.0.2 {ED}\n")
@@ -146,15 +149,11 @@ def test_brackets_in_a_pattern_are_no_set_of_letters():
 
 
 def test_an_agent_that_is_not_there_is_told_before_anything(reached, tmp_path, monkeypatch):
-    """Needed or not: Pulumi's command plugin fails on a dead one, whatever key it has."""
     with pytest.raises(SettingsError, match=r"ssh\.agent: no ssh-agent runs in this shell"):
         reached(agent=True, privateKeyFile=None)
     monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "gone"))
-    for more in ({}, {"agent": True, "privateKeyFile": None}):
-        with pytest.raises(
-            SettingsError, match=r"SSH_AUTH_SOCK: names .*/gone, where no ssh-agent answers.*unset SSH_AUTH"
-        ):
-            reached(**more)
+    with pytest.raises(SettingsError, match=r"SSH_AUTH_SOCK: no SSH agent answers at .*/gone"):
+        reached(agent=True, privateKeyFile=None)
 
 
 def test_the_agents_keys_are_used_and_an_empty_one_is_told(reached, tmp_path, monkeypatch):
