@@ -28,6 +28,8 @@ sys.path.insert(0, str(Path(__file__).parent / "files"))
 
 from openssh import Failure, Ssh  # lies beside what travels
 
+__all__ = ["Failure", "Ssh", "ask", "await_step", "leave", "login", "main", "reached", "take"]
+
 TAKE_SECONDS = int(os.environ.get("TANDEM_TAKE_SECONDS", "300"))
 """How long a machine may take to answer: a cloud machine boots in one to three minutes."""
 LEAVE_SECONDS = int(os.environ.get("TANDEM_LEAVE_SECONDS", "20"))

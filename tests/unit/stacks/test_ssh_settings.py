@@ -13,7 +13,7 @@ from stacks.platforms.known_hosts import KnownHosts
 from stacks.settings import SettingsError, parse
 from tests.unit.stacks.test_settings import refusal, values
 
-TWO = [{"name": "a", "address": "10.0.0.1"}, {"name": "b", "address": "10.0.0.2"}]
+TWO: list[dict[str, object]] = [{"name": "a", "address": "10.0.0.1"}, {"name": "b", "address": "10.0.0.2"}]
 ED = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPlain"
 
 
