@@ -22,6 +22,8 @@ async def main() -> pulumi.Inputs:
         webui_password=settings.secret("webuiPassword"),
         registry_password=settings.secret("registryPassword"),
         proxy_password=settings.secret("proxyPassword"),
+        key_passphrase=settings.secret("sshKeyPassphrase"),
+        sudo_password=settings.secret("sudoPassword"),
     )
     await settled(outputs)
     return outputs

@@ -73,8 +73,11 @@ class AcceleratorSettings(Model):
         fields = type(self).model_fields
         return next((fields[n].alias or n for n in names if getattr(self, n) != fields[n].default), "")
 
-    def of_machine(self, count: int, devices: tuple[str, ...] = ()) -> AcceleratorArgs:
-        """What a host with so many is told, and which they are; the first ones where none are named."""
+    def of_machine(self, count: int, devices: tuple[str, ...] = (), hcas: tuple[str, ...] = ()) -> AcceleratorArgs:
+        """What a host with so many is told, and which they are; the first ones where none are named.
+
+        RDMA devices of its own come before everybody's.
+        """
         return AcceleratorArgs(
             kind=self.kind,
             count=count,
@@ -85,6 +88,6 @@ class AcceleratorSettings(Model):
             alibaba_versions=self.alibaba_versions,
             driver_repository=self.driver_repository,
             toolkit_repository=self.toolkit_repository,
-            hcas=self.hcas,
+            hcas=hcas or self.hcas,
             nvitop=self.nvitop,
         )

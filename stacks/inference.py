@@ -20,8 +20,7 @@ from components.remote import Answer, GeneratedSecret, Lease, Login, Machine
 from components.rooms import Environment, prepare_programs
 from components.serving import Replica, ServeArgs, find_engine
 from components.webui import WebUi, WebUiArgs
-from components.webui.webui import INNER_PORT
-from stacks import planning
+from stacks import planning, ports
 from stacks.engine_images import engine_images
 from stacks.more import all_weights, fetched_folders, placed_arguments
 from stacks.native_schema import PROGRAMS
@@ -44,6 +43,8 @@ def deploy(
     webui_password: pulumi.Output[str] | None = None,
     registry_password: pulumi.Output[str] | None = None,
     proxy_password: pulumi.Output[str] | None = None,
+    key_passphrase: pulumi.Output[str] | None = None,
+    sudo_password: pulumi.Output[str] | None = None,
 ) -> dict[str, pulumi.Output[object]]:
     """Declares one deployment.
 
@@ -54,6 +55,8 @@ def deploy(
         webui_password: of the page's first account, a secret; None to have one made.
         registry_password: of the registries' logins, a secret; None without any.
         proxy_password: of the user whom the proxies' URLs name, a secret; None without any.
+        key_passphrase: of the SSH key, a secret; None for a key without.
+        sudo_password: of the login on the machines, a secret; None where sudo asks for none.
 
     Returns:
         The stack's outputs. `apiUrl` exists only after a completion came back through it.
@@ -84,7 +87,9 @@ def deploy(
         storage = (settings.storage.server or "", settings.storage.export)
         machines = [
             _lease(settings, stack, machine, writer=not number)
-            for number, machine in enumerate(hosts_platform.machines(settings))
+            for number, machine in enumerate(
+                hosts_platform.machines(settings, passphrase=key_passphrase, sudo_password=sudo_password)
+            )
         ]
         hosts = _hosts(settings, stack, machines, storage, passwords)
         weights, *more = _weights(settings, stack, hosts[0], hub_token)
@@ -104,9 +109,15 @@ def deploy(
         shared += sees_weights(hosts, stack, weights.folder)
     # Ranks and accelerators are proven to work together before a weight is loaded.
     proven = (
-        Collective("collective", hosts=hosts, images=images, stack=stack, mounts=settings.images.mounts).proven
-        # llama.cpp and Ollama speak no NCCL, and hold no torch to try it with.
-        if settings.accelerator.kind != "cpu" and settings.serving.engine not in ("llamacpp", "ollama")
+        Collective(
+            "collective",
+            hosts=hosts,
+            images=images,
+            stack=stack,
+            mounts=settings.images.mounts,
+            port=settings.serving.collective_port,
+        ).proven
+        if settings.collective
         else []
     )
     environment = [
@@ -124,6 +135,7 @@ def deploy(
             environment=[{**network, **settings.serving.environment} for network in environment],
             # The workers read the weights too; the storage is mounted before Docker is asked for a container.
             mounts=[*settings.images.mounts, f"{settings.storage.folder}:{settings.storage.folder}"],
+            ports=ports.ray_ports(settings),
             after=[*proven, *(host.storage for host in hosts)],
         )
         if kind.ray_resource
@@ -145,11 +157,13 @@ def deploy(
             arguments=placed_arguments(settings),
             environment=settings.serving.environment,
             ready_timeout=settings.serving.ready_timeout,
+            engine_port=settings.serving.engine_port,
         ),
         model=weights.folder,
         environment=environment,
         mounts=[*settings.images.mounts, f"{settings.storage.folder}:{settings.storage.folder}:ro"],
         cluster=cluster,
+        group_port=settings.serving.group_port,
         after=[*proven, *shared, *(host.storage for host in hosts)],
     )
     key = api_key if api_key is not None else GeneratedSecret("api-key").value
@@ -168,7 +182,9 @@ def deploy(
         allowed_cidrs=[*settings.gateway.allowed_cidrs, *(["127.0.0.1/32"] if settings.webui.enabled else [])],
         mounts=settings.images.mounts,
         url=settings.gateway.url,
-        fronts=[Front(settings.webui.port, INNER_PORT, settings.webui.allowed_cidrs)] if settings.webui.enabled else [],
+        fronts=[Front(settings.webui.port, settings.webui.inner_port, settings.webui.allowed_cidrs)]
+        if settings.webui.enabled
+        else [],
     )
     answer = Answer(
         "answer",
@@ -176,6 +192,8 @@ def deploy(
         model=settings.model.name,
         key=key,
         served_by=pulumi.Output.concat(gateway.version, "-", engine.version),
+        # Where a host stands between, no address of a machine leads anywhere from here.
+        through=None if settings.gateway.url else head.machine.jump,
         after=[engine],
     )
     page = (
@@ -214,6 +232,7 @@ def _webui(
             key=key,
             admin_email=told.admin_email,
             admin_password=password,
+            port=told.inner_port,
         ),
         mounts=settings.images.mounts,
     )  # fmt: skip
@@ -224,6 +243,7 @@ def _webui(
         email=told.admin_email,
         password=password,
         served_by=pulumi.Output.concat(page.version, "-", gateway.version),
+        through=None if told.url else head.machine.jump,
         after=[after],
     )
     return {
@@ -273,10 +293,12 @@ def _hosts(
     return [
         _host(
             settings, stack, machine, next((m for m in machines if m is not machine), machine), storage,
-            outside=outside, accelerators=count, devices=devices,
-            writes=settings.platform == "hosts" and bool(fetched_folders(settings)) and machine is machines[0],
+            outside=outside, accelerators=count, devices=devices, number=number,
+            writes=settings.platform == "hosts" and bool(fetched_folders(settings)) and not number,
         )
-        for machine, count, devices in zip(machines, settings.accelerators, settings.devices, strict=True)
+        for number, (machine, count, devices) in enumerate(
+            zip(machines, settings.accelerators, settings.devices, strict=True)
+        )
     ]  # fmt: skip
 
 
@@ -292,8 +314,11 @@ def _host(
     devices: tuple[str, ...] = (),
     containers: bool = True,
     writes: bool = False,
+    number: int | None = None,
 ) -> Host:
+    """One host; `number` is its place among those that serve, None for one that only downloads."""
     server, export = storage
+    told = settings.machines[number] if settings.machines and number is not None else None
     return Host(
         machine.name,
         machine=machine,
@@ -310,13 +335,17 @@ def _host(
             image=settings.engine_image if containers else "",
             image_gib=image_gib(settings) if containers and settings.runtime == "docker" else 0,
             pip_index=settings.mirrors.pip or "",
-            accelerator=settings.accelerator.of_machine(accelerators, devices) if accelerators else AcceleratorArgs(),
+            accelerator=settings.accelerator.of_machine(accelerators, devices, told.hcas if told else ())
+            if accelerators
+            else AcceleratorArgs(),
             room=settings.runtime,
             writes=writes,
             mounted=settings.storage.path is not None,
             check=settings.native.check,
             outside=outside,
             docker_packages=settings.mirrors.docker_packages,
+            nic=(told.nic if told else None) or "",
+            ports=ports.of_machine(settings, number) if number is not None else (),
         ),
     )
 

@@ -76,7 +76,7 @@ def _check_texts(name: str, value: object, *, verbatim: bool) -> None:
         for key, inner in value.items():
             if isinstance(inner, str):
                 _check_texts(name, key, verbatim=False)
-                _check_texts(name, inner, verbatim=verbatim)
+                _check_texts(f"{name}.{key}", inner, verbatim=verbatim)
     elif isinstance(value, (list, tuple)):
         for inner in value:
             if isinstance(inner, str):

@@ -16,7 +16,7 @@ from pydantic.alias_generators import to_camel
 from components.serving import Engine, EngineName, ServeArgs, find_engine
 from planner import Refusal
 from planner.parallelism import nearest_splits
-from stacks import more, versions
+from stacks import more, ports, versions
 from stacks.accelerator_schema import AcceleratorSettings
 from stacks.argument_rules import argument_mistakes
 from stacks.cloud_schema import CloudSettings
@@ -29,11 +29,12 @@ from stacks.model_schema import ModelSettings
 from stacks.native_schema import NativeSettings, refusals
 from stacks.outside_schema import OutsideSettings
 from stacks.secrecy import Secrecy
+from stacks.ssh_schema import Address, Interface, Jump, SshSettings
 from stacks.webui_schema import WebUiSettings
 from stacks.words import (
     AbsolutePath,
     AsItStands,
-    Host,
+    Device,
     HostPort,
     MountOptions,
     MountPoint,
@@ -46,9 +47,9 @@ class MachineSettings(Model):
     """One machine that exists already."""
 
     name: Name = Field(description="short name; also the machine's name in outputs and logs")
-    address: str = Field(description="address or host name that SSH reaches from here")
+    address: Address = Field(description="address or host name that SSH reaches from here")
     port: Port = Field(22, description="SSH port")
-    private_address: str | None = Field(
+    private_address: Address | None = Field(
         None, description="address the other machines reach it by; the SSH address when left out"
     )
     accelerators: int | None = Field(
@@ -56,6 +57,15 @@ class MachineSettings(Model):
     )
     devices: Devices = Field((), description="which of its accelerators; accelerator.devices if unset")
     gpu: str | None = Field(None, description="its GPUs' name, by which memory is planned; accelerator.gpu if unset")
+    proxy_jump: Jump | None = Field(
+        None, description="a host between, for this machine; ssh.proxyJump when left out, none for no host between"
+    )
+    hcas: tuple[Device, ...] = Field(
+        (), description="this machine's RDMA devices for NCCL, such as mlx5_0; accelerator.hcas when left out"
+    )
+    nic: Interface | None = Field(
+        None, description="the network interface that engines use, such as bond0; found by the route when left out"
+    )
 
     @property
     def peer_address(self) -> str:
@@ -63,20 +73,10 @@ class MachineSettings(Model):
         return self.private_address or self.address
 
 
-class SshSettings(Model):
-    """How machines are reached."""
-
-    user: str = Field("root", description="login; anyone but root needs sudo without a password")
-    private_key_file: str = Field(description="private key; ~ and $VARIABLES are expanded")
-    known_hosts_file: str = Field(
-        "~/.ssh/known_hosts", description="host keys, in OpenSSH's format; a machine not in it is refused"
-    )
-
-
 class StorageSettings(Model):
     """The folder that all machines share."""
 
-    server: Host | None = Field(None, description="platform hosts: the NFS server, by name or address")
+    server: Address | None = Field(None, description="platform hosts: the NFS server, by name or address")
     export: AbsolutePath = Field("/", description="exported folder")
     mount_point: MountPoint = Field("/mnt/tandem", description="where it is mounted on each machine")
     path: AbsolutePath | None = Field(
@@ -112,6 +112,33 @@ class ServingSettings(Model):
     ready_timeout: int = Field(
         3600, ge=10, le=86400, description="seconds from the engine's start to its first completion"
     )
+    ray_port: Port = Field(6379, description="executor ray: Ray's first port on each machine; it takes eight in a row")
+    ray_worker_ports: str = Field(
+        "10002-10999", pattern=r"^\d{1,5}-\d{1,5}$", description="executor ray: FIRST-LAST port of Ray's workers"
+    )
+    engine_port: Port | None = Field(
+        None,
+        description="the engine's own port between machines; 29501 (vLLM's mp, SGLang), 50052 (llama.cpp) or "
+        "29500 (TensorRT-LLM) when left out",
+    )
+    group_port: Port = Field(29400, description="where the supervisors of the ranks meet, on the first machine")
+    collective_port: Port = Field(29417, description="where the ranks of the collective meet, on the first machine")
+
+    @property
+    def ray_workers(self) -> tuple[int, int]:
+        """The first and the last port of Ray's workers."""
+        first, _, last = self.ray_worker_ports.partition("-")
+        return int(first), int(last)
+
+    @field_validator("ray_worker_ports")
+    @classmethod
+    def _enough_ports(cls, value: str) -> str:
+        first, _, last = value.partition("-")
+        if not 1 <= int(first) <= int(last) - 99 <= 65535 - 99:
+            raise ValueError(
+                f"{value} are not a hundred ports or more between 1 and 65535; write FIRST-LAST, such as 20000-20999"
+            )
+        return value
 
 
 class GatewaySettings(Model):
@@ -216,6 +243,26 @@ class Settings(Model):
         return self
 
     @model_validator(mode="after")
+    def _reached_as_the_platform_can(self) -> Self:
+        if self.platform == "alicloud":
+            if self.ssh.agent:
+                raise ValueError(
+                    "ssh.agent: platform alicloud gives the machines a key pair made from ssh.privateKeyFile; name "
+                    "that file instead"
+                )
+            if self.ssh.proxy_jump:
+                raise ValueError(
+                    "ssh.proxyJump: platform alicloud gives each machine an address of its own, which cloud.adminCidrs "
+                    "may reach; take it out"
+                )
+        if self.accelerator.kind != "nvidia" and (given := next((m.name for m in self.machines if m.hcas), None)):
+            raise ValueError(
+                f"machines: {given}'s hcas are RDMA devices for NCCL, and accelerator.kind is {self.accelerator.kind}; "
+                "take them out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _machines_differ(self) -> Self:
         for label, values in (
             ("name", [m.name for m in self.machines]),
@@ -264,11 +311,6 @@ class Settings(Model):
                 f"serving.engine: {serving.engine} does not run on accelerator.kind {self.accelerator.kind}; "
                 "vllm-ascend and vllm-mindspore are for ascend, the others for nvidia"
             )
-        taken = {port: use for use, port in engine.ports.items()}
-        if serving.port in taken:
-            raise ValueError(
-                f"serving.port: {serving.port} is {serving.engine}'s own ({taken[serving.port]}); set it to 8100"
-            )
         return self
 
     @model_validator(mode="after")
@@ -284,15 +326,8 @@ class Settings(Model):
 
     @model_validator(mode="after")
     def _ports_differ(self) -> Self:
-        for name, port in self.webui.ports().items():
-            for other, taken in (("gateway.port", self.gateway.port), ("serving.port", self.serving.port)):
-                if port == taken:
-                    raise ValueError(f"{other}: {name} is {port} too, on the same machine; set one of them to another")
-        if self.gateway.port == self.serving.port:
-            raise ValueError(
-                f"gateway.port and serving.port are both {self.gateway.port}; the gateway stands before the engine "
-                f"on the same machine: set serving.port to {self.serving.port + 100}"
-            )
+        if refusal := next(ports.conflicts(self), None):
+            raise ValueError(refusal)
         return self
 
     def keep_secret(self, secrecy: Secrecy) -> None:
@@ -303,6 +338,12 @@ class Settings(Model):
     def secrecy(self) -> Secrecy:
         """Which of these settings were given as secrets."""
         return self._secrecy
+
+    @property
+    def collective(self) -> bool:
+        """Whether ranks and accelerators are tried together before weights load."""
+        # llama.cpp and Ollama speak no NCCL, and hold no torch to try it with.
+        return self.accelerator.kind != "cpu" and self.serving.engine not in ("llamacpp", "ollama")
 
     @property
     def accelerators(self) -> tuple[int, ...]:

@@ -21,7 +21,9 @@ from stacks.schema import Settings
 from stacks.secrecy import Secrecy, choices, words_of
 
 NAMESPACE = "tandem"
-SECRETS = {"apiKey", "hubToken", "webuiPassword", "registryPassword", "proxyPassword"}
+SECRETS = {
+    "apiKey", "hubToken", "proxyPassword", "registryPassword", "sshKeyPassphrase", "sudoPassword", "webuiPassword",
+}  # fmt: skip
 LONGEST = 600
 """Characters of a mistake's line: what was given may be anything, such as a file."""
 KEY_MINIMUM = 16
@@ -94,6 +96,7 @@ def load() -> Settings:
     except SettingsError as error:
         raise SettingsError("\n".join([secrecy.redacted(str(error)), *(f"  {p}" for p in problems)])) from None
     problems += registry_problems(settings.images.registry_auth, given.get("registryPassword"))
+    problems += _of_login(settings, given)
     if problems:
         raise SettingsError(_refusal(problems))
     settings.keep_secret(secrecy)
@@ -105,6 +108,19 @@ def _secrecy(values: Mapping[str, str]) -> Secrecy:
     names = frozenset(name for name in values if pulumi.runtime.config.is_config_secret(f"{NAMESPACE}:{name}"))
     known = choices(Settings)
     return Secrecy(names, frozenset(word for name in names for word in words_of(_decode(values[name]), known)))
+
+
+def _of_login(settings: Settings, given: Mapping[str, str]) -> list[str]:
+    """What the secrets of the SSH login don't allow."""
+    problems = []
+    if given.get("sudoPassword"):
+        if settings.ssh.user == "root" or settings.runtime == "native":
+            problems.append("sudoPassword: nobody asks sudo with ssh.user root or runtime native; take it out")
+        elif "\n" in given["sudoPassword"].rstrip("\n"):
+            problems.append("sudoPassword: holds a line break, which sudo takes for its end; set the password alone")
+    if given.get("sshKeyPassphrase") and settings.ssh.agent:
+        problems.append("sshKeyPassphrase: the agent holds opened keys with ssh.agent: true; take it out")
+    return problems
 
 
 def secret(name: str) -> pulumi.Output[str] | None:

@@ -17,6 +17,7 @@ class WebUiSettings(Model):
 
     enabled: bool = Field(False, description="a page to chat on, with accounts (Open WebUI)")
     port: Port = Field(3000, description="the page's port on the first machine")
+    inner_port: Port = Field(INNER_PORT, description="where the page listens on loopback, behind webui.port")
     allowed_cidrs: tuple[str, ...] = Field(
         (), description="who may open the page, such as 203.0.113.0/24; a login is asked for in any case"
     )
@@ -48,7 +49,3 @@ class WebUiSettings(Model):
                 "203.0.113.0/24, this computer's among them"
             )
         return self
-
-    def ports(self) -> dict[str, int]:
-        """What it listens on, by setting."""
-        return {"webui.port": self.port, "the page's own port": INNER_PORT} if self.enabled else {}

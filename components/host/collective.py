@@ -40,6 +40,7 @@ class Collective(pulumi.ComponentResource):
         stack: str,
         mounts: Sequence[str] = (),
         mib: int = 256,
+        port: int = PORT,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declares the collective.
@@ -51,6 +52,7 @@ class Collective(pulumi.ComponentResource):
             stack: the deployment's own name on machines.
             mounts: folders the image needs, `source:target[:ro]`.
             mib: size of each all-reduce, MiB.
+            port: where the ranks meet, on the first host.
             opts: Pulumi options.
         """
         super().__init__("tandem:host:Collective", name, None, opts)
@@ -82,7 +84,7 @@ class Collective(pulumi.ComponentResource):
                     "NODE_RANK": str(rank),
                     "COUNT": str(host.accelerator.count),
                     "ADDRESS": head.machine.peer_address,
-                    "PORT": str(PORT),
+                    "PORT": str(port),
                     "BACKEND": BACKENDS[host.accelerator.kind],
                     "MIB": str(mib),
                     "NETWORK": _network(host),

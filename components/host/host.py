@@ -44,6 +44,8 @@ class HostArgs:
         check: native: any text; another has every process looked after again.
         outside: how it reaches what lies outside.
         docker_packages: URL of Docker's own packages, for systems with dnf.
+        nic: the network interface that engines use; found by the route to the peer when empty.
+        ports: ports that must be free, `SETTING=FIRST` or `SETTING=FIRST-LAST`.
     """
 
     peer: pulumi.Input[str]
@@ -65,6 +67,8 @@ class HostArgs:
     check: str = ""
     outside: Outside = field(default_factory=Outside)
     docker_packages: str = DOCKER_PACKAGES
+    nic: str = ""
+    ports: tuple[str, ...] = ()
 
 
 class Host(pulumi.ComponentResource):
@@ -112,12 +116,15 @@ class Host(pulumi.ComponentResource):
             machine=machine,
             stack=stack,
             script=FILES / "facts.sh",
+            files={"ports.py": FILES / "ports.py"},
             environment={
                 "PEER": args.peer,
                 "OWN_ADDRESS": machine.peer_address,
                 "DISK_MINIMUM_GIB": str(args.disk_minimum_gib),
                 "IMAGE": args.image,
                 "IMAGE_GIB": str(args.image_gib),
+                "NIC": args.nic,
+                "PORTS": " ".join(args.ports),
             },
             timeout=60,
             after=[outside] if outside else [],
@@ -186,7 +193,7 @@ class Host(pulumi.ComponentResource):
             proof, self.access = ascend_proof(machine, stack, accelerator, several=several, after=[facts], parent=self)
             proven = [proof]
         self.storage = self._storage(name, stack, args)
-        self.docker = self._docker(name, machine, docker_ready, args.outside) if args.containers else None
+        self.docker = self._docker(name, machine, stack, docker_ready, args.outside) if args.containers else None
         self.ready = [self.storage, *proven]
 
     def _storage(self, name: str, stack: str, args: HostArgs) -> pulumi.Resource:
@@ -211,10 +218,26 @@ class Host(pulumi.ComponentResource):
             parent=self,
         ).done
 
-    def _docker(self, name: str, machine: Machine, after: pulumi.Resource, outside: Outside) -> docker.Provider:
+    def _docker(
+        self, name: str, machine: Machine, stack: str, after: pulumi.Resource, outside: Outside
+    ) -> docker.Provider:
+        path = ""
+        if machine.user != "root":
+            # The provider runs `docker` there as the login, and the path in its URL is the socket that it is told.
+            path = f"/run/{stack}-docker.sock"
+            after = RemoteStep(
+                f"{name}-docker-access",
+                machine=machine,
+                stack=stack,
+                script=FILES / "docker_access.sh",
+                environment={"LOGIN": machine.user, "SOCKET": path},
+                timeout=60,
+                after=[after],
+                parent=self,
+            ).done
         return docker.Provider(
             f"{name}-docker",
-            host=pulumi.Output.concat("ssh://", machine.user, "@", machine.address, f":{machine.port}"),
+            host=pulumi.Output.concat("ssh://", machine.user, "@", machine.address, f":{machine.port}{path}"),
             ssh_opts=list(machine.ssh_options),
             # The packages step has seen the daemon answer; asking again on each run would be a remote call.
             disable_docker_daemon_check=True,

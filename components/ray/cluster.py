@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import pulumi
 
@@ -32,8 +34,19 @@ class RayPorts:
     dashboard_agent_grpc: int = 6383
     dashboard_agent_listen: int = 6384
     metrics_export: int = 6385
+    client_server: int = 6386
     worker_first: int = 10002
     worker_last: int = 10999
+
+    COUNT: ClassVar[int] = 8
+    """Ports in a row, from the GCS's on."""
+
+    @classmethod
+    def starting_at(cls, first: int, workers: tuple[int, int]) -> RayPorts:
+        """The GCS at `first`, the other services behind it; workers take theirs from a range, both ends included."""
+        services = (f.name for f in dataclasses.fields(cls) if not f.name.startswith("worker"))
+        own = {name: first + number for number, name in enumerate(services)}
+        return cls(**own, worker_first=workers[0], worker_last=workers[1])
 
     def arguments(self) -> list[str]:
         """The arguments that both head and workers take."""
@@ -98,7 +111,12 @@ class RayCluster(pulumi.ComponentResource):
         nodes = []
         for host, count, image, variables in zip(hosts, accelerators, images, environment, strict=True):
             role = (
-                ["--head", f"--port={ports.gcs}", "--include-dashboard=false"]
+                [
+                    "--head",
+                    f"--port={ports.gcs}",
+                    f"--ray-client-server-port={ports.client_server}",
+                    "--include-dashboard=false",
+                ]
                 if host is head
                 else [pulumi.Output.concat("--address=", self.address)]
             )

@@ -10,20 +10,24 @@ from components.remote.generated import GeneratedSecret
 from components.remote.here import run_here
 from components.remote.host_key import HostKey
 from components.remote.login import Login
-from components.remote.machine import BASE, Lease, Machine
+from components.remote.machine import BASE, Jump, Lease, Machine
 from components.remote.process import ProcessArgs, RemoteProcess
 from components.remote.step import RemoteStep
+from components.remote.words import known_name, proxy_command
 
 __all__ = [
     "BASE",
     "Answer",
     "GeneratedSecret",
     "HostKey",
+    "Jump",
     "Lease",
     "Login",
     "Machine",
     "ProcessArgs",
     "RemoteProcess",
     "RemoteStep",
+    "known_name",
+    "proxy_command",
     "run_here",
 ]

@@ -9,6 +9,7 @@ one sentence that names cause and remedy when it fails.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -17,10 +18,17 @@ import sys
 import tempfile
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent / "files"))
+
+from openssh import Failure, Ssh  # lies beside what travels
+
+__all__ = ["Failure", "Ssh", "ask", "await_step", "leave", "login", "main", "reached", "take"]
 
 TAKE_SECONDS = int(os.environ.get("TANDEM_TAKE_SECONDS", "300"))
 """How long a machine may take to answer: a cloud machine boots in one to three minutes."""
@@ -32,93 +40,6 @@ REPEAT_SECONDS = 10
 ASK_SECONDS = int(os.environ.get("TANDEM_ASK_SECONDS", "120"))
 LOGIN_SECONDS = int(os.environ.get("TANDEM_LOGIN_SECONDS", "300"))
 """How long the page may take to come up: half a minute here, and its database comes first."""
-
-
-OPTIONS = (
-    "-oIdentitiesOnly=yes",
-    "-oGlobalKnownHostsFile=/dev/null",
-    "-oStrictHostKeyChecking=yes",
-    "-oBatchMode=yes",
-    "-oConnectTimeout=5",
-    "-oServerAliveInterval=5",
-    "-oServerAliveCountMax=3",
-    "-oLogLevel=ERROR",
-    "-oControlMaster=auto",
-    "-oControlPersist=20",
-)
-
-
-class Failure(Exception):
-    """One sentence for the user."""
-
-
-@dataclass(frozen=True)
-class Ssh:
-    """OpenSSH to one machine: pinned host key, one key, one shared connection."""
-
-    call: dict[str, Any]
-    folder: Path
-
-    @classmethod
-    def open(cls, call: dict[str, Any], folder: str) -> Ssh:
-        """Writes key and host key where only this user reads them."""
-        base = Path(folder)
-        key = base / "key"
-        key.touch(mode=0o600)
-        key.write_text(call["private_key"].rstrip("\n") + "\n")
-        names = f"[{call['host']}]:{call['port']}" if call["port"] != 22 else call["host"]
-        (base / "known_hosts").write_text(f"{names} {call['host_key']}\n")
-        return cls(call, base)
-
-    def run(self, *command: str, stdin: str = "", timeout: int = 60) -> subprocess.CompletedProcess[str]:
-        """Runs a command there; 255 is SSH's own failure, 254 means no answer in time."""
-        options = [
-            f"-oIdentityFile={self.folder}/key",
-            f"-oUserKnownHostsFile={self.folder}/known_hosts",
-            f"-oControlPath={self.folder}/mux",
-            *OPTIONS,
-        ]
-        target = f"{self.call['user']}@{self.call['host']}"
-        argv = ["ssh", "-F", "none", *options, "-p", str(self.call["port"]), target, *command]
-        try:
-            return subprocess.run(
-                argv, input=stdin, capture_output=True, text=True, errors="replace", timeout=timeout, check=False
-            )
-        except subprocess.TimeoutExpired:
-            return subprocess.CompletedProcess(argv, 254, "", f"no answer within {timeout} s")
-
-    def close(self) -> None:
-        """Ends the shared connection."""
-        if (self.folder / "mux").exists():
-            subprocess.run(
-                ["ssh", "-F", "none", f"-oControlPath={self.folder}/mux", "-O", "exit", self.call["host"]],
-                capture_output=True,
-                timeout=10,
-                check=False,
-            )
-
-    @property
-    def where(self) -> str:
-        """The machine as messages name it."""
-        return f"{self.call['name']} ({self.call['user']}@{self.call['host']}:{self.call['port']})"
-
-    def explain(self, error: str) -> str | None:
-        """The sentence for a failure that waiting can't mend; None for one it may."""
-        target = f"ssh -p {self.call['port']} {self.call['user']}@{self.call['host']}"
-        if "Host key verification failed" in error or "IDENTIFICATION HAS CHANGED" in error:
-            return (
-                f"{self.where}: the machine shows another host key than the one known for it; if it was reinstalled, "
-                f"put its new key into the known hosts file (ssh-keyscan -p {self.call['port']} {self.call['host']}), "
-                "otherwise somebody else answers at this address"
-            )
-        if "Permission denied" in error:
-            return (
-                f"{self.where}: the machine refuses this key; add its public half to ~/.ssh/authorized_keys of "
-                f"{self.call['user']} there, or correct ssh.user and ssh.privateKeyFile (try: {target})"
-            )
-        if "Load key" in error or "invalid format" in error:
-            return f"{self.where}: ssh.privateKeyFile is no key that OpenSSH can use; give one without passphrase"
-        return None
 
 
 def say(line: str) -> None:
@@ -135,7 +56,7 @@ def take(ssh: Ssh) -> str:
         if sentence := ssh.explain(error):
             raise Failure(sentence)
         left = deadline - time.monotonic()
-        reason = error.splitlines()[-1] if error else f"exit code {tried.returncode}"
+        reason = ssh.reason(tried)
         if left <= 0:
             raise Failure(
                 f"{ssh.where}: SSH did not answer in {TAKE_SECONDS} s ({reason}); start the machine, open its port "
@@ -143,8 +64,9 @@ def take(ssh: Ssh) -> str:
             )
         say(f"{call['name']}: waiting for SSH ({reason}), {left:.0f} s left")
         time.sleep(2)
+    ssh.check_sudo()
     told = [call["stack"], str(int(time.time())), *([call["base"]] if call.get("borrowed") else [])]
-    done = ssh.run(*_script(call, call["scripts"]["take.sh"], *told), stdin="", timeout=60)
+    done = ssh.run_script(call["scripts"]["take.sh"], *told)
     if done.returncode:
         raise Failure(f"{ssh.where}: {(done.stderr or done.stdout).strip()}")
     return done.stdout.strip()
@@ -156,12 +78,14 @@ def leave(ssh: Ssh) -> str:
     deadline = time.monotonic() + LEAVE_SECONDS
     while (tried := ssh.run("true", timeout=20)).returncode:
         if ssh.explain(tried.stderr) or time.monotonic() > deadline:
-            reason = (tried.stderr.strip().splitlines() or ["no answer"])[-1]
-            say(f"{ssh.where}: not reached ({reason}), so nothing was removed there; if it still exists, run leave.sh")
+            say(
+                f"{ssh.where}: not reached ({ssh.reason(tried)}), so nothing was removed there; if it still exists, "
+                "run leave.sh"
+            )
             return f"gone={call['name']}"
         time.sleep(1)
     told = [f"{name}={value}" for name, value in sorted(call["leave"].items())]
-    done = ssh.run(*_script(call, call["scripts"]["leave.sh"], call["stack"], *told), timeout=300)
+    done = ssh.run_script(call["scripts"]["leave.sh"], call["stack"], *told, timeout=300)
     for line in done.stderr.splitlines():
         say(f"{call['name']}: {line}")
     if done.returncode:
@@ -169,21 +93,13 @@ def leave(ssh: Ssh) -> str:
     return done.stdout.strip()
 
 
-def _script(call: dict[str, Any], text: str, *arguments: str) -> list[str]:
-    """The words that run a script there as root, or as the login where that is all we have."""
-    sudo = [] if call["user"] == "root" or call.get("borrowed") else ["sudo", "-n"]
-    words = [*sudo, "bash", "-c", text, "tandem", *arguments]
-    # ssh joins its words with blanks and the login shell splits them again: quote each one.
-    return ["'" + word.replace("'", "'\\''") + "'" for word in words]
-
-
 def await_step(ssh: Ssh, step: str) -> str:
     """Watches a step until it ends; connections may break and the machine may reboot meanwhile."""
     call = ssh.call
-    poll = _script(call, 'exec bash "${1/#\\~/$HOME}/run.sh" poll', call["folder"])
+    poll = 'exec bash "${1/#\\~/$HOME}/run.sh" poll'
     shown, said, lost, pause, began = "", 0.0, 0.0, 0.2, time.monotonic()
     while True:
-        done = ssh.run(*poll, timeout=30)
+        done = ssh.run_script(poll, call["folder"], timeout=30)
         lines = done.stdout.splitlines()
         now = time.monotonic()
         if done.returncode in (254, 255) or not lines:
@@ -210,6 +126,24 @@ def await_step(ssh: Ssh, step: str) -> str:
             shown, said = stage, now
         time.sleep(pause)
         pause = min(pause * 1.5, 2.0)
+
+
+@contextlib.contextmanager
+def reached(call: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The same call, its URL asked from the host between where one stands between here and the machines."""
+    if not call.get("through"):
+        yield call
+        return
+    own = urllib.parse.urlsplit(call["url"])
+    with tempfile.TemporaryDirectory(prefix="tandem-") as folder:
+        between = Ssh.open({**call["through"], "name": "the jump host", "setting": "ssh.proxyJump"}, folder)
+        with between.forward(own.hostname or "", own.port or 80) as port:
+            here = own._replace(netloc=f"127.0.0.1:{port}").geturl()
+            try:
+                yield {**call, "url": here}
+            except Failure as failure:
+                words = str(failure).replace(here, f"{call['url']} (asked from {call['through']['host']})")
+                raise Failure(words) from None
 
 
 def ask(call: dict[str, Any]) -> str:
@@ -299,7 +233,8 @@ def main(words: list[str]) -> int:
     call = json.load(sys.stdin)
     try:
         if what in ("ask", "login"):
-            print(ask(call) if what == "ask" else login(call), end="")
+            with reached(call) as told:
+                print(ask(told) if what == "ask" else login(told), end="")
             return 0
         with tempfile.TemporaryDirectory(prefix="tandem-") as folder:
             ssh = Ssh.open(call, folder)

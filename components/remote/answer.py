@@ -8,6 +8,7 @@ import pulumi
 from pulumi_command import local
 
 from components.remote.agent_call import agent_call, agent_input
+from components.remote.machine import Jump
 
 
 class Answer(pulumi.ComponentResource):
@@ -29,6 +30,7 @@ class Answer(pulumi.ComponentResource):
         model: str,
         key: pulumi.Input[str],
         served_by: pulumi.Input[str],
+        through: Jump | None = None,
         after: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -40,6 +42,7 @@ class Answer(pulumi.ComponentResource):
             model: the model's served name.
             key: the API key, a secret.
             served_by: changes whenever what serves has changed, so that the question is asked again.
+            through: the host between, from which it is asked; None to ask from here.
             after: what must be done before.
             opts: Pulumi options.
         """
@@ -47,7 +50,9 @@ class Answer(pulumi.ComponentResource):
         asked = local.Command(
             f"{name}-asked",
             create=pulumi.Output.concat(agent_call("ask"), " ", served_by),
-            stdin=agent_input({"url": url, "model": model, "key": key}),
+            stdin=agent_input(
+                {"url": url, "model": model, "key": key, **({"through": through.facts()} if through else {})}
+            ),
             add_previous_output_in_env=False,
             opts=pulumi.ResourceOptions(parent=self, depends_on=list(after)),
         )

@@ -8,6 +8,7 @@ import pulumi
 from pulumi_command import local
 
 from components.remote.agent_call import agent_call, agent_input
+from components.remote.machine import Jump
 
 
 class Login(pulumi.ComponentResource):
@@ -28,6 +29,7 @@ class Login(pulumi.ComponentResource):
         email: str,
         password: pulumi.Input[str],
         served_by: pulumi.Input[str],
+        through: Jump | None = None,
         after: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -40,6 +42,7 @@ class Login(pulumi.ComponentResource):
             email: the first account's.
             password: its password, a secret.
             served_by: changes whenever what serves has changed, so that it is asked again.
+            through: the host between, from which it is asked; None to ask from here.
             after: what must be done before.
             opts: Pulumi options.
         """
@@ -47,7 +50,15 @@ class Login(pulumi.ComponentResource):
         tried = local.Command(
             f"{name}-tried",
             create=pulumi.Output.concat(agent_call("login"), " ", served_by),
-            stdin=agent_input({"url": url, "model": model, "email": email, "password": password}),
+            stdin=agent_input(
+                {
+                    "url": url,
+                    "model": model,
+                    "email": email,
+                    "password": password,
+                    **({"through": through.facts()} if through else {}),
+                }
+            ),
             add_previous_output_in_env=False,
             opts=pulumi.ResourceOptions(parent=self, depends_on=list(after)),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,10 +14,44 @@ from pulumi_command import remote
 from components.remote.agent_call import agent_call
 from components.remote.here import run_here
 from components.remote.payload import FILES
+from components.remote.words import sudo_stdin, sudo_words
 
 BASE = "/var/lib/tandem"
 DIAL_ERRORS = 60
 """Failed dials before a step gives up: about 4.4 minutes on a refused port, enough for a boot."""
+
+
+@dataclass(frozen=True)
+class Jump:
+    """A host between: SSH to the machine goes through it.
+
+    Attributes:
+        address: where SSH reaches it from here.
+        user: login there; it needs no rights but to forward.
+        port: SSH port.
+        private_key: OpenSSH private key, a secret; None for the keys of the running ssh-agent.
+        host_key: its public host key, `TYPE BASE64`.
+        passphrase: opens the private key, a secret.
+    """
+
+    address: str
+    user: str
+    port: int
+    private_key: pulumi.Input[str] | None
+    host_key: str
+    passphrase: pulumi.Input[str] | None = None
+
+    def facts(self) -> dict[str, Any]:
+        """As `Machine.facts`."""
+        own = {"passphrase": self.passphrase} if self.passphrase is not None else {}
+        return {
+            **own,
+            "host": self.address,
+            "port": self.port,
+            "user": self.user,
+            "private_key": self.private_key,
+            "host_key": self.host_key,
+        }
 
 
 @dataclass(frozen=True)
@@ -27,8 +62,8 @@ class Machine:
         name: short and unique; the machine's steps carry it in their names.
         address: where SSH reaches it from here.
         peer_address: where the other machines reach it.
-        user: login; others than root use `sudo -n`.
-        private_key: OpenSSH private key, a secret.
+        user: login; others than root use sudo.
+        private_key: OpenSSH private key, a secret; None for the keys of the running ssh-agent.
         host_key: the machine's public host key, `TYPE BASE64`; anything else is refused.
         ssh_options: arguments that make the `ssh` program use this key and this host key, for Docker.
         owner: when this resource is deleted the machine's own resources needn't be (`deleted_with`).
@@ -36,6 +71,9 @@ class Machine:
         identity: another value is another machine under the same name: everything on it is done anew.
         base: folder below which everything of ours lies there; `~` is the login's own.
         borrowed: we have a login there and no more: neither root nor systemd is asked for.
+        passphrase: opens the private key, a secret; None where it has none.
+        sudo_password: what sudo asks the login for, a secret; None where it asks for none.
+        jump: the host to go through; None where SSH reaches the machine from here.
     """
 
     name: str
@@ -43,7 +81,7 @@ class Machine:
     peer_address: pulumi.Input[str]
     user: str
     port: int
-    private_key: pulumi.Input[str]
+    private_key: pulumi.Input[str] | None
     host_key: pulumi.Input[str]
     ssh_options: tuple[pulumi.Input[str], ...] = ()
     owner: pulumi.Resource | None = None
@@ -51,22 +89,48 @@ class Machine:
     identity: pulumi.Input[str] | None = None
     base: str = BASE
     borrowed: bool = False
+    passphrase: pulumi.Input[str] | None = None
+    sudo_password: pulumi.Input[str] | None = None
+    jump: Jump | None = None
 
     def connection(self) -> remote.ConnectionArgs:
-        """For `remote.Command`; the host key is pinned."""
+        """For `remote.Command`; host keys are pinned.
+
+        Without a private key it uses the agent that SSH_AUTH_SOCK names where the plugin runs: a path in the state
+        would be another one at the next login.
+        """
+        jump = self.jump
         return remote.ConnectionArgs(
             host=self.address,
             port=self.port,
             user=self.user,
             private_key=self.private_key,
+            private_key_password=self.passphrase,
             host_key=self.host_key,
             dial_error_limit=DIAL_ERRORS,
             per_dial_timeout=15,
+            proxy=remote.ProxyConnectionArgs(
+                host=jump.address,
+                port=jump.port,
+                user=jump.user,
+                private_key=jump.private_key,
+                private_key_password=jump.passphrase,
+                host_key=jump.host_key,
+                dial_error_limit=DIAL_ERRORS,
+                per_dial_timeout=15,
+            )
+            if jump
+            else None,
         )
 
     def facts(self) -> dict[str, pulumi.Input[Any]]:
         """For our own SSH calls (`agent.py`), as JSON on standard input."""
-        own = {"base": self.base, "borrowed": True} if self.borrowed else {}
+        own: dict[str, pulumi.Input[Any]] = {"base": self.base, "borrowed": True} if self.borrowed else {}
+        for name in ("passphrase", "sudo_password"):
+            if getattr(self, name) is not None:
+                own[name] = getattr(self, name)
+        if self.jump:
+            own["jump"] = self.jump.facts()
         return {
             **own,
             "name": self.name,
@@ -77,10 +141,21 @@ class Machine:
             "host_key": self.host_key,
         }
 
-    @property
-    def sudo(self) -> str:
-        """What stands before a command that needs root."""
-        return "" if self.user == "root" or self.borrowed else "sudo -n "
+    def as_root(self, words: Sequence[str]) -> str:
+        """The command line that runs a program as root, or as the login where that is all we have."""
+        return shlex.join([*sudo_words(self._login()), *words])
+
+    def root_stdin(self, text: pulumi.Input[str]) -> pulumi.Output[str]:
+        """What `as_root` wants on its standard input so that the program reads `text`."""
+        if self.sudo_password is None:
+            return pulumi.Output.from_input(text)
+        before = pulumi.Output.from_input(self.sudo_password).apply(
+            lambda password: sudo_stdin({**self._login(), "sudo_password": password})
+        )
+        return pulumi.Output.concat(before, text)
+
+    def _login(self) -> dict[str, Any]:
+        return {"user": self.user, "borrowed": self.borrowed, "sudo_password": self.sudo_password is not None}
 
 
 class Lease:

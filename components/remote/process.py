@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -86,8 +85,8 @@ class RemoteProcess:
             name,
             connection=machine.connection(),
             create=version.apply(lambda v: receive_command(machine, stack, f"process-{name}", v, "sync")),
-            delete=machine.sudo + shlex.join(end),
-            stdin=hide(whole),
+            delete=machine.as_root(end),
+            stdin=hide(machine.root_stdin(whole)),
             add_previous_output_in_env=False,
             opts=pulumi.ResourceOptions.merge(
                 opts, pulumi.ResourceOptions(deleted_with=machine.owner, depends_on=before)

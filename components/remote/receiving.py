@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-
 from components.remote.machine import BASE, Machine
 from components.remote.payload import FILES
 
@@ -14,4 +12,4 @@ def receive_command(machine: Machine, stack: str, step: str, version: str, mode:
     words = ["bash", "-c", receive, "receive", stack, step, version, mode]
     if machine.base != BASE:
         words.append(machine.base)
-    return machine.sudo + shlex.join(words)
+    return machine.as_root(words)

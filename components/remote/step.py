@@ -83,14 +83,14 @@ class RemoteStep:
             f"{name}-run",
             connection=machine.connection(),
             create=command,
-            stdin=hide(stdin),
+            stdin=hide(machine.root_stdin(stdin)),
             add_previous_output_in_env=False,
             opts=children,
         )
         self.done, stdout = run, run.stdout
         if long:
             folder = version.apply(lambda v: f"{machine.base}/{stack}/steps/{step}/{v}")
-            call = {**machine.facts(), "folder": folder, "sudo": machine.sudo}
+            call = {**machine.facts(), "folder": folder}
             done = local.Command(
                 f"{name}-done",
                 create=pulumi.Output.concat(agent_call("await", step), " ", version),

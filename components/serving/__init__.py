@@ -1,7 +1,7 @@
 """Engines: one file each, one component that runs whichever, and the supervisor that keeps its ranks together."""
 
-from components.serving.engine import Engine, ServeArgs
+from components.serving.engine import GROUP_PORT, Engine, ServeArgs
 from components.serving.engines import EngineName, find_engine
 from components.serving.replica import Replica
 
-__all__ = ["Engine", "EngineName", "Replica", "ServeArgs", "find_engine"]
+__all__ = ["GROUP_PORT", "Engine", "EngineName", "Replica", "ServeArgs", "find_engine"]

@@ -34,6 +34,7 @@ class ServeArgs:
         arguments: more arguments of the engine's own, last, so that the user's win.
         environment: more environment.
         ready_timeout: seconds to the first completion.
+        engine_port: the engine's own port between machines; None takes the one in `Engine.ports`.
     """
 
     served_name: str
@@ -44,6 +45,7 @@ class ServeArgs:
     arguments: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     ready_timeout: int = 3600
+    engine_port: int | None = None
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class Engine(Protocol):
     Attributes:
         name: as settings and containers call it.
         ray_resource: what Ray calls its accelerators when Ray places the ranks, `GPU` or `NPU`; None without Ray.
-        ports: its own ports between machines, by what they are for, beside the API's.
+        ports: its own port between machines by what it is for, beside the API's; `ServeArgs.engine_port` moves it.
         files: programs of ours it needs in its containers: path inside to text.
         cache: folder inside its containers that outlives them, so that a restart is quicker; None for none.
         needs: what its image must hold.

@@ -50,7 +50,8 @@ class LlamaCpp:
 
     def processes(self, args: ServeArgs, model: str, nodes: Sequence[Node]) -> list[Process]:
         """See `Engine`. The model is the folder's GGUF file, or the first of a split one."""
-        servers = [f"{node.address}:{RPC_PORT}" for node in nodes[1:]]
+        port = args.engine_port or RPC_PORT
+        servers = [f"{node.address}:{port}" for node in nodes[1:]]
         words = [
             *("llama-server", "--model", f"{model}/*.gguf", "--alias", args.served_name),
             *("--host", "127.0.0.1", "--port", str(args.port), "--no-ui"),
@@ -61,7 +62,6 @@ class LlamaCpp:
         if servers:
             words += ["--rpc", ",".join(servers)]
         rpc = [
-            Process(["ggml-rpc-server", "--host", node.address, "--port", str(RPC_PORT), "--cache"])
-            for node in nodes[1:]
+            Process(["ggml-rpc-server", "--host", node.address, "--port", str(port), "--cache"]) for node in nodes[1:]
         ]
         return [Process([*words, *args.arguments], after=servers), *rpc]

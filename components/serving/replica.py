@@ -44,6 +44,7 @@ class Replica(pulumi.ComponentResource):
         environment: Sequence[Mapping[str, pulumi.Input[str]]],
         mounts: Sequence[str],
         cluster: RayCluster | None = None,
+        group_port: int = GROUP_PORT,
         after: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -61,6 +62,7 @@ class Replica(pulumi.ComponentResource):
             environment: each host's environment.
             mounts: folders mounted into every container, the storage among them.
             cluster: the Ray cluster, for an engine whose ranks Ray places.
+            group_port: where the supervisors meet, on the first host.
             after: what must be done before a container starts.
             opts: Pulumi options.
         """
@@ -75,7 +77,7 @@ class Replica(pulumi.ComponentResource):
             secret_files = {TOKEN_FILE: cluster.token}
         else:
             token = GeneratedSecret(f"{name}-group", opts=pulumi.ResourceOptions(parent=self)).value
-            group = ["--group=peers", f"--ranks={len(hosts)}", f"--port={GROUP_PORT}", f"--token={GROUP_TOKEN_FILE}"]
+            group = ["--group=peers", f"--ranks={len(hosts)}", f"--port={group_port}", f"--token={GROUP_TOKEN_FILE}"]
             secret_files = {GROUP_TOKEN_FILE: token}
         addresses = [pulumi.Output.from_input(host.machine.peer_address) for host in hosts]
         known = pulumi.Output.all(model, *addresses, *(host.nic for host in hosts))

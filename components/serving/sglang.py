@@ -62,7 +62,7 @@ class Sglang:
             place = [
                 f"--nnodes={len(nodes)}",
                 f"--node-rank={rank}",
-                f"--dist-init-addr={nodes[0].address}:{MASTER_PORT}",
+                f"--dist-init-addr={nodes[0].address}:{args.engine_port or MASTER_PORT}",
             ]
             found.append(Process([*words, *(place if len(nodes) > 1 else []), *args.arguments]))
         return found

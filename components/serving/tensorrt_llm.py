@@ -62,19 +62,21 @@ class TensorRtLlm:
         if len(nodes) == 1:
             return [Process(words)]
         ranks = args.tensor_parallel_size * args.pipeline_parallel_size // len(nodes)
+        port = args.engine_port or AGENT_PORT
+        # The agent that mpirun starts is told where its peers listen; Open MPI splits these words at blanks.
+        told = f"env TANDEM_MPI_PORT={port} " if args.engine_port else ""
         launch = [
             *("mpirun", "--allow-run-as-root", "--leave-session-attached"),
-            *("--mca", "plm_rsh_agent", f"python3 {AGENT} run", "--mca", "plm_rsh_no_tree_spawn", "1"),
+            *("--mca", "plm_rsh_agent", f"{told}python3 {AGENT} run", "--mca", "plm_rsh_no_tree_spawn", "1"),
             *_networks([node.address for node in nodes]),
             *("-np", str(ranks * len(nodes)), "--map-by", f"ppr:{ranks}:node"),
             *("-H", ",".join(f"{node.address}:{ranks}" for node in nodes)),
             "trtllm-llmapi-launch",
         ]
         agents = [
-            Process(["python3", AGENT, "serve", f"--address={node.address}", f"--port={AGENT_PORT}"])
-            for node in nodes[1:]
+            Process(["python3", AGENT, "serve", f"--address={node.address}", f"--port={port}"]) for node in nodes[1:]
         ]
-        return [Process([*launch, *words], after=[f"{n.address}:{AGENT_PORT}" for n in nodes[1:]]), *agents]
+        return [Process([*launch, *words], after=[f"{n.address}:{port}" for n in nodes[1:]]), *agents]
 
 
 def _networks(addresses: Sequence[str]) -> list[str]:

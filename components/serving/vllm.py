@@ -92,10 +92,10 @@ class Vllm:
             words.append(f"--max-model-len={args.max_model_len}")
         if self.executor == "ray":
             return [Process([*words, "--distributed-executor-backend=ray", *args.arguments])]
-        return [Process([*words, *_place(nodes, rank), *args.arguments]) for rank in range(len(nodes))]
+        return [Process([*words, *_place(args, nodes, rank), *args.arguments]) for rank in range(len(nodes))]
 
 
-def _place(nodes: Sequence[Node], rank: int) -> list[str]:
+def _place(args: ServeArgs, nodes: Sequence[Node], rank: int) -> list[str]:
     """A rank's place among several machines; ranks are contiguous on each."""
     if len(nodes) == 1:
         return []
@@ -103,6 +103,6 @@ def _place(nodes: Sequence[Node], rank: int) -> list[str]:
         f"--nnodes={len(nodes)}",
         f"--node-rank={rank}",
         f"--master-addr={nodes[0].address}",
-        f"--master-port={MASTER_PORT}",
+        f"--master-port={args.engine_port or MASTER_PORT}",
         *(["--headless"] if rank else []),
     ]

@@ -31,6 +31,7 @@ class WebUiArgs:
         key: the API's, a secret.
         admin_email: the first account's login.
         admin_password: its password, a secret. It counts when the account is made, at the first start.
+        port: where it listens on loopback.
     """
 
     image: pulumi.Input[str]
@@ -38,13 +39,14 @@ class WebUiArgs:
     key: pulumi.Input[str]
     admin_email: str
     admin_password: pulumi.Input[str]
+    port: int = INNER_PORT
 
 
 def render_environment(args: WebUiArgs, key: str, password: str, secret: str) -> str:
     """Lines for a shell."""
     variables = {
         "HOST": "127.0.0.1",
-        "PORT": str(INNER_PORT),
+        "PORT": str(args.port),
         "WEBUI_AUTH": "true",
         "WEBUI_SECRET_KEY": secret,
         "WEBUI_ADMIN_EMAIL": args.admin_email,

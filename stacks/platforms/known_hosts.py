@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 from collections.abc import Iterator
-from fnmatch import fnmatchcase
 
 USABLE = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521")
 """Host key types that can be pinned, best first.
@@ -60,7 +60,13 @@ def _matches(names: str, name: str) -> bool:
     if names.startswith("|1|"):
         salt, digest = (base64.b64decode(part) for part in names.split("|")[2:4])
         return hmac.compare_digest(hmac.digest(salt, name.encode(), hashlib.sha1), digest)
-    patterns = names.lower().split(",")
-    return any(fnmatchcase(name, p) for p in patterns if p[0] != "!") and not any(
-        fnmatchcase(name, p[1:]) for p in patterns if p[0] == "!"
+    patterns = [p for p in names.lower().split(",") if p]
+    return any(_fits(name, p) for p in patterns if p[0] != "!") and not any(
+        _fits(name, p[1:]) for p in patterns if p[0] == "!"
     )
+
+
+def _fits(name: str, pattern: str) -> bool:
+    """Only `*` and `?` are special (ssh_config(5), PATTERNS); the brackets before a port are not."""
+    words = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
+    return re.fullmatch(words, name) is not None

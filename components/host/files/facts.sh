@@ -12,8 +12,18 @@ own=$(ip -oneline address show | awk '{print $4}' | cut -d/ -f1)
 grep -qxF "$OWN_ADDRESS" <<<"$own" ||
   fail "address $OWN_ADDRESS is not on this machine, which has $(grep -vE '^(127\.|::1$|fe80:)' <<<"$own" | paste -sd' '); set its privateAddress to one of those"
 
+# Before anything is installed: a port that somebody else holds would be found when the engine starts, hours later.
+if [[ -n ${PORTS:-} ]] && have python3; then
+  read -ra ports <<<"$PORTS"
+  taken=$(python3 "$TANDEM_DIR/ports.py" "$TANDEM_STACK" "${ports[@]}") || fail "${taken:-the ports of this machine could not be read, see the log}"
+fi
+
 # The interface by which packets to the peers leave. A machine alone talks to itself: any address will do.
-if [[ $PEER == "$OWN_ADDRESS" ]]; then
+if [[ -n ${NIC:-} ]]; then
+  nic=$NIC
+  [[ -e /sys/class/net/$nic ]] ||
+    fail "this machine has no network interface $nic, only $(cd /sys/class/net && echo *); correct its nic in machines"
+elif [[ $PEER == "$OWN_ADDRESS" ]]; then
   nic=$(ip -oneline address show | awk -v own="$OWN_ADDRESS" 'index($4, own "/") == 1 {print $2; exit}')
 else
   nic=$(ip -oneline route get "$PEER" 2>/dev/null | grep -oP '(?<= dev )\S+' || true)

@@ -74,7 +74,7 @@ def test_defaults_fill_what_is_not_said():
         ),
         ({"images": {"engine": "vllm:1; rm -rf /"}}, ["images.engine", "is no image; write registry/name:tag"]),
         ({"images": {"engine": "vllm@sha256:12"}}, ["images.engine", "NAME@sha256:"]),
-        ({"gateway": {"port": 8100}}, ["both 8100", "serving.port to 8200"]),
+        ({"gateway": {"port": 8100}}, ["serving.port", "(gateway.port, 8100)", "set serving.port to 8200"]),
         ({"gateway": {"allowedCidrs": ["10.0.0.0/33"]}}, ["gateway.allowedCidrs", "203.0.113.0/24"]),
         ({"images": {"mounts": ["data:/data"]}}, ["images.mounts", "'data:/data' is no mount", ":ro"]),
         ({"storage": {"server": "nas", "mountPoint": "mnt"}}, ["storage.mountPoint", "/mnt"]),
@@ -161,7 +161,10 @@ def test_what_makes_no_sense_without_containers_is_refused(changes, expected):
     ("webui", "expected"),
     [
         ({"enabled": True}, "webui: allowedCidrs: is missing, so nobody could open the page"),
-        ({"enabled": True, "allowedCidrs": ["10.0.0.0/8"], "port": 8000}, "gateway.port: webui.port is 8000 too"),
+        (
+            {"enabled": True, "allowedCidrs": ["10.0.0.0/8"], "port": 8000},
+            "webui.port: the page (8000) and the URL (gateway.port, 8000) want the same port",
+        ),
         ({"enabled": True, "allowedCidrs": ["10.0.0.0/33"]}, "webui.allowedCidrs"),
         ({"adminEmail": "me"}, "webui.adminEmail"),
     ],
