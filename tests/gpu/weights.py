@@ -1,6 +1,6 @@
 """Random weights: `weights.py FOLDER [7b|small]`, with a Python that has torch.
 
-Qwen2's architecture with the tiny model's tokenizer, and so a smaller vocabulary: in the shape of Qwen2.5-7B, which fills
+Qwen2's architecture with the tiny model's tokenizer, and so a smaller vocabulary: as large as Qwen2.5-7B, which fills
 a GPU a little (13 GB), or small (0.2 GB), of which a start shows no more than whether it works.
 """
 
