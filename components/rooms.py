@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,8 @@ class Environment:
         packages: pip requirements that make an environment which holds it.
         path: folders of programs, before all others.
         pip_index: Python package index; None is pip's own.
+        version: of the module, which must be there; None takes any.
+        planned: the version that the plan counts with; another one there is warned of.
     """
 
     programs: Sequence[str]
@@ -36,6 +38,8 @@ class Environment:
     packages: Sequence[str] = ()
     path: Sequence[str] = ()
     pip_index: str | None = None
+    version: str | None = None
+    planned: str = ""
 
 
 def run_workload(name: str, *, host: Host, stack: str, args: Workload, opts: pulumi.ResourceOptions) -> Running:
@@ -65,10 +69,21 @@ def prepare_programs(
             "PACKAGES": "\n".join(environment.packages),
             "FOLDERS": ":".join(environment.path),
             "PIP_INDEX": environment.pip_index or "",
+            "EXPECTED": environment.version or "",
         },
         long=True,
         timeout=7200,
         after=[host.storage],
         parent=host,
     )
-    return step.result.apply(lambda found: found["path"])
+    return step.result.apply(lambda found: _found(host, environment, found))
+
+
+def _found(host: Host, environment: Environment, found: Mapping[str, str]) -> str:
+    there, planned = found.get("version", ""), environment.planned
+    if there and planned and there != planned:
+        pulumi.log.warn(
+            f"{host.machine.name} has {environment.module} {there}, and the plan counts by the rules of {planned}: set "
+            f"native.version to {there} to plan with what is there"
+        )
+    return found["path"]

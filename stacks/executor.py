@@ -34,6 +34,8 @@ def engine_source(settings: Settings) -> str:
     """The engine's image, or what pip is asked for, written as one; empty where an environment is just there."""
     if settings.runtime == "docker":
         return settings.engine_image
+    if settings.native.version:
+        return f"{settings.serving.engine}:{settings.native.version}"
     asked = settings.native.requirements(settings.serving.engine, settings.serving.executor or "mp")
     return next((text.replace("==", ":") for text in asked if text.startswith("vllm")), "")
 

@@ -30,6 +30,7 @@ from stacks.platforms.alicloud import Cloud
 from stacks.platforms.ssh_agent import refuse_dead_agent
 from stacks.room import image_gib
 from stacks.schema import Settings
+from stacks.serving_rules import task_of
 
 StorageAt = tuple[pulumi.Input[str], str]
 """NFS server and exported folder."""
@@ -61,6 +62,7 @@ def deploy(
     Returns:
         The stack's outputs. `apiUrl` exists only after a completion came back through it.
     """
+    kind = find_engine(settings.serving.engine, settings.serving.executor)
     # Before any resource: what can't work is refused here.
     refuse_dead_agent()
     planned = planning.announce(settings)
@@ -95,7 +97,6 @@ def deploy(
         weights, *more = _weights(settings, stack, hosts[0], hub_token)
         ssh = {machine.name: hosts_platform.ssh(settings, machine) for machine in machines}
     head = hosts[0]
-    kind = find_engine(settings.serving.engine, settings.serving.executor)
     engine_image: dict[str, pulumi.Output[object]] = {}
     if native := _environment(settings):
         images = [
@@ -116,6 +117,7 @@ def deploy(
             stack=stack,
             mounts=settings.images.mounts,
             port=settings.serving.collective_port,
+            environment=settings.serving.environment,
         ).proven
         if settings.collective
         else []
@@ -158,6 +160,7 @@ def deploy(
             environment=settings.serving.environment,
             ready_timeout=settings.serving.ready_timeout,
             engine_port=settings.serving.engine_port,
+            task=settings.model.task or task_of(settings.serving.arguments),
         ),
         model=weights.folder,
         environment=environment,
@@ -191,6 +194,7 @@ def deploy(
         url=gateway.url,
         model=settings.model.name,
         key=key,
+        task=engine.task,
         served_by=pulumi.Output.concat(gateway.version, "-", engine.version),
         # Where a host stands between, no address of a machine leads anywhere from here.
         through=None if settings.gateway.url else head.machine.jump,
@@ -199,7 +203,7 @@ def deploy(
     page = (
         _webui(settings, stack, gateway, key, password=webui_password, after=answer) if settings.webui.enabled else {}
     )
-    outputs = {**_outputs(settings.model.name, ssh, answer, key), **engine_image, **page, **planned}
+    outputs = {**_outputs(settings.model.name, ssh, answer, key, engine.task), **engine_image, **page, **planned}
     return {name: settings.secrecy.hidden(value) for name, value in outputs.items()}
 
 
@@ -363,16 +367,17 @@ def _environment(settings: Settings) -> Environment | None:
         packages=native.requirements(serving.engine, serving.executor),
         path=native.path,
         pip_index=settings.mirrors.pip,
+        version=native.version,
+        planned=planning.NEWEST if serving.engine == "vllm" and native.python and not native.version else "",
     )
 
 
 def _outputs(
-    name: str, ssh: Mapping[str, pulumi.Input[str]], answer: Answer, key: pulumi.Output[str]
+    name: str, ssh: Mapping[str, pulumi.Input[str]], answer: Answer, key: pulumi.Output[str], task: pulumi.Output[str]
 ) -> dict[str, pulumi.Output[object]]:
-    body = json.dumps({"model": name, "messages": [{"role": "user", "content": "Who are you?"}]})
     curl = pulumi.Output.concat(
-        "curl ", answer.url, "/chat/completions -H 'Content-Type: application/json' ",
-        """-H "Authorization: Bearer $(pulumi stack output apiKey --show-secrets)" """, f"-d {shlex.quote(body)}",
+        "curl ", answer.url, pulumi.Output.from_input(task).apply(lambda told: _question(name, told)),
+        """ -H "Authorization: Bearer $(pulumi stack output apiKey --show-secrets)" """.rstrip(),
     )  # fmt: skip
     return {
         "apiUrl": answer.url,
@@ -381,3 +386,16 @@ def _outputs(
         "machines": pulumi.Output.all(**ssh),
         "curl": curl,
     }
+
+
+def _question(name: str, task: str) -> str:
+    """Path and words of a `curl` that has the model do what it is for."""
+    if task == "transcription":
+        return f"/audio/transcriptions -F file=@speech.wav -F {shlex.quote(f'model={name}')}"
+    body: dict[str, object] = {
+        "completion": {"prompt": "Once upon a time", "max_tokens": 200},
+        "embedding": {"input": "Who are you?"},
+        "rerank": {"query": "Who are you?", "documents": ["I am a model.", "It rains."]},
+    }.get(task, {"messages": [{"role": "user", "content": "Who are you?"}], "max_tokens": 512})
+    path = {"completion": "completions", "embedding": "embeddings", "rerank": "rerank"}.get(task, "chat/completions")
+    return f"/{path} -H 'Content-Type: application/json' -d {shlex.quote(json.dumps({'model': name, **body}))}"

@@ -35,6 +35,9 @@ class NativeSettings(Model):
         None,
         description="an interpreter on the machines whose environment has the engine, such as /opt/conda/bin/python",
     )
+    version: str | None = Field(
+        None, pattern=r"^\d+\.\d+(\.\d+)?$", description="the engine's version in the environment that python names"
+    )
     packages: tuple[Requirement, ...] = Field(
         (), description="pip requirements that have the engine, for an environment of its own on each machine"
     )

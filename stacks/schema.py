@@ -16,7 +16,7 @@ from pydantic.alias_generators import to_camel
 from components.serving import Engine, EngineName, ServeArgs, find_engine
 from planner import Refusal
 from planner.parallelism import nearest_splits
-from stacks import more, ports, versions
+from stacks import more, ports, serving_rules, versions
 from stacks.accelerator_schema import AcceleratorSettings
 from stacks.argument_rules import argument_mistakes
 from stacks.cloud_schema import CloudSettings
@@ -109,6 +109,9 @@ class ServingSettings(Model):
     port: Port = Field(8100, description="the engine's own port; reached from its machine only")
     arguments: tuple[AsItStands, ...] = Field((), description="more arguments for the engine, one a list entry")
     environment: dict[VariableName, AsItStands] = Field({}, description="environment of the engine's processes")
+    collective: bool = Field(
+        True, description="an all-reduce over all accelerators before weights load; false leaves it out"
+    )
     ready_timeout: int = Field(
         3600, ge=10, le=86400, description="seconds from the engine's start to its first completion"
     )
@@ -325,6 +328,12 @@ class Settings(Model):
         return self
 
     @model_validator(mode="after")
+    def _arguments_say_nothing_that_settings_say(self) -> Self:
+        if refusal := next(serving_rules.refusals(self), None):
+            raise ValueError(refusal)
+        return self
+
+    @model_validator(mode="after")
     def _ports_differ(self) -> Self:
         if refusal := next(ports.conflicts(self), None):
             raise ValueError(refusal)
@@ -342,8 +351,8 @@ class Settings(Model):
     @property
     def collective(self) -> bool:
         """Whether ranks and accelerators are tried together before weights load."""
-        # llama.cpp and Ollama speak no NCCL, and hold no torch to try it with.
-        return self.accelerator.kind != "cpu" and self.serving.engine not in ("llamacpp", "ollama")
+        able = find_engine(self.serving.engine, self.serving.executor or "mp").collective
+        return self.accelerator.kind != "cpu" and self.serving.collective and able
 
     @property
     def accelerators(self) -> tuple[int, ...]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 
-PATHS = r"/v1/(chat/completions|completions|embeddings|responses|rerank|models(/.*)?)"
+PATHS = (
+    r"/v1/(chat/completions|completions|embeddings|responses|rerank|score|messages|audio/transcriptions|models(/.*)?)"
+)
 
 
 def _answer(message: str, kind: str, code: str) -> str:

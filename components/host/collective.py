@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pulumi
@@ -39,6 +39,7 @@ class Collective(pulumi.ComponentResource):
         images: Sequence[pulumi.Input[str]],
         stack: str,
         mounts: Sequence[str] = (),
+        environment: Mapping[str, pulumi.Input[str]] | None = None,
         mib: int = 256,
         port: int = PORT,
         opts: pulumi.ResourceOptions | None = None,
@@ -51,6 +52,7 @@ class Collective(pulumi.ComponentResource):
             images: the engine image's id on each host.
             stack: the deployment's own name on machines.
             mounts: folders the image needs, `source:target[:ro]`.
+            environment: the engine's own, so that what is proven is what it will use; it wins over what is chosen here.
             mib: size of each all-reduce, MiB.
             port: where the ranks meet, on the first host.
             opts: Pulumi options.
@@ -87,7 +89,7 @@ class Collective(pulumi.ComponentResource):
                     "PORT": str(port),
                     "BACKEND": BACKENDS[host.accelerator.kind],
                     "MIB": str(mib),
-                    "NETWORK": _network(host),
+                    "NETWORK": _network(host, environment or {}),
                     "DOCKER_OPTIONS": _options(host, mounts),
                 },
                 long=True,
@@ -107,14 +109,17 @@ def _named(host: Host) -> pulumi.Output[str]:
     return pulumi.Output.concat(host.machine.name, "=", host.hostname)
 
 
-def _network(host: Host) -> pulumi.Output[str]:
-    """`NAME=value` words: the interface and the RDMA devices of this machine."""
+def _network(host: Host, environment: Mapping[str, pulumi.Input[str]]) -> pulumi.Output[str]:
+    """`NAME=value` lines: the interface and the RDMA devices of this machine, and what the engine is told."""
     own: dict[str, pulumi.Input[str]] = {"GLOO_SOCKET_IFNAME": host.nic, **host.access.environment}
     if host.accelerator.kind == "ascend":
         own |= {"HCCL_IF_IP": host.machine.peer_address, "HCCL_SOCKET_IFNAME": host.nic}
     else:
         own["NCCL_SOCKET_IFNAME"] = host.nic
-    return pulumi.Output.all(**own).apply(lambda all_: " ".join(f"{k}={v}" for k, v in sorted(all_.items()) if v))
+    told = {**own, **environment}
+    return pulumi.Output.all(**told).apply(
+        lambda found: "\n".join(f"{k}={v}" for k, v in sorted(found.items()) if v and "\n" not in str(v))
+    )
 
 
 def _options(host: Host, mounts: Sequence[str]) -> pulumi.Output[str]:

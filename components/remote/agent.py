@@ -26,7 +26,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent / "files"))
 
-from openssh import Failure, Ssh  # lies beside what travels
+from ask import ask  # lies beside what travels
+from openssh import Failure, Ssh
 
 __all__ = ["Failure", "Ssh", "ask", "await_step", "leave", "login", "main", "reached", "take"]
 
@@ -37,7 +38,6 @@ LEAVE_SECONDS = int(os.environ.get("TANDEM_LEAVE_SECONDS", "20"))
 LOST_SECONDS = int(os.environ.get("TANDEM_LOST_SECONDS", "600"))
 """How long a machine may be away in the middle of a step: a server's reboot takes up to ten minutes."""
 REPEAT_SECONDS = 10
-ASK_SECONDS = int(os.environ.get("TANDEM_ASK_SECONDS", "120"))
 LOGIN_SECONDS = int(os.environ.get("TANDEM_LOGIN_SECONDS", "300"))
 """How long the page may take to come up: half a minute here, and its database comes first."""
 
@@ -144,36 +144,6 @@ def reached(call: dict[str, Any]) -> Iterator[dict[str, Any]]:
             except Failure as failure:
                 words = str(failure).replace(here, f"{call['url']} (asked from {call['through']['host']})")
                 raise Failure(words) from None
-
-
-def ask(call: dict[str, Any]) -> str:
-    """A chat completion through the public URL. Only an answer with text counts."""
-    body = json.dumps(
-        {
-            "model": call["model"],
-            "messages": [{"role": "user", "content": "Say hello."}],
-            "max_tokens": 8,
-            "temperature": 0,
-        }
-    ).encode()
-    deadline = time.monotonic() + ASK_SECONDS
-    while True:
-        try:
-            answer = _fetch(f"{call['url']}/chat/completions", call["key"], body)
-            if answer["choices"][0]["message"]["content"] and answer["usage"]["completion_tokens"]:
-                return str(answer["choices"][0]["message"]["content"])
-            reason = "the answer was empty"
-        except urllib.error.HTTPError as error:
-            reason = f"HTTP {error.code}: {error.read(300).decode(errors='replace').strip()}"
-        except (OSError, ValueError, KeyError) as error:
-            reason = str(error)
-        if time.monotonic() > deadline:
-            raise Failure(
-                f"{call['url']}: no completion came back in {ASK_SECONDS} s ({reason}); if the engine answers on its "
-                "machine, a firewall stands between: open the gateway's port to this computer"
-            )
-        say(f"asking {call['model']} through {call['url']}: {reason}")
-        time.sleep(2)
 
 
 def login(call: dict[str, Any]) -> str:

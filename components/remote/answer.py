@@ -1,4 +1,4 @@
-"""The last step of all: a completion through the address the user gets."""
+"""The last step of all: a completion, or what else the model is for, through the address the user gets."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ class Answer(pulumi.ComponentResource):
         url: pulumi.Input[str],
         model: str,
         key: pulumi.Input[str],
+        task: pulumi.Input[str] = "chat",
         served_by: pulumi.Input[str],
         through: Jump | None = None,
         after: Sequence[pulumi.Resource] = (),
@@ -41,6 +42,7 @@ class Answer(pulumi.ComponentResource):
             url: base of the API, ending in /v1.
             model: the model's served name.
             key: the API key, a secret.
+            task: what the model is for; a question of that kind is asked.
             served_by: changes whenever what serves has changed, so that the question is asked again.
             through: the host between, from which it is asked; None to ask from here.
             after: what must be done before.
@@ -51,7 +53,13 @@ class Answer(pulumi.ComponentResource):
             f"{name}-asked",
             create=pulumi.Output.concat(agent_call("ask"), " ", served_by),
             stdin=agent_input(
-                {"url": url, "model": model, "key": key, **({"through": through.facts()} if through else {})}
+                {
+                    "url": url,
+                    "model": model,
+                    "key": key,
+                    "task": task,
+                    **({"through": through.facts()} if through else {}),
+                }
             ),
             add_previous_output_in_env=False,
             opts=pulumi.ResourceOptions(parent=self, depends_on=list(after)),

@@ -35,6 +35,7 @@ class ServeArgs:
         environment: more environment.
         ready_timeout: seconds to the first completion.
         engine_port: the engine's own port between machines; None takes the one in `Engine.ports`.
+        task: what the model is for, as in components/remote/files/question.py; None is found from its files.
     """
 
     served_name: str
@@ -46,6 +47,7 @@ class ServeArgs:
     environment: Mapping[str, str] = field(default_factory=dict)
     ready_timeout: int = 3600
     engine_port: int | None = None
+    task: str | None = None
 
 
 @dataclass(frozen=True)
@@ -68,12 +70,14 @@ class Process:
     """One engine process: what the supervisor starts in a machine's container.
 
     Attributes:
-        argv: the program and its words. A word with `*` names a file that is looked for on the machine.
+        argv: the program and its words.
         after: `host:port` that must listen before it starts.
+        find: one of the words that is a pattern, `FOLDER/*.gguf`, of a file to look for on the machine.
     """
 
     argv: Sequence[str]
     after: Sequence[str] = ()
+    find: str = ""
 
 
 class Engine(Protocol):
@@ -103,6 +107,10 @@ class Engine(Protocol):
     @property
     def files(self) -> Mapping[str, str]:
         """Programs of ours in its containers."""
+
+    @property
+    def collective(self) -> bool:
+        """Whether its environment holds torch, whose all-reduce then proves the machines."""
 
     @property
     def cache(self) -> str | None:

@@ -29,6 +29,8 @@ def find_engine(name: EngineName, executor: Literal["ray", "mp"] = "ray") -> Eng
         "ollama": Ollama(),
         "tensorrt-llm": TensorRtLlm(),
         "vllm-ascend": AscendVllm(executor),
-        "vllm-mindspore": AscendVllm(executor, name="vllm-mindspore", program="vllm-mindspore", mindspore=True),
+        "vllm-mindspore": AscendVllm(
+            executor, name="vllm-mindspore", program="vllm-mindspore", mindspore=True, collective=False
+        ),
     }
     return engines[name]

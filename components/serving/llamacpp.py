@@ -26,6 +26,7 @@ class LlamaCpp:
 
     name: str = "llamacpp"
     ray_resource: str | None = None
+    collective: bool = False
     ports: Mapping[str, int] = field(default_factory=lambda: {"rpc": RPC_PORT})
     files: Mapping[str, str] = field(default_factory=dict)
     cache: str | None = CACHE
@@ -64,4 +65,4 @@ class LlamaCpp:
         rpc = [
             Process(["ggml-rpc-server", "--host", node.address, "--port", str(port), "--cache"]) for node in nodes[1:]
         ]
-        return [Process([*words, *args.arguments], after=servers), *rpc]
+        return [Process([*words, *args.arguments], after=servers, find=f"{model}/*.gguf"), *rpc]

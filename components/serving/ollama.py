@@ -26,6 +26,7 @@ class Ollama:
 
     name: str = "ollama"
     ray_resource: str | None = None
+    collective: bool = False
     ports: Mapping[str, int] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=lambda: {SCRIPT: (FILES / "ollama.sh").read_text()})
     cache: str | None = CACHE
@@ -56,5 +57,8 @@ class Ollama:
         """See `Engine`."""
         context = [] if args.max_model_len is None else [f"num_ctx={args.max_model_len}"]
         return [
-            Process(["bash", SCRIPT, args.served_name, str(args.port), f"{model}/*.gguf", *context, *args.arguments])
+            Process(
+                ["bash", SCRIPT, args.served_name, str(args.port), f"{model}/*.gguf", *context, *args.arguments],
+                find=f"{model}/*.gguf",
+            )
         ]

@@ -17,6 +17,7 @@ from components.serving.engine import GROUP_PORT, Engine, Node, ServeArgs
 from components.workload import Workload
 
 FILES = Path(__file__).parent / "files"
+QUESTION = Path(__file__).parents[1] / "remote" / "files" / "question.py"
 SUPERVISOR = "/tandem/supervise.py"
 GROUP_TOKEN_FILE = "/tandem/group-token"  # noqa: S105  # a path, not a token
 
@@ -25,7 +26,8 @@ class Replica(pulumi.ComponentResource):
     """The engine's ranks, and the proof that they answer.
 
     Attributes:
-        ready: what the first completion reported; known when the engine has completed a chat.
+        ready: what the first answer reported; known when the model has done once what it is for.
+        task: what that is.
         version: changes whenever a container of the engine has changed.
         port: the API's port on loopback of the first host.
     """
@@ -69,7 +71,9 @@ class Replica(pulumi.ComponentResource):
         super().__init__("tandem:serving:Replica", name, None, opts)
         head = hosts[0]
         child = pulumi.ResourceOptions(parent=self, depends_on=[*after, *([cluster.counted] if cluster else [])])
-        supervisor = (FILES / "supervise.py").read_text()
+        supervisor = {
+            f"/tandem/{name}": (FILES / name).read_text() for name in ("supervise.py", "group.py", "still.py")
+        }
         members = [head] if cluster else hosts
         if cluster:
             ranks = args.tensor_parallel_size * args.pipeline_parallel_size
@@ -84,6 +88,7 @@ class Replica(pulumi.ComponentResource):
         own_mounts = [f"/var/lib/tandem/{stack}/cache:{engine.cache}"] if engine.cache else []
         containers = []
         for rank, host in enumerate(members):
+            told = [*group, f"--machine={host.machine.name}", f"--accelerator={host.accelerator.kind}"]
             containers.append(
                 run_workload(
                     f"{host.machine.name}-{name}",
@@ -92,14 +97,14 @@ class Replica(pulumi.ComponentResource):
                     args=Workload(
                         image=images[rank],
                         entrypoint=["python3"],
-                        command=known.apply(partial(_supervised, engine, args, (group, rank), tuple(accelerators))),
+                        command=known.apply(partial(_supervised, engine, args, (told, rank), tuple(accelerators))),
                         environment={
                             **({**cluster.environment(), "RAY_ADDRESS": cluster.address} if cluster else {}),
                             **environment[rank],
                             **engine.variables(args, accelerators),
                             **args.environment,
                         },
-                        files={SUPERVISOR: supervisor, **engine.files, **secret_files},
+                        files={**supervisor, **engine.files, **secret_files},
                         mounts=[*mounts, *own_mounts, *(cluster.mounts if cluster else ())],
                         sees_processes=cluster is not None,
                         accelerated=True,
@@ -115,8 +120,10 @@ class Replica(pulumi.ComponentResource):
             machine=head.machine,
             stack=stack,
             script=FILES / "ready.sh",
-            files=head.room_files,
+            files={**head.room_files, "question.py": QUESTION},
             environment={
+                "FOLDER": model,
+                "TASK": args.task or "",
                 "CONTAINER": containers[0].name,
                 "CONTAINERS": self.version,
                 "PORT": str(args.port),
@@ -129,6 +136,7 @@ class Replica(pulumi.ComponentResource):
             parent=self,
         )
         self.ready = ready.result
+        self.task = ready.result.apply(lambda found: found.get("task", "chat"))
         self.port = args.port
         self.register_outputs({"version": self.version})
 
@@ -142,4 +150,6 @@ def _supervised(
     nodes = [Node(*told) for told in zip(rest[:machines], rest[machines:], accelerators, strict=True)]
     process = engine.processes(args, model, nodes)[rank]
     own = [] if engine.ray_resource else [f"--rank={rank}", f"--leader={nodes[0].address}"]
-    return [SUPERVISOR, *group, *own, *(f"--after={awaited}" for awaited in process.after), "--", *process.argv]
+    own += [f"--after={awaited}" for awaited in process.after]
+    own += [f"--find={process.find}"] if process.find else []
+    return [SUPERVISOR, *group, *own, "--", *process.argv]

@@ -20,6 +20,7 @@ class Sglang:
 
     name: str = "sglang"
     ray_resource: str | None = None
+    collective: bool = True
     ports: Mapping[str, int] = field(default_factory=lambda: {"rendezvous": MASTER_PORT})
     files: Mapping[str, str] = field(default_factory=dict)
     cache: str | None = None

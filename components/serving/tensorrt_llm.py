@@ -29,6 +29,7 @@ class TensorRtLlm:
 
     name: str = "tensorrt-llm"
     ray_resource: str | None = None
+    collective: bool = True
     ports: Mapping[str, int] = field(default_factory=lambda: {"mpi launch": AGENT_PORT})
     files: Mapping[str, str] = field(default_factory=lambda: {AGENT: (FILES / "mpi_agent.py").read_text()})
     cache: str | None = None

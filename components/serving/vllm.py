@@ -28,6 +28,7 @@ class Vllm:
     name: str = "vllm"
     program: str = "vllm"
     accelerator: str = "GPU"
+    collective: bool = True
     cache: str | None = None
     files: Mapping[str, str] = field(default_factory=dict)
 

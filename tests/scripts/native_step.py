@@ -41,6 +41,7 @@ class Step:
             "room.sh": HOST / "room_native.sh",
             "run.sh": FILES / "run.sh",
             "lib.sh": FILES / "lib.sh",
+            "question.py": FILES / "question.py",
         }
         for name, source in {**sources, **{other: HOST / other for other in others}}.items():
             (self.dir / name).write_bytes(source.read_bytes())

@@ -1,6 +1,8 @@
 """ready.sh: what it says of an engine that ends before its first completion."""
 
 import socket
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -58,3 +60,71 @@ def test_the_first_error_since_the_last_start_is_named(tmp_path, words, reason):
     assert "the engine ended before its first completion: " in sentence
     assert reason in sentence
     assert "attempt before" not in sentence
+
+
+class Stub(BaseHTTPRequestHandler):
+    """An engine that answers every question with the same."""
+
+    code, text = 200, ""
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(self.code)
+        self.send_header("Content-Length", str(len(self.text)))
+        self.end_headers()
+        self.wfile.write(self.text.encode())
+
+    def log_message(self, *args):
+        pass
+
+
+def asked(tmp_path, code, text, **told):
+    """What ready.sh says of an engine that answers so: its result, or its sentence."""
+    step = Step(tmp_path)
+    engine = step.home / "processes/engine"
+    engine.mkdir(parents=True)
+    (engine / "keep.py").write_text('print("running 1")')
+    (engine / "log").write_text(START)
+    handler = type("Handler", (Stub,), {"code": code, "text": text})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        told = {"MODEL": 'm "x"', "READY_SECONDS": "10", **told}
+        found = step.run(READY, CONTAINER="engine", PORT=str(server.server_address[1]), **told)
+        server.shutdown()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("task", "text"),
+    [
+        ("chat", '{"choices":[{"message":{"content":null,"reasoning_content":"hm"}}],"usage":{"completion_tokens":9}}'),
+        ("chat", '{"choices":[{"message":{"content":null,"tool_calls":[{}]}}]}'),
+        ("completion", '{"choices":[{"text":" Bob"}]}'),
+        ("embedding", '{"data":[{"embedding":[0.5,-1]}]}'),
+        ("rerank", '{"results":[{"index":0,"relevance_score":0.9}]}'),
+        ("rerank", '[{"index":0,"score":0.9}]'),
+        ("transcription", '{"text":""}'),
+    ],
+)
+def test_an_answer_counts_by_what_the_model_is_for(tmp_path, task, text):
+    assert asked(tmp_path, 200, text, TASK=task)[0]["task"] == task
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "said"),
+    [
+        (400, '{"error":{"message":"The model does not support Chat Completions API"}}', "set model.task"),
+        (401, '{"error":"Unauthorized"}', "take --api-key and VLLM_API_KEY out"),
+        (404, '{"error":{"message":"The model m does not exist"}}', "set model.servedName"),
+        (200, '{"choices":[{"message":{"content":""}}],"usage":{"completion_tokens":0}}', "holds nothing of a chat"),
+    ],
+)
+def test_an_answer_that_does_not_count_is_told_with_what_mends_it(tmp_path, code, text, said):
+    sentence = asked(tmp_path, code, text)[1]
+    assert said in sentence
+    assert "firewall" not in sentence
+
+
+def test_a_proxy_of_the_login_is_not_asked(tmp_path, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    assert asked(tmp_path, 200, '{"choices":[{"message":{"content":"hi"}}]}')[0]["task"] == "chat"

@@ -3,7 +3,9 @@
 The engines here are small scripts; real engines under it are tested on the local machines.
 """
 
+import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -148,3 +150,72 @@ def test_stopping_ends_the_engine_with_the_supervisor(group):
     pid = until(lambda: ranks.pids(0))[0]
     ranks.stop()
     assert not alive(pid)
+
+
+def alone(tmp_path, *words, **environment):
+    """One rank whose supervisor stands in a folder of its own, where its state is."""
+    for name in ("supervise.py", "group.py", "still.py"):
+        shutil.copy(SUPERVISE.with_name(name), tmp_path / name)
+    (tmp_path / "asked").touch()
+    log = (tmp_path / "log").open("w")
+    argv = [sys.executable, str(tmp_path / "supervise.py"), "--group=peers", "--ranks=1", *words]
+    return subprocess.Popen(argv, stdout=log, stderr=log, env={**os.environ, **environment})
+
+
+def state(tmp_path):
+    path = tmp_path / "group.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+SPIN = "def hung():\n    while True: pass\nhung()"
+
+
+@pytest.mark.parametrize(
+    ("kind", "engine", "where"),
+    [
+        ("nvidia", [sys.executable, "-c", SPIN], "process"),
+        ("cpu", ["sh", "-c", "kill -STOP $$"], "stopped by a signal (SIGSTOP)"),
+    ],
+)
+def test_an_engine_that_stands_still_is_told_with_the_place(tmp_path, kind, engine, where):
+    """On an accelerator a processor that spins is no sign of life: ranks spin while they wait."""
+    with alone(
+        tmp_path, f"--accelerator={kind}", "--machine=gpu-7", "--", *engine, TANDEM_STILL_SECONDS="2"
+    ) as process:
+        told = until(lambda: state(tmp_path).get("still"), 90)["0"]
+        process.terminate()
+    assert (told["rank"], told["machine"]) == (0, "gpu-7")
+    assert told["seconds"] >= 2
+    assert where in told["where"]
+
+
+@pytest.mark.parametrize(
+    ("words", "reaches"),
+    [
+        (["--model", "{}/*.gguf", "--lora", "/x/*"], "--model {}/m-Q4_K_M.gguf --lora /x/*"),
+        (["--model", "{}/*.gguf", "--model", "{}/a", "--mmproj", "b"], "--model {}/a --mmproj b"),
+        (["--prompt", "what is 2 * 3?"], "--prompt what is 2 * 3?"),
+    ],
+)
+def test_words_reach_the_engine_as_they_stand_and_a_projector_is_no_second_model(tmp_path, words, reaches):
+    for name in ("m-Q4_K_M.gguf", "mmproj-f16.gguf"):
+        (tmp_path / name).write_bytes(b"GGUF")
+    with alone(tmp_path, "--", "echo", "llama-server", *(word.format(tmp_path) for word in words)) as process:
+        until(lambda: state(tmp_path).get("exits"), 60)
+        process.terminate()
+    assert f"llama-server {reaches.format(tmp_path)}\n" in (tmp_path / "log").read_text()
+
+
+def test_an_engine_that_is_not_there_counts_as_one_that_ended(tmp_path):
+    with alone(tmp_path, "--", "/no/such/engine") as process:
+        told = until(lambda: state(tmp_path).get("exit"), 60)
+        process.terminate()
+    assert told["code"] == 127
+    assert "/no/such/engine" in told["words"][0]
+
+
+def test_what_the_engine_said_last_is_kept_apart_from_the_log(tmp_path):
+    with alone(tmp_path, "--", "sh", "-c", "echo tandem: engine exited; echo ValueError: no; exit 3") as process:
+        told = until(lambda: state(tmp_path).get("exit"), 60)
+        process.terminate()
+    assert (told["code"], told["words"][-1]) == (3, "ValueError: no")

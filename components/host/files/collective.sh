@@ -7,15 +7,31 @@
 . "$TANDEM_DIR/room.sh"
 
 status "a collective over $((NODES * COUNT)) accelerators"
-install -m 644 "$TANDEM_DIR/collective.py" "$TANDEM_HOME/collective.py"
+# A folder of its own: a container sees the program and leaves what it measured there, apart from what NCCL logs.
+place=$TANDEM_HOME/collective
+rm -rf "$place"
+mkdir -p "$place"
+install -m 644 "$TANDEM_DIR/collective.py" "$place/collective.py"
 code=0
 # shellcheck disable=SC2153 # told
-room_run "$STACK_CONTAINER" "$IMAGE" "$NETWORK" "$DOCKER_OPTIONS" "$TANDEM_HOME/collective.py" \
+room_run "$STACK_CONTAINER" "$IMAGE" "$NETWORK" "$DOCKER_OPTIONS" "$place/collective.py" \
   --nodes "$NODES" --node-rank "$NODE_RANK" --local "$COUNT" \
-  --address "$ADDRESS" --port "$PORT" --backend "$BACKEND" --mib "$MIB" >"$TANDEM_DIR/answer" 2>"$TANDEM_DIR/said" || code=$?
-cat "$TANDEM_DIR/said"
-((code == 0)) || fail "$(room_reason "$TANDEM_DIR/said")"
-answer=$(grep '^{' "$TANDEM_DIR/answer" | tail -1)
-field() { python3 -c 'import json,sys; v = json.loads(sys.argv[2])[sys.argv[1]]; print(",".join(v) if isinstance(v, list) else v)' "$1" "$answer"; }
+  --address "$ADDRESS" --port "$PORT" --backend "$BACKEND" --mib "$MIB" >"$TANDEM_DIR/said" 2>&1 || code=$?
+tail -n 200 "$TANDEM_DIR/said"
+answer=$place/collective.result
+field() { python3 -c 'import json, sys
+try:
+    value = json.load(open(sys.argv[2])).get(sys.argv[1], "")
+except (OSError, ValueError):
+    value = ""
+print(",".join(value) if isinstance(value, list) else value)' "$1" "$answer"; }
+why=$(field error)
+[[ -z $why ]] || fail "$why"
+if ((code != 0)) || [[ -z $(field ranks) ]]; then
+  # It never ran: Docker's own reason, which isn't its last line.
+  why=$(room_reason "$TANDEM_DIR/said")
+  fail "${why:-the collective ended with exit code $code and said nothing}"
+fi
 status "all-reduce $(field bus_gb_per_s) GB/s by $(field transports)"
 result "ranks=$(field ranks) bus_gb_per_s=$(field bus_gb_per_s) transports=$(field transports)"
+rm -rf "$place"

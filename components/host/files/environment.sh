@@ -39,4 +39,12 @@ if [[ -n $MODULE ]]; then
   python3 -c 'import importlib.util, sys; sys.exit(not importlib.util.find_spec(sys.argv[1]))' "$MODULE" ||
     fail "$(command -v python3) has no $MODULE; $remedy"
 fi
-result "path=$path"
+# The plan counts with a version: the one that is really here must be that.
+version=
+if [[ -n $MODULE ]]; then
+  version=$(python3 -c 'import importlib.metadata as m, sys; print(m.version(sys.argv[1]).split("+")[0])' "$MODULE" 2>/dev/null || true)
+fi
+if [[ -n ${EXPECTED:-} && -n $version && $version != "$EXPECTED" ]]; then
+  fail "native.version is $EXPECTED and this machine's environment has $MODULE $version; set native.version to $version, by whose rules memory and split are then planned, or bring $EXPECTED there"
+fi
+result "path=$path version=$version"

@@ -32,14 +32,15 @@ room_exec() { # NAME WORD...
   docker exec -i "$name" "$@"
 }
 
-# room_run NAME IMAGE "NAME=VALUE ..." "OPTION ..." FILE WORD...: FILE by the image's python3, once, to its end.
+# room_run NAME IMAGE "NAME=VALUE LINES" "OPTION ..." FILE WORD...: FILE by the image's python3, once, to its end. It is
+# told --result FILE.result, in the folder of FILE.
 room_run() {
   local name=$1 image=$2 file=$5 options pair
   read -ra options <<<"$4"
-  for pair in $3; do options+=(--env "$pair"); done
+  while IFS= read -r pair; do [[ -z $pair ]] || options+=(--env "$pair"); done <<<"$3"
   shift 5
   docker rm --force "$name" >/dev/null 2>&1 || true
   docker run --rm --name "$name" --label "tandem.stack=$TANDEM_STACK" --network host --ipc host \
-    --volume "$file:/tandem/$(basename "$file"):ro" "${options[@]}" \
-    --entrypoint python3 "$image" "/tandem/$(basename "$file")" "$@"
+    --volume "$(dirname "$file"):/tandem" "${options[@]}" \
+    --entrypoint python3 "$image" "/tandem/$(basename "$file")" "$@" --result "/tandem/$(basename "$file" .py).result"
 }

@@ -34,10 +34,10 @@ room_exec() { # NAME WORD...
   python3 "$folder/keep.py" exec "$folder" "$@"
 }
 
-room_run() { # NAME PATH "NAME=VALUE ..." "OPTION ..." FILE WORD...; options are a container's and mean nothing here
+room_run() { # NAME PATH "NAME=VALUE LINES" "OPTION ..." FILE WORD...; options are a container's and mean nothing here
   local path=$2 file=$5 pairs
-  read -ra pairs <<<"$3"
+  mapfile -t pairs <<<"$3"
   shift 5
   # What it compiles and caches goes with the stack, as keep.py has it.
-  env "PATH=$path:$PATH" "XDG_CACHE_HOME=$TANDEM_HOME/cache" "TRITON_HOME=$TANDEM_HOME/cache" "CUDA_CACHE_PATH=$TANDEM_HOME/cache/nv" "${pairs[@]}" python3 "$file" "$@"
+  env "PATH=$path:$PATH" "XDG_CACHE_HOME=$TANDEM_HOME/cache" "TRITON_HOME=$TANDEM_HOME/cache" "CUDA_CACHE_PATH=$TANDEM_HOME/cache/nv" "${pairs[@]}" python3 "$file" "$@" --result "${file%.py}.result"
 }

@@ -10,11 +10,12 @@ ask() {
 }
 
 for ((second = 0; second < 240; second += 2)); do
-  if seen=$(ask 2>&1); then
-    result "$(tail -n 1 <<<"$seen")"
+  if seen=$(ask 2>"$TANDEM_DIR/said"); then
+    result "$seen"
     exit 0
   fi
-  seen=$(tail -n 1 <<<"$seen")
+  # It could not even ask: then its last word is the reason.
+  seen=${seen:-$(tail -n 1 "$TANDEM_DIR/said")}
   status "waiting for Ray: $seen"
   [[ $(room_restarts "$CONTAINER") -lt 5 ]] ||
     fail "Ray's head does not stay up: $(room_log "$CONTAINER" 5 | grep -v '^tandem: keeper' | tail -n 1); is port ${ADDRESS##*:} taken on this machine?"

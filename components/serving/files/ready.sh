@@ -1,63 +1,119 @@
 #!/usr/bin/env bash
-# Ready means: a chat came back complete. Health pages say yes with a dead rank behind them.
+# Ready means: the model has done once what it is for. Health pages say yes with a dead rank behind them.
+# Told: CONTAINER CONTAINERS PORT MODEL FOLDER TASK READY_SECONDS
 # shellcheck source=components/remote/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
 # shellcheck source=components/host/files/room_docker.sh
 . "$TANDEM_DIR/room.sh"
 
-body=$TANDEM_DIR/question.json
+question=$TANDEM_DIR/question.py
 answer=$TANDEM_DIR/answer.json
-printf '{"model": "%s", "messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 4, "temperature": 0}' \
-  "$MODEL" >"$body"
+group=$TANDEM_DIR/group.json
 began=$SECONDS
+task=${TASK:-$(python3 "$question" task "${FOLDER:-/nowhere}" || echo chat)}
 
 log() { room_log "$CONTAINER" "${1:-40}"; }
-exits() { room_log "$CONTAINER" | grep -cE '^tandem: (rank [0-9]+: )?engine exited' || true; }
+# field FILE NAME...: one value of a JSON file; nothing where it isn't there.
+field() {
+  python3 -c 'import json, sys
+try:
+    value = json.load(open(sys.argv[1]))
+    for name in sys.argv[2:]:
+        value = (value or {}).get(name)
+except (OSError, ValueError, AttributeError):
+    value = None
+print("" if value is None else str(value).lower() if isinstance(value, bool) else value)' "$@"
+}
+# How the ranks are, in the supervisor's own file; it looks for ranks that stand still while it is asked.
+look() { room_exec "$CONTAINER" sh -c 'touch /tandem/asked; cat /tandem/group.json' >"$group" 2>/dev/null || true; }
+exits() {
+  local n
+  n=$(field "$group" exits)
+  # Without that file, a supervisor that can't write, its words have to do.
+  echo "${n:-$(room_log "$CONTAINER" | grep -cE '^tandem: (rank [0-9]+: )?engine exited' || true)}"
+}
+# The engine's log as a reader wants it: no colours, no process names, no time stamps.
+plain() {
+  tr '\r' '\n' | sed -E 's/\x1b\[[0-9;]*m//g; s/^(\([A-Za-z0-9_]+[^)]*\) *)+//; s/^[A-Z]+ [0-9-]+ [0-9:]+ \[[^]]*\] *//'
+}
 # What a reader needs of an engine's last words: the first error since its last start; the rest follows from it.
 # Some errors say what they mean on the next line only.
 reason() {
-  log 2000 | plain | awk '/^tandem: the group is whole/ {text = head = ""} /(Error|Exception): *$/ {head = $0; next}
+  plain | awk '/^tandem: the group is whole/ {text = head = ""} /(Error|Exception): *$/ {head = $0; next}
     head != "" && NF {sub(/: *$/, ": ", head); sub(/^ */, ""); $0 = head $0; head = ""}
     {text = text $0 "\n"} END {printf "%s", text}' |
     grep -E '^([A-Za-z_.]*(Error|Exception|Interrupt)\b.*: |.*(error: |No available memory|address already in use))' |
     grep -vE 'Engine core initialization failed|EngineDeadError|cancelled' | head -n 1 | cut -c1-400 || true
 }
-
-# The engine's log as a reader wants it: no colours, no process names, no time stamps.
-plain() {
-  tr '\r' '\n' | sed -E 's/\x1b\[[0-9;]*m//g; s/^(\([A-Za-z0-9_]+[^)]*\) *)+//; s/^[A-Z]+ [0-9-]+ [0-9:]+ \[[^]]*\] *//'
+words_of_the_exit() {
+  python3 -c 'import json, sys
+print("\n".join((json.load(open(sys.argv[1])).get("exit") or {}).get("words") or []))' "$group" 2>/dev/null || true
 }
 stage() {
   log 200 | plain | grep -v '^ *File "' |
-    grep -E 'Loading|Starting|Initializing|Connecting|Connected|Capturing|[Cc]ompil|KV cache|startup|^tandem:|Resolved' |
+    grep -E 'Loading|Starting|Initializing|Connecting|Capturing|[Cc]ompil|KV cache|startup|^tandem:|Resolved' |
     awk 'NF {last = $0} END {print substr(last == "" ? "starting" : last, 1, 80)}' || true
 }
+# Ranks that give no sign, as one sentence; nothing while all of them move.
+still() {
+  python3 -c 'import json, sys
+told = sorted((json.load(open(sys.argv[1])).get("still") or {}).values(), key=lambda one: -one["seconds"])
+print("; ".join("rank {rank} on {machine} has stood still for {seconds} s: {where}".format(**one) for one in told)[:int(sys.argv[2])])' "$group" "$1" 2>/dev/null || true
+}
 
-before=$(exits)
+look
+before=$(exits) restarts=$(room_restarts "$CONTAINER" 2>/dev/null || echo 0)
 while :; do
-  code=$(curl --silent --max-time 120 --output "$answer" --write-out '%{http_code}' \
-    --header 'Content-Type: application/json' --data "@$body" "http://127.0.0.1:$PORT/v1/chat/completions") || code=000
-  if [[ $code == 200 ]] && grep -qE '"completion_tokens": ?[1-9]' "$answer"; then
-    result "ready_seconds=$((SECONDS - began))"
+  python3 -c 'import json, sys; print(json.dumps(dict(zip(sys.argv[1::2], sys.argv[2::2]))))' \
+    url "http://127.0.0.1:$PORT/v1" model "$MODEL" task "$task" | python3 "$question" ask >"$answer"
+  code=$(field "$answer" code)
+  if [[ $(field "$answer" good) == true ]]; then
+    result "ready_seconds=$((SECONDS - began)) task=$(field "$answer" task)"
     exit 0
   fi
+  look
   running=$(room_state "$CONTAINER")
-  [[ $running == true ]] || { log; fail "the engine ($CONTAINER) is not running: $(log 1)"; }
+  trouble=$(field "$group" trouble)
+  [[ -z $trouble ]] || fail "the engine can't be started: $trouble"
   if (($(exits) > before)); then
     log 60
-    why=$(reason)
-    fail "the engine ended before its first completion: ${why:-this machine shows no error, so see $room_log_place of the rank that exited}; change serving.* accordingly and run \`pulumi up\` again"
+    rank=$(field "$group" exit rank) why=$(words_of_the_exit | reason)
+    [[ -n $why ]] || why=$(log 2000 | reason)
+    if [[ -z $why ]]; then
+      why=$(words_of_the_exit | plain | grep -v '^ *$' | tail -n 1 | cut -c1-200 || true)
+      why="this machine shows no error, so see $room_log_place of the rank that exited${why:+, whose last words are: $why}"
+    fi
+    [[ -z $rank ]] || rank=" (rank $rank on $(field "$group" exit machine), exit code $(field "$group" exit code))"
+    fail "the engine ended before its first completion$rank: $why; change serving.* accordingly and run \`pulumi up\` again"
+  fi
+  if [[ $running != true ]] || (($(room_restarts "$CONTAINER" 2>/dev/null || echo 0) > restarts + 2)); then
+    log
+    fail "the engine ($CONTAINER) does not stay up: $(log 20 | grep -v '^tandem: keeper: the process ended' | tail -n 1)"
   fi
   if [[ $code == 500 ]]; then
     # It came up and can't answer: give it a moment to end by itself, then say so.
-    for ((n = 0; n < 30 && $(exits) == before; n++)); do sleep 1; done
+    for ((n = 0; n < 30; n++)); do
+      look
+      (($(exits) == before)) || break
+      sleep 1
+    done
     log 60
-    fail "the engine is up but its first completion failed: $(reason); its health page says ready all the same; a rank on another machine may have failed first: see $room_log_place there"
+    why=$(log 2000 | reason)
+    fail "the engine is up but its first $task failed: ${why:-$(field "$answer" said)}; its health page says ready all the same; a rank on another machine may have failed first: see $room_log_place there"
   fi
   if [[ $code =~ ^4 ]]; then
-    fail "the engine refused a chat (HTTP $code): $(head -c 300 "$answer")"
+    said=$(field "$answer" said)
+    fail "the engine refused a $task (HTTP $code): $said; $(python3 -c 'import sys; sys.path.insert(0, sys.argv[1]); import question; print(question.remedy(sys.argv[2], int(sys.argv[3]), sys.argv[4]))' "$TANDEM_DIR" "$task" "$code" "$said")"
   fi
-  ((SECONDS - began < READY_SECONDS)) || fail "no completion within $READY_SECONDS s; raise serving.readyTimeout if the log still moves: $(log 1)"
-  status "engine: $(stage)"
+  stands=$(still 900)
+  if ((SECONDS - began >= READY_SECONDS)); then
+    log 40
+    [[ -z $stands ]] || fail "no $task within $READY_SECONDS s: $stands"
+    [[ $code != 200 ]] || fail "no $task within $READY_SECONDS s, though the engine answers: $(field "$answer" said)"
+    why=$(log 2000 | reason)
+    [[ -z $why ]] || fail "no $task within $READY_SECONDS s: $why; change serving.* accordingly and run \`pulumi up\` again"
+    fail "no $task within $READY_SECONDS s; raise serving.readyTimeout if the log still moves: $(log 1)"
+  fi
+  status "engine: $(still 300 | grep . || stage)"
   sleep 1
 done

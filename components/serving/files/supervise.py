@@ -7,17 +7,20 @@ group breaks for everybody. Needs nothing but Python; `--group=ray` needs Ray.
     supervise.py --group=ray --accelerators=N --resource=GPU -- ENGINE...
 
 --after=HOST:PORT, as often as needed, is what must listen before the engine starts.
-A word of the engine's with `*` in it is a file that is looked for here; one of several parts is named by its first.
+--find=FOLDER/*.gguf: the engine's first word that says this is a file that is looked for here; one of several parts is
+named by its first. Without it, what follows the first --model is. All other words reach the engine as they stand.
+
+group.json beside this file says how the ranks are, for programs: attempt, exits, trouble, exit (the last one), still
+(ranks that give no sign, looked for while somebody touches the file `asked`).
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import hmac
+import json
 import os
 import re
-import secrets
 import signal
 import socket
 import subprocess
@@ -25,14 +28,13 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import NoReturn, Protocol
+from typing import Any, NoReturn
 
-BEAT = 1.0
-"""Seconds between heartbeats."""
-SILENCE = 10.0
-"""Seconds without a heartbeat after which a rank is lost."""
-EXITED = b"X"
-"""Sent instead of a heartbeat by a rank whose engine ended by itself."""
+import still
+from group import Alone, Group, Leader, Member, RayCluster, say
+
+STATE = Path(__file__).with_name("group.json")
+KEPT_LINES = 400
 LAST_WORDS = 10.0
 """Seconds our engine has to tell by itself why another rank's ended: often it is the same mistake."""
 GRACE = 15.0
@@ -41,254 +43,37 @@ PART = re.compile(r"-\d{5}-of-\d{5}(?=\.gguf$)")
 """How llama.cpp numbers the files of a split model."""
 
 
-def say(line: str) -> None:
-    """One line in the container's log, marked as ours."""
-    print(f"tandem: {line}", flush=True)
+class State:
+    """What programs read of this rank and, on the first, of all others: a file of its own, apart from the log."""
 
+    def __init__(self, rank: int, machine: str) -> None:
+        self.rank, self.machine = rank, machine
+        self.known: dict[str, Any] = {"attempt": 0, "exits": 0, "trouble": "", "exit": None, "still": {}}
+        with contextlib.suppress(OSError, ValueError):
+            self.known["exits"] = int(json.loads(STATE.read_text())["exits"])
+        self.write()
 
-class Group(Protocol):
-    """Who must be there for an engine to run."""
+    def write(self, **changed: object) -> None:
+        """Keeps it, whole or not at all."""
+        self.known.update(changed)
+        with contextlib.suppress(OSError):  # a read-only folder is no reason to serve nothing
+            new = STATE.with_suffix(".new")
+            new.write_text(json.dumps(self.known))
+            new.replace(STATE)
 
-    exited_elsewhere: bool
+    def exited(self, report: dict[str, Any]) -> None:
+        """An engine ended by itself, here or elsewhere; of one attempt the first one counts."""
+        if (self.known["exit"] or {}).get("attempt") != self.known["attempt"]:
+            self.write(exits=self.known["exits"] + 1, exit={**report, "attempt": self.known["attempt"]})
 
-    def form(self) -> None:
-        """Blocks until the group is whole."""
-
-    def intact(self) -> bool:
-        """Whether it still is."""
-
-    def leave(self, *, exited: bool = False) -> None:
-        """Tells the others that we are out, and whether because our engine ended by itself."""
-
-
-class Alone:
-    """A group of one."""
-
-    exited_elsewhere = False
-
-    def form(self) -> None:
-        """Whole at once."""
-
-    def intact(self) -> bool:
-        """Always."""
-        return True
-
-    def leave(self, *, exited: bool = False) -> None:
-        """Nobody to tell."""
-
-
-class Link:
-    """A connection between two ranks with heartbeats both ways."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self.connection, self.heard, self.closed = connection, time.monotonic(), False
-        self.exited = False
-        connection.settimeout(BEAT)
-        threading.Thread(target=self._beat, daemon=True).start()
-        threading.Thread(target=self._listen, daemon=True).start()
-
-    def _beat(self) -> None:
-        while not self.closed:
-            try:
-                self.connection.sendall(b".")
-            except (TimeoutError, socket.timeout):  # noqa: UP041  # two things before Python 3.10
-                pass
-            except OSError:
-                self.close()
-            time.sleep(BEAT)
-
-    def _listen(self) -> None:
-        while not self.closed:
-            try:
-                heard = self.connection.recv(64)
-                self.exited = self.exited or EXITED in heard
-                if not heard or self.exited:
-                    self.close()
-                self.heard = time.monotonic()
-            except (TimeoutError, socket.timeout):  # noqa: UP041  # two things before Python 3.10
-                continue
-            except OSError:
-                self.close()
-
-    def alive(self) -> bool:
-        """Whether the other side was heard of lately."""
-        return not self.closed and time.monotonic() - self.heard < SILENCE
-
-    def close(self, *, exited: bool = False) -> None:
-        """Ends it for both sides."""
-        self.closed = True
-        if exited:
-            with contextlib.suppress(OSError):
-                self.connection.sendall(EXITED)
-        with contextlib.suppress(OSError):
-            self.connection.shutdown(socket.SHUT_RDWR)
-        self.connection.close()
-
-
-def proof(token: bytes, challenge: bytes, rank: int) -> bytes:
-    """Shows knowledge of the token without sending it."""
-    return hmac.digest(token, challenge + b"%d" % rank, "sha256")
-
-
-def read_exactly(connection: socket.socket, count: int) -> bytes:
-    """So many bytes, or ConnectionError."""
-    data = b""
-    while len(data) < count:
-        part = connection.recv(count - len(data))
-        if not part:
-            raise ConnectionError("the other side hung up")
-        data += part
-    return data
-
-
-class Leader:
-    """Rank 0: waits for all others, then lets everybody start."""
-
-    def __init__(self, address: str, port: int, ranks: int, token: bytes) -> None:
-        self.ranks, self.token = ranks, token
-        self.links: dict[int, Link] = {}
-        self.exited_elsewhere = False
-        while True:
-            try:
-                self.server = socket.create_server((address, port))
-                break
-            except OSError as error:
-                say(f"can't listen on {address}:{port} ({error}); another program holds the port, trying again")
-                time.sleep(5)
-        self.server.settimeout(1.0)
-
-    def form(self) -> None:
-        """Accepts ranks until all are there; whoever was lost meanwhile must come again."""
-        waiting: dict[int, socket.socket] = {}
-        shown = -1
-        while len(waiting) < self.ranks - 1:
-            if len(waiting) != shown:
-                shown = len(waiting)
-                missing = sorted(set(range(1, self.ranks)) - set(waiting))
-                say(f"{shown + 1} of {self.ranks} ranks are here, waiting for {missing}")
-            try:
-                connection, _ = self.server.accept()
-            except (TimeoutError, socket.timeout):  # noqa: UP041  # two things before Python 3.10
-                continue
-            try:
-                connection.settimeout(5)
-                challenge = secrets.token_bytes(32)
-                connection.sendall(challenge)
-                rank = int.from_bytes(read_exactly(connection, 4), "big")
-                if not hmac.compare_digest(read_exactly(connection, 32), proof(self.token, challenge, rank)):
-                    raise ConnectionError(f"rank {rank} does not know the group's token")
-                if not 0 < rank < self.ranks:
-                    raise ConnectionError(f"there is no rank {rank} in a group of {self.ranks}")
-            except OSError as error:
-                say(f"refused a connection: {error}")
-                connection.close()
-                continue
-            if rank in waiting:
-                waiting[rank].close()
-            waiting[rank] = connection
-        for connection in waiting.values():
-            with contextlib.suppress(OSError):  # its link will be found dead at once
-                connection.sendall(b"G")
-        self.links = {rank: Link(connection) for rank, connection in waiting.items()}
-
-    def intact(self) -> bool:
-        """All heard of lately."""
-        lost = [rank for rank, link in self.links.items() if not link.alive()]
-        self.exited_elsewhere = any(self.links[rank].exited for rank in lost)
-        for rank in lost:
-            say(f"rank {rank}: engine exited" if self.links[rank].exited else f"rank {rank} was lost")
-        return not lost
-
-    def leave(self, *, exited: bool = False) -> None:
-        """Hangs up on everybody."""
-        for link in self.links.values():
-            link.close(exited=exited)
-
-
-class Member:
-    """Any other rank."""
-
-    def __init__(self, leader: tuple[str, int], rank: int, token: bytes) -> None:
-        self.leader, self.rank, self.token = leader, rank, token
-        self.link: Link | None = None
-        self.exited_elsewhere = False
-
-    def form(self) -> None:
-        """Knocks at the leader's until it says go."""
-        shown = ""
-        while True:
-            try:
-                connection = socket.create_connection(self.leader, timeout=5)
-                challenge = read_exactly(connection, 32)
-                connection.sendall(self.rank.to_bytes(4, "big") + proof(self.token, challenge, self.rank))
-                connection.settimeout(None)
-                enable_keepalive(connection)
-                if read_exactly(connection, 1) == b"G":
-                    self.link = Link(connection)
-                    return
-            except OSError as error:
-                if str(error) != shown:
-                    shown = str(error)
-                    say(f"waiting for the leader at {self.leader[0]}:{self.leader[1]} ({error})")
-                time.sleep(1)
-
-    def intact(self) -> bool:
-        """The leader was heard of lately."""
-        if self.link is None or self.link.alive():
-            return self.link is not None
-        self.exited_elsewhere = self.link.exited
-        return False
-
-    def leave(self, *, exited: bool = False) -> None:
-        """Hangs up."""
-        if self.link:
-            self.link.close(exited=exited)
-
-
-def enable_keepalive(connection: socket.socket) -> None:
-    """So that a member waiting for the others notices a leader that vanished without a word."""
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in ((socket.TCP_KEEPIDLE, 5), (socket.TCP_KEEPINTVL, 2), (socket.TCP_KEEPCNT, 3)):
-        connection.setsockopt(socket.IPPROTO_TCP, option, value)
-
-
-class RayCluster:
-    """All accelerators that the engine was promised are alive in Ray."""
-
-    exited_elsewhere = False
-
-    def __init__(self, accelerators: int, resource: str) -> None:
-        self.wanted, self.resource = accelerators, resource
-
-    def _count(self) -> int:
-        """Accelerators on living nodes, asked in a process of its own: a lost head must not take us along."""
-        program = (
-            "import ray; ray.init(address='auto', logging_level='ERROR', log_to_driver=False);"
-            f"print(int(sum(n['Resources'].get({self.resource!r}, 0) for n in ray.nodes() if n['Alive'])))"
-        )
-        try:
-            done = subprocess.run(
-                [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
-            )
-            return int(done.stdout.strip() or 0)
-        except (subprocess.TimeoutExpired, ValueError):
-            return 0
-
-    def form(self) -> None:
-        """Asks until all are there."""
-        shown = -1
-        while (now := self._count()) < self.wanted:
-            if now != shown:
-                shown = now
-                say(f"{now} of {self.wanted} accelerators are in the cluster, waiting")
-            time.sleep(2)
-
-    def intact(self) -> bool:
-        """The engine itself notices a lost actor and ends; nothing else is asked while it runs."""
-        return True
-
-    def leave(self, *, exited: bool = False) -> None:
-        """Ray frees what a driver held when the driver ends."""
+    def stands(self, report: dict[str, Any]) -> None:
+        """A rank gives no sign, or does again."""
+        ranks = dict(self.known["still"])
+        ranks.pop(str(report["rank"]), None)
+        if report.get("seconds"):
+            ranks[str(report["rank"])] = report
+        if ranks != self.known["still"]:
+            self.write(still=ranks)
 
 
 def reap_orphans(engine: subprocess.Popen[bytes]) -> None:
@@ -320,26 +105,76 @@ def end(engine: subprocess.Popen[bytes]) -> None:
             time.sleep(0.1)
 
 
+class Trouble(Exception):
+    """Why the engine can't be started, as one sentence."""
+
+
 def find_file(word: str) -> str:
-    """The one file that a pattern names.
+    """The one file that a pattern names; a projector beside a model (mmproj) is no second one.
 
     Raises:
-        SystemExit: none, or several that aren't the parts of one.
+        Trouble: none, or several that aren't the parts of one.
     """
     folder, pattern = os.path.split(word)
-    found = sorted(str(path) for path in Path(folder).glob(pattern))
+    every = sorted(str(path) for path in Path(folder).glob(pattern))
+    found = [path for path in every if "mmproj" not in Path(path).name.lower()] or every
     parts = [name for name in found if PART.search(name)]
     if found and (len(found) == 1 or (len(parts) == len(found) and len({PART.sub("", n) for n in found}) == 1)):
         return found[0]
     why = f"{len(found)} files and not the parts of one" if found else "none"
-    say(f"error: of {pattern} there are {why} in {folder}: name one in serving.arguments, or let model.id hold one")
-    time.sleep(5)  # the container is started again: not a hundred times a second
-    raise SystemExit(1)
+    raise Trouble(f"of {pattern} there are {why} in {folder}: choose one by model.files, or name it by --model")
+
+
+def settled(words: list[str], pattern: str) -> list[str]:
+    """The engine's words with the file that ours names; a --model of the user's, who comes last, wins over ours.
+
+    Raises:
+        Trouble: the file can't be told.
+    """
+    at = next((n for n, word in enumerate(words) if word == pattern), None) if pattern else None
+    if not pattern:
+        at = next((n + 1 for n, word in enumerate(words[:-1]) if word == "--model" and "*" in words[n + 1]), None)
+    if at is None:
+        return words
+    if words[at - 1] == "--model" and any(w in ("--model", "-m") or w.startswith("--model=") for w in words[at + 1 :]):
+        return words[: at - 1] + words[at + 1 :]
+    return [*words[:at], find_file(words[at]), *words[at + 1 :]]
+
+
+class Output:
+    """What an engine says: passed on as it comes, the last of it kept for whoever asks why it ended."""
+
+    def __init__(self, engine: subprocess.Popen[bytes]) -> None:
+        self.said, self.lines, self.engine = 0, [b""], engine
+        self.thread = threading.Thread(target=self._copy, daemon=True)
+        self.thread.start()
+
+    def _copy(self) -> None:
+        source = self.engine.stdout
+        assert source  # noqa: S101  # it was asked for
+        with contextlib.suppress(OSError, ValueError):
+            while True:
+                part = os.read(source.fileno(), 65536)
+                if not part:
+                    break
+                self.said += len(part)
+                first, *more = part.split(b"\n")
+                self.lines[-1] += first
+                self.lines += more
+                del self.lines[:-KEPT_LINES]
+                sys.stdout.buffer.write(part)
+                sys.stdout.buffer.flush()
+
+    def words(self) -> list[str]:
+        """Its last lines, once all of them are here or a child that lives on holds the line."""
+        self.thread.join(2)
+        return [line[:500].decode(errors="replace") for line in self.lines if line.strip()]
 
 
 def listens(place: str) -> bool:
     """Whether something listens at host:port."""
     host, _, port = place.rpartition(":")
+    host = host.strip("[]")
     with contextlib.suppress(OSError), socket.create_connection((host, int(port)), timeout=2):
         return True
     return False
@@ -359,7 +194,67 @@ def wait_for(places: list[str], group: Group) -> bool:
     return True
 
 
-def supervise(group: Group, command: list[str], after: list[str]) -> NoReturn:
+def run(group: Group, command: list[str], state: State, current: list[subprocess.Popen[bytes]], kind: str) -> None:
+    """One life of the engine, until it ends or the group breaks."""
+    try:
+        engine = subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    except OSError as error:
+        say(f"error: {command[0]} can't be started ({error})")
+        told = {"rank": state.rank, "machine": state.machine, "code": 127, "words": [f"error: {command[0]}: {error}"]}
+        group.report({"exit": told})
+        state.exited(told)
+        group.leave(exited=True)
+        return
+    current[:] = [engine]
+    output, watch = Output(engine), still.Still(kind)
+    while engine.poll() is None and group.intact():
+        reap_orphans(engine)
+        take_reports(group, state)
+        if group.asked():
+            pids = still.tree([engine.pid, *(still.of_ray() if isinstance(group, RayCluster) else [])])
+            look(group, state, watch, pids, output.said)
+        time.sleep(0.5)
+    deadline = time.monotonic() + LAST_WORDS
+    while group.exited_elsewhere and engine.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.2)
+    code = engine.poll()
+    words = output.words() if code is not None else []
+    say(f"engine exited with code {code}" if code is not None else "the group broke, ending the engine")
+    take_reports(group, state)
+    if code is not None:
+        told = {"rank": state.rank, "machine": state.machine, "code": code, "words": words[-60:]}
+        group.report({"exit": told})
+        state.exited(told)
+    group.leave(exited=code is not None)
+    end(engine)
+    state.write(still={})
+
+
+def take_reports(group: Group, state: State) -> None:
+    """What other ranks have told, into the file."""
+    for told in group.reports():
+        if "exit" in told:
+            state.exited(told["exit"])
+        elif "rank" in told:
+            state.stands(told)
+
+
+def look(group: Group, state: State, watch: still.Still, pids: list[int], said: int) -> None:
+    """Tells of an engine that stands still, and when it moves again."""
+    seconds = watch.look(pids, said)
+    told: dict[str, Any] = {"rank": state.rank, "machine": state.machine, "seconds": 0}
+    if seconds > watch.limit:
+        fresh = not watch.told
+        told.update(seconds=round(seconds), where=watch.where(pids))
+        if fresh:
+            say(f"rank {state.rank} has given no sign for {seconds:.0f} s: {told['where']}")
+    elif str(state.rank) not in state.known["still"]:
+        return
+    group.report(told)
+    state.stands(told)
+
+
+def supervise(group: Group, words: list[str], told: argparse.Namespace, state: State) -> NoReturn:
     """Forever: form, run, end together."""
     current: list[subprocess.Popen[bytes]] = []
 
@@ -374,25 +269,22 @@ def supervise(group: Group, command: list[str], after: list[str]) -> NoReturn:
     attempt, pause = 0, 1.0
     while True:
         group.form()
-        if not wait_for(after, group):
+        if not wait_for(told.after, group):
             say("the group broke before the engine started")
             group.leave()
             continue
         attempt += 1
-        say(f"the group is whole, starting the engine (attempt {attempt})")
         began = time.monotonic()
-        engine = subprocess.Popen(command, start_new_session=True)
-        current[:] = [engine]
-        while engine.poll() is None and group.intact():
-            reap_orphans(engine)
-            time.sleep(0.5)
-        deadline = time.monotonic() + LAST_WORDS
-        while group.exited_elsewhere and engine.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.2)
-        code = engine.poll()
-        say(f"engine exited with code {code}" if code is not None else "the group broke, ending the engine")
-        group.leave(exited=code is not None)
-        end(engine)
+        state.write(attempt=attempt, trouble="", still={})
+        try:
+            command = settled(words, told.find)
+        except Trouble as trouble:
+            say(f"error: {trouble}")
+            state.write(trouble=str(trouble))
+            group.leave(exited=True)
+        else:
+            say(f"the group is whole, starting the engine (attempt {attempt})")
+            run(group, command, state, current, told.accelerator)
         # Quick failures wait longer and longer; an engine that ran for minutes is started again at once.
         pause = 1.0 if time.monotonic() - began > 120 else min(pause * 2, 30.0)
         time.sleep(pause)
@@ -410,6 +302,9 @@ def main() -> NoReturn:
     parser.add_argument("--accelerators", type=int, default=0)
     parser.add_argument("--resource", default="GPU")
     parser.add_argument("--after", action="append", default=[])
+    parser.add_argument("--find", default="")
+    parser.add_argument("--machine", default=os.uname().nodename)
+    parser.add_argument("--accelerator", choices=("cpu", "nvidia", "ascend"), default="cpu")
     parser.add_argument("command", nargs="+")
     told = parser.parse_args()
     group: Group
@@ -424,7 +319,7 @@ def main() -> NoReturn:
             if told.rank
             else Leader(told.leader, told.port, told.ranks, token)
         )
-    supervise(group, [find_file(word) if "*" in word else word for word in told.command], told.after)
+    supervise(group, told.command, told, State(told.rank, told.machine))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,371 @@
+"""Who must be there for an engine to run, and what the ranks of a group tell each other.
+
+Heartbeats go both ways over one connection a rank, which is taken from those only who know the group's token.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hmac
+import json
+import secrets
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any, Protocol
+
+BEAT = 1.0
+"""Seconds between heartbeats."""
+SILENCE = 10.0
+"""Seconds without a heartbeat after which a rank is lost."""
+EXITED = b"X"
+"""Sent instead of a heartbeat by a rank whose engine ended by itself."""
+REPORT = b"S"
+"""Begins a report of a rank: JSON in hexadecimal, so that no byte of it is one of the others, and a line's end."""
+ASKED = b"W"
+"""Sent instead of a heartbeat while somebody waits for the engine and wants to know of a rank that stands still."""
+ASKED_SECONDS = 60.0
+WISH = Path(__file__).with_name("asked")
+"""Touched by whoever waits for the engine."""
+
+
+def say(line: str) -> None:
+    """One line in the container's log, marked as ours."""
+    print(f"tandem: {line}", flush=True)
+
+
+def wished() -> bool:
+    """Whether somebody waits for the engine."""
+    try:
+        return time.time() - WISH.stat().st_mtime < ASKED_SECONDS
+    except OSError:
+        return False
+
+
+class Group(Protocol):
+    """Who must be there for an engine to run."""
+
+    exited_elsewhere: bool
+
+    def report(self, told: dict[str, Any]) -> None:
+        """How this rank is, for the first one to know."""
+
+    def reports(self) -> list[dict[str, Any]]:
+        """What others have told since the last time."""
+
+    def asked(self) -> bool:
+        """Whether somebody wants to know of ranks that stand still."""
+
+    def form(self) -> None:
+        """Blocks until the group is whole."""
+
+    def intact(self) -> bool:
+        """Whether it still is."""
+
+    def leave(self, *, exited: bool = False) -> None:
+        """Tells the others that we are out, and whether because our engine ended by itself."""
+
+
+class Apart:
+    """A group whose other ranks tell us nothing."""
+
+    exited_elsewhere = False
+
+    def report(self, told: dict[str, Any]) -> None:
+        """Nobody to tell."""
+
+    def reports(self) -> list[dict[str, Any]]:
+        """None."""
+        return []
+
+    def asked(self) -> bool:
+        """As on this machine."""
+        return wished()
+
+
+class Alone(Apart):
+    """A group of one."""
+
+    def form(self) -> None:
+        """Whole at once."""
+
+    def intact(self) -> bool:
+        """Always."""
+        return True
+
+    def leave(self, *, exited: bool = False) -> None:
+        """Nobody to tell."""
+
+
+class Link:
+    """A connection between two ranks with heartbeats both ways."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection, self.heard, self.closed = connection, time.monotonic(), False
+        self.exited = False
+        self.beat, self.asked = b".", 0.0
+        self.reports: list[dict[str, Any]] = []
+        self.rest = b""
+        self.guard = threading.Lock()
+        connection.settimeout(BEAT)
+        threading.Thread(target=self._beat, daemon=True).start()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _beat(self) -> None:
+        while not self.closed:
+            try:
+                with self.guard:
+                    self.connection.sendall(self.beat)
+            except socket.timeout:  # noqa: UP041  # no TimeoutError before Python 3.10
+                pass
+            except OSError:
+                self.close()
+            time.sleep(BEAT)
+
+    def _listen(self) -> None:
+        while not self.closed:
+            try:
+                heard = self.connection.recv(65536)
+                self._take_in(heard)
+                self.exited = self.exited or EXITED in heard
+                if not heard or self.exited:
+                    self.close()
+                self.heard = time.monotonic()
+            except socket.timeout:  # noqa: UP041
+                continue
+            except OSError:
+                self.close()
+
+    def _take_in(self, heard: bytes) -> None:
+        if ASKED in heard:
+            self.asked = time.monotonic()
+        *whole, self.rest = (self.rest + heard).split(b"\n")
+        if REPORT not in self.rest:
+            self.rest = b""
+        for line in whole:
+            with contextlib.suppress(ValueError):
+                self.reports.append(json.loads(bytes.fromhex(line.partition(REPORT)[2].decode())))
+
+    def report(self, told: dict[str, Any]) -> None:
+        """Tells the other side."""
+        with contextlib.suppress(OSError), self.guard:
+            self.connection.sendall(REPORT + json.dumps(told).encode().hex().encode() + b"\n")
+
+    def alive(self) -> bool:
+        """Whether the other side was heard of lately."""
+        return not self.closed and time.monotonic() - self.heard < SILENCE
+
+    def close(self, *, exited: bool = False) -> None:
+        """Ends it for both sides."""
+        self.closed = True
+        if exited:
+            with contextlib.suppress(OSError):
+                self.connection.sendall(EXITED)
+        with contextlib.suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)
+        self.connection.close()
+
+
+def proof(token: bytes, challenge: bytes, rank: int) -> bytes:
+    """Shows knowledge of the token without sending it."""
+    return hmac.digest(token, challenge + b"%d" % rank, "sha256")
+
+
+def read_exactly(connection: socket.socket, count: int) -> bytes:
+    """So many bytes, or ConnectionError."""
+    data = b""
+    while len(data) < count:
+        part = connection.recv(count - len(data))
+        if not part:
+            raise ConnectionError("the other side hung up")
+        data += part
+    return data
+
+
+class Leader:
+    """Rank 0: waits for all others, then lets everybody start."""
+
+    def __init__(self, address: str, port: int, ranks: int, token: bytes) -> None:
+        self.ranks, self.token = ranks, token
+        self.links: dict[int, Link] = {}
+        self.exited_elsewhere = False
+        while True:
+            try:
+                self.server = socket.create_server(
+                    (address, port), family=socket.AF_INET6 if ":" in address else socket.AF_INET
+                )
+                break
+            except OSError as error:
+                taken = error.errno == errno.EADDRINUSE
+                why = "another program holds the port" if taken else "see that this machine has that address"
+                say(f"can't listen on {address} port {port} ({error}); {why}, trying again")
+                time.sleep(5)
+        self.server.settimeout(1.0)
+
+    def form(self) -> None:
+        """Accepts ranks until all are there; whoever was lost meanwhile must come again."""
+        waiting: dict[int, socket.socket] = {}
+        shown = -1
+        while len(waiting) < self.ranks - 1:
+            if len(waiting) != shown:
+                shown = len(waiting)
+                missing = sorted(set(range(1, self.ranks)) - set(waiting))
+                say(f"{shown + 1} of {self.ranks} ranks are here, waiting for {missing}")
+            try:
+                connection, _ = self.server.accept()
+            except socket.timeout:  # noqa: UP041
+                continue
+            try:
+                connection.settimeout(5)
+                challenge = secrets.token_bytes(32)
+                connection.sendall(challenge)
+                rank = int.from_bytes(read_exactly(connection, 4), "big")
+                if not hmac.compare_digest(read_exactly(connection, 32), proof(self.token, challenge, rank)):
+                    raise ConnectionError(f"rank {rank} does not know the group's token")
+                if not 0 < rank < self.ranks:
+                    raise ConnectionError(f"there is no rank {rank} in a group of {self.ranks}")
+            except OSError as error:
+                say(f"refused a connection: {error}")
+                connection.close()
+                continue
+            if rank in waiting:
+                waiting[rank].close()
+            waiting[rank] = connection
+        for connection in waiting.values():
+            with contextlib.suppress(OSError):  # its link will be found dead at once
+                connection.sendall(b"G")
+        self.links = {rank: Link(connection) for rank, connection in waiting.items()}
+
+    def intact(self) -> bool:
+        """All heard of lately."""
+        lost = [rank for rank, link in self.links.items() if not link.alive()]
+        self.exited_elsewhere = any(self.links[rank].exited for rank in lost)
+        for rank in lost:
+            say(f"rank {rank}: engine exited" if self.links[rank].exited else f"rank {rank} was lost")
+        return not lost
+
+    def report(self, told: dict[str, Any]) -> None:
+        """The first rank's own is in its file already."""
+
+    def reports(self) -> list[dict[str, Any]]:
+        """See `Group`."""
+        found = []
+        for link in self.links.values():
+            taken, link.reports = link.reports, []
+            found += taken
+        return found
+
+    def asked(self) -> bool:
+        """As on this machine; the others are told."""
+        now = wished()
+        for link in self.links.values():
+            link.beat = ASKED if now else b"."
+        return now
+
+    def leave(self, *, exited: bool = False) -> None:
+        """Hangs up on everybody."""
+        for link in self.links.values():
+            link.close(exited=exited)
+
+
+class Member:
+    """Any other rank."""
+
+    def __init__(self, leader: tuple[str, int], rank: int, token: bytes) -> None:
+        self.leader, self.rank, self.token = leader, rank, token
+        self.link: Link | None = None
+        self.exited_elsewhere = False
+
+    def form(self) -> None:
+        """Knocks at the leader's until it says go."""
+        shown = ""
+        while True:
+            try:
+                connection = socket.create_connection(self.leader, timeout=5)
+                challenge = read_exactly(connection, 32)
+                connection.sendall(self.rank.to_bytes(4, "big") + proof(self.token, challenge, self.rank))
+                connection.settimeout(None)
+                enable_keepalive(connection)
+                if read_exactly(connection, 1) == b"G":
+                    self.link = Link(connection)
+                    return
+            except OSError as error:
+                if str(error) != shown:
+                    shown = str(error)
+                    say(f"waiting for the leader at {self.leader[0]}:{self.leader[1]} ({error})")
+                time.sleep(1)
+
+    def intact(self) -> bool:
+        """The leader was heard of lately."""
+        if self.link is None or self.link.alive():
+            return self.link is not None
+        self.exited_elsewhere = self.link.exited
+        return False
+
+    def report(self, told: dict[str, Any]) -> None:
+        """See `Group`."""
+        if self.link:
+            self.link.report(told)
+
+    def reports(self) -> list[dict[str, Any]]:
+        """Only the first rank is told."""
+        return []
+
+    def asked(self) -> bool:
+        """As the first rank says."""
+        return self.link is not None and time.monotonic() - self.link.asked < ASKED_SECONDS
+
+    def leave(self, *, exited: bool = False) -> None:
+        """Hangs up."""
+        if self.link:
+            self.link.close(exited=exited)
+
+
+def enable_keepalive(connection: socket.socket) -> None:
+    """So that a member waiting for the others notices a leader that vanished without a word."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in ((socket.TCP_KEEPIDLE, 5), (socket.TCP_KEEPINTVL, 2), (socket.TCP_KEEPCNT, 3)):
+        connection.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+class RayCluster(Apart):
+    """All accelerators that the engine was promised are alive in Ray."""
+
+    def __init__(self, accelerators: int, resource: str) -> None:
+        self.wanted, self.resource = accelerators, resource
+
+    def _count(self) -> int:
+        """Accelerators on living nodes, asked in a process of its own: a lost head must not take us along."""
+        program = (
+            "import os; told = os.dup(1); os.dup2(2, 1);"  # what Ray prints there goes elsewhere
+            "import ray; ray.init(address='auto', logging_level='ERROR', log_to_driver=False);"
+            f"found = int(sum(n['Resources'].get({self.resource!r}, 0) for n in ray.nodes() if n['Alive']));"
+            "os.write(told, str(found).encode())"
+        )
+        try:
+            done = subprocess.run(
+                [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+            )
+            return int(done.stdout.strip() or 0)
+        except (subprocess.TimeoutExpired, ValueError):
+            return 0
+
+    def form(self) -> None:
+        """Asks until all are there."""
+        shown = -1
+        while (now := self._count()) < self.wanted:
+            if now != shown:
+                shown = now
+                say(f"{now} of {self.wanted} accelerators are in the cluster, waiting")
+            time.sleep(2)
+
+    def intact(self) -> bool:
+        """The engine itself notices a lost actor and ends; nothing else is asked while it runs."""
+        return True
+
+    def leave(self, *, exited: bool = False) -> None:
+        """Ray frees what a driver held when the driver ends."""

@@ -1,0 +1,185 @@
+"""Notices an engine that stands still while it starts, and says where: no line, no bytes, no memory, nothing computed.
+
+Needs nothing but Python 3.8. py-spy gives a Python program's stack where it is there; the kernel's own words otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+LIMIT = float(os.environ.get("TANDEM_STILL_SECONDS", "90"))
+"""Seconds without any sign after which an engine stands still."""
+SAMPLE = min(5.0, LIMIT / 3)
+READ, GREW, COMPUTED = 1 << 20, 16 << 20, 0.2
+"""What counts as a sign between two samples: bytes read, bytes of memory, and the share of one processor.
+
+Waiting ranks spin, so on GPUs and NPUs a busy processor is no sign.
+"""
+MOST = 8
+"""Processes whose stack is told: a rank an accelerator."""
+KERNEL = {
+    "T": "it was stopped by a signal (SIGSTOP)",
+    "t": "a debugger holds it",
+    "D": "it waits for a disk or the share",
+}
+WORKERS = re.compile(r"worker|ray::|scheduler|rpc-server|llama-server", re.I)
+
+
+def tree(roots: list[int]) -> list[int]:
+    """The processes and all below them."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            except (OSError, IndexError):
+                continue
+            children.setdefault(parent, []).append(int(entry.name))
+    found = list(roots)
+    for pid in found:
+        found += children.get(pid, [])
+    return found
+
+
+def of_ray() -> list[int]:
+    """Ray's workers on this machine: they aren't below the engine, which is only their driver."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and (entry / "cmdline").read_bytes().startswith(b"ray::"):
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+def counters(pids: list[int]) -> dict[str, float]:
+    """Bytes read, bytes of memory and seconds computed of all of them together."""
+    total = {"read": 0.0, "memory": 0.0, "seconds": 0.0}
+    tick, page = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
+    for pid in pids:
+        try:
+            words = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+            total["seconds"] += (int(words[11]) + int(words[12])) / tick
+            total["memory"] += int(words[21]) * page
+            total["read"] += sum(
+                map(int, re.findall(r"^(?:rchar|read_bytes): (\d+)", Path(f"/proc/{pid}/io").read_text(), re.M))
+            )
+        except (OSError, IndexError, ValueError):
+            continue
+    return total
+
+
+def busy(kind: str) -> bool | None:
+    """Whether an accelerator moves data; None where nothing tells. NCCL's waiting kernels count as 100 % of the GPU,
+    and move none: so the memory's utilization is what is asked for."""
+    asked = {
+        "nvidia": ["nvidia-smi", "--query-gpu=utilization.memory", "--format=csv,noheader,nounits"],
+        "ascend": ["npu-smi", "info"],
+    }.get(kind)
+    if asked is None or shutil.which(asked[0]) is None:
+        return None
+    try:
+        said = subprocess.run(asked, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=20, check=False).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    text = said.decode(errors="replace")
+    if kind == "ascend":  # | chip | bus | AICore(%) memory ... |
+        return any(int(one) > 0 for one in re.findall(r"^\| *\d+ +\d* *\| [0-9A-F:.]+ +\| (\d+) ", text, re.M))
+    return any(word.isdigit() and int(word) > 0 for word in text.split())
+
+
+class Still:
+    """Since when an engine has given no sign."""
+
+    def __init__(self, kind: str, limit: float = LIMIT) -> None:
+        self.kind, self.limit = kind, limit
+        self.moved = self.sampled = time.monotonic()
+        self.before: dict[str, float] = {}
+        self.known: set[int] = set()
+        self.told = ""
+        self.told_at = 0.0
+
+    def look(self, pids: list[int], said: int) -> float:
+        """Seconds without a sign.
+
+        Args:
+            pids: the engine's processes.
+            said: bytes it has said in all.
+        """
+        now = time.monotonic()
+        if now - self.sampled < SAMPLE and self.before:
+            return now - self.moved
+        found = counters(pids)
+        found["said"] = float(said)
+        grown = {name: value - self.before.get(name, 0.0) for name, value in found.items()}
+        signs = (
+            not self.before,
+            grown["said"] > 0,
+            grown["read"] > READ,
+            abs(grown["memory"]) > GREW,
+            bool(set(pids) - self.known),
+            self.kind == "cpu" and grown["seconds"] > COMPUTED * (now - self.sampled),
+        )
+        if any(signs) or (now - self.moved > self.limit / 2 and busy(self.kind)):
+            self.moved, self.told = now, ""
+        self.before, self.known, self.sampled = found, set(pids), now
+        return now - self.moved
+
+    def where(self, pids: list[int]) -> str:
+        """Where the processes stand, asked anew once a minute at most."""
+        if not self.told or time.monotonic() - self.told_at > 60:
+            ranked = sorted(pids, key=lambda pid: (WORKERS.search(name(pid)) is None, pid))
+            told = [f"{name(pid)} (process {pid}) {stand(pid)}" for pid in ranked[:MOST] if name(pid)]
+            self.told, self.told_at = "; ".join(told) or "no process of it is left", time.monotonic()
+        return self.told
+
+
+def name(pid: int) -> str:
+    """What a process calls itself."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").split()
+    except OSError:
+        return ""
+    return " ".join(os.path.basename(word) for word in words[:2])[:40]  # noqa: PTH119  # words, not paths
+
+
+def stand(pid: int) -> str:
+    """Where one process stands: its Python stack, innermost first, or what the kernel says of its threads."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except (OSError, IndexError):
+        return "is gone"
+    if state in KERNEL:
+        return f"stands: {KERNEL[state]}"
+    spy = shutil.which("py-spy")
+    if spy:
+        try:
+            done = subprocess.run(
+                [spy, "dump", "--nonblocking", "--pid", str(pid)],
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=20, check=False,
+            )  # fmt: skip
+            frames = _frames(done.stdout.decode(errors="replace"))
+            if frames:
+                return "stands in " + " < ".join(frames[:6])
+        except (OSError, subprocess.TimeoutExpired):
+            pass
+    waits = set()
+    for task in Path(f"/proc/{pid}/task").glob("*"):
+        try:
+            waits.add(f"{(task / 'comm').read_text().strip()} in {(task / 'wchan').read_text().strip() or '?'}")
+        except OSError:
+            continue
+    return "waits in the kernel: " + ", ".join(sorted(waits)[:6]) if waits else "can't be looked into"
+
+
+def _frames(dump: str) -> list[str]:
+    """The main thread's frames of a dump by py-spy, as `function (file:line)`."""
+    threads = re.split(r"^Thread ", dump, flags=re.M)[1:]
+    main = next((one for one in threads if '"MainThread"' in one.splitlines()[0]), threads[0] if threads else "")
+    return [line.strip() for line in main.splitlines()[1:] if re.match(r"\s+\S.* \(.*:\d+\)$", line)]
