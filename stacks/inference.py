@@ -392,10 +392,11 @@ def _question(name: str, task: str) -> str:
     """Path and words of a `curl` that has the model do what it is for."""
     if task == "transcription":
         return f"/audio/transcriptions -F file=@speech.wav -F {shlex.quote(f'model={name}')}"
-    body: dict[str, object] = {
+    bodies: dict[str, dict[str, object]] = {
         "completion": {"prompt": "Once upon a time", "max_tokens": 200},
         "embedding": {"input": "Who are you?"},
         "rerank": {"query": "Who are you?", "documents": ["I am a model.", "It rains."]},
-    }.get(task, {"messages": [{"role": "user", "content": "Who are you?"}], "max_tokens": 512})
+    }
+    body = bodies.get(task, {"messages": [{"role": "user", "content": "Who are you?"}], "max_tokens": 512})
     path = {"completion": "completions", "embedding": "embeddings", "rerank": "rerank"}.get(task, "chat/completions")
     return f"/{path} -H 'Content-Type: application/json' -d {shlex.quote(json.dumps({'model': name, **body}))}"

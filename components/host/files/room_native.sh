@@ -36,7 +36,7 @@ room_exec() { # NAME WORD...
 
 room_run() { # NAME PATH "NAME=VALUE LINES" "OPTION ..." FILE WORD...; options are a container's and mean nothing here
   local path=$2 file=$5 pairs
-  mapfile -t pairs <<<"$3"
+  mapfile -t pairs < <(grep . <<<"$3" || true)
   shift 5
   # What it compiles and caches goes with the stack, as keep.py has it.
   env "PATH=$path:$PATH" "XDG_CACHE_HOME=$TANDEM_HOME/cache" "TRITON_HOME=$TANDEM_HOME/cache" "CUDA_CACHE_PATH=$TANDEM_HOME/cache/nv" "${pairs[@]}" python3 "$file" "$@" --result "${file%.py}.result"

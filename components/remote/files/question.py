@@ -140,7 +140,7 @@ def made(task: str, answer: Any) -> str | None:  # noqa: ANN401  # JSON is any
         if isinstance(vector, str):
             return f"a vector of {len(base64.b64decode(vector)) // 4} numbers"
         whole = isinstance(vector, list) and vector and all(isinstance(n, (int, float)) for n in vector)
-        return f"a vector of {len(vector)} numbers" if whole else None
+        return f"a vector of {len(vector or [])} numbers" if whole else None
     if task == "rerank":
         results = answer.get("results") or answer.get("data") or []
         scores = [r.get("relevance_score", r.get("score")) for r in results if isinstance(r, dict)]
