@@ -35,7 +35,7 @@ def machines(**first: object) -> list[dict[str, object]]:
         ({"ssh": {"privateKeyFile": "k", "proxyJump": "bastion:0"}}, "ssh.proxyJump.port"),
         ({"ssh": {"privateKeyFile": "k", "proxyJump": "ops@[fd00::9]:22"}}, "ssh.proxyJump.address"),
         ({"ssh": {"agent": True, "proxyJump": {"address": "b", "privateKeyFile": "k"}}}, "take it out"),
-        ({"machines": machines(address="-oX=y")}, "machines[0]: address: begins with a dash"),
+        ({"machines": machines(address="-oX=y")}, "begins with a dash, as options of programs do"),
         ({"machines": machines(address="root@10.0.0.1")}, "without user, port or blanks"),
         ({"machines": machines(address="fd00:20::1")}, "machines[0].address: fd00:20::1 is an IPv6 address"),
         ({"machines": machines(address="[fd00:20::1]")}, "is an IPv6 address"),
