@@ -114,6 +114,7 @@ def test_an_answer_counts_by_what_the_model_is_for(tmp_path, task, text):
     ("code", "text", "said"),
     [
         (400, '{"error":{"message":"The model does not support Chat Completions API"}}', "set model.task"),
+        (400, '{"error":{"message":"you must provide a chat template"}}', "set model.task to completion, or give"),
         (401, '{"error":"Unauthorized"}', "take --api-key and VLLM_API_KEY out"),
         (404, '{"error":{"message":"The model m does not exist"}}', "set model.servedName"),
         (200, '{"choices":[{"message":{"content":""}}],"usage":{"completion_tokens":0}}', "holds nothing of a chat"),
