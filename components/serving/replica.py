@@ -88,7 +88,12 @@ class Replica(pulumi.ComponentResource):
         own_mounts = [f"/var/lib/tandem/{stack}/cache:{engine.cache}"] if engine.cache else []
         containers = []
         for rank, host in enumerate(members):
-            told = [*group, f"--machine={host.machine.name}", f"--accelerator={host.accelerator.kind}"]
+            told = [
+                *group,
+                f"--machine={host.machine.name}",
+                f"--accelerator={host.accelerator.kind}",
+                "--state=/tandem",
+            ]
             containers.append(
                 run_workload(
                     f"{host.machine.name}-{name}",

@@ -1,6 +1,11 @@
 """ready.sh: what it says of an engine that ends before its first completion."""
 
+import json
+import os
+import shutil
 import socket
+import subprocess
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -114,6 +119,7 @@ def test_an_answer_counts_by_what_the_model_is_for(tmp_path, task, text):
     ("code", "text", "said"),
     [
         (400, '{"error":{"message":"The model does not support Chat Completions API"}}', "set model.task"),
+        (400, '{"error":{"message":"you must provide a chat template"}}', "set model.task to completion, or give"),
         (401, '{"error":"Unauthorized"}', "take --api-key and VLLM_API_KEY out"),
         (404, '{"error":{"message":"The model m does not exist"}}', "set model.servedName"),
         (200, '{"choices":[{"message":{"content":""}}],"usage":{"completion_tokens":0}}', "holds nothing of a chat"),
@@ -128,3 +134,26 @@ def test_an_answer_that_does_not_count_is_told_with_what_mends_it(tmp_path, code
 def test_a_proxy_of_the_login_is_not_asked(tmp_path, monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     assert asked(tmp_path, 200, '{"choices":[{"message":{"content":"hi"}}]}')[0]["task"] == "chat"
+
+
+def test_a_real_supervisor_under_the_real_keeper_is_read_by_the_real_step(tmp_path):
+    """An engine that dies before its first word, seen through the file that its supervisor keeps."""
+    step = Step(tmp_path)
+    engine = step.home / "processes/engine"
+    (engine / "files").mkdir(parents=True)
+    for name in ("supervise.py", "group.py", "still.py"):
+        shutil.copy(READY.with_name(name), engine / "files" / name)
+    shutil.copy(FILES / "keep.py", engine / "keep.py")
+    argv = ["python3", "/tandem/supervise.py", "--group=peers", "--ranks=1", "--machine=gpu-3", "--state=/tandem", "--"]
+    spec = {"argv": [*argv, "/no/such/engine"], "environment": {}, "path": [], "owner": f"test-{os.getpid()}"}
+    (engine / "spec.json").write_text(json.dumps({**spec, "renames": {"/tandem": "./files"}}))
+    keep = [sys.executable, str(engine / "keep.py")]
+    subprocess.run([*keep, "start", str(engine)], check=True)
+    try:
+        with socket.socket() as closed:
+            closed.bind(("127.0.0.1", 0))
+            port = str(closed.getsockname()[1])
+            sentence = step.run(READY, CONTAINER="engine", MODEL="m", PORT=port, READY_SECONDS="50")[1]
+    finally:
+        subprocess.run([*keep, "stop", str(engine)], check=True)
+    assert "(rank 0 on gpu-3, exit code 127): error: /no/such/engine: " in sentence

@@ -5,7 +5,6 @@ The engines here are small scripts; real engines under it are tested on the loca
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -50,11 +49,24 @@ class Ranks:
         engine = [sys.executable, "-c", ENGINE, str(self.folder / f"pids-{rank}")]
         log = (self.folder / f"log-{rank}").open("a")
         self.processes[rank] = subprocess.Popen(
-            [sys.executable, str(SUPERVISE), "--group=peers", f"--rank={rank}", *group, "--", *engine],
+            [
+                sys.executable,
+                str(SUPERVISE),
+                "--group=peers",
+                f"--rank={rank}",
+                *group,
+                *self.more(rank),
+                "--",
+                *engine,
+            ],
+            env={**os.environ, "TANDEM_STILL_SECONDS": "3"},
             stdout=log,
             stderr=log,
             text=True,
         )
+
+    def more(self, rank: int) -> list[str]:
+        return [f"--machine=gpu-{rank}", *([] if rank else [f"--state={self.folder}"])]
 
     def pids(self, rank: int) -> list[int]:
         path = self.folder / f"pids-{rank}"
@@ -153,12 +165,10 @@ def test_stopping_ends_the_engine_with_the_supervisor(group):
 
 
 def alone(tmp_path, *words, **environment):
-    """One rank whose supervisor stands in a folder of its own, where its state is."""
-    for name in ("supervise.py", "group.py", "still.py"):
-        shutil.copy(SUPERVISE.with_name(name), tmp_path / name)
+    """One rank that somebody waits for, its state in the test's folder."""
     (tmp_path / "asked").touch()
     log = (tmp_path / "log").open("w")
-    argv = [sys.executable, str(tmp_path / "supervise.py"), "--group=peers", "--ranks=1", *words]
+    argv = [sys.executable, str(SUPERVISE), "--group=peers", "--ranks=1", f"--state={tmp_path}", *words]
     return subprocess.Popen(argv, stdout=log, stderr=log, env={**os.environ, **environment})
 
 
@@ -219,3 +229,15 @@ def test_what_the_engine_said_last_is_kept_apart_from_the_log(tmp_path):
         told = until(lambda: state(tmp_path).get("exit"), 60)
         process.terminate()
     assert (told["code"], told["words"][-1]) == (3, "ValueError: no")
+
+
+def test_the_first_machine_is_told_of_a_rank_that_stands_still_on_another(group, tmp_path):
+    ranks = group(2)
+    for rank in (0, 1):
+        ranks.start(rank)
+    stopped = until(lambda: ranks.pids(0) and ranks.pids(1) and ranks.pids(1)[0])
+    os.kill(stopped, signal.SIGSTOP)
+    (tmp_path / "asked").touch()
+    told = until(lambda: (state(tmp_path).get("still") or {}).get("1"), 90)
+    assert told["machine"] == "gpu-1"
+    assert "SIGSTOP" in told["where"]

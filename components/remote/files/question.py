@@ -179,7 +179,9 @@ def ask(url: str, model: str, task: str, key: str = "", seconds: float = SECONDS
         return {"task": task, "code": 0, "said": str(getattr(error, "reason", error)), "good": False}
     said = text[:300].decode(errors="replace").strip()
     if task == "chat" and 400 <= code < 500 and "chat template" in text.decode(errors="replace").lower():
-        return ask(url, model, "completion", key, seconds)
+        instead = ask(url, model, "completion", key, seconds)
+        if instead["code"] == 200:
+            return instead
     if code != 200:
         return {"task": task, "code": code, "said": said, "good": False}
     try:
@@ -197,6 +199,11 @@ def remedy(task: str, code: int, said: str) -> str:
         return (
             "the engine asks for a key of its own, and the gateway is where the key is asked for: take --api-key and "
             "VLLM_API_KEY out of serving.*, and set apiKey"
+        )
+    if "chat template" in said.lower():
+        return (
+            "the model has no chat template: set model.task to completion, or give the engine one in "
+            "serving.arguments (--chat-template)"
         )
     if code == 404 and "model" in said.lower():
         return "the engine serves another name: set model.servedName to that"

@@ -29,8 +29,8 @@ REPORT = b"S"
 ASKED = b"W"
 """Sent instead of a heartbeat while somebody waits for the engine and wants to know of a rank that stands still."""
 ASKED_SECONDS = 60.0
-WISH = Path(__file__).with_name("asked")
-"""Touched by whoever waits for the engine."""
+WISH: list[Path] = []
+"""A file that is touched by whoever waits for the engine."""
 
 
 def say(line: str) -> None:
@@ -38,10 +38,15 @@ def say(line: str) -> None:
     print(f"tandem: {line}", flush=True)
 
 
+def wish(folder: Path | None) -> None:
+    """Where whoever waits for the engine says so."""
+    WISH[:] = [folder / "asked"] if folder else []
+
+
 def wished() -> bool:
     """Whether somebody waits for the engine."""
     try:
-        return time.time() - WISH.stat().st_mtime < ASKED_SECONDS
+        return any(time.time() - file.stat().st_mtime < ASKED_SECONDS for file in WISH)
     except OSError:
         return False
 

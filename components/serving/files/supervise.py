@@ -10,7 +10,7 @@ group breaks for everybody. Needs nothing but Python; `--group=ray` needs Ray.
 --find=FOLDER/*.gguf: the engine's first word that says this is a file that is looked for here; one of several parts is
 named by its first. Without it, what follows the first --model is. All other words reach the engine as they stand.
 
-group.json beside this file says how the ranks are, for programs: attempt, exits, trouble, exit (the last one), still
+--state=FOLDER: group.json in it says how the ranks are, for programs: attempt, exits, trouble, exit (the last), still
 (ranks that give no sign, looked for while somebody touches the file `asked`).
 """
 
@@ -31,9 +31,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import still
-from group import Alone, Group, Leader, Member, RayCluster, say
+from group import Alone, Group, Leader, Member, RayCluster, say, wish
 
-STATE = Path(__file__).with_name("group.json")
 KEPT_LINES = 400
 LAST_WORDS = 10.0
 """Seconds our engine has to tell by itself why another rank's ended: often it is the same mistake."""
@@ -46,20 +45,23 @@ PART = re.compile(r"-\d{5}-of-\d{5}(?=\.gguf$)")
 class State:
     """What programs read of this rank and, on the first, of all others: a file of its own, apart from the log."""
 
-    def __init__(self, rank: int, machine: str) -> None:
+    def __init__(self, rank: int, machine: str, folder: Path | None = None) -> None:
         self.rank, self.machine = rank, machine
+        self.file = folder / "group.json" if folder else None
         self.known: dict[str, Any] = {"attempt": 0, "exits": 0, "trouble": "", "exit": None, "still": {}}
-        with contextlib.suppress(OSError, ValueError):
-            self.known["exits"] = int(json.loads(STATE.read_text())["exits"])
+        if self.file:
+            with contextlib.suppress(OSError, ValueError, KeyError):
+                self.known["exits"] = int(json.loads(self.file.read_text())["exits"])
         self.write()
 
     def write(self, **changed: object) -> None:
         """Keeps it, whole or not at all."""
         self.known.update(changed)
-        with contextlib.suppress(OSError):  # a read-only folder is no reason to serve nothing
-            new = STATE.with_suffix(".new")
-            new.write_text(json.dumps(self.known))
-            new.replace(STATE)
+        if self.file:
+            with contextlib.suppress(OSError):  # a read-only folder is no reason to serve nothing
+                new = self.file.with_suffix(".new")
+                new.write_text(json.dumps(self.known))
+                new.replace(self.file)
 
     def exited(self, report: dict[str, Any]) -> None:
         """An engine ended by itself, here or elsewhere; of one attempt the first one counts."""
@@ -303,11 +305,13 @@ def main() -> NoReturn:
     parser.add_argument("--resource", default="GPU")
     parser.add_argument("--after", action="append", default=[])
     parser.add_argument("--find", default="")
+    parser.add_argument("--state", type=Path)
     parser.add_argument("--machine", default=os.uname().nodename)
     parser.add_argument("--accelerator", choices=("cpu", "nvidia", "ascend"), default="cpu")
     parser.add_argument("command", nargs="+")
     told = parser.parse_args()
     group: Group
+    wish(told.state)
     if told.group == "ray":
         group = RayCluster(told.accelerators, told.resource)
     elif told.ranks == 1:
@@ -319,7 +323,7 @@ def main() -> NoReturn:
             if told.rank
             else Leader(told.leader, told.port, told.ranks, token)
         )
-    supervise(group, told.command, told, State(told.rank, told.machine))
+    supervise(group, told.command, told, State(told.rank, told.machine, told.state))
 
 
 if __name__ == "__main__":
