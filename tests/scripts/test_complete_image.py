@@ -27,7 +27,6 @@ class Machine:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.step = Step(folder)
         self.step.program("docker", f'exec bash {HERE / "docker_stand_in.sh"} "$@"')
-        self.step.program("flock", "exit 0")
         self.images = folder / "images"
         self.images.mkdir()
         monkeypatch.setenv("IMAGES", str(self.images))

@@ -67,12 +67,12 @@ found=$(docker images --quiet --no-trunc --filter "label=tandem.content=$content
 if [[ $KEEP == yes ]]; then
   kept "the image $reference"
 else
-  undo "docker image rm $reference"
+  undo docker image rm "$reference"
 fi
 if [[ -n $found ]]; then
   docker tag "$found" "$reference"
 else
-  undo "flock /run/lock/tandem-image.lock docker image prune --force --filter label=tandem.build"
+  undo flock /run/lock/tandem-image.lock docker image prune --force --filter label=tandem.build
   context=$TANDEM_DIR/context
   rm -rf "$context"
   cp -r "$recipe" "$context"

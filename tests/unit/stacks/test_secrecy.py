@@ -83,7 +83,7 @@ def _forget():
 
 SERVING = {
     "tensorParallelSize": 2, "environment": {"HF_TOKEN": CANARY, "SHORT": "abc"},
-    "arguments": [f"--api-key={CANARY}"],
+    "arguments": [f"--hf-token={CANARY}"],
 }  # fmt: skip
 
 
