@@ -144,7 +144,7 @@ def test_a_preview_does_without_a_host_that_is_not_known_yet(project: Project, d
 
 
 def test_a_container_whose_start_failed_is_kept_with_its_error_and_made_anew(project: Project, daemon: Daemon) -> None:
-    """As the program asks for; without, it depends on what the provider's plan finds whether the next `up` calls it good."""
+    """As the program asks for; without, the next `up` may call it good."""
     project.program(
         program(daemon, "restart='no', entrypoints=['/missing']", options=f"replace_on_changes={HALF_MADE}")
     )
