@@ -39,6 +39,7 @@ def run(tmp_path):
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
+        assert process.stdout and process.stderr
         said = process.stdout.readline()
         assert said == "made\n", process.stderr.read()
         made = next(each for each in runs() if each.owner.pid == process.pid)

@@ -17,14 +17,19 @@ from tests.scripts.native_step import Step
 PROXY = "http://user:p%40ss'w%24rd@proxy.example:3128"
 
 
+class Machine(Step):
+    """A machine whose systemctl is a stand-in: it notes what it is asked, and Docker runs."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.etc = folder / "etc"
+        self.asked = folder / "asked"
+        self.program("systemctl", f'echo "$*" >>{self.asked}')
+
+
 @pytest.fixture
 def step(tmp_path):
-    """A machine whose systemctl is a stand-in: it notes what it is asked, and Docker runs."""
-    made = Step(tmp_path)
-    made.etc = tmp_path / "etc"
-    made.asked = tmp_path / "asked"
-    made.program("systemctl", f'echo "$*" >>{made.asked}')
-    return made
+    return Machine(tmp_path)
 
 
 def outside(step, **told):

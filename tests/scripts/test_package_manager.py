@@ -94,7 +94,7 @@ class Machine(Step):
             (self.dir / name).write_bytes(source.read_bytes())
         (self.dir / "env").write_text(render_environment({"ETC": str(self.etc), **told}))
         done = subprocess.run(
-            [shutil.which("bash"), self.dir / "run.sh", "sync"],
+            [shutil.which("bash") or "bash", self.dir / "run.sh", "sync"],
             env={"PATH": f"{self.programs}:{self.base}", "HOME": "/root"},
             capture_output=True,
             text=True,

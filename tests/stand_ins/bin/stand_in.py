@@ -89,7 +89,7 @@ def _watch(connection: socket.socket, rank: int) -> None:
 
 def gpus() -> int:
     """The machine's stand-in GPUs, as CUDA would show them to this process."""
-    found = []
+    found: list[str] = []
     for device in sorted(Path("/opt/fake-sys/bus/pci/devices").glob("*")):
         if ((device / "vendor").read_text().strip(), (device / "class").read_text()[:6]) == ("0x10de", "0x0302"):
             found.append(str(len(found)))

@@ -50,8 +50,13 @@ def test_a_step_that_fails_ends_it(said):
         raise MachinesError("no network")
 
     made = []
+
+    def make():
+        made.append(2)
+        return Path("/")
+
     with pytest.raises(MachinesError, match="no network"):
-        prepare([("one", "one", fail), ("two", "two", lambda: made.append(2))], said.append)
+        prepare([("one", "one", fail), ("two", "two", make)], said.append)
     assert made == []
 
 

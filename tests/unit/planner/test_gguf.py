@@ -20,6 +20,16 @@ def ask(model, cluster, words, engine="llamacpp", context="4096"):
     return PlanRequest(gguf_model(*model), (cluster,), engine=engine, arguments=arguments)
 
 
+def layered(found):
+    """A plan's layers, which a plan of GGUF has."""
+    assert found.layers is not None
+    return found.layers
+
+
+def layers_of(request):
+    return layered(plan(request))
+
+
 @pytest.mark.parametrize(
     ("name", "files", "gb"),
     [
@@ -67,7 +77,7 @@ def test_tensors_are_the_models_weights():
     "words", [["--cpu-moe"], ["--override-tensor", "exps=CPU"], ["-ot", r"\.ffn_.*_exps\.=CPU"], ["-ncmoe", "61"]]
 )
 def test_experts_on_the_host_leave_room(words):
-    found = plan(ask(Q4, FOUR_3090, words)).layers
+    found = layers_of(ask(Q4, FOUR_3090, words))
     assert sum(found.layers) == 61
     assert max(found.weights) < 4 * GIB
     assert 350 * GIB < found.host < 376 * GIB
@@ -75,7 +85,7 @@ def test_experts_on_the_host_leave_room(words):
 
 def test_layers_are_shared_out_as_llama_cpp_does_the_head_counted_as_one():
     """b11434: the last N of layers and head; slot i of N on the device whose share i / N falls into."""
-    found = plan(ask(Q4, owned("RTX-3090", 8, 1), ["--gpu-layers", "16"])).layers
+    found = layers_of(ask(Q4, owned("RTX-3090", 8, 1), ["--gpu-layers", "16"]))
     assert found.layers == (2, 2, 2, 2, 2, 2, 2, 1)
     assert found.host_layers == 46
     assert sum(found.weights) + found.host == pytest.approx(404e9 + 61 * 576 * 2 * 4096 - sum(found.cache))
@@ -88,13 +98,13 @@ def test_without_flags_it_is_refused_and_the_remedy_works():
     assert caught.value.code == "weights_too_large"
     assert "gpu_layers 12" in caught.value.remedy
     works = plan(apply_changes(request, caught.value.changes))
-    assert works.layers.host_layers == 50
+    assert layered(works).host_layers == 50
 
 
 @pytest.mark.parametrize(("engine", "words"), [("llamacpp", ["-ngl", "auto"]), ("ollama", [])])
 def test_an_engine_that_finds_out_by_itself_is_not_refused(engine, words):
     cluster = owned("RTX-3090", 8, 1)
-    found = plan(ask(Q4, cluster, words, engine)).layers
+    found = layers_of(ask(Q4, cluster, words, engine))
     assert sum(found.layers) >= 22
     assert found.host > 200 * GIB
 
@@ -112,25 +122,25 @@ def test_a_machine_whose_memory_is_told_must_hold_what_is_left():
 def test_uneven_machines_have_as_many_devices_as_they_have():
     cluster = uneven([(4, "RTX-3090"), (2, "RTX-3090")])
     model = ("unsloth/DeepSeek-R1-GGUF", ("DeepSeek-R1-UD-IQ2_XXS/*",))
-    assert len(plan(ask(model, cluster, ["--gpu-layers", "30"])).layers.layers) == 6
+    assert len(layers_of(ask(model, cluster, ["--gpu-layers", "30"])).layers) == 6
 
 
 def test_larger_devices_hold_more_and_shares_are_the_users_if_given():
     cluster = uneven([(1, "RTX-3090"), (1, "A100-80GB")])
     model = ("Qwen/Qwen2.5-72B-Instruct-GGUF", ("*Q4_K_M*",))
-    first, second = plan(ask(model, cluster, [])).layers.layers
+    first, second = layers_of(ask(model, cluster, [])).layers
     assert first > 2 * second  # the other machine's, by RPC, is listed first
-    assert plan(ask(model, cluster, ["-ts", "3,1"])).layers.layers[0] in (60, 61)
+    assert layers_of(ask(model, cluster, ["-ts", "3,1"])).layers[0] in (60, 61)
 
 
 def test_the_cache_goes_where_its_layer_is_unless_told():
     cluster = owned("L20", 2, 1)
     model = ("Qwen/Qwen2.5-72B-Instruct-GGUF", ("*Q4_K_M*",))
     token = 80 * 2 * 8 * 128
-    there = plan(ask(model, cluster, [], context="32768")).layers
+    there = layers_of(ask(model, cluster, [], context="32768"))
     assert sum(there.cache) == pytest.approx(token * 2 * 32768)
-    assert sum(plan(ask(model, cluster, ["-nkvo"], context="32768")).layers.cache) == 0
-    small = plan(ask(model, cluster, ["-ctk", "q8_0", "-ctv", "q8_0"], context="32768")).layers
+    assert sum(layers_of(ask(model, cluster, ["-nkvo"], context="32768")).cache) == 0
+    small = layers_of(ask(model, cluster, ["-ctk", "q8_0", "-ctv", "q8_0"], context="32768"))
     assert sum(small.cache) == pytest.approx(token * 34 / 32 * 32768)
 
 

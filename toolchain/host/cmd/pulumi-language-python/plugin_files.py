@@ -7,7 +7,7 @@ import json
 import pathlib
 import sys
 
-found = {}
+found: dict[str, str] = {}
 for name in sys.argv[1:]:
     with contextlib.suppress(Exception):  # one package that can't be looked at is one without a plugin
         module = importlib.metadata.distribution(name).metadata["Name"].replace("-", "_")
