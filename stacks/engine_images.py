@@ -16,8 +16,8 @@ from stacks.schema import Settings
 
 def engine_images(
     settings: Settings, engine: Engine, hosts: Sequence[Host], stack: str
-) -> tuple[list[pulumi.Output[str]], pulumi.Output[str]]:
-    """Each host's image id, and the image they came from, by digest."""
+) -> tuple[list[pulumi.Output[str]], pulumi.Output[str], pulumi.Resource]:
+    """Each host's image id, the image they came from, by digest, and what to wait for before one is used."""
     needs = engine.needs
     cpu = versions.CPU_IMAGE_ARGUMENTS if settings.accelerator.kind == "cpu" else {}
     recipe = needs.recipe.name if needs.recipe else ""
@@ -42,4 +42,5 @@ def engine_images(
         )
         for host in hosts
     ]
-    return same_images("engine-same", hosts=hosts, images=images, stack=stack), images[0].base
+    same = same_images("engine-same", hosts=hosts, images=images, stack=stack)
+    return [image.id for image in images], images[0].base, same

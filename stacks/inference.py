@@ -103,14 +103,16 @@ def deploy(
             prepare_programs(f"{host.machine.name}-engine", host=host, stack=stack, image="", environment=native)
             for host in hosts
         ]
+        proven: list[pulumi.Resource] = []
     else:
-        images, engine_image["engineImage"] = engine_images(settings, kind, hosts, stack)
+        images, engine_image["engineImage"], same = engine_images(settings, kind, hosts, stack)
+        proven = [same]
     shared: list[pulumi.Resource] = [*more]
     if settings.storage.path:
         shared += sees_weights(hosts, stack, weights.folder)
-    # Ranks and accelerators are proven to work together before a weight is loaded.
-    proven = (
-        Collective(
+    if settings.collective:
+        # Ranks and accelerators are proven to work together before a weight is loaded.
+        proven += Collective(
             "collective",
             hosts=hosts,
             images=images,
@@ -118,10 +120,8 @@ def deploy(
             mounts=settings.images.mounts,
             port=settings.serving.collective_port,
             environment=settings.serving.environment,
+            after=proven,
         ).proven
-        if settings.collective
-        else []
-    )
     environment = [
         kind.environment(h.machine.peer_address, h.nic, count)
         for h, count in zip(hosts, settings.accelerators, strict=True)

@@ -42,6 +42,7 @@ class Collective(pulumi.ComponentResource):
         environment: Mapping[str, pulumi.Input[str]] | None = None,
         mib: int = 256,
         port: int = PORT,
+        after: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declares the collective.
@@ -55,11 +56,12 @@ class Collective(pulumi.ComponentResource):
             environment: the engine's own, so that what is proven is what it will use; it wins over what is chosen here.
             mib: size of each all-reduce, MiB.
             port: where the ranks meet, on the first host.
+            after: what must be there first, beside the hosts.
             opts: Pulumi options.
         """
         super().__init__("tandem:host:Collective", name, None, opts)
         head = hosts[0]
-        ready = [resource for host in hosts for resource in host.ready]
+        ready = [*after, *(resource for host in hosts for resource in host.ready)]
         names = RemoteStep(
             f"{head.machine.name}-{name}-names",
             machine=head.machine,

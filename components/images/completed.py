@@ -108,10 +108,11 @@ def complete_image(
     )
 
 
-def same_images(
-    name: str, *, hosts: Sequence[Host], images: Sequence[CompletedImage], stack: str
-) -> list[pulumi.Output[str]]:
-    """The images' ids, known when all machines are seen to hold the same: a tag that has moved gives late ones another.
+def same_images(name: str, *, hosts: Sequence[Host], images: Sequence[CompletedImage], stack: str) -> pulumi.Resource:
+    """Done when all machines are seen to hold the same: a tag that has moved gives late ones another.
+
+    What uses the images waits for it, and takes no value from it: a machine that is added changes this step, and must
+    not make the others' containers look new.
 
     Args:
         name: Pulumi name; the first machine's name is put before it.
@@ -121,7 +122,7 @@ def same_images(
     """
     head = hosts[0]
     told = [pulumi.Output.concat(h.machine.name, "=", i.base) for h, i in zip(hosts, images, strict=True)]
-    same = RemoteStep(
+    return RemoteStep(
         f"{head.machine.name}-{name}",
         machine=head.machine,
         stack=stack,
@@ -130,8 +131,7 @@ def same_images(
         timeout=30,
         after=[image.done for image in images],
         parent=head,
-    ).result
-    return [pulumi.Output.all(image.id, same).apply(lambda both: str(both[0])) for image in images]
+    ).done
 
 
 def _files(recipe: Path) -> list[Path]:
