@@ -21,7 +21,8 @@ GREEDY = " assum 2 liyalty purpose�OWNER softwareCTyaltyruSEQUENTIAL"
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory):
     folder = tmp_path_factory.mktemp("llamacpp")
-    binds = [f"{ROOT / 'tests/stand_ins/bin'}:/opt/tandem/stand-ins"]
+    # Open WebUI's alone: llama.cpp is real here.
+    binds = [f"{ROOT / 'tests/stand_ins/bin/open-webui'}:/opt/tandem/stand-ins/open-webui"]
     made = Deployment(folder, "tandeml", "10.83.0.0/24", ["node-0", "node-1"], engines=["llamacpp"], binds=binds)
     yield made
     made.close()

@@ -109,7 +109,7 @@ def a_lost_machine(project: Renting) -> None:
     )
     assert given_back and int(given_back[1]) == len(orders), said
     assert "Signature" not in said and "AccessKeyId" not in said
-    assert project.machines().keys() == {"fetcher"}
+    assert project.machines().keys() <= {"fetcher"}, "nothing is ordered after a failure, so it may not be there yet"
 
 
 def a_lost_fetcher(project: Renting) -> None:

@@ -1,6 +1,11 @@
 """A lease on one machine and, as the configuration says, its preparation, weights and one step of a test's own."""
 
+# ruff: noqa: E402  # as in the project's own program
 from __future__ import annotations
+
+from stacks.interrupted import end_quietly
+
+end_quietly()
 
 from pathlib import Path
 from typing import Any
