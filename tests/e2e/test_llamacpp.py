@@ -109,7 +109,7 @@ def test_a_page_that_nobody_here_may_open_is_not_told(deployment, monkeypatch):
 
 def test_a_wrong_argument_is_named(deployment):
     run = up(deployment, arguments=["--no-such-argument"]).bad()
-    assert re.search(r"the engine ended before its first completion: .*--no-such-argument", run.text)
+    assert re.search(r"before its first completion \(rank 0 on node-0, exit code 1\): .*--no-such-argument", run.text)
 
 
 def test_destroy_leaves_nothing(deployment):
