@@ -93,8 +93,8 @@ def _args(settings: Settings, told: Repository, *, belongs: bool = False, own_hu
 def _placed(word: str, known: Mapping[str, str], ids: Mapping[str, str]) -> str:
     word = PLACEHOLDER.sub(lambda found: known.get(found[1], found[0]), word)
     for each, folder in ids.items():
-        # By itself: no part of a longer name or path.
-        word = re.sub(rf"(?<![\w./-]){re.escape(each)}(?![\w./-])", lambda _, folder=folder: folder, word)
+        # By itself: no part of a longer name or path. A folder's backslashes are no references to groups.
+        word = re.sub(rf"(?<![\w./-]){re.escape(each)}(?![\w./-])", folder.replace("\\", r"\\"), word)
     return word
 
 

@@ -8,6 +8,7 @@ import string
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -193,7 +194,8 @@ def git(bare: Path, *words: str, stdin: str = "") -> str:
 def link_in_git(hub: Hub, name: str, target: str) -> None:
     """A commit on top of the repository's own, with one more link."""
     assert hub.fetch("git-lfs").code == 0
-    bare = hub.depot.parts["git"].__self__._made[MODEL]
+    part: Any = hub.depot.parts["git"]
+    bare = part.__self__._made[MODEL]
     blob = git(bare, "hash-object", "-w", "--stdin", stdin=target)
     git(bare, "read-tree", "main")
     git(bare, "update-index", "--add", "--cacheinfo", f"120000,{blob},{name}")

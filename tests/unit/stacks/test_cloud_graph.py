@@ -184,7 +184,10 @@ def test_a_name_that_the_account_takes_nowhere_is_refused_before_anything_is_ren
 
 def test_zones_are_named_as_the_cloud_names_them():
     """China's have a hyphen before their letter, the others none."""
-    other = {"region": "ap-southeast-1", "candidates": [{"zone": "ap-southeast-1a", "instanceType": "ecs.g7.large"}]}
+    other: dict[str, Any] = {
+        "region": "ap-southeast-1",
+        "candidates": [{"zone": "ap-southeast-1a", "instanceType": "ecs.g7.large"}],
+    }
     cloud = settings_of("local", **other, nas={"storageClass": "Performance"}).cloud
     assert cloud.nas_zone == "ap-southeast-1a"
     with pytest.raises(SettingsError, match="its zones are named ap-southeast-1a and so on"):

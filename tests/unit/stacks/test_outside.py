@@ -61,7 +61,9 @@ def told(resource) -> dict[str, str]:
     """A step's environment."""
     raw = io.BytesIO(gzip.decompress(base64.b64decode(plain(resource)["stdin"])))
     with tarfile.open(fileobj=raw) as archive:
-        text = archive.extractfile("env").read().decode()
+        env = archive.extractfile("env")
+        assert env is not None
+        text = env.read().decode()
     return dict(word.split("=", 1) for word in shlex.split(text))
 
 

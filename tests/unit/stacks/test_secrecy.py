@@ -78,7 +78,9 @@ def _forget():
     before = config.CONFIG.get()
     yield
     config.set_all_config(dict(before), [])
-    pulumi.runtime.settings.get_root_resource()._transformations.clear()  # one root for all tests of a process
+    root = pulumi.runtime.settings.get_root_resource()
+    assert root is not None
+    root._transformations.clear()  # one root for all tests of a process
 
 
 SERVING = {
