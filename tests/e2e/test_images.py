@@ -178,17 +178,6 @@ def test_an_index_that_does_not_answer_is_told(host: HostMachine) -> None:
     host.leave("tandem-a")
 
 
-def test_python_is_added_to_an_image_without_it(host: HostMachine) -> None:
-    """As to Ollama's, by the image's own archive."""
-    needs = find_engine("ollama").needs
-    done = complete(host, needs, IMAGE="bare:1")
-    assert (done.result.get("built"), done.error) == ("now", "")
-    words = "-c 'import hmac, secrets, socket, subprocess'"
-    assert host.ok(f"docker run --rm --entrypoint python3 {done.result['image']} {words}") == ""
-    assert complete(host, needs).result["built"] == "no"
-    host.leave("tandem-a")
-
-
 @pytest.mark.long
 def test_programs_are_compiled_in_a_first_part_and_checked_before(host: HostMachine) -> None:
     """llama.cpp's recipe to its end, with two programs of one line: a compiler by apt, cmake, ninja."""
