@@ -50,7 +50,7 @@ class Faults(Deployment):
     def __init__(self, folder: Path) -> None:
         program = folder / "program"
         shutil.copytree(Path(__file__).with_name("steps_program"), program)
-        for part in ("components", ".venv"):
+        for part in ("components", "stacks", ".venv"):
             (program / part).symlink_to(ROOT / part)
         self.hub = folder / "hub"
         super().__init__(folder, "tandemf", "10.81.0.0/24", [NODE], program)

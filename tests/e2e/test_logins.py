@@ -57,7 +57,7 @@ def test_a_step_runs_as_root_by_a_password_that_nobody_sees(logins: Logins, tmp_
     script = tmp_path / "step.sh"
     script.write_text(
         '. "$TANDEM_DIR/lib.sh"\n'
-        'found=$(cat /proc/[0-9]*/cmdline 2>/dev/null | tr "\\0" "\\n" | grep -cF "$(cat /root/searched)" || true)\n'
+        'found=$(cat /proc/[0-9]*/cmdline 2>/dev/null | tr "\\0" "\\n" | grep -cFf /root/searched || true)\n'
         'result "who=$(id -un) seen=$found"\n'
     )
     logins.ok("far", 'umask 077; printf %s "$1" >/root/searched', PASSWORD)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pulumi
 import pytest
-from google.protobuf.json_format import MessageToDict  # type: ignore[import-untyped]  # protobuf carries none
+from google.protobuf.json_format import MessageToDict
 from pulumi.runtime.mocks import MockMonitor, MockResourceArgs, Mocks
 
 from components.containers import run_container

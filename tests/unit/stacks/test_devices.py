@@ -9,7 +9,7 @@ from typing import Any
 
 import pulumi
 import pytest
-from google.protobuf.json_format import MessageToDict  # type: ignore[import-untyped]  # protobuf carries none
+from google.protobuf.json_format import MessageToDict
 
 from stacks.inference import deploy
 from stacks.settings import SettingsError, parse

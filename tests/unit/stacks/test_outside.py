@@ -13,7 +13,7 @@ from typing import Any
 
 import pulumi
 import pytest
-from google.protobuf.json_format import MessageToDict  # type: ignore[import-untyped]  # protobuf carries none
+from google.protobuf.json_format import MessageToDict
 
 from components.host.outside import with_password
 from stacks.inference import deploy
