@@ -9,7 +9,7 @@ from pathlib import Path
 
 from localcloud.engine.environment import find_uv
 from localcloud.machines.cache import made_once
-from tests.paths import ROOT
+from tests.support.paths import ROOT
 
 
 def ensure_launcher() -> Path:

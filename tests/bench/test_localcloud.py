@@ -13,9 +13,9 @@ from localcloud.api import daemon
 from localcloud.api.real_backend import wipe
 from localcloud.api.service import Service
 from localcloud.api.settings import Settings
-from tests.e2e.test_localcloud_machines import PUBLIC, Deployment, opens
-from tests.unit.localcloud_api.conftest import Account
-from tests.unit.localcloud_api.test_rules import World
+from tests.support.cloud_account import Account
+from tests.support.cloud_world import World
+from tests.support.rented import PUBLIC, Deployment, opens
 
 MACHINES = 500
 MEDIAN_MS = 5.0

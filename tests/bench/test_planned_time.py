@@ -13,9 +13,9 @@ import pytest
 from planner import Plan
 from stacks.planning import plan_for
 from stacks.settings import parse
-from tests.bench.test_path import state, timed_up
+from tests.bench.timed import state, timed_up
 from tests.bench.timeline import Step, steps
-from tests.e2e.account import Account
+from tests.support.account import Account
 
 pytestmark = [pytest.mark.root, pytest.mark.engine]
 

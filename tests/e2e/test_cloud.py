@@ -13,10 +13,10 @@ import pytest
 
 from components.alicloud.leftovers import leftovers
 from localcloud.api import daemon
-from tests.e2e.account import OUTSIDER, PUBLIC, Account
-from tests.e2e.deployment import chat
-from tests.e2e.portscan import open_ports
-from tests.scripts.test_supervise import until
+from tests.support.account import OUTSIDER, PUBLIC, Account
+from tests.support.deployment import chat
+from tests.support.portscan import open_ports
+from tests.support.waiting import until
 from toolchain.parts import all_parts
 
 pytestmark = [

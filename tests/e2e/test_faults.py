@@ -22,9 +22,9 @@ import pytest
 
 from localcloud.depot import daemon
 from localcloud.engine import ensure_model
-from tests.e2e.deployment import ANSI, Deployment, Run
-from tests.paths import ROOT
-from tests.scripts.test_supervise import until
+from tests.support.deployment import ANSI, Deployment, Run
+from tests.support.paths import ROOT
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.root, pytest.mark.engine]
 

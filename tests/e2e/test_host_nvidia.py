@@ -14,7 +14,7 @@ import pytest
 
 from tests.e2e.gpu_cases import DRIVERS, HEADERS, PROOFS, Case
 from tests.e2e.gpu_packages import FAKES, write_archive
-from tests.e2e.host_machine import HostMachine, Outcome, kernel
+from tests.support.host_machine import HostMachine, Outcome, kernel
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(os.geteuid() != 0, reason="machines need root")]
 

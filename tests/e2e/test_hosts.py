@@ -9,15 +9,14 @@ import json
 import re
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 
 from localcloud import hosts
 from localcloud.engine import ensure_environment, ensure_model
-from tests.e2e.deployment import Deployment, chat, fetch
-from tests.paths import ROOT
-from tests.scripts.test_supervise import until
+from tests.support.deployment import Deployment, chat, fetch
+from tests.support.paths import ROOT
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.root, pytest.mark.engine]
 
@@ -39,7 +38,7 @@ def one_machine(tmp_path_factory):
     """What one machine says: the model's greedy text, by vLLM without Tandem."""
     folder = tmp_path_factory.mktemp("one")
     shutil.copytree(ensure_model(), folder / "model")
-    shutil.copy(Path(__file__).with_name("greedy.py"), folder)
+    shutil.copy(ROOT / "tests/support/greedy.py", folder)
     done = subprocess.run(
         ["bash", str(INSIDE), str(ensure_environment()), str(folder), "python3", "/mnt/greedy.py"],
         capture_output=True,

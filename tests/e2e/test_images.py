@@ -21,7 +21,7 @@ import pytest
 from components.images.completed import FILES, _files
 from components.images.needs import ImageNeeds
 from components.serving import find_engine
-from tests.e2e.host_machine import HostMachine, Outcome
+from tests.support.host_machine import HostMachine, Outcome
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(os.geteuid() != 0, reason="machines need root")]
 

@@ -14,9 +14,9 @@ import pytest
 from components.remote import agent
 from components.remote.agent import Failure, reached
 from localcloud.machines import Site
-from tests.e2e.logins import PASSPHRASE, PASSWORD, STACK, Logins, running_agent
-from tests.engine.project import Project
-from tests.paths import ROOT
+from tests.support.logins import PASSPHRASE, PASSWORD, STACK, Logins, running_agent
+from tests.support.paths import ROOT
+from tests.support.project import Project
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(os.geteuid() != 0, reason="machines need root")]
 

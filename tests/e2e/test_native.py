@@ -11,10 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from localcloud.engine import ensure_environment
-from tests.e2e.deployment import Deployment, chat, fetch
-from tests.e2e.test_llamacpp import GREEDY
-from tests.paths import ROOT
-from tests.scripts.test_supervise import until
+from tests.support.deployment import GREEDY, Deployment, chat, fetch
+from tests.support.paths import ROOT
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.root, pytest.mark.engine]
 

@@ -22,13 +22,13 @@ from components.alicloud.leftovers import leftovers
 from localcloud.engine import ensure_gguf, ensure_model
 from localcloud.engine.model import GGUF_IDS, MODEL_ID
 from localcloud.hosts import EXPORT, SHARE
-from tests.e2e.account import Account
-from tests.e2e.deployment import Deployment, chat
 from tests.e2e.gpu_packages import FAKES, write_archive
-from tests.e2e.host_machine import kernel
-from tests.paths import ROOT
 from tests.recipes.recipes import RECIPES
 from tests.recipes.reduced import GPUS, NPU_MODEL, WHOLE, Here, Reduced, read, reduce
+from tests.support.account import Account
+from tests.support.deployment import Deployment, chat
+from tests.support.host_machine import kernel
+from tests.support.paths import ROOT
 
 RECORDS = Path(__file__).with_name("came_up.json")
 WHOLE_RECORDS = RECORDS.with_name("came_up_whole.json")

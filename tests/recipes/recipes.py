@@ -13,7 +13,7 @@ from planner import Plan
 from stacks.planning import COUNTED_AS, plan_for, unplanned
 from stacks.schema import Settings
 from stacks.settings import parse
-from tests.paths import ROOT
+from tests.support.paths import ROOT
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import yaml
 
 from localcloud.engine.model import GGUF_IDS, MODEL_ID
 from localcloud.hosts import DEPOT_PORT, ENGINE
-from tests.paths import ROOT
+from tests.support.paths import ROOT
 
 MOST_MACHINES = 2
 GPUS = ("0x2204", 8)

@@ -12,12 +12,12 @@ import yaml
 import toolchain
 from stacks.planning import plan_for, unplanned
 from stacks.settings import parse
-from tests.paths import ROOT
 from tests.recipes.bring_up import records
 from tests.recipes.recipes import RECIPES
 from tests.recipes.reduced import WHOLE, read, reduce
 from tests.recipes.table import page, written
 from tests.recipes.untried import UNTRIED
+from tests.support.paths import ROOT
 
 
 def ids(recipe):

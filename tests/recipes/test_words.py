@@ -20,9 +20,9 @@ from localcloud.engine import ensure_environment, ensure_llamacpp
 from localcloud.engine.environment import find_uv
 from localcloud.machines.cache import cache_dir, key_of, made_once
 from localcloud.machines.programs import run
-from tests.paths import ROOT
 from tests.recipes.recipes import RECIPES
-from tests.scripts.test_supervise import free_port, until
+from tests.support.paths import ROOT
+from tests.support.waiting import free_port, until
 
 pytestmark = [pytest.mark.root, pytest.mark.engine]
 

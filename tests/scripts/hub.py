@@ -17,7 +17,7 @@ from components.models.weights import environment as told_to
 from localcloud.depot.journal import Journal
 from localcloud.depot.repository import Repository
 from localcloud.depot.server import Contents, Depot
-from tests.paths import ROOT
+from tests.support.paths import ROOT
 
 FILES = ROOT / "components/models/files"
 MODEL, GATED, TOKEN = "some/model", "some/gated", "hub-token-4c1f9be07d"

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from components.remote.payload import FILES, pack
-from tests.scripts.test_keep import alive
-from tests.scripts.test_supervise import until
+from tests.support.kept import alive
+from tests.support.waiting import until
 
 WAITS = """
 echo x >>"$TANDEM_HOME/runs"

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.paths import ROOT
+from tests.support.paths import ROOT
 
 SOURCE = ROOT / "components/host/files/daemon_json.py"
 

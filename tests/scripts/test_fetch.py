@@ -20,7 +20,7 @@ from components.remote.payload import render_environment
 from localcloud.depot.faults import Fault
 from localcloud.depot.repository import Repository
 from tests.scripts.hub import FILES, GATED, MODEL, TOKEN, Hub, differing, ended, hub_of
-from tests.scripts.test_supervise import until
+from tests.support.waiting import until
 
 SOURCES = ["huggingface", "modelscope", "openmind", "git-lfs"]
 SMALL = {"DOWNLOAD_PIECE": str(64 << 10)}

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from components.remote.payload import FILES
-from tests.paths import ROOT
+from tests.support.paths import ROOT
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from components.remote.payload import FILES, render_environment
-from tests.scripts.test_keep import alive
-from tests.scripts.test_supervise import until
+from tests.support.kept import alive
+from tests.support.waiting import until
 
 
 class LongStep:

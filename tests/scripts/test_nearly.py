@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.paths import ROOT
-from tests.scripts.test_supervise import until
+from tests.support.paths import ROOT
+from tests.support.waiting import until
 
 SCRIPT = ROOT / "components/models/files/nearly.py"
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from components.remote.payload import FILES, parse_result, render_environment
-from tests.paths import ROOT
 from tests.scripts.native_step import HOST, Step
+from tests.support.paths import ROOT
 
 DNF = r"""
 words=()

@@ -6,32 +6,17 @@ The engines here are small scripts; real engines under it are tested on the loca
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
-from tests.paths import ROOT
+from tests.support.paths import ROOT
+from tests.support.waiting import free_port, until
 
 SUPERVISE = ROOT / "components/serving/files/supervise.py"
 ENGINE = "import sys,time,os; open(sys.argv[1],'a').write(f'{os.getpid()}\\n'); time.sleep(600)"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-def until(condition, seconds=30.0):
-    """Waits for a condition and returns what it gave; the bound is for a broken program only."""
-    deadline = time.monotonic() + seconds
-    while not (got := condition()):
-        assert time.monotonic() < deadline, "never happened"
-        time.sleep(0.05)
-    return got
 
 
 class Ranks:

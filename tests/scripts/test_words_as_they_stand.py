@@ -16,9 +16,9 @@ from pathlib import Path
 from google.protobuf.json_format import MessageToDict
 
 from components.serving.replica import FILES as SERVING
-from tests.scripts.test_keep import Kept
-from tests.scripts.test_supervise import until
-from tests.unit.stacks.test_graph import graph
+from tests.support.graph import graph
+from tests.support.kept import Kept
+from tests.support.waiting import until
 
 WORDS = [
     "--plain=1", "", " ", "two words", "$HOME", "${HOME}", "$(touch /tmp/pwned)", "`id`", "%n %i %%", "a;b|c&d>e<f",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.paths import ROOT
+from tests.support.paths import ROOT
 
 LONGEST = 480
 """Lines of a file that a reader can hold in the head."""
@@ -58,6 +58,18 @@ def test_the_planner_knows_no_pulumi():
 def test_only_the_settings_read_configuration():
     readers = {str(p.relative_to(ROOT)) for p in tracked("*.py") if "pulumi.Config(" in p.read_text()}
     assert {r for r in readers if not r.startswith("tests/")} == {"stacks/settings.py"}
+
+
+def test_tests_share_only_what_lies_in_support():
+    """A file of tests is nobody's library: neither it nor a conftest is imported."""
+    shared = {
+        f"{path.relative_to(ROOT)}: {node.module}"
+        for path in tracked("tests/*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("tests.")
+        if node.module.split(".")[-1].startswith(("test_", "conftest"))
+    }
+    assert not shared
 
 
 def test_scripts_stop_at_the_first_mistake():

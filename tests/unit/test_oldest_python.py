@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from components.remote.payload import FILES
-from tests.paths import ROOT
 from tests.scripts.native_step import Step
+from tests.support.paths import ROOT
 
 OLDEST = (3, 8)
 TRAVELLING = sorted(ROOT.glob("components/*/files/*.py"))

@@ -10,8 +10,8 @@ from localcloud.api.admin import Admin
 from localcloud.api.backend import MemoryBackend
 from localcloud.api.errors import LocalCloudError
 from localcloud.api.settings import Settings
-from tests.unit.localcloud_api.conftest import Account
-from tests.unit.localcloud_api.test_rules import World, refused
+from tests.support.cloud_account import Account
+from tests.support.cloud_world import World, refused
 
 RSA = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQC"
 NFS = {"StorageType": "Performance", "ProtocolType": "NFS"}

@@ -9,8 +9,8 @@ from localcloud.api.errors import ApiError
 from localcloud.api.params import Params
 from localcloud.api.registry import ACTIONS, Json
 from localcloud.api.signature import Request
-from tests.unit.localcloud_api.conftest import Account
-from tests.unit.localcloud_api.test_clients import calls
+from tests.support.cloud_account import Account
+from tests.support.cloud_calls import calls
 
 ODD = ("", "-1", "[", "[1]", "{}", "x", "nan", "0", "9" * 30, "ü", "10.0.0.0/99", "2026-13-01T00:00:00Z", "/8e-3")
 STEADY = {"Action", "Version", "AccessKeyId", "SignatureNonce", "Timestamp", "RegionId", "ClientToken", "Format"}

@@ -13,8 +13,8 @@ from google.protobuf.json_format import MessageToDict
 
 from stacks.inference import deploy
 from stacks.settings import SettingsError, parse
-from tests.unit.stacks.test_graph import Answers, Recorder
-from tests.unit.stacks.test_settings import refusal, values
+from tests.support.graph import Answers, Recorder
+from tests.support.settings import refusal, values
 
 NVIDIA: dict[str, Any] = {"kind": "nvidia", "gpu": "H20-96GB"}
 

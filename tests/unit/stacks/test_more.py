@@ -8,9 +8,9 @@ import pytest
 
 from stacks.more import all_weights, fetched_folders, folders, placed_arguments
 from stacks.settings import SettingsError, parse
-from tests.unit.stacks.test_cloud_graph import graph as cloud_graph
-from tests.unit.stacks.test_graph import graph, reaches
-from tests.unit.stacks.test_settings import values
+from tests.support.cloud_graph import graph as cloud_graph
+from tests.support.graph import graph, reaches
+from tests.support.settings import values
 
 MODEL = {"source": "huggingface", "id": "Qwen/Qwen2.5-72B-Instruct"}
 EAGLE = {"source": "huggingface", "id": "yuhuili/EAGLE-Qwen2-72B-Instruct"}

@@ -20,8 +20,8 @@ from stacks.inference import deploy
 from stacks.outside import registry_of, registry_problems
 from stacks.room import image_gib
 from stacks.settings import parse
-from tests.unit.stacks.test_graph import Answers, Recorder
-from tests.unit.stacks.test_settings import refusal, values
+from tests.support.graph import Answers, Recorder
+from tests.support.settings import refusal, values
 
 MARK = "4dabf18193072939515e22adb298388d"  # how the engine marks a secret
 

@@ -14,8 +14,8 @@ from stacks import planning
 from stacks.inference import deploy
 from stacks.secrecy import Secrecy
 from stacks.settings import SettingsError, load
-from tests.unit.stacks.test_graph import Answers, Recorder
-from tests.unit.stacks.test_settings import values
+from tests.support.graph import Answers, Recorder
+from tests.support.settings import values
 
 MARK = "4dabf18193072939515e22adb298388d"
 """How the engine marks a secret."""

@@ -11,7 +11,7 @@ import pytest
 from stacks.platforms import hosts, keys
 from stacks.platforms.known_hosts import KnownHosts
 from stacks.settings import SettingsError, parse
-from tests.unit.stacks.test_settings import refusal, values
+from tests.support.settings import refusal, values
 
 TWO: list[dict[str, object]] = [{"name": "a", "address": "10.0.0.1"}, {"name": "b", "address": "10.0.0.2"}]
 ED = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPlain"

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from stacks.schema import Settings
 from stacks.settings import SettingsError, parse
-from tests.paths import ROOT
+from tests.support.paths import ROOT
 
 LINES = ("a\nb", "a\n", "a\0b", "a\x1b[31m")
 OPTIONS = ("-x", "--upload-pack=touch x")

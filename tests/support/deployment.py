@@ -18,8 +18,8 @@ import yaml
 import toolchain
 from localcloud import hosts
 from localcloud.machines import Machine, Site
-from tests.e2e.tiny import with_tiny_model
-from tests.paths import ROOT
+from tests.support.paths import ROOT
+from tests.support.tiny import with_tiny_model
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -223,3 +223,7 @@ def fetch(url: str, key: str | None = None, body: bytes | None = None) -> Reply:
             return Reply(response.status, response.read().decode())
     except urllib.error.HTTPError as error:
         return Reply(error.code, error.read().decode())
+
+
+GREEDY = " assum 2 liyalty purpose�OWNER softwareCTyaltyruSEQUENTIAL"
+"""What vLLM says to the same question with the same weights, on one machine (test_hosts.py asks it each time)."""

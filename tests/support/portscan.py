@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from tests.paths import ROOT
+from tests.support.paths import ROOT
 
 ALL = range(1, 65536)
 AT_ONCE = 8192
@@ -39,7 +39,7 @@ def open_ports(address: str, ports: Sequence[int] = ALL, *, namespace: str = "",
         subprocess.CalledProcessError: the scan in the namespace failed.
     """
     if namespace:
-        words = [sys.executable, "-m", "tests.e2e.portscan", address, f"{min(ports)}-{max(ports)}"]
+        words = [sys.executable, "-m", "tests.support.portscan", address, f"{min(ports)}-{max(ports)}"]
         found = subprocess.run(
             ["ip", "netns", "exec", namespace, *words],
             cwd=ROOT, check=True, stdout=subprocess.PIPE, timeout=CALM_SECONDS,

@@ -12,9 +12,9 @@ import yaml
 
 from localcloud import account
 from localcloud.api import daemon
-from tests.e2e.deployment import Deployment
-from tests.e2e.tiny import with_tiny_model
-from tests.paths import ROOT
+from tests.support.deployment import Deployment
+from tests.support.paths import ROOT
+from tests.support.tiny import with_tiny_model
 
 PUBLIC = "100.64.78"
 """The public network of these tests, beside the one of `make up`."""

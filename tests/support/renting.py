@@ -17,8 +17,8 @@ import yaml
 
 from components.alicloud.api import Api
 from localcloud.api import daemon
-from tests.engine.project import Project
-from tests.paths import ROOT
+from tests.support.paths import ROOT
+from tests.support.project import Project
 
 _PROGRAM = """
 import pulumi
