@@ -20,17 +20,17 @@ from components.remote import Answer, GeneratedSecret, Lease, Login, Machine
 from components.rooms import Environment, prepare_programs
 from components.serving import Replica, ServeArgs, find_engine
 from components.webui import WebUi, WebUiArgs
-from stacks import planning, ports
-from stacks.engine_images import engine_images
-from stacks.more import all_weights, fetched_folders, placed_arguments
-from stacks.native_schema import PROGRAMS
+from stacks import planning
+from stacks.engine_images import engine_images, image_gib
 from stacks.outside import Passwords, outside_of
 from stacks.platforms import hosts as hosts_platform
 from stacks.platforms.alicloud import Cloud
 from stacks.platforms.ssh_agent import refuse_dead_agent
-from stacks.room import image_gib
-from stacks.schema import Settings
-from stacks.serving_rules import task_of
+from stacks.settings import ports
+from stacks.settings.native import PROGRAMS
+from stacks.settings.serving import task_of
+from stacks.settings.stack import Settings
+from stacks.settings.weights import all_weights, fetched_folders, placed_arguments
 
 StorageAt = tuple[pulumi.Input[str], str]
 """NFS server and exported folder."""

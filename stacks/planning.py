@@ -26,11 +26,11 @@ from planner.refusal import Change, Unplanned
 from planner.rules import check_split
 from planner.split import Split
 from planner.timeline import Installs
-from stacks.executor import engine_source, engine_version
 from stacks.remedies import PARTITION, explain, path_of, stack_changes
-from stacks.schema import Settings
-from stacks.settings import SettingsError
-from stacks.uncounted import uncounted
+from stacks.settings.errors import SettingsError
+from stacks.settings.executor import engine_source, engine_version
+from stacks.settings.stack import Settings
+from stacks.uncounted_flags import uncounted
 
 CATALOG = "planner/data"
 OWN_MEMORY_MIB = 64 * 1024

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from planner import Change, Refusal
 from planner.catalog import catalog_model
-
-if TYPE_CHECKING:
-    from stacks.schema import Settings
+from stacks.settings.stack import Settings
 
 PARTITION = "VLLM_PP_LAYER_PARTITION"
 PATHS = {

@@ -26,15 +26,15 @@ from components.alicloud.tags import tags_of
 from components.alicloud.watch import watch_doors
 from components.remote import Machine, run_here
 from components.remote.payload import content_hash
-from stacks.cloud_schema import Candidate
 from stacks.platforms.asking import asking
 from stacks.platforms.keys import expanded, private_key
 from stacks.platforms.mended import mended
 from stacks.platforms.provider import provider_of
 from stacks.platforms.refused import refused
 from stacks.platforms.stock import choose
-from stacks.schema import Settings
-from stacks.settings import SettingsError
+from stacks.settings.cloud import Candidate
+from stacks.settings.errors import SettingsError
+from stacks.settings.stack import Settings
 
 COMMAND = ".venv/bin/python -m components.alicloud"
 COMPONENTS = Path(__file__).parents[2] / "components"

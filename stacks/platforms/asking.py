@@ -9,7 +9,7 @@ import pulumi
 
 from components.alicloud.api import ApiError
 from components.alicloud.trouble import trouble
-from stacks.settings import SettingsError
+from stacks.settings.errors import SettingsError
 
 
 @contextlib.contextmanager

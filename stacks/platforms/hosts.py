@@ -12,9 +12,10 @@ import pulumi
 from components.remote import BASE, Jump, Machine, proxy_command
 from stacks.platforms.keys import check_agent, expanded, private_key
 from stacks.platforms.known_hosts import KnownHosts
-from stacks.schema import MachineSettings, Settings
-from stacks.settings import SettingsError
-from stacks.ssh_schema import JumpSettings, SshSettings
+from stacks.settings.errors import SettingsError
+from stacks.settings.machine import MachineSettings
+from stacks.settings.ssh import JumpSettings, SshSettings
+from stacks.settings.stack import Settings
 
 DIRECT = "none"
 """In place of a jump host: none, as OpenSSH has it."""

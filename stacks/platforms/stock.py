@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pulumi
 import pulumi_alicloud as alicloud
 
-from stacks.cloud_schema import Candidate, CloudSettings
-from stacks.settings import SettingsError
+from stacks.settings.cloud import Candidate, CloudSettings
+from stacks.settings.errors import SettingsError
 
 
 def choose(cloud: CloudSettings, provider: alicloud.Provider) -> Candidate:

@@ -11,8 +11,8 @@ from components.serving import ServeArgs, find_engine
 from components.serving.engine import Node
 from planner import Plan
 from stacks.planning import COUNTED_AS, plan_for, unplanned
-from stacks.schema import Settings
-from stacks.settings import parse
+from stacks.settings.load import parse
+from stacks.settings.stack import Settings
 from tests.support.paths import ROOT
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from stacks.inference import deploy
 from stacks.planning import plan_for, unplanned
-from stacks.settings import parse
+from stacks.settings.load import parse
 from tests.recipes.heads import advice, filled_in
 from tests.recipes.recipes import RECIPES
 from tests.support.graph import Answers, Recorder

@@ -11,7 +11,7 @@ import yaml
 
 import toolchain
 from stacks.planning import plan_for, unplanned
-from stacks.settings import parse
+from stacks.settings.load import parse
 from tests.recipes.bring_up import records
 from tests.recipes.recipes import RECIPES
 from tests.recipes.reduced import WHOLE, read, reduce

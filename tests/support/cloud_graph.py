@@ -13,7 +13,7 @@ from pulumi.runtime.mocks import MockResourceArgs
 
 from stacks.inference import deploy
 from stacks.platforms import alicloud
-from stacks.settings import parse
+from stacks.settings.load import parse
 from tests.support.graph import Answers, Recorder
 from tests.support.paths import ROOT
 

@@ -23,7 +23,7 @@ from tests.support.project import Project
 _PROGRAM = """
 import pulumi
 from components.alicloud import compute
-from stacks import settings
+from stacks.settings.load import load, secret
 from stacks.platforms.alicloud import Cloud
 
 class NoLease:
@@ -31,7 +31,7 @@ class NoLease:
         self.machine = machine
 
 compute.Lease = NoLease  # nothing boots here, so nothing answers SSH
-rented = Cloud(settings.load(), f"{pulumi.get_project()}-{pulumi.get_stack()}")
+rented = Cloud(load(), f"{pulumi.get_project()}-{pulumi.get_stack()}")
 rented.machines([rented.storage])
 """
 _LOCK = threading.Lock()

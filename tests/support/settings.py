@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from stacks.settings import SettingsError, parse
+from stacks.settings.errors import SettingsError
+from stacks.settings.load import parse
 from tests.support.paths import ROOT
 
 

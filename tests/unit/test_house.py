@@ -57,7 +57,7 @@ def test_the_planner_knows_no_pulumi():
 
 def test_only_the_settings_read_configuration():
     readers = {str(p.relative_to(ROOT)) for p in tracked("*.py") if "pulumi.Config(" in p.read_text()}
-    assert {r for r in readers if not r.startswith("tests/")} == {"stacks/settings.py"}
+    assert {r for r in readers if not r.startswith("tests/")} == {"stacks/settings/load.py"}
 
 
 def test_tests_share_only_what_lies_in_support():

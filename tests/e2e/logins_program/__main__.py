@@ -8,14 +8,12 @@ from components.containers import run_container
 from components.host import Host, HostArgs
 from components.remote import Lease
 from components.workload import Workload
-from stacks import settings
 from stacks.platforms import hosts
+from stacks.settings.load import load, secret
 
 STACK = "tandem-logins"
-told = settings.load()
-(bare,) = hosts.machines(
-    told, passphrase=settings.secret("sshKeyPassphrase"), sudo_password=settings.secret("sudoPassword")
-)
+told = load()
+(bare,) = hosts.machines(told, passphrase=secret("sshKeyPassphrase"), sudo_password=secret("sudoPassword"))
 machine = Lease("far-lease", machine=bare, stack=STACK, leave={"MOUNT_POINT": told.storage.folder}).machine
 host = Host(
     "far",

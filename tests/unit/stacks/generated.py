@@ -12,7 +12,8 @@ from typing import Any
 import yaml
 
 from stacks.planning import plan_for
-from stacks.settings import SettingsError, parse
+from stacks.settings.errors import SettingsError
+from stacks.settings.load import parse
 from tests.support.paths import ROOT
 from tests.unit.planner.generated import VALUES
 

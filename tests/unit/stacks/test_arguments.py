@@ -3,7 +3,8 @@
 import pytest
 
 from stacks.planning import plan_for, unplanned
-from stacks.settings import SettingsError, parse
+from stacks.settings.errors import SettingsError
+from stacks.settings.load import parse
 from tests.support.settings import refusal, stack, values
 
 GPUS = {"kind": "nvidia", "gpu": "L20", "perMachine": 2}

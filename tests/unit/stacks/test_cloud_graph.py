@@ -11,12 +11,12 @@ import pytest
 
 from components.alicloud.compute import cloud_config
 from localcloud.api import user_data
-from stacks.cloud_schema import CloudSettings
 from stacks.inference import deploy
 from stacks.platforms import alicloud
 from stacks.platforms.alicloud import _release_time
 from stacks.platforms.stock import decide
-from stacks.settings import SettingsError
+from stacks.settings.cloud import CloudSettings
+from stacks.settings.errors import SettingsError
 from tests.support.cloud_graph import ACCELERATOR, Cloud, graph, settings_of
 from tests.support.graph import dependencies, reaches, urn_name
 

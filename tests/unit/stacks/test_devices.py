@@ -12,7 +12,8 @@ import pytest
 from google.protobuf.json_format import MessageToDict
 
 from stacks.inference import deploy
-from stacks.settings import SettingsError, parse
+from stacks.settings.errors import SettingsError
+from stacks.settings.load import parse
 from tests.support.graph import Answers, Recorder
 from tests.support.settings import refusal, values
 

@@ -12,7 +12,8 @@ import socket
 import pytest
 
 from stacks.platforms import hosts
-from stacks.settings import SettingsError, parse
+from stacks.settings.errors import SettingsError
+from stacks.settings.load import parse
 from tests.support.graph import graph, reaches, urn_name
 from tests.support.settings import values
 

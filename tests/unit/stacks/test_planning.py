@@ -9,7 +9,8 @@ import pytest
 
 from planner.catalog import model_config
 from stacks.planning import plan_for, summary, unplanned
-from stacks.settings import SettingsError, parse
+from stacks.settings.errors import SettingsError
+from stacks.settings.load import parse
 from tests.support.settings import stack
 from tests.unit.stacks.generated import refusals
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from stacks.planning import plan_for
-from stacks.settings import SettingsError, parse
+from stacks.settings.errors import SettingsError
+from stacks.settings.load import parse
 from tests.recipes.recipes import RECIPES
 from tests.recipes.reduced import read
 

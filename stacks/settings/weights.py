@@ -8,24 +8,14 @@ on the machines no hub is asked (HF_HUB_OFFLINE).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from components.models import WeightsArgs
-
-if TYPE_CHECKING:
-    from stacks.model_schema import Repository
-    from stacks.schema import Settings
+from stacks.settings.model import Repository
+from stacks.settings.stack import Settings
 
 PLACEHOLDER = re.compile(r"\{(model|more\.[^{}\s\"']*)\}")
 GGUF_ENGINES = ("llamacpp", "ollama")
-OF_A_MODEL = re.compile(
-    r"--(?:speculative-config|speculative_config|speculative-model|speculative-draft-model-path|tokenizer|lora-modules"
-    r"|lora-paths|hf-config-path)(?:[ =].*)?",
-    re.DOTALL,
-)
-"""Arguments of vLLM and SGLang that name another repository or folder."""
-HUB_ID = re.compile(r"(?<![\w./{-])([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?![\w./-])")
 
 
 def all_weights(settings: Settings) -> dict[str, WeightsArgs]:
@@ -53,26 +43,6 @@ def placed_arguments(settings: Settings) -> tuple[str, ...]:
     ids = {settings.model.id: known["model"]} if settings.model.source != "path" else {}
     ids |= {each.id: known[f"more.{each.word}"] for each in settings.model.more if each.source != "path"}
     return tuple(_placed(word, known, ids) for word in settings.serving.arguments)
-
-
-def refusals(settings: Settings) -> Iterator[str]:
-    """Placeholders that name nothing, and repositories that no machine would find, one sentence each."""
-    known = folders(settings)
-    for word in settings.serving.arguments:
-        for found in PLACEHOLDER.findall(word):
-            if found not in known:
-                names = ", ".join(f"{{{name}}}" for name in known)
-                yield f"serving.arguments: {{{found}}} names no repository; known here: {names} (model.more lists them)"
-    placed = placed_arguments(settings)
-    for number, word in enumerate(placed):
-        after = placed[number - 1] if number else ""
-        if OF_A_MODEL.fullmatch(word) or (OF_A_MODEL.fullmatch(after) and "=" not in after):
-            value = word.partition("=")[2] if word.startswith("--") else word
-            for found in HUB_ID.findall(value):
-                yield (
-                    f"serving.arguments: {found} is asked of a hub, and engines here ask none; list it in model.more "
-                    "(source and id), and its id stands for its folder"
-                )
 
 
 def _args(settings: Settings, told: Repository, *, belongs: bool = False, own_hub: bool = True) -> WeightsArgs:

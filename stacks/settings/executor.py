@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from stacks.schema import Settings
+from stacks.settings.stack import Settings
 
 OWN_MODE = (0, 12)
 """vLLM from which `--nnodes` is there; the images before hold Ray (until 0.17.1)."""

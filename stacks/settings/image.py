@@ -7,11 +7,8 @@ import re
 from pydantic import Field, field_validator
 
 from stacks import versions
-from stacks.registry_schema import RegistrySettings
-from stacks.words import PATH, Image
-
-REFERENCE = re.compile(r"[a-z0-9][A-Za-z0-9._:/-]*(@sha256:[0-9a-f]{64})?")
-"""An image's name as `docker pull` takes it: [HOST[:PORT]/]NAME[:TAG][@DIGEST]."""
+from stacks.settings.registry import RegistrySettings
+from stacks.settings.text_types import PATH, Image
 
 
 class ImageSettings(RegistrySettings):
@@ -25,16 +22,6 @@ class ImageSettings(RegistrySettings):
     gateway: Image = Field(versions.GATEWAY_IMAGE, description="the gateway's image: any nginx")
     mounts: tuple[str, ...] = Field((), description="folders mounted into every container: source:target[:ro]")
     keep: bool = Field(False, description="keep images that were built on the machines when the stack is destroyed")
-
-    @field_validator("engine", "gateway")
-    @classmethod
-    def _reference(cls, value: str | None) -> str | None:
-        if value is not None and not REFERENCE.fullmatch(value):
-            raise ValueError(
-                f"{value!r} is no image; write NAME:TAG, or NAME@sha256: and 64 hexadecimal digits, such as "
-                f"{versions.VLLM_IMAGE}"
-            )
-        return value
 
     @field_validator("mounts")
     @classmethod

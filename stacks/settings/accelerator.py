@@ -7,9 +7,9 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from components.host import TOOLKIT_REPOSITORY, AcceleratorArgs
-from stacks.devices_schema import Devices
-from stacks.model import Model
-from stacks.words import Device, Url, Version
+from stacks.settings.base import SettingsModel
+from stacks.settings.devices import Devices
+from stacks.settings.text_types import Device, Url, Version
 
 OF_NVIDIA = (
     "cuda", "driver", "driver_branch", "driver_repository", "alibaba_versions", "toolkit_repository", "hcas", "nvitop",
@@ -18,7 +18,7 @@ OF_OWN_MACHINES = ("driver", "driver_branch", "driver_repository", "alibaba_vers
 """What changes a machine: not where it is only lent."""
 
 
-class AcceleratorSettings(Model):
+class AcceleratorSettings(SettingsModel):
     """What computes."""
 
     kind: Literal["cpu", "nvidia", "ascend"] = Field(

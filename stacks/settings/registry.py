@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import Field, field_validator
 
-from stacks.model import Model
+from stacks.settings.base import SettingsModel
 
 
-class RegistryAuth(Model):
+class RegistryAuth(SettingsModel):
     """A login; its password is the secret registryPassword."""
 
     address: str = Field(
@@ -19,7 +21,7 @@ class RegistryAuth(Model):
     username: str = Field(min_length=1, pattern=r"^[^\s:]+$", description="the account's or robot's name there")
 
 
-class RegistrySettings(Model):
+class RegistrySettings(SettingsModel):
     """What pulling images takes."""
 
     registry_auth: tuple[RegistryAuth, ...] = Field(
@@ -42,3 +44,30 @@ class RegistrySettings(Model):
             if addresses.count(address) > 1:
                 raise ValueError(f"two logins for {address}; a machine keeps one for each registry: take one out")
         return value
+
+
+def registry_problems(logins: Sequence[RegistryAuth], password: str | None) -> list[str]:
+    """What is wrong between logins and their secret, one sentence each."""
+    if password and not logins:
+        return ["registryPassword: there is no images.registryAuth that it belongs to; give address and username there"]
+    known = passwords_by_registry(password or "")
+    missing = [login.address for login in logins if not (known or password) or (known and login.address not in known)]
+    if len(logins) > 1 and password and not known:
+        return [
+            "registryPassword: there are several logins in images.registryAuth; give an object with each address, "
+            '`pulumi config set --secret registryPassword \'{"HOST": "PASSWORD", ...}\'`'
+        ]
+    return [
+        f"registryPassword: has no password for {address}; give it by `pulumi config set --secret registryPassword`, "
+        "or take the login out of images.registryAuth"
+        for address in missing
+    ]
+
+
+def passwords_by_registry(password: str) -> dict[str, str]:
+    """Passwords by registry, where the secret is an object of them; a password that looks like JSON is none."""
+    try:
+        found = json.loads(password)
+    except ValueError:
+        return {}
+    return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}

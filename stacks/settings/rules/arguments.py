@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from components.serving import EngineName
-from stacks.mistake import Mistake
-
-if TYPE_CHECKING:
-    from stacks.schema import Settings
+from stacks.settings.errors import Mistake
+from stacks.settings.stack import Settings
 
 
 @dataclass(frozen=True)
@@ -76,6 +74,8 @@ FLAGS: dict[EngineName, dict[str, Flag]] = {
     "ollama": OLLAMA,
     "tensorrt-llm": TENSORRT_LLM,
 }
+API_KEYS = ("VLLM_API_KEY", "LLAMA_API_KEY")
+"""Variables that give an engine a key of its own."""
 ALONE = ("--headless", "--data-parallel-hybrid-lb", "--data-parallel-external-lb")
 
 
@@ -103,6 +103,18 @@ def argument_mistakes(settings: Settings) -> Iterator[Mistake]:
             f"serving.arguments: {_short(name)} {value[:60]}: contradicts {flag.setting}, which is {own}, and which "
             f"machines, ports and plan go by; take it out, and set {flag.setting} to what is meant", changes,
         )  # fmt: skip
+
+
+def own_key_mistakes(settings: Settings) -> Iterator[Mistake]:
+    """A key of the engine's own, which the gateway would have to know too."""
+    serving = settings.serving
+    given = any(word.partition("=")[0] == "--api-key" for word in serving.arguments)
+    if given or any(key in serving.environment for key in API_KEYS):
+        yield Mistake(
+            "serving.arguments: the gateway asks for the key, and the engine listens on its machine only; take "
+            "--api-key (and VLLM_API_KEY or LLAMA_API_KEY in serving.environment) out, and give the key by "
+            "`pulumi config set --secret tandem:apiKey`"
+        )
 
 
 def _short(name: str) -> str:

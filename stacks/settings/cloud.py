@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from stacks.model import Model, check_cidrs
+from stacks.settings.base import SettingsModel, check_cidrs
 
 Zone = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}-[a-z0-9-]+(-[a-z]|[0-9][a-z])$")]
 """Such as cn-hangzhou-h or, outside China, ap-southeast-1a."""
@@ -24,14 +24,14 @@ EXAMPLES = tuple(map(ipaddress.IPv4Network, ("192.0.2.0/24", "198.51.100.0/24", 
 """Ranges kept for documentation (RFC 5737): nobody's address, so nobody could log in."""
 
 
-class Candidate(Model):
+class Candidate(SettingsModel):
     """One place where all machines might be rented together."""
 
     zone: Zone = Field(description="availability zone, such as cn-hangzhou-h")
     instance_type: InstanceType = Field(description="instance type, such as ecs.gn8is-2x.8xlarge")
 
 
-class NasSettings(Model):
+class NasSettings(SettingsModel):
     """The file system for the weights."""
 
     type: Literal["standard", "extreme"] = Field("standard", description="standard (general-purpose) or extreme")
@@ -58,7 +58,7 @@ class NasSettings(Model):
         return self
 
 
-class FetcherSettings(Model):
+class FetcherSettings(SettingsModel):
     """The small machine that downloads the weights, so that no GPU waits for a download."""
 
     instance_type: InstanceType = Field("ecs.u1-c1m2.large", description="its instance type, without GPU")
@@ -69,7 +69,7 @@ class FetcherSettings(Model):
     )
 
 
-class CloudSettings(Model):
+class CloudSettings(SettingsModel):
     """What is rented."""
 
     region: str = Field(pattern=r"^[a-z]{2}-[a-z0-9-]+$", description="region, such as cn-hangzhou")

@@ -1,7 +1,7 @@
 """Types of settings that become a word of a command, a line of a unit file, a mount or an address on a machine.
 
 Every step quotes what it is told (components/remote/payload.py), and these are the second lock: a value that could be
-read as another word, an option or a specifier is refused before anything is created. tests/unit/stacks/test_words.py
+read as another word, an option or a specifier is refused before anything is created. tests/unit/stacks/test_text_types.py
 asks it of every text that a stack can be told.
 """
 
@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator
 
-from stacks.model import Verbatim
+from stacks import versions
+from stacks.settings.base import Verbatim
 
 PATH = r"[\w.@+,=/~-]+"
 
@@ -74,8 +75,13 @@ MountPoint = Annotated[str, AfterValidator(_path), AfterValidator(_own_folder)]
 LoginPath = Annotated[str, AfterValidator(_login_path)]
 Url = Annotated[str, AfterValidator(_url)]
 Image = Annotated[
-    str, _like(r"[A-Za-z0-9][\w.:/@-]*", "image; write registry/name:tag, or registry/name@sha256:...")
-]  # fmt: skip
+    str,
+    _like(
+        r"[a-z0-9][A-Za-z0-9._:/-]*(@sha256:[0-9a-f]{64})?",
+        f"image; write NAME:TAG, or NAME@sha256: and 64 hexadecimal digits, such as {versions.VLLM_IMAGE}",
+    ),
+]
+"""An image's name as `docker pull` takes it: [HOST[:PORT]/]NAME[:TAG][@DIGEST]."""
 Host = Annotated[
     str, _like(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|\[?[0-9A-Fa-f:]+(%\w+)?\]?", "host's name or address")
 ]

@@ -15,10 +15,11 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from components.gateway import KEY_PATTERN
-from stacks.mistake import Changes, Mistake
-from stacks.outside import registry_problems
-from stacks.schema import Settings
-from stacks.secrecy import Secrecy, choices, words_of
+from stacks.settings.errors import Mistake, SettingsError
+from stacks.settings.registry import registry_problems
+from stacks.settings.rules.check import checked
+from stacks.settings.secrecy import Secrecy, choices, words_of
+from stacks.settings.stack import Settings
 
 NAMESPACE = "tandem"
 SECRETS = {
@@ -39,19 +40,6 @@ WISHES = {
     "expertParallel": "it is the engine's own argument; write --enable-expert-parallel (vLLM) into serving.arguments",
 }
 """Settings that aren't there and are looked for."""
-
-
-class SettingsError(pulumi.RunError):
-    """The settings don't hold. Shown by Pulumi as it is, without a traceback.
-
-    Attributes:
-        changes: the remedy for programs: settings by path, and what to set each to; None takes one out. Empty where no
-            single value mends it.
-    """
-
-    def __init__(self, text: str, changes: Changes | None = None) -> None:
-        super().__init__(text)
-        self.changes = dict(changes or {})
 
 
 def load() -> Settings:
@@ -141,14 +129,12 @@ def parse(values: Mapping[str, str]) -> Settings:
         if decoded.get(name) == nothing:
             del decoded[name]
     try:
-        return Settings.model_validate(decoded)
+        return checked(Settings.model_validate(decoded))
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
-        mistakes = [detail.get("ctx", {}).get("error") for detail in details]
-        changes = {
-            path: value for each in mistakes if isinstance(each, Mistake) for path, value in each.changes.items()
-        }
-        raise SettingsError(_refusal([_explain(d) for d in details]), changes) from None
+        raise SettingsError(_refusal([_explain(d) for d in details])) from None
+    except Mistake as mistake:
+        raise SettingsError(_refusal([str(mistake)]), mistake.changes) from None
 
 
 def _decode(text: str) -> Any:  # noqa: ANN401  # JSON is any
@@ -185,7 +171,7 @@ def _explain(detail: ErrorDetails) -> str:
             return f"{name}: is missing; {_hint(path)}"
         case "value_error":
             message = detail["msg"].removeprefix("Value error, ")
-            if message.startswith("."):  # of a setting inside: `Model._plain_texts`
+            if message.startswith("."):  # of a setting inside: `SettingsModel._plain_texts`
                 return f"{name}{message}".lstrip(".")
             return f"{name}: {message}" if name else message
         case _:

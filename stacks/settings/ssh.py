@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
-from stacks.model import Model, Port
+from stacks.settings.base import Port, SettingsModel
 
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?")
 _LOGIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*\$?")
@@ -51,7 +51,7 @@ Interface = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.
 """A network interface; the kernel's IFNAMSIZ leaves 15 characters."""
 
 
-class JumpSettings(Model):
+class JumpSettings(SettingsModel):
     """A host between, through which machines are reached."""
 
     address: Address = Field(description="address or host name that SSH reaches from here")
@@ -84,7 +84,7 @@ Jump = Annotated[JumpSettings, BeforeValidator(_jump)]
 """`user@host:port`, or an object with the same and a key of its own."""
 
 
-class SshSettings(Model):
+class SshSettings(SettingsModel):
     """How machines are reached."""
 
     user: LoginName = Field(

@@ -10,8 +10,9 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from stacks.schema import Settings
-from stacks.settings import SettingsError, parse
+from stacks.settings.errors import SettingsError
+from stacks.settings.load import parse
+from stacks.settings.stack import Settings
 from tests.support.paths import ROOT
 
 LINES = ("a\nb", "a\n", "a\0b", "a\x1b[31m")

@@ -1,4 +1,4 @@
-"""Settings of the way outside: proxies, and an authority of one's own."""
+"""Settings of the way outside: mirrors, proxies, and an authority of one's own."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator, model_validator
 
 from components.host import DOCKER_PACKAGES
-from stacks.model import Model
-from stacks.words import AsItStands
+from stacks.settings.base import SettingsModel
+from stacks.settings.text_types import AsItStands, HostPort, Url
 
 PLAIN = re.compile(r"[\x21-\x7e]+")
 
 
-class OutsideSettings(Model):
+class OutsideSettings(SettingsModel):
     """How machines reach what lies outside."""
 
     http_proxy: str | None = Field(
@@ -111,3 +111,15 @@ class OutsideSettings(Model):
         """Proxies by scheme, without passwords; empty without any."""
         found = {"http": self.http_proxy, "https": self.https_proxy or self.http_proxy}
         return {scheme: url for scheme, url in found.items() if url}
+
+
+class MirrorSettings(OutsideSettings):
+    """Where machines fetch from when the usual places are slow or out of reach."""
+
+    pip: Url | None = Field(None, description="Python package index, such as https://mirror/simple")
+    apt: Url | None = Field(
+        None,
+        description="archive of Debian or Ubuntu for images built on machines, such as http://mirrors.aliyun.com/ubuntu",
+    )
+    registry_mirrors: tuple[Url, ...] = Field((), description="Docker registry mirrors (URLs)")
+    insecure_registries: tuple[HostPort, ...] = Field((), description="registries spoken to without TLS: host:port")

@@ -8,11 +8,11 @@ from pydantic import Field, field_validator, model_validator
 
 from components.webui.webui import INNER_PORT
 from stacks import versions
-from stacks.model import Model, Port, check_cidrs
-from stacks.words import Image, Requirement
+from stacks.settings.base import Port, SettingsModel, check_cidrs
+from stacks.settings.text_types import Image, Requirement
 
 
-class WebUiSettings(Model):
+class WebUiSettings(SettingsModel):
     """Open WebUI beside the gateway."""
 
     enabled: bool = Field(False, description="a page to chat on, with accounts (Open WebUI)")

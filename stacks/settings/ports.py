@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from components.ray import RayPorts
 from components.serving import find_engine
-
-if TYPE_CHECKING:
-    from stacks.schema import Settings
-
-SSH = 22
+from stacks.settings.stack import Settings
 
 
 @dataclass(frozen=True)
@@ -83,35 +78,7 @@ def ray_ports(settings: Settings) -> RayPorts:
     return RayPorts.starting_at(settings.serving.ray_port, settings.serving.ray_workers)
 
 
-def conflicts(settings: Settings) -> Iterator[str]:
-    """One sentence for each two that want the same port, and for each that wants SSH's."""
-    found = table(settings)
-    machines = settings.machines
-    for number, one in enumerate(found):
-        if one.last > 65535:
-            yield f"{one.setting}: {one.purpose} need {one.span}, and ports end at 65535; set it to a lower one"
-        for reached in sorted({SSH, *(machine.port for machine in machines)}):
-            if one.first <= reached <= one.last:
-                yield f"{one.setting}: {reached} is where the machines' SSH listens; set it to another"
-        for other in found[:number]:
-            if one.meets(other):
-                yield (
-                    f"{one.setting}: {one.purpose} ({one.span}) and {other.purpose} ({other.setting}, {other.span}) "
-                    f"want the same port of one machine; set {one.setting} to {_free(one, found)}"
-                )
-
-
-def _free(one: Ports, found: list[Ports]) -> str:
-    """The nearest hundred above that nobody else wants."""
-    length = one.last - one.first
-    for first in range(one.first + 100, 65535 - length, 100):
-        moved = Ports(one.setting, first, first + length, one.purpose, one.where)
-        if not any(moved.meets(other) for other in found if other is not one):
-            return f"{first}-{first + length}" if one.setting == "serving.rayWorkerPorts" else str(first)
-    return "another"
-
-
 def of_machine(settings: Settings, number: int) -> tuple[str, ...]:
     """What must be free on a machine, the first one being 0: `SETTING=FIRST` or `SETTING=FIRST-LAST`."""
-    here = ("all", "others") if number else ("all", "first")
-    return tuple(f"{one.setting}={one.span}" for one in table(settings) if one.where in here)
+    places = ("all", "others") if number else ("all", "first")
+    return tuple(f"{one.setting}={one.span}" for one in table(settings) if one.where in places)

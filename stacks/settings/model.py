@@ -8,8 +8,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from stacks.model import Model, Name
-from stacks.words import Url
+from stacks.settings.base import Name, SettingsModel
+from stacks.settings.text_types import Url
 
 Source = Literal["path", "huggingface", "modelscope", "openmind", "git-lfs"]
 GIT_URL = re.compile(r"https?://[A-Za-z0-9._~:\[\]-]+(:\d+)?(/[\w.~+%-]+)+/?")
@@ -30,7 +30,7 @@ def _revision(value: str) -> str:
 Revision = Annotated[str, AfterValidator(_revision)]
 
 
-class Repository(Model):
+class Repository(SettingsModel):
     """One repository with files for the engine, and where it is."""
 
     source: Source = Field(description=SOURCE_WORDS)

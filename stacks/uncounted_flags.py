@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from planner.arguments import from_flags
-
-if TYPE_CHECKING:
-    from stacks.schema import Settings
+from stacks.settings.stack import Settings
 
 LESS = frozenset((
     # vLLM 0.33 (config/offload.py, config/model.py, config/load.py, config/parallel.py, config/kv_transfer.py)

@@ -24,7 +24,7 @@ class Verbatim:
     """Marks a text that reaches a program as it stands, lines and leading dashes and all."""
 
 
-class Model(BaseModel):
+class SettingsModel(BaseModel):
     """Frozen, and a mistyped key is an error rather than a silence.
 
     No text of it holds control characters or begins with a dash, which some program might take for an option, but
@@ -48,7 +48,7 @@ class Model(BaseModel):
                 if any(isinstance(each, type) and issubclass(each, BaseModel) for each in inner):
                     continue  # these look at their own
                 verbatim = _is_verbatim(field)
-                if any(isinstance(each, type) and issubclass(each, Model) for each in _within(field)):
+                if any(isinstance(each, type) and issubclass(each, SettingsModel) for each in _within(field)):
                     continue  # it looks at its own
                 for key in {name, field.alias or name} & value.keys():
                     _check_texts(key, value[key], verbatim=verbatim)
