@@ -24,7 +24,7 @@ from stacks import planning
 from stacks.engine_images import engine_images, image_gib
 from stacks.outside import Passwords, outside_of
 from stacks.platforms import hosts as hosts_platform
-from stacks.platforms.alicloud import Cloud
+from stacks.platforms.alicloud import rent
 from stacks.platforms.ssh_agent import refuse_dead_agent
 from stacks.settings import ports
 from stacks.settings.native import PROGRAMS
@@ -72,7 +72,7 @@ def deploy(
     stack = f"{pulumi.get_project()}-{pulumi.get_stack()}"
     passwords = Passwords(registry_password, proxy_password)
     if settings.platform == "alicloud":
-        cloud = Cloud(settings, stack)
+        cloud = rent(settings, stack)
         storage: StorageAt = (cloud.storage.server, "/")
         outside = outside_of(settings, passwords, [cloud.fetcher.peer_address, cloud.storage.server])
         fetcher = _host(

@@ -24,7 +24,7 @@ def has_keys() -> bool:
     return own or (Path.home() / ".aliyun" / "config.json").exists()
 
 
-def whose() -> str:
+def account_name() -> str:
     """The account in words: which AccessKey opens it, and where that one stands."""
     for name, secret in KEYS:
         if os.environ.get(name) and os.environ.get(secret):

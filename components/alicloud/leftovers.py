@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from components.alicloud.api import Api, ApiError, as_json, tagged
-from components.alicloud.causes import Kind
+from components.alicloud.errors import Kind
 from components.alicloud.tags import ROLE, STACK
 
 GONE_SECONDS = 300

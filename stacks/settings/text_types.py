@@ -1,8 +1,8 @@
 """Types of settings that become a word of a command, a line of a unit file, a mount or an address on a machine.
 
-Every step quotes what it is told (components/remote/payload.py), and these are the second lock: a value that could be
-read as another word, an option or a specifier is refused before anything is created. tests/unit/stacks/test_text_types.py
-asks it of every text that a stack can be told.
+Every step quotes what it is told (components/remote/payload.py), and these are the second lock: a value that could
+be read as another word, an option or a specifier is refused before anything is created.
+tests/unit/stacks/test_text_types.py asks it of every text that a stack can be told.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The cloud's codes, each with its cause and what mends it: the one place that knows them."""
+"""What the cloud refuses, typed once by its code: the cause, and what mends it. Imports no Pulumi."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from components.alicloud.account import whose
+from components.alicloud.account import account_name
 
 
 class Kind(Enum):
@@ -20,6 +20,8 @@ class Kind(Enum):
     STOCK = auto()
     SETTING = auto()
     TRANSIENT = auto()
+    EXISTS = auto()
+    """What is to be created is there already."""
     GONE = auto()
     """What is named is not there (any more)."""
     HELD = auto()
@@ -33,12 +35,17 @@ class Cause:
     Attributes:
         kind: what it is about.
         codes: a regular expression that the whole code fits.
-        words: cause and remedy; `{account}` stands for the account. Empty where the caller knows better.
+        text: cause and remedy; `{account}` stands for the account. Empty where the caller knows better.
     """
 
     kind: Kind
     codes: str
-    words: str = ""
+    text: str = ""
+
+    @property
+    def remedy(self) -> str:
+        """Cause and remedy, with the account's name."""
+        return self.text.replace("{account}", account_name())
 
 
 CAUSES = (
@@ -125,6 +132,7 @@ CAUSES = (
     Cause(
         Kind.TRANSIENT, r"ServiceUnavailable|InternalError|.*\.InternalError", "the cloud itself failed: wait a minute"
     ),
+    Cause(Kind.EXISTS, r".*AlreadyExist.*"),
     Cause(Kind.GONE, r".*\.NotFound|.*NotExists?(\..+)?"),
     Cause(
         Kind.HELD,
@@ -136,20 +144,64 @@ CAUSES = (
 )
 """In order: the first whose codes fit counts."""
 _PATTERNS = tuple((re.compile(cause.codes), cause) for cause in CAUSES)
+_CODE = re.compile(r'(?:Error)?Code: ?"?([A-Za-z][A-Za-z0-9_]*(?:\.[A-Za-z0-9_]+)*)')
+_BROKEN = re.compile(
+    r"\bEOF\b|connection reset|broken pipe|i/o timeout|Client\.Timeout|deadline exceeded|TLS handshake timeout"
+)
+LOST = "the connection broke before the answer came"
+REFRESH = '`pulumi refresh --yes --target "**alicloud:ecs/instance:Instance::**"`, then `pulumi up`'
+"""What finds out that a machine is gone and rents another.
+
+A refresh of everything fails with the official plugins where a step's machine can't be reached, as one that is gone or
+switched off.
+"""
 
 
-def cause(code: str) -> Cause | None:
+def cause_of(code: str) -> Cause | None:
     """What a code means; None when nothing is known of it."""
     return next((found for pattern, found in _PATTERNS if pattern.fullmatch(code)), None)
 
 
-def kind(code: str) -> Kind | None:
-    """What a code is about; None when nothing is known of it."""
-    found = cause(code)
-    return found.kind if found else None
+@dataclass(frozen=True)
+class CloudError:
+    """An error of the provider or of the API.
+
+    Attributes:
+        reason: the cloud's code, or the cause in words where there is none.
+        cause: what the code means; None when nothing is known of it.
+        lost: whether the action may have taken place all the same.
+    """
+
+    reason: str
+    cause: Cause | None = None
+    lost: bool = False
+
+    @property
+    def remedy(self) -> str:
+        """What mends it; empty where the code says nothing that is known here."""
+        return self.cause.remedy if self.cause else ""
+
+    @classmethod
+    def parse(cls, text: str) -> CloudError:
+        """An error by its whole text; `Code: X` in it is the cloud's own code."""
+        found = _CODE.search(text)
+        if found:
+            return cls(found[1], cause_of(found[1]))
+        if _BROKEN.search(text):
+            return cls(LOST, lost=True)
+        return cls((text.strip().splitlines() or ["no reason given"])[-1][:200])
 
 
-def remedy(code: str) -> str:
-    """Cause and remedy in words; empty when there is nothing to say that the caller doesn't know better."""
-    found = cause(code)
-    return found.words.replace("{account}", whose()) if found else ""
+def unavailable(what: str, text: str, otherwise: str) -> str:
+    """The sentence about machines that were not created: which, why, and what mends it.
+
+    Args:
+        what: such as `2 x ecs.g7.large in cn-hangzhou-h`.
+        text: the provider's whole error.
+        otherwise: the advice where the cloud's code says nothing better, as it does for stock.
+    """
+    error = CloudError.parse(text)
+    advice = error.remedy or ("" if error.lost else otherwise)
+    return f"{what}: not available ({error.reason}); what this run rented of them is released; " + (
+        f"{advice}; then run {REFRESH}" if advice else f"run {REFRESH}"
+    )

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from components.alicloud.account import KEYS
-from components.alicloud.causes import Kind, kind
-from components.alicloud.trouble import LOST, trouble
+from components.alicloud.errors import LOST, CloudError, Kind, cause_of
 
 PROVIDER = """[ERROR] resource.go:1: Resource x RunInstances Failed!!! [SDK alibaba-cloud-sdk-go ERROR]:
 SDKError:
@@ -50,8 +49,8 @@ def test_a_code_has_its_remedy(code: str, remedy: str, monkeypatch: pytest.Monke
     """Found in the provider's text; stock has none here, for the candidates know better."""
     monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "LTAI5tabcdefgh")
     monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "secret")
-    found = trouble(PROVIDER.format(code=code))
-    assert (found.why, found.lost) == (code, False)
+    found = CloudError.parse(PROVIDER.format(code=code))
+    assert (found.reason, found.lost) == (code, False)
     assert remedy in found.remedy and bool(remedy) == bool(found.remedy)
 
 
@@ -70,27 +69,29 @@ def test_a_code_has_its_remedy(code: str, remedy: str, monkeypatch: pytest.Monke
         ("OperationDenied.NoStock", Kind.STOCK),
         ("InvalidAccountStatus.NotEnoughBalance", Kind.ACCOUNT),
         ("Throttling", Kind.TRANSIENT),
+        ("InvalidAccessGroup.AlreadyExisted", Kind.EXISTS),
         ("Nobody.Knows", None),
     ],
 )
 def test_a_code_is_of_one_kind(code: str, expected: Kind | None) -> None:
     """By which a deletion is asked for again, is done, or is given up."""
-    assert kind(code) is expected
+    cause = cause_of(code)
+    assert (cause and cause.kind) is expected
 
 
 def test_the_account_is_named_by_where_its_keys_stand(monkeypatch: pytest.MonkeyPatch) -> None:
     for pair in KEYS:
         for name in pair:
             monkeypatch.delenv(name, raising=False)
-    assert "the current profile in ~/.aliyun/config.json" in trouble("Code: User.Disabled").remedy
+    assert "the current profile in ~/.aliyun/config.json" in CloudError.parse("Code: User.Disabled").remedy
 
 
 @pytest.mark.parametrize("said", ['Post "http://h/?Action=RunInstances": EOF', "read tcp: connection reset by peer"])
 def test_a_broken_connection_leaves_open_whether_it_was_made(said: str) -> None:
-    assert trouble(f"[ERROR] failed:\n{said}").why == LOST
-    assert trouble(said).lost
+    assert CloudError.parse(f"[ERROR] failed:\n{said}").reason == LOST
+    assert CloudError.parse(said).lost
 
 
 def test_anything_else_is_told_by_its_last_line() -> None:
-    assert trouble("first\nlast").why == "last"
-    assert trouble("").why == "no reason given"
+    assert CloudError.parse("first\nlast").reason == "last"
+    assert CloudError.parse("").reason == "no reason given"

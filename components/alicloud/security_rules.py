@@ -1,4 +1,4 @@
-"""Rules of security groups that nobody declared: found by comparing, taken away by their ids."""
+"""Rules of security groups that nobody declared: found by comparing, revoked by their ids."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOST = 100
 
 
 @dataclass(frozen=True)
-class Door:
+class Rule:
     """What a rule of a security group does.
 
     Attributes:
@@ -43,74 +43,90 @@ class Door:
 
 
 @dataclass(frozen=True)
-class Stranger:
+class UndeclaredRule:
     """A rule that was not declared.
 
     Attributes:
         group: its security group's id.
         group_name: and name.
         id: its own id.
-        door: what it does.
+        rule: what it does.
     """
 
     group: str
     group_name: str
     id: str
-    door: Door
+    rule: Rule
 
     def __str__(self) -> str:
-        return f"`{self.door}` in security group {self.group} ({self.group_name})"
+        return f"`{self.rule}` in security group {self.group} ({self.group_name})"
 
 
-def into(port: int, cidr: str) -> Door:
-    """The door that lets a range in to a TCP port."""
-    return Door(_network(cidr), f"{port}/{port}")
+def ingress(port: int, cidr: str) -> Rule:
+    """The rule that lets a range in to a TCP port."""
+    return Rule(_network(cidr), f"{port}/{port}")
 
 
-def as_words(doors: Collection[Door]) -> list[dict[str, str]]:
-    """Doors as JSON."""
-    return [asdict(door) for door in doors]
+def as_data(rules: Collection[Rule]) -> list[dict[str, str]]:
+    """Rules as JSON."""
+    return [asdict(rule) for rule in rules]
 
 
-def groups(api: Api, stack: str, names: Collection[str]) -> dict[str, str]:
+def _group_ids(api: Api, stack: str, names: Collection[str]) -> dict[str, str]:
     """Ids by name of the groups that carry the stack's tag."""
     found = api.pages("ecs", "DescribeSecurityGroups", "SecurityGroups.SecurityGroup", Tag=tagged({STACK: stack}))
     return {each["SecurityGroupName"]: each["SecurityGroupId"] for each in found if each["SecurityGroupName"] in names}
 
 
-def strangers(api: Api, group: str, declared: Collection[Door]) -> Iterator[Stranger]:
+def undeclared(api: Api, group: str, declared: Collection[Rule]) -> Iterator[UndeclaredRule]:
     """The rules of a group beside the declared ones. Priority doesn't tell rules apart: another one opens no more."""
-    told = api.call("ecs", "DescribeSecurityGroupAttribute", SecurityGroupId=group, Direction="all")
-    for rule in told["Permissions"].get("Permission") or []:
-        if (door := _door(rule)) not in declared:
-            yield Stranger(group, told.get("SecurityGroupName", ""), rule["SecurityGroupRuleId"], door)
+    response = api.call("ecs", "DescribeSecurityGroupAttribute", SecurityGroupId=group, Direction="all")
+    for entry in response["Permissions"].get("Permission") or []:
+        if (rule := _rule(entry)) not in declared:
+            yield UndeclaredRule(group, response.get("SecurityGroupName", ""), entry["SecurityGroupRuleId"], rule)
 
 
-def close(api: Api, declared: Mapping[str, Collection[Door]]) -> list[Stranger]:
-    """Takes away what stands beside the declared rules of groups, by their ids, and looks again.
+def find_undeclared(api: Api, stack: str, declared: Mapping[str, Collection[Rule]]) -> list[UndeclaredRule]:
+    """Rules beside the declared ones, of groups that carry the stack's tag.
+
+    Args:
+        api: the account.
+        stack: the deployment's own name.
+        declared: rules by the group's name.
+    """
+    ids = _group_ids(api, stack, declared)
+    return [rule for name, group in ids.items() for rule in undeclared(api, group, declared[name])]
+
+
+def revoke_undeclared(api: Api, declared: Mapping[str, Collection[Rule]]) -> list[UndeclaredRule]:
+    """Revokes what stands beside the declared rules of groups, by their ids, and looks again.
 
     Returns:
-        What was taken away.
+        What was revoked.
 
     Raises:
         ApiError: a rule stays.
     """
-    gone = [each for group, doors in declared.items() for each in strangers(api, group, doors)]
+    gone = [each for group, rules in declared.items() for each in undeclared(api, group, rules)]
     for group in declared:
         for direction, action in (("ingress", "RevokeSecurityGroup"), ("egress", "RevokeSecurityGroupEgress")):
-            ids = [each.id for each in gone if (each.group, each.door.direction) == (group, direction)]
+            ids = [each.id for each in gone if (each.group, each.rule.direction) == (group, direction)]
             for first in range(0, len(ids), MOST):
                 api.call("ecs", action, SecurityGroupId=group, SecurityGroupRuleId=ids[first : first + MOST])
-    left = [each for group, doors in declared.items() for each in strangers(api, group, doors)] if gone else []
+    left = [each for group, rules in declared.items() for each in undeclared(api, group, rules)] if gone else []
     if left:
-        raise ApiError("StillOpen", f"still there: {', '.join(map(str, left))}; take it away in the console")
+        raise ApiError("StillOpen", f"still there: {', '.join(map(str, left))}; revoke it in the console")
     return gone
 
 
-def _door(rule: Mapping[str, str]) -> Door:
-    peer = next((rule[field] for field in PEERS if rule.get(field)), "")
-    return Door(
-        _network(peer), rule["PortRange"], rule["IpProtocol"].upper(), rule["Direction"].lower(), rule["Policy"].lower()
+def _rule(entry: Mapping[str, str]) -> Rule:
+    peer = next((entry[field] for field in PEERS if entry.get(field)), "")
+    return Rule(
+        _network(peer),
+        entry["PortRange"],
+        entry["IpProtocol"].upper(),
+        entry["Direction"].lower(),
+        entry["Policy"].lower(),
     )
 
 

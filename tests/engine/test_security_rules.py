@@ -1,4 +1,4 @@
-"""A security group's rules that somebody else changed, with the real engine and provider: told first, then put back."""
+"""Rules of a security group that somebody else changed, with the real engine and provider: shown, then put back."""
 
 from __future__ import annotations
 
@@ -23,17 +23,20 @@ def network(cloud: dict[str, Any], allowed: str) -> str:
 import sys
 sys.path.insert(0, {str(ROOT)!r})
 from components.alicloud.api import Api
-from components.alicloud.network import Network
-from components.alicloud.watch import watch_doors
+from components.alicloud.network import Network, NetworkArgs
+from components.alicloud.security_rules import find_undeclared
+from components.alicloud.watch import watch_security_rules
 
-tags = {{"tandem-stack": "doors"}}
+tags = {{"tandem-stack": "rules"}}
 under = pulumi.ResourceOptions(providers=[provider])
-net = Network("net", stack="doors", tags=tags, vpc_cidr="10.8.0.0/16", opts=under, gateway_port=8000,
-              vswitch_cidrs={{"cn-hangzhou-h": "10.8.1.0/24"}}, admin_cidrs=["192.0.2.1/32"],
-              allowed_cidrs=[{allowed!r}], more={{3000: ["203.0.113.9/32"]}})
+args = NetworkArgs(tags=tags, vpc_cidr="10.8.0.0/16", gateway_port=8000,
+                   vswitch_cidrs={{"cn-hangzhou-h": "10.8.1.0/24"}}, admin_cidrs=["192.0.2.1/32"],
+                   allowed_cidrs=[{allowed!r}], other_ports={{3000: ["203.0.113.9/32"]}})
+net = Network("net", stack="rules", args=args, opts=under)
 ali.ecs.SecurityGroup("theirs", vpc_id=net.vpc_id, security_group_name="theirs", tags=tags, opts=options)
 call = {{"region": {cloud["region"]!r}, "endpoint": at}}
-watch_doors(net, api=Api(call["region"], at), stack="doors", call=call,
+found = find_undeclared(Api(call["region"], at), "rules", args.rules("rules"))
+watch_security_rules(net, args, found=found, stack="rules", call=call,
             command="cd {ROOT} && {ROOT}/.venv/bin/python -m components.alicloud", opts=pulumi.ResourceOptions())
 """
     return program(cloud, text)
@@ -75,7 +78,7 @@ def test_edited_groups_are_told_of_and_put_back(aliproject: Project, cloud: dict
     before = rules(api, inside)
     said = aliproject.pulumi("preview")
     for rule in (
-        f"`accept TCP 6000/7000 from 0.0.0.0/0` in security group {inside} (doors-inside)",
+        f"`accept TCP 6000/7000 from 0.0.0.0/0` in security group {inside} (rules-inside)",
         f"`drop ALL to 0.0.0.0/0` in security group {inside}",
         f"`accept TCP 8000/8000 from 0.0.0.0/0` in security group {front}",
     ):
