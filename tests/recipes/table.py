@@ -8,9 +8,10 @@ from pathlib import Path
 
 from tests.recipes.bring_up import records, whole_records
 from tests.recipes.recipes import RECIPES, Recipe
-from tests.recipes.reduced import WHOLE, read, reduce
+from tests.recipes.reduced import WHOLE, reduce
 from tests.recipes.untried import UNTRIED
 from tests.support.paths import ROOT
+from tests.support.stack_files import read
 
 BEGIN, END = "<!-- {}: python -m tests.recipes.table -->", "<!-- end of {} -->"
 HEAD = ("recipe", "previewed", "planned", "words accepted by", "came up here", "engine", "completion", "own shape")

@@ -14,10 +14,11 @@ from stacks.planning import plan_for, unplanned
 from stacks.settings.load import parse
 from tests.recipes.bring_up import records
 from tests.recipes.recipes import RECIPES
-from tests.recipes.reduced import WHOLE, read, reduce
+from tests.recipes.reduced import WHOLE, reduce
 from tests.recipes.table import page, written
 from tests.recipes.untried import UNTRIED
 from tests.support.paths import ROOT
+from tests.support.stack_files import all_stack_files, read, stack_file
 
 
 def ids(recipe):
@@ -25,8 +26,8 @@ def ids(recipe):
 
 
 def test_every_stack_file_but_the_local_ones_is_a_recipe():
-    files = {path.name.split(".")[1] for path in ROOT.glob("Pulumi.*.yaml")}
-    assert files - {"local", "hosts", "test"} == {recipe.name for recipe in RECIPES}
+    files = {path.stem.removeprefix("Pulumi.") for path in all_stack_files()}
+    assert files - {"local", "hosts"} == {recipe.name for recipe in RECIPES}
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=ids)
@@ -138,9 +139,8 @@ def pulumi(tmp_path_factory):
     assert made.returncode == 0, made.stderr
 
     def preview(recipe):
-        config = yaml.safe_load((ROOT / f"Pulumi.{recipe.name}.yaml").read_text())
         file = folder / f"{recipe.name}.yaml"
-        file.write_text(json.dumps({**salt, "config": config["config"]}))
+        file.write_text(f"{stack_file(recipe.name).read_text()}{yaml.safe_dump(salt) if salt else ''}")
         return command("preview", "--json", "--stack", "recipe-test", "--config-file", str(file))
 
     return preview

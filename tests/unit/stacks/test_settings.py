@@ -12,6 +12,7 @@ from stacks.settings.load import NAMESPACE, SECRETS, load, parse
 from stacks.settings.stack import Settings
 from tests.support.paths import ROOT
 from tests.support.settings import refusal, values
+from tests.support.stack_files import all_stack_files
 
 
 def test_defaults_fill_what_is_not_said():
@@ -188,7 +189,7 @@ def test_project_file_declares_every_setting_and_no_other():
         assert name not in SECRETS
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("Pulumi.*.yaml")), ids=lambda p: p.name)
+@pytest.mark.parametrize("path", all_stack_files(), ids=lambda p: p.name)
 def test_every_stack_file_holds(path):
     config = yaml.safe_load(path.read_text())["config"]
     given = {k.removeprefix(f"{NAMESPACE}:"): v for k, v in config.items() if k.startswith(f"{NAMESPACE}:")}

@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from typing import Any, Literal, get_args, get_origin
 
 import pytest
-import yaml
 from pydantic import BaseModel
 
 from stacks.settings.errors import SettingsError
 from stacks.settings.load import parse
 from stacks.settings.stack import Settings
-from tests.support.paths import ROOT
+from tests.support.stack_files import all_stack_files, configuration, read
 
 LINES = ("a\nb", "a\n", "a\0b", "a\x1b[31m")
 OPTIONS = ("-x", "--upload-pack=touch x")
@@ -84,8 +83,7 @@ FIELDS = sorted(set(texts(Settings)))
 def given(path: str, shape: str, value: str) -> dict[str, str]:
     """A stack of ours with one setting changed."""
     stack = "local" if path.startswith("cloud.") else "hosts"
-    told = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
-    told = {name.removeprefix("tandem:"): each for name, each in told.items()}
+    told = read(stack)
     if path.startswith("model.more."):
         told["model"]["more"] = [{"source": "huggingface", "id": "some/adapter"}]
     if path.startswith("webui."):
@@ -162,12 +160,10 @@ def test_a_variable_needs_a_variables_name(name):
         parse(told | {"serving": json.dumps(serving)})
 
 
-@pytest.mark.parametrize("stack", sorted(path.name for path in ROOT.glob("Pulumi.*.yaml")))
+@pytest.mark.parametrize("stack", [path.stem.removeprefix("Pulumi.") for path in all_stack_files()])
 def test_nothing_of_ours_is_refused(stack):
     """The recipes as they stand; what their heads have filled in is checked with them."""
-    told = yaml.safe_load((ROOT / stack).read_text())["config"]
-    values = {name.removeprefix("tandem:"): each for name, each in told.items()}
     try:
-        parse({name: each if isinstance(each, str) else json.dumps(each) for name, each in values.items()})
+        parse(configuration(stack))
     except SettingsError as error:
         assert "holds" not in str(error) and "begins with a dash" not in str(error), error
