@@ -20,7 +20,7 @@ from components.remote import Answer, GeneratedSecret, Lease, Login, Machine
 from components.rooms import Environment, prepare_programs
 from components.serving import Replica, ServeArgs, find_engine
 from components.webui import WebUi, WebUiArgs
-from stacks import planning
+from stacks import planning, versions
 from stacks.engine_images import engine_images, image_gib
 from stacks.outside import Passwords, outside_of
 from stacks.platforms import hosts as hosts_platform
@@ -368,7 +368,7 @@ def _environment(settings: Settings) -> Environment | None:
         path=native.path,
         pip_index=settings.mirrors.pip,
         version=native.version,
-        planned=planning.NEWEST if serving.engine == "vllm" and native.python and not native.version else "",
+        planned=versions.UNKNOWN_VLLM if serving.engine == "vllm" and native.python and not native.version else "",
     )
 
 

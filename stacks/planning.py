@@ -26,6 +26,7 @@ from planner.refusal import Change, Unplanned
 from planner.rules import check_split
 from planner.split import Split
 from planner.timeline import Installs
+from stacks import versions
 from stacks.remedies import PARTITION, explain, path_of, stack_changes
 from stacks.settings.errors import SettingsError
 from stacks.settings.executor import engine_source, engine_version
@@ -35,12 +36,6 @@ from stacks.uncounted_flags import uncounted
 CATALOG = "planner/data"
 OWN_MEMORY_MIB = 64 * 1024
 """MiB of a machine without accelerators whose memory nobody names; a plan on it says that it is assumed."""
-
-RULES = "0.24.0"
-"""vLLM's version whose rules count for engines that have theirs from it."""
-
-NEWEST = "0.33.0"
-"""vLLM's version whose rules count where nobody says which it is."""
 
 OF_MEMORY = ("weights_too_large", "no_kv_memory", "context_does_not_fit", "too_little_concurrency")
 """Refusals that what isn't counted could have prevented."""
@@ -224,13 +219,13 @@ def _check_split(request: PlanRequest, settings: Settings) -> None:
 def _version(settings: Settings, engine: Engine) -> tuple[str, list[str]]:
     """vLLM's version whose rules count, and a note where nobody said which it is."""
     if engine != "vllm":
-        return RULES, []
+        return versions.DERIVED_VLLM, []
     source = engine_source(settings)
     found = engine_version(source)
     if found is not None:
         return ".".join(map(str, found)), []
     what = f"images.engine {source} names" if settings.runtime == "docker" else "native.python tells"
-    return NEWEST, [f"{what} no version: counted by the rules of vLLM {NEWEST}"]
+    return versions.UNKNOWN_VLLM, [f"{what} no version: counted by the rules of vLLM {versions.UNKNOWN_VLLM}"]
 
 
 def _arguments(settings: Settings, engine: Engine) -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from components.host import TOOLKIT_REPOSITORY, AcceleratorArgs
+from stacks import versions
 from stacks.settings.base import SettingsModel
 from stacks.settings.devices import Devices
 from stacks.settings.text_types import Device, Url, Version
@@ -36,7 +37,9 @@ class AcceleratorSettings(SettingsModel):
         description="memory of each machine itself, GiB, by which what stays off the accelerators is planned",
     )  # fmt: skip
     cuda: str = Field(
-        "13.0", pattern=r"^\d{2}\.\d+$", description="CUDA version of the engine's image; it decides the oldest driver"
+        versions.CUDA,
+        pattern=r"^\d{2}\.\d+$",
+        description="CUDA version of the engine's image; it decides the oldest driver",
     )
     driver: Literal["packages", "alibaba", "present"] = Field(
         "packages", description="where a missing driver comes from: apt, Alibaba Cloud's installer, or nowhere"

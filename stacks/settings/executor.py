@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from stacks import versions
 from stacks.settings.stack import Settings
-
-OWN_MODE = (0, 12)
-"""vLLM from which `--nnodes` is there; the images before hold Ray (until 0.17.1)."""
 
 
 def choose_executor(settings: Settings) -> Literal["ray", "mp"]:
@@ -26,7 +24,7 @@ def choose_executor(settings: Settings) -> Literal["ray", "mp"]:
     if len(set(counts)) > 1:
         return "ray"
     version = engine_version(engine_source(settings))
-    return "ray" if len(counts) > 1 and version is not None and version < OWN_MODE else "mp"
+    return "ray" if len(counts) > 1 and version is not None and version < versions.VLLM_MULTI_NODE else "mp"
 
 
 def engine_source(settings: Settings) -> str:
