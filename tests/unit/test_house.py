@@ -87,7 +87,7 @@ def test_files_fit_into_a_head():
 def test_nothing_strays_into_the_entrance():
     """What lies at the top is what the README, Pulumi, make or CI looks for there."""
     rooms = {"components", "docs", "localcloud", "planner", "recipes", "stacks", "tests", "toolchain", ".ci"}
-    entrance = {"README.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "__main__.py"}
+    entrance = {"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "Makefile", "__main__.py"}
     entrance |= {"pyproject.toml", "requirements.lock", ".gitignore", ".shellcheckrc"}
     entrance |= {"Pulumi.yaml", "Pulumi.dev.yaml", "Pulumi.hosts.yaml", "Pulumi.local.yaml"}
     found = {file.relative_to(ROOT).parts[0] for file in tracked()}

@@ -25,7 +25,7 @@ def machines(instance_type: str) -> list[dict[str, str]]:
     return [{"zone": "cn-hangzhou-h", "instanceType": instance_type}]
 
 
-def test_the_dev_stack_is_planned_as_seed_003_deployed_it():
+def test_the_dev_stack_is_planned_as_it_was_deployed_by_hand():
     found = plan_for(parse(stack("dev")))
     assert found is not None
     assert (found.split.tensor, found.split.pipeline, found.cluster.accelerators) == (2, 2, 4)
