@@ -44,12 +44,3 @@ def engine_images(
     ]
     same = same_images("engine-same", hosts=hosts, images=images, stack=stack)
     return [image.id for image in images], images[0].base, same
-
-
-def image_gib(settings: Settings) -> int:
-    """Free disk that the engine's image needs on each machine, GiB: as told, or by the engine."""
-    if settings.images.disk_gib is not None:
-        return settings.images.disk_gib
-    if settings.accelerator.kind == "cpu":
-        return versions.IMAGE_GIB_CPU
-    return versions.IMAGE_GIB.get(settings.serving.engine, versions.IMAGE_GIB_UNKNOWN)

@@ -21,7 +21,8 @@ from components.rooms import Environment, prepare_programs
 from components.serving import Replica, ServeArgs, find_engine
 from components.webui import WebUi, WebUiArgs
 from stacks import planning, versions
-from stacks.engine_images import engine_images, image_gib
+from stacks.engine_images import engine_images
+from stacks.image_disk import image_gib
 from stacks.outside import Passwords, outside_of
 from stacks.platforms import hosts as hosts_platform
 from stacks.platforms.alicloud import rent

@@ -1,4 +1,4 @@
-"""The way outside, from settings and secrets to what machines are told."""
+"""The way outside, from settings and secrets to arguments of every machine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Passwords:
 
 
 def outside_of(settings: Settings, passwords: Passwords, inside: Sequence[pulumi.Input[str]]) -> Outside:
-    """What every machine is told.
+    """Arguments of every machine.
 
     Args:
         settings: checked settings.

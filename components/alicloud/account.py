@@ -15,7 +15,7 @@ MISSING_KEYS = (
     "ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET"
 )
 SHOWN = 8
-"""Characters of an AccessKey's id that are told: enough to find it in the console's list."""
+"""Characters of an AccessKey's id that are shown: enough to find it in the console's list."""
 
 
 def has_keys() -> bool:

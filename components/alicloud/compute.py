@@ -188,9 +188,9 @@ class Compute(pulumi.ComponentResource):
 
 def cloud_config(private: str, public: str, authorized: str) -> str:
     """User data: the host key that the machine shall show, and the key that opens it."""
-    told = {
+    config = {
         "ssh_keys": {"ed25519_private": private, "ed25519_public": public},
         "ssh_authorized_keys": [authorized],
         "disable_root": False,
     }
-    return f"#cloud-config\n{json.dumps(told, indent=1)}\n"  # JSON is YAML
+    return f"#cloud-config\n{json.dumps(config, indent=1)}\n"  # JSON is YAML

@@ -45,8 +45,10 @@ def machines(
     else:
         _passphrase_is_of_use(settings, passphrase)
         agent = f"load it into an agent (`ssh-add {own.private_key_file}`) and set ssh.agent: true in its place"
-        told = "give it by `pulumi config set --secret sshKeyPassphrase`, or " if settings.runtime == "native" else ""
-        remedy = f"{told}{agent}"
+        passphrase_remedy = (
+            "give it by `pulumi config set --secret sshKeyPassphrase`, or " if settings.runtime == "native" else ""
+        )
+        remedy = f"{passphrase_remedy}{agent}"
         key = private_key(own, passphrase=passphrase is not None, remedy=remedy)
     found = []
     for machine in settings.machines:

@@ -77,7 +77,7 @@ class AcceleratorSettings(SettingsModel):
         return next((fields[n].alias or n for n in names if getattr(self, n) != fields[n].default), "")
 
     def of_machine(self, count: int, devices: tuple[str, ...] = (), hcas: tuple[str, ...] = ()) -> AcceleratorArgs:
-        """What a host with so many is told, and which they are; the first ones where none are named.
+        """Arguments of a host with so many, and which they are; the first ones where none are named.
 
         RDMA devices of its own come before everybody's.
         """

@@ -1,4 +1,4 @@
-"""What a stack can be told about Alibaba Cloud: where, how many, reachable from where, for how long."""
+"""Settings of Alibaba Cloud: where, how many, reachable from where, for how long."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Zone = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}-[a-z0-9-]+(-[a-z]|[0
 InstanceType = Annotated[str, StringConstraints(pattern=r"^ecs\.[a-z0-9.-]+$")]
 
 DOCKER_RANGE = ipaddress.IPv4Network("172.17.0.0/16")
-"""What Docker's own bridge takes on every machine unless it is told otherwise."""
+"""What Docker's own bridge takes on every machine unless it is set otherwise."""
 PRIVATE = tuple(map(ipaddress.IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
 """Ranges that Alibaba Cloud takes for a VPC (CreateVpc, CidrBlock)."""
 VSWITCH_PREFIX = 24

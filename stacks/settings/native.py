@@ -18,7 +18,7 @@ PROGRAMS: dict[EngineName, tuple[tuple[str, ...], str]] = {
     "llamacpp": (("llama-server", "ggml-rpc-server"), ""),
     "ollama": (("ollama",), ""),
 }
-"""What an engine needs on PATH, and the Python module it is; engines that aren't here need containers."""
+"""What an engine needs on PATH, and the Python module it is; other engines need containers."""
 
 
 class NativeSettings(SettingsModel):

@@ -1,4 +1,4 @@
-"""Settings of registries that ask for a login, and of the room that images take."""
+"""Settings of registries that ask for a login, and of the disk that images need."""
 
 from __future__ import annotations
 

@@ -130,7 +130,7 @@ class Secrecy:
         props = {name: self.hidden(value) for name, value in args.props.items()}
         opts = args.opts
         if args.type_.startswith("command:") and self.names - QUIET:
-            # What a step reports may name a folder or a place that it was told.
+            # What a step reports may name a folder or a place that it was given.
             opts = pulumi.ResourceOptions.merge(
                 opts, pulumi.ResourceOptions(additional_secret_outputs=["stdout", "stderr"])
             )

@@ -68,6 +68,6 @@ class ServingSettings(SettingsModel):
 
 
 def task_of(words: tuple[str, ...]) -> str | None:
-    """What the engine is told that the model is for; None where it isn't told."""
+    """What the engine's arguments say that the model is for; None where they don't."""
     joined = " ".join(words).replace("--task ", "--task=").split()
     return next((TASKS[word] for word in joined if word in TASKS), None)

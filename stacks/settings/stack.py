@@ -1,4 +1,4 @@
-"""What a stack can be told, whole, and what follows from it.
+"""All settings of a stack, and what follows from them.
 
 Rules between sections are in `stacks.settings.rules`. Secrets never enter these models: `stacks.settings.load` hands
 them out as Pulumi secrets.

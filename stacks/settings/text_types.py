@@ -1,8 +1,8 @@
 """Types of settings that become a word of a command, a line of a unit file, a mount or an address on a machine.
 
-Every step quotes what it is told (components/remote/payload.py), and these are the second lock: a value that could
+Every step quotes its values (components/remote/payload.py), and these are the second lock: a value that could
 be read as another word, an option or a specifier is refused before anything is created.
-tests/unit/stacks/test_text_types.py asks it of every text that a stack can be told.
+tests/unit/stacks/test_text_types.py asks it of every text of a stack.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ def _login_path(value: str) -> str:
 
 def _url(value: str) -> str:
     try:
-        told = urlsplit(value)
-        whole = told.scheme in ("http", "https") and bool(told.hostname) and (told.port or 0) >= 0
+        url = urlsplit(value)
+        whole = url.scheme in ("http", "https") and bool(url.hostname) and (url.port or 0) >= 0
     except ValueError:
         whole = False
     if not whole or not re.fullmatch(r"[A-Za-z0-9._~:/?#\[\]@!$&()*+,;=%-]+", value) or re.search(r"[$;`()&]", value):

@@ -33,7 +33,7 @@ def folders(settings: Settings) -> dict[str, str]:
     args = list(all_weights(settings).values())
     return {
         "model": args[0].folder,
-        **{f"more.{each.word}": told.folder for each, told in zip(settings.model.more, args[1:], strict=True)},
+        **{f"more.{each.word}": own.folder for each, own in zip(settings.model.more, args[1:], strict=True)},
     }
 
 
@@ -45,14 +45,10 @@ def placed_arguments(settings: Settings) -> tuple[str, ...]:
     return tuple(_placed(word, known, ids) for word in settings.serving.arguments)
 
 
-def _args(settings: Settings, told: Repository, *, belongs: bool = False, own_hub: bool = True) -> WeightsArgs:
+def _args(settings: Settings, repository: Repository, *, belongs: bool = False, own_hub: bool = True) -> WeightsArgs:
     return WeightsArgs(
-        source=told.source,
-        id=told.id,
-        revision=told.revision,
-        endpoint=told.endpoint,
+        **{field: getattr(repository, field) for field in Repository.model_fields},
         mount_point=settings.storage.folder,
-        files=told.files,
         check=settings.model.check,
         prefers="gguf" if settings.serving.engine in GGUF_ENGINES else "safetensors",
         belongs=belongs,
@@ -70,5 +66,4 @@ def _placed(word: str, known: Mapping[str, str], ids: Mapping[str, str]) -> str:
 
 def fetched_folders(settings: Settings) -> list[str]:
     """Folders that the deployment has made, and `model.keep` decides about."""
-    told = all_weights(settings).values()
-    return [args.folder for args in told if args.source != "path"]
+    return [args.folder for args in all_weights(settings).values() if args.source != "path"]

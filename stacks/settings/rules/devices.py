@@ -17,11 +17,11 @@ HIDERS = (
 
 def device_mistakes(settings: Settings) -> Iterator[Mistake]:
     """What devices, counts and environment don't allow together."""
-    told = settings.accelerator
+    accelerator = settings.accelerator
     for path, devices, count in _places(settings):
-        if told.kind == "cpu":
+        if accelerator.kind == "cpu":
             yield Mistake(f"{path}.devices: kind cpu has none to choose from; take it out", {f"{path}.devices": None})
-        elif told.kind == "ascend" and any("-" in name for name in devices):
+        elif accelerator.kind == "ascend" and any("-" in name for name in devices):
             yield Mistake(f"{path}.devices: Ascend devices are named by their numbers, such as 0; give these")
         elif settings.cloud is not None:
             yield Mistake(
@@ -34,7 +34,7 @@ def device_mistakes(settings: Settings) -> Iterator[Mistake]:
                 f"{path}.devices: names {len(devices)}, and {where} is {number}; set {where} to {len(devices)}, or "
                 "take it out", {where: len(devices)},
             )  # fmt: skip
-    if told.kind == "cpu":
+    if accelerator.kind == "cpu":
         return
     for name in HIDERS:
         if name in settings.serving.environment:
@@ -42,18 +42,22 @@ def device_mistakes(settings: Settings) -> Iterator[Mistake]:
 
 
 def _places(settings: Settings) -> Iterator[tuple[str, tuple[str, ...], tuple[str, int] | None]]:
-    """Where devices are named: path, devices, and the count that is told beside them with its path."""
-    told = settings.accelerator
-    if told.devices:
-        count = ("accelerator.perMachine", told.per_machine) if "per_machine" in told.model_fields_set else None
-        yield "accelerator", told.devices, count
+    """Where devices are named: path, devices, and the count that is given beside them with its path."""
+    accelerator = settings.accelerator
+    if accelerator.devices:
+        count = (
+            ("accelerator.perMachine", accelerator.per_machine)
+            if "per_machine" in accelerator.model_fields_set
+            else None
+        )
+        yield "accelerator", accelerator.devices, count
     for number, machine in enumerate(settings.machines):
         path = f"machines[{number}]"
         own = None if machine.accelerators is None else (f"{path}.accelerators", machine.accelerators)
         if machine.devices:
             yield path, machine.devices, own
-        elif told.devices and own is not None:
-            yield path, told.devices, own
+        elif accelerator.devices and own is not None:
+            yield path, accelerator.devices, own
 
 
 def _hidden(settings: Settings, name: str) -> Mistake:

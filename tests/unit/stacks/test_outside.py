@@ -16,7 +16,7 @@ import pytest
 from google.protobuf.json_format import MessageToDict
 
 from components.host.outside import with_password
-from stacks.engine_images import image_gib
+from stacks.image_disk import image_gib
 from stacks.inference import deploy
 from stacks.outside import registry_of
 from stacks.settings.load import parse
