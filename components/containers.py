@@ -39,7 +39,8 @@ def run_container(
         ipc_mode="host",
         pid_mode="host" if args.sees_processes else None,
         restart="unless-stopped",
-        gpus=access.gpus,
+        # Not `gpus`: the plugin takes a list's quotes off, and Docker then reads its second GPU as a count.
+        device_requests=None if access.gpus is None else access.gpus.apply(_requests),
         devices=None if access.devices is None else access.devices.apply(_devices),
         capabilities=docker.ContainerCapabilitiesArgs(adds=list(access.capabilities)) if access.capabilities else None,
         ulimits=[
@@ -98,6 +99,15 @@ def fitting_image(name: str, *, host: Host, stack: str, image: str) -> pulumi.Ou
         parent=host,
     )
     return step.result.apply(lambda found: found.get("image", ""))
+
+
+def _requests(gpus: str) -> list[docker.ContainerDeviceRequestArgs]:
+    ids = None if gpus == "all" else gpus.split(",")
+    return [
+        docker.ContainerDeviceRequestArgs(
+            driver="nvidia", capabilities=["gpu"], device_ids=ids, count=-1 if ids is None else None
+        )
+    ]
 
 
 def _devices(paths: list[str]) -> list[docker.ContainerDeviceArgs]:

@@ -134,10 +134,15 @@ def _options(host: Host, mounts: Sequence[str]) -> pulumi.Output[str]:
     return pulumi.Output.all(devices, host.locked_memory, gpus).apply(
         lambda all_: " ".join(
             [
-                *([f"--gpus={all_[2]}"] if all_[2] else []),
+                *([_gpus(all_[2])] if all_[2] else []),
                 *fixed,
                 f"--ulimit=memlock={all_[1]}",
                 *(f"--device={device}" for device in all_[0]),
             ]
         )
     )
+
+
+def _gpus(gpus: str) -> str:
+    """An option of `docker run`, which reads it as a line of CSV: a list stands in quotes."""
+    return "--gpus=all" if gpus == "all" else f'--gpus="device={gpus}"'

@@ -31,7 +31,7 @@ class ContainerAccess:
     """How a container on a host reaches the accelerators.
 
     Attributes:
-        gpus: as `docker run --gpus` has it, such as all or "device=0,1" with its quotes; None without NVIDIA GPUs.
+        gpus: `all`, or indexes and UUIDs with commas between; None without NVIDIA GPUs.
         devices: device files or folders of them; None where the kind has none.
         mounts: folders of the driver, `source:target:ro`.
         capabilities: Linux capabilities, with their prefix CAP_.
@@ -164,10 +164,10 @@ def ascend_proof(
 
 
 def _gpus(found: Mapping[str, str]) -> str:
-    """What Docker is asked for: all, or those that the proof has chosen. Its own list takes quotes around commas."""
+    """What Docker is asked for: all, or those that the proof has chosen."""
     used = found.get("use", "")
     every = "MIG-" not in used and len(used.split(",")) == int(found.get("gpus", "0") or 0)
-    return f'"device={used}"' if used and not every else "all"
+    return used if used and not every else "all"
 
 
 def _files(*names: str) -> dict[str, Path]:

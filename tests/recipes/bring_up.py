@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from components.alicloud.leftovers import leftovers
+from localcloud import caretaker
 from localcloud.engine import ensure_gguf, ensure_model
 from localcloud.engine.model import GGUF_IDS, MODEL_ID
 from localcloud.hosts import EXPORT, SHARE
@@ -175,6 +176,8 @@ def main() -> int:
     if unknown:
         parser.error(f"no recipe: {', '.join(sorted(unknown))}; there are {', '.join(names)}")
     failed = False
+    # What a run that fails half-way has made goes with it.
+    caretaker.begin()
     if told.whole:
         names = [name for name in names if read(name)["serving"]["engine"] in WHOLE]
     records_of, file = (whole_records, WHOLE_RECORDS) if told.whole else (records, RECORDS)

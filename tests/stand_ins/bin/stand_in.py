@@ -93,6 +93,9 @@ def gpus() -> int:
     for device in sorted(Path("/opt/fake-sys/bus/pci/devices").glob("*")):
         if ((device / "vendor").read_text().strip(), (device / "class").read_text()[:6]) == ("0x10de", "0x0302"):
             found.append(str(len(found)))
+    # What Docker hands to NVIDIA's hook: the container has these alone, numbered anew.
+    given = os.environ.get("NVIDIA_VISIBLE_DEVICES", "all")
+    found = found if given == "all" else [str(n) for n, _ in enumerate(given.split(","))]
     wanted = os.environ.get("CUDA_VISIBLE_DEVICES")
     if wanted is None:
         return len(found)

@@ -93,7 +93,7 @@ def test_a_processor_gets_no_stage_and_its_containers_nothing():
     seen, _ = declare("cpu")
     assert not [name for name in seen if "nvidia" in name or "ascend" in name or "collective" in name]
     engine = inputs(seen, "n1-engine")
-    assert not {"gpus", "devices", "capabilities"} & engine.keys()
+    assert not {"gpus", "deviceRequests", "devices", "capabilities"} & engine.keys()
     assert engine["envs"] == []
 
 
@@ -113,9 +113,10 @@ def test_gpus_driver_then_docker_then_toolkit_then_anything_that_a_reboot_or_res
 @pytest.mark.parametrize(
     ("kind", "wanted"),
     [
-        ("nvidia", {"gpus": "all", "devices": ["/dev/infiniband"],
-                    "envs": ["NCCL_IB_DISABLE=0", "NCCL_IB_HCA==mlx5_0"], "volumes": []}),
-        ("ascend", {"gpus": None, "devices": ["/dev/davinci0", "/dev/davinci_manager"], "envs": [],
+        ("nvidia", {"requests": [{"driver": "nvidia", "count": -1, "capabilities": ["gpu"]}],
+                    "devices": ["/dev/infiniband"], "volumes": [],
+                    "envs": ["NCCL_IB_DISABLE=0", "NCCL_IB_HCA==mlx5_0"]}),
+        ("ascend", {"requests": None, "devices": ["/dev/davinci0", "/dev/davinci_manager"], "envs": [],
                     "volumes": ["/usr/local/dcmi", "/usr/local/bin/npu-smi", "/usr/local/Ascend/driver",
                                 "/etc/ascend_install.info", "/etc/hccn.conf"]}),
     ],
@@ -124,14 +125,14 @@ def test_only_what_computes_gets_the_accelerators(kind, wanted):
     seen, _ = declare(kind)
     engine, gateway = inputs(seen, "n1-engine"), inputs(seen, "n1-gateway")
     found = {
-        "gpus": engine.get("gpus"),
+        "requests": engine.get("deviceRequests"),
         "devices": [device["hostPath"] for device in engine["devices"]],
         "envs": engine["envs"],
         "volumes": [volume["hostPath"] for volume in engine["volumes"]],
     }
     assert found == wanted
     assert engine["capabilities"] == {"adds": ["CAP_IPC_LOCK"]}
-    assert not {"gpus", "devices", "capabilities"} & gateway.keys()
+    assert not {"gpus", "deviceRequests", "devices", "capabilities"} & gateway.keys()
     assert gateway["volumes"] == []
 
 

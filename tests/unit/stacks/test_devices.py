@@ -112,7 +112,7 @@ def test_steps_and_containers_are_told(tmp_path):
         told = environment(monitor.seen, step)
         assert (told["COUNT"].strip("'\""), told["DEVICES"].strip("'\"")) == ("2", "4 5")
     engine = MessageToDict(monitor.seen["a-engine"].object)
-    assert engine["gpus"] == '"device=4,5"'
+    assert engine["deviceRequests"] == [{"driver": "nvidia", "capabilities": ["gpu"], "deviceIds": ["4", "5"]}]
     assert '--gpus="device=4,5"' in json.dumps(environment(monitor.seen, "a-collective-run")).replace("\\", "")
 
 
