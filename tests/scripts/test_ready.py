@@ -54,6 +54,11 @@ def said(tmp_path, words):
             "RuntimeError: An attempt has been made",
         ),
         (
+            "ray.exceptions.RayTaskError(RuntimeError): ray::Rank.look() (pid=9, ip=10.0.0.1)\n"
+            "    raise RuntimeError(message)\nRuntimeError: NCCL_SOCKET_IFNAME is not set\n",
+            ": RuntimeError: NCCL_SOCKET_IFNAME is not set",
+        ),
+        (
             "(EngineCore pid=8) torch.AcceleratorError:\n\n  CUDA error: no kernel\n",
             "AcceleratorError: CUDA error: no kernel",
         ),

@@ -43,7 +43,7 @@ reason() {
     head != "" && NF {sub(/: *$/, ": ", head); sub(/^ */, ""); $0 = head $0; head = ""}
     {text = text $0 "\n"} END {printf "%s", text}' |
     grep -E '^([A-Za-z_.]*(Error|Exception|Interrupt)\b.*: |.*(error: |No available memory|address already in use))' |
-    grep -vE 'Engine core initialization failed|EngineDeadError|cancelled' | head -n 1 | cut -c1-400 || true
+    grep -vE 'Engine core initialization failed|EngineDeadError|cancelled|RayTaskError\(' | head -n 1 | cut -c1-400 || true
 }
 words_of_the_exit() {
   python3 -c 'import json, sys

@@ -104,6 +104,12 @@ def gpus() -> int:
     return next((n for n, name in enumerate(shown) if name not in found), len(shown))
 
 
+def check_gpus(ranks: int) -> None:
+    """As many GPUs as ranks, on machines that show any."""
+    if Path("/opt/fake-sys").exists() and gpus() < ranks:
+        refuse(f"{ranks} ranks on this machine and {gpus()} GPUs")
+
+
 def serve(host: str, port: int, model: str, saw: str) -> None:
     """The API: a chat is answered with what was seen."""
 
