@@ -7,8 +7,8 @@ import pulumi_docker as docker
 
 from components.half_made import HALF_MADE
 from components.host import Host
-from components.host.stages import FILES, ContainerAccess
-from components.remote import RemoteStep
+from components.host.accelerators import FILES, ContainerAccess
+from components.machine import RemoteStep
 from components.workload import Workload
 
 

@@ -7,14 +7,14 @@ from pathlib import PurePosixPath
 import pulumi
 
 from components.host import Host
-from components.remote import ProcessArgs, RemoteProcess
+from components.machine import ProcessArgs, RemoteProcess
 from components.workload import Running, Workload
 
 OWN = "/tandem"
 """Where containers have the files of ours."""
 HOST_FOLDER = "/var/lib/tandem"
 """Below it lies what outlives a container: here that is below the machine's own base."""
-TEMPORARY = "/tmp"  # noqa: S108  # processes of one login share theirs, which keep.py makes
+TEMPORARY = "/tmp"  # noqa: S108  # processes of one login share theirs, which process_supervisor.py makes
 
 
 def run_process(name: str, *, host: Host, stack: str, args: Workload, opts: pulumi.ResourceOptions) -> Running:

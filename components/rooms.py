@@ -10,8 +10,8 @@ import pulumi
 
 from components.containers import pull_image, run_container
 from components.host import Host
+from components.machine import RemoteStep
 from components.processes import run_process
-from components.remote import RemoteStep
 from components.workload import Running, Workload
 
 FILES = Path(__file__).parent / "host" / "files"

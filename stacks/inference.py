@@ -14,12 +14,12 @@ import pulumi
 
 from components.gateway import Front, Gateway
 from components.host import AcceleratorArgs, Collective, Host, HostArgs, Outside, sees_weights
-from components.models import Nearly, Weights
+from components.machine import Answer, GeneratedSecret, Lease, Login, Machine
 from components.ray import RayCluster
-from components.remote import Answer, GeneratedSecret, Lease, Login, Machine
 from components.rooms import Environment, prepare_programs
 from components.serving import Replica, ServeArgs, find_engine
 from components.webui import WebUi, WebUiArgs
+from components.weights import EarlyStart, Weights
 from stacks import planning, ports
 from stacks.engine_images import engine_images
 from stacks.more import all_weights, fetched_folders, placed_arguments
@@ -80,7 +80,7 @@ def deploy(
         )
         weights, *more = _weights(settings, stack, fetcher, hub_token)
         # No GPU is paid for while a model downloads.
-        early = _nearly(settings, stack, fetcher)
+        early = _early_start(settings, stack, fetcher)
         machines = cloud.machines(after=[early] if early else [weights, *more])
         cloud.rest(weights.folder, after=[weights, *more])
         hosts = _hosts(settings, stack, machines, storage, passwords)
@@ -271,12 +271,14 @@ def _weights(settings: Settings, stack: str, writer: Host, token: pulumi.Output[
     return made
 
 
-def _nearly(settings: Settings, stack: str, writer: Host) -> Nearly | None:
+def _early_start(settings: Settings, stack: str, writer: Host) -> EarlyStart | None:
     """What the machines wait for instead of the weights, when the settings say so."""
     if settings.cloud is None or settings.cloud.create_machines == "weights-verified":
         return None
     seconds = round(settings.cloud.prepare_minutes * 60)
-    return Nearly("weights-nearly", writer=writer.machine, stack=stack, seconds=seconds, after=[writer.storage])
+    return EarlyStart(
+        "weights-early-start", writer=writer.machine, stack=stack, seconds=seconds, after=[writer.storage]
+    )
 
 
 def _lease(settings: Settings, stack: str, machine: Machine, *, writer: bool) -> Machine:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from components.models import WeightsArgs
+from components.weights import WeightsArgs
 
 if TYPE_CHECKING:
     from stacks.model_schema import Repository

@@ -10,7 +10,7 @@ import pulumi
 import pulumi_alicloud as alicloud
 
 from components.half_made import HALF_MADE
-from components.remote import HostKey, Lease, Machine
+from components.machine import HostKey, Lease, Machine
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pulumi
 
 from components.host.host import Host
-from components.remote import RemoteStep
+from components.machine import RemoteStep
 
 FILES = Path(__file__).parent / "files"
 PORT = 29417

@@ -10,10 +10,10 @@ import pulumi
 import pulumi_docker as docker
 
 from components.host.accelerator import AcceleratorArgs
+from components.host.accelerators import ContainerAccess, ascend_proof, nvidia_containers, nvidia_driver
 from components.host.native import native_stages, storage_there
 from components.host.outside import Outside, way_outside
-from components.host.stages import ContainerAccess, ascend_proof, nvidia_containers, nvidia_driver
-from components.remote import Machine, RemoteStep
+from components.machine import Machine, RemoteStep
 
 FILES = Path(__file__).parent / "files"
 DOCKER_PACKAGES = "https://download.docker.com/linux"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pulumi
 
 from components.host.accelerator import AcceleratorArgs
-from components.host.stages import ContainerAccess
-from components.remote import Machine, RemoteStep
+from components.host.accelerators import ContainerAccess
+from components.machine import Machine, RemoteStep
 
 FILES = Path(__file__).parent / "files"
 

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 import pulumi
 import pulumi_docker as docker
 
-from components.remote import Machine, RemoteStep
+from components.machine import Machine, RemoteStep
 
 FILES = Path(__file__).parent / "files"
 DOCKER_HUB = {"docker.io", "index.docker.io", "hub.docker.com", "registry.hub.docker.com"}

@@ -10,7 +10,7 @@ import pulumi
 
 from components.host import Host
 from components.images.needs import ImageNeeds
-from components.remote import RemoteStep
+from components.machine import RemoteStep
 
 FILES = Path(__file__).parent / "files"
 

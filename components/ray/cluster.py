@@ -12,7 +12,7 @@ from typing import ClassVar
 import pulumi
 
 from components.host import Host
-from components.remote import GeneratedSecret, RemoteStep
+from components.machine import GeneratedSecret, RemoteStep
 from components.rooms import run_workload
 from components.workload import Workload
 

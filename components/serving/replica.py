@@ -9,16 +9,16 @@ from pathlib import Path
 import pulumi
 
 from components.host import Host
+from components.machine import GeneratedSecret, RemoteStep
 from components.ray import RayCluster
 from components.ray.cluster import TOKEN_FILE
-from components.remote import GeneratedSecret, RemoteStep
 from components.rooms import run_workload
 from components.serving.engine import GROUP_PORT, Engine, Node, ServeArgs
 from components.workload import Workload
 
 FILES = Path(__file__).parent / "files"
-QUESTION = Path(__file__).parents[1] / "remote" / "files" / "question.py"
-SUPERVISOR = "/tandem/supervise.py"
+QUESTION = Path(__file__).parents[1] / "machine" / "files" / "question.py"
+SUPERVISOR = "/tandem/rank_supervisor.py"
 GROUP_TOKEN_FILE = "/tandem/group-token"  # noqa: S105  # a path, not a token
 
 
@@ -72,7 +72,7 @@ class Replica(pulumi.ComponentResource):
         head = hosts[0]
         child = pulumi.ResourceOptions(parent=self, depends_on=[*after, *([cluster.counted] if cluster else [])])
         supervisor = {
-            f"/tandem/{name}": (FILES / name).read_text() for name in ("supervise.py", "group.py", "still.py")
+            f"/tandem/{name}": (FILES / name).read_text() for name in ("rank_supervisor.py", "group.py", "still.py")
         }
         members = [head] if cluster else hosts
         if cluster:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pulumi
 
 from components.host import Host
-from components.remote import GeneratedSecret
+from components.machine import GeneratedSecret
 from components.rooms import run_workload
 from components.workload import Workload
 

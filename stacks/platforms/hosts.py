@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pulumi
 
-from components.remote import BASE, Jump, Machine, proxy_command
+from components.machine import BASE, Jump, Machine, proxy_command
 from stacks.platforms.keys import check_agent, expanded, private_key
 from stacks.platforms.known_hosts import KnownHosts
 from stacks.schema import MachineSettings, Settings

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from components.remote import agent
-from components.remote.agent import Failure, reached
+from components.machine import agent
+from components.machine.agent import Failure, reached
 from localcloud.machines import Site
 from tests.support.logins import PASSPHRASE, PASSWORD, STACK, Logins, running_agent
 from tests.support.paths import ROOT
@@ -145,7 +145,7 @@ def test_docker_is_reached_by_a_login_in_no_group_and_given_back(logins: Logins)
     )
     with logins.ssh(call) as connection:
         assert connection.run(asked).stdout.strip() == seen["docker"]
-        assert connection.run_script(call["scripts"]["leave.sh"], STACK).returncode == 0
+        assert connection.run_script(call["scripts"]["cleanup.sh"], STACK).returncode == 0
     assert logins.ok("far", f"ls -d {socket} /etc/systemd/system/{STACK}* /var/lib/tandem 2>/dev/null || true") == ""
     assert logins.ok("far", f"systemctl list-units --all --no-legend '{STACK}*'") == ""
 

@@ -6,7 +6,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from components.remote.payload import FILES, parse_result, render_environment
+from components.machine.payload import FILES, parse_result, render_environment
 
 HOST = Path(FILES).parents[1] / "host/files"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from components.remote.payload import FILES, render_environment
-from tests.support.kept import alive
+from components.machine.payload import FILES, render_environment
+from tests.support.supervised import alive
 from tests.support.waiting import until
 
 

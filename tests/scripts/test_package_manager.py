@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from components.remote.payload import FILES, parse_result, render_environment
+from components.machine.payload import FILES, parse_result, render_environment
 from tests.scripts.native_step import HOST, Step
 from tests.support.paths import ROOT
 

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from components.remote.payload import FILES
+from components.machine.payload import FILES
 from tests.scripts.native_step import Step
 
 READY = FILES.parents[1] / "serving/files/ready.sh"
@@ -21,7 +21,7 @@ with (here / "log").open("a") as log:
     log.write((here / "end").read_text())
 print("running 1")
 """
-"""Stand-in of keep.py: the engine ends while it is looked at."""
+"""Stand-in of process_supervisor.py: the engine ends while it is looked at."""
 
 START = "tandem: the group is whole, starting the engine (attempt 1)\n"
 END = """(APIServer pid=7) RuntimeError: Engine core initialization failed. See root cause above.
@@ -33,7 +33,7 @@ def said(tmp_path, words):
     step = Step(tmp_path)
     engine = step.home / "processes/engine"
     engine.mkdir(parents=True)
-    (engine / "keep.py").write_text(KEEP)
+    (engine / "process_supervisor.py").write_text(KEEP)
     (engine / "log").write_text(f"ValueError: of the attempt before\n{START}")
     (engine / "end").write_text(words + END)
     with socket.socket() as closed:  # bound, and nobody listens
@@ -88,7 +88,7 @@ def asked(tmp_path, code, text, **told):
     step = Step(tmp_path)
     engine = step.home / "processes/engine"
     engine.mkdir(parents=True)
-    (engine / "keep.py").write_text('print("running 1")')
+    (engine / "process_supervisor.py").write_text('print("running 1")')
     (engine / "log").write_text(START)
     handler = type("Handler", (Stub,), {"code": code, "text": text})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -141,13 +141,21 @@ def test_a_real_supervisor_under_the_real_keeper_is_read_by_the_real_step(tmp_pa
     step = Step(tmp_path)
     engine = step.home / "processes/engine"
     (engine / "files").mkdir(parents=True)
-    for name in ("supervise.py", "group.py", "still.py"):
+    for name in ("rank_supervisor.py", "group.py", "still.py"):
         shutil.copy(READY.with_name(name), engine / "files" / name)
-    shutil.copy(FILES / "keep.py", engine / "keep.py")
-    argv = ["python3", "/tandem/supervise.py", "--group=peers", "--ranks=1", "--machine=gpu-3", "--state=/tandem", "--"]
+    shutil.copy(FILES / "process_supervisor.py", engine / "process_supervisor.py")
+    argv = [
+        "python3",
+        "/tandem/rank_supervisor.py",
+        "--group=peers",
+        "--ranks=1",
+        "--machine=gpu-3",
+        "--state=/tandem",
+        "--",
+    ]
     spec = {"argv": [*argv, "/no/such/engine"], "environment": {}, "path": [], "owner": f"test-{os.getpid()}"}
     (engine / "spec.json").write_text(json.dumps({**spec, "renames": {"/tandem": "./files"}}))
-    keep = [sys.executable, str(engine / "keep.py")]
+    keep = [sys.executable, str(engine / "process_supervisor.py")]
     subprocess.run([*keep, "start", str(engine)], check=True)
     try:
         with socket.socket() as closed:

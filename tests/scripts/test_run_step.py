@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from components.remote.payload import FILES, parse_result, render_environment
+from components.machine.payload import FILES, parse_result, render_environment
 
 
 class Step:
@@ -83,7 +83,7 @@ def test_undo_and_kept_are_written_once(step):
 
 
 def test_what_is_undone_is_a_command_of_words_whatever_they_hold(step):
-    """leave.sh has a shell read each line: a folder's name must not become a command there."""
+    """cleanup.sh has a shell read each line: a folder's name must not become a command there."""
     odd = "/mnt/x;touch $HOME/made $(id) 'a' \n*"
     step.run('undo printf "<%s>" "$PLACE"', PLACE=odd)
     lines = (step.home / "undo").read_text().splitlines()

@@ -17,7 +17,7 @@ from google.protobuf.json_format import MessageToDict
 
 from components.serving.replica import FILES as SERVING
 from tests.support.graph import graph
-from tests.support.kept import Kept
+from tests.support.supervised import Supervised
 from tests.support.waiting import until
 
 WORDS = [
@@ -55,11 +55,11 @@ def test_the_native_keeper_is_told_them_so(monkeypatch, tmp_path):
 
 
 def test_the_engine_gets_them_so(tmp_path: Path):
-    """Through keep.py and supervise.py, as processes."""
-    kept = Kept(tmp_path / "process")
+    """Through process_supervisor.py and rank_supervisor.py, as processes."""
+    kept = Supervised(tmp_path / "process")
     (tmp_path / "engine.py").write_text(f"{PRINTS}\nimport time; time.sleep(600)\n")
     names = ",".join(VARIABLES)
-    argv = [sys.executable, str(SERVING / "supervise.py"), "--group=peers", "--ranks=1", "--"]
+    argv = [sys.executable, str(SERVING / "rank_supervisor.py"), "--group=peers", "--ranks=1", "--"]
     argv += [sys.executable, "-u", str(tmp_path / "engine.py"), names, *WORDS]
     try:
         kept.start("", argv=argv, environment=VARIABLES)

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from components.remote.agent import Failure, Ssh, await_step
-from components.remote.payload import FILES, content_hash, pack, parse_result
+from components.machine.agent import Failure, Ssh, await_step
+from components.machine.payload import FILES, content_hash, pack, parse_result
 from localcloud.machines import Site
 
 STACK = "tandem-host"
@@ -87,7 +87,7 @@ class HostMachine:
 
     def leave(self, stack: str = STACK) -> None:
         """What `pulumi destroy` does on a machine."""
-        leave = (FILES / "leave.sh").read_text()
+        leave = (FILES / "cleanup.sh").read_text()
         done = self.connection.run(shlex.join(["bash", "-c", leave, "leave", stack]), timeout=60)
         assert done.returncode == 0, done.stderr
 

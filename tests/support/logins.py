@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.remote.agent import Failure, Ssh, take
-from components.remote.payload import FILES, content_hash, pack, parse_result
+from components.machine.agent import Failure, Ssh, take
+from components.machine.payload import FILES, content_hash, pack, parse_result
 from localcloud.machines import Site
 
 STACK = "tandem-logins"

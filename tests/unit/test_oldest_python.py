@@ -1,4 +1,4 @@
-"""Every script that travels to a machine runs on the oldest Python that take.sh lets pass.
+"""Every script that travels to a machine runs on the oldest Python that acquire.sh lets pass.
 
 Three ways of looking: names and syntax by vermin, what vermin doesn't know by our own eyes on the syntax tree, and each
 interpreter of this computer that has every script loaded.
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from components.remote.payload import FILES
+from components.machine.payload import FILES
 from tests.scripts.native_step import Step
 from tests.support.paths import ROOT
 
@@ -109,7 +109,7 @@ def test_every_script_loads(python):
 
 
 def taking(tmp_path, script, *pythons, base=None):
-    """take.sh where these are the only Pythons, with the checks of root and systemd left out."""
+    """acquire.sh where these are the only Pythons, with the checks of root and systemd left out."""
     programs = tmp_path / "bin"
     programs.mkdir()
     needed = ("base64", "gzip", "tar", "timeout", "flock", "setsid", "curl", "bash", "id", "date", "mkdir", "rm", "ln")
@@ -132,7 +132,7 @@ def taking(tmp_path, script, *pythons, base=None):
     )
 
 
-@pytest.mark.parametrize("script", ["take.sh", "take_native.sh"])
+@pytest.mark.parametrize("script", ["acquire.sh", "acquire_native.sh"])
 @pytest.mark.parametrize(
     ("pythons", "says", "link"),
     [
@@ -144,7 +144,7 @@ def taking(tmp_path, script, *pythons, base=None):
     ],
 )
 def test_a_machine_is_taken_with_a_python_that_will_do(tmp_path, script, pythons, says, link):
-    base = str(tmp_path / "home") if script == "take_native.sh" else None
+    base = str(tmp_path / "home") if script == "acquire_native.sh" else None
     done = taking(tmp_path, script, *pythons, base=base)
     assert says in done.stderr
     assert bool(says) == bool(done.returncode), done.stderr

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # This machine's part of a collective over all accelerators, in the engine's image. Every machine runs its part at the
 # same time. Told: STACK_CONTAINER IMAGE NODES NODE_RANK COUNT ADDRESS PORT BACKEND DOCKER_OPTIONS NETWORK MIB
-# shellcheck source=components/remote/files/lib.sh
+# shellcheck source=components/machine/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
 # shellcheck source=components/host/files/room_docker.sh
 . "$TANDEM_DIR/room.sh"

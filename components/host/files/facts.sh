@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Reads what the later steps build on, and refuses a machine that can't carry them.
 # Told: PEER OWN_ADDRESS DISK_MINIMUM_GIB; IMAGE and IMAGE_GIB, the engine's image and the disk it takes (0: none comes)
-# shellcheck source=components/remote/files/lib.sh
+# shellcheck source=components/machine/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
 
 status "reading facts"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Will Docker start this image on this machine's GPUs? Its runtime compares what the image asks of the driver, and only
 # when a container starts. Changes nothing. Told: IMAGE IMAGE_ID
-# shellcheck source=components/remote/files/lib.sh
+# shellcheck source=components/machine/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
 
 status "comparing $IMAGE and the driver"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Proof that a borrowed machine's GPUs work: the driver is the landlord's, and the PCI bus shows others' GPUs too.
 # Changes nothing. Told: COUNT DEVICES CUDA HCAS SYSFS
-# shellcheck source=components/remote/files/lib.sh
+# shellcheck source=components/machine/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
 # shellcheck source=components/host/files/nvidia_state.sh
 . "$TANDEM_DIR/nvidia_state.sh"

@@ -2,7 +2,7 @@
 # An NVIDIA driver that the engine's CUDA runs on, with Fabric Manager of the same version on NVSwitch machines.
 # A driver that works and is new enough is never touched. At most one reboot; the step starts again after it.
 # Told: COUNT DEVICES CUDA BRANCH DRIVER DRIVER_REPOSITORY ALIBABA_VERSIONS SYSFS METADATA
-# shellcheck source=components/remote/files/lib.sh
+# shellcheck source=components/machine/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
 # shellcheck source=components/host/files/package_manager.sh
 . "$TANDEM_DIR/package_manager.sh"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # NVIDIA's container toolkit, and Docker's runtime of that name. Told: TOOLKIT_REPOSITORY NVITOP (a pip requirement, or empty) PIP_INDEX
-# shellcheck source=components/remote/files/lib.sh
+# shellcheck source=components/machine/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
 # shellcheck source=components/host/files/package_manager.sh
 . "$TANDEM_DIR/package_manager.sh"

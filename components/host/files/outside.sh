@@ -3,7 +3,7 @@
 # pulls, and the certificates of an authority of the user's own. Nothing of it reaches engines.
 # Told: PROXIES INSIDE DIRECT (of INSIDE, what is no machine of the deployment) AUTHORITY AUTHORITY_HOSTS OWN CONTAINERS,
 # and as secrets HTTP_PROXY_URL HTTPS_PROXY_URL
-# shellcheck source=components/remote/files/lib.sh
+# shellcheck source=components/machine/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
 ETC=${ETC:-/etc}
 

@@ -2,7 +2,7 @@
 # Docker and the few programs that later steps call. Installs only what is missing.
 #   CONTAINERS    no: a machine that only downloads needs no Docker
 #   DOCKER_PACKAGES    URL of Docker's own packages, for systems with dnf whose repositories have none
-# shellcheck source=components/remote/files/lib.sh
+# shellcheck source=components/machine/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
 # shellcheck source=components/host/files/package_manager.sh
 . "$TANDEM_DIR/package_manager.sh"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Mounts the shared storage, now and after each boot, and proves that it gives bytes, and takes them where weights are
 # written. Told: SERVER EXPORT MOUNT_POINT MOUNT_OPTIONS WRITES
-# shellcheck source=components/remote/files/lib.sh
+# shellcheck source=components/machine/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
 
 for told in "$SERVER" "$EXPORT" "$MOUNT_POINT" "$MOUNT_OPTIONS"; do

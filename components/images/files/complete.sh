@@ -2,7 +2,7 @@
 # The engine's image on this machine: what it lacks is added here, once for each content.
 # Told: IMAGE IMAGE_ID PROGRAMS MODULES RECIPE ARGUMENTS (a line each) MOUNTS PLACES KEEP PIP_INDEX APT_MIRROR
 # shellcheck disable=SC2153 # told
-# shellcheck source=components/remote/files/lib.sh
+# shellcheck source=components/machine/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
 # shellcheck source=components/images/files/build.sh
 . "$TANDEM_DIR/build.sh"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # All machines hold the same image. Told: IMAGES, words MACHINE=IMAGE
-# shellcheck source=components/remote/files/lib.sh
+# shellcheck source=components/machine/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
 
 read -ra told <<<"$IMAGES"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Every node and every accelerator must be there before weights load: what is missing shows here, by name.
-# shellcheck source=components/remote/files/lib.sh
+# shellcheck source=components/machine/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
 # shellcheck source=components/host/files/room_docker.sh
 . "$TANDEM_DIR/room.sh"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Ready means: the model has done once what it is for. Health pages say yes with a dead rank behind them.
 # Told: CONTAINER CONTAINERS PORT MODEL FOLDER TASK READY_SECONDS
-# shellcheck source=components/remote/files/lib.sh
+# shellcheck source=components/machine/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
 # shellcheck source=components/host/files/room_docker.sh
 . "$TANDEM_DIR/room.sh"

@@ -6,7 +6,7 @@ import pulumi
 
 from components.containers import run_container
 from components.host import Host, HostArgs
-from components.remote import Lease
+from components.machine import Lease
 from components.workload import Workload
 from stacks import settings
 from stacks.platforms import hosts

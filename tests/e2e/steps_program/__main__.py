@@ -13,8 +13,8 @@ from typing import Any
 import pulumi
 
 from components.host import Host, HostArgs
-from components.models import Weights, WeightsArgs
-from components.remote import Lease, Machine, RemoteStep
+from components.machine import Lease, Machine, RemoteStep
+from components.weights import Weights, WeightsArgs
 
 STACK = "tandem-steps"
 config = pulumi.Config("tandem")

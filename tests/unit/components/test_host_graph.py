@@ -11,7 +11,7 @@ from pulumi.runtime.mocks import MockMonitor, MockResourceArgs, Mocks
 
 from components.containers import run_container
 from components.host import AcceleratorArgs, Collective, Host, HostArgs
-from components.remote import Machine
+from components.machine import Machine
 from components.workload import Workload
 
 SAID = (

@@ -48,8 +48,8 @@ def test_no_machine_that_costs_is_rented_before_the_weights_are_there(monkeypatc
 
 
 def test_machines_may_be_rented_while_the_download_ends(monkeypatch):
-    seen = graph(monkeypatch, "local", createMachines="weights-nearly")
-    assert reaches(seen, "node-0-instance", "fetcher-weights-nearly-done")
+    seen = graph(monkeypatch, "local", createMachines="early-start")
+    assert reaches(seen, "node-0-instance", "fetcher-weights-early-start-done")
     assert not reaches(seen, "node-0-instance", "fetcher-weights-done")
     assert reaches(seen, "answer-asked", "fetcher-weights-done")
 

@@ -1,0 +1,230 @@
+"""SSH from this side: take and leave a machine, watch a step, ask the model.
+
+Run as a program by `local.Command` with its call as JSON on standard input; needs Python 3.11 and
+OpenSSH's client, nothing else. Answers on standard output, progress on standard error, and ends with
+one sentence that names cause and remedy when it fails.
+
+    agent.py take | leave | await STEP VERSION | ask [WHAT] | login [WHAT] | secret | host-key
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent / "files"))
+
+from ask import ask  # lies beside what travels
+from openssh import Failure, Ssh
+
+__all__ = ["Failure", "Ssh", "ask", "await_step", "leave", "login", "main", "reached", "take"]
+
+TAKE_SECONDS = int(os.environ.get("TANDEM_TAKE_SECONDS", "300"))
+"""How long a machine may take to answer: a cloud machine boots in one to three minutes."""
+LEAVE_SECONDS = int(os.environ.get("TANDEM_LEAVE_SECONDS", "20"))
+"""How long a machine is looked for when the stack is destroyed."""
+LOST_SECONDS = int(os.environ.get("TANDEM_LOST_SECONDS", "600"))
+"""How long a machine may be away in the middle of a step: a server's reboot takes up to ten minutes."""
+REPEAT_SECONDS = 10
+LOGIN_SECONDS = int(os.environ.get("TANDEM_LOGIN_SECONDS", "300"))
+"""How long the page may take to come up: half a minute here, and its database comes first."""
+
+
+def say(line: str) -> None:
+    """One line of progress; Pulumi's command plugin stops at one of 64 KiB."""
+    print(line[:2000], file=sys.stderr, flush=True)
+
+
+def take(ssh: Ssh) -> str:
+    """Waits until SSH answers with the right keys, then makes sure the machine is one we can work on."""
+    call = ssh.call
+    deadline = time.monotonic() + TAKE_SECONDS
+    while (tried := ssh.run("true", timeout=20)).returncode:
+        error = tried.stderr.strip()
+        if sentence := ssh.explain(error):
+            raise Failure(sentence)
+        left = deadline - time.monotonic()
+        reason = ssh.reason(tried)
+        if left <= 0:
+            raise Failure(
+                f"{ssh.where}: SSH did not answer in {TAKE_SECONDS} s ({reason}); start the machine, open its port "
+                f"{call['port']} to this computer, or correct its address"
+            )
+        say(f"{call['name']}: waiting for SSH ({reason}), {left:.0f} s left")
+        time.sleep(2)
+    ssh.check_sudo()
+    told = [call["stack"], str(int(time.time())), *([call["base"]] if call.get("borrowed") else [])]
+    done = ssh.run_script(call["scripts"]["acquire.sh"], *told)
+    if done.returncode:
+        raise Failure(f"{ssh.where}: {(done.stderr or done.stdout).strip()}")
+    return done.stdout.strip()
+
+
+def leave(ssh: Ssh) -> str:
+    """Removes all that is ours; a machine that does not answer is left alone, and said so."""
+    call = ssh.call
+    deadline = time.monotonic() + LEAVE_SECONDS
+    while (tried := ssh.run("true", timeout=20)).returncode:
+        if ssh.explain(tried.stderr) or time.monotonic() > deadline:
+            say(
+                f"{ssh.where}: not reached ({ssh.reason(tried)}), so nothing was removed there; if it still exists, "
+                "run cleanup.sh"
+            )
+            return f"gone={call['name']}"
+        time.sleep(1)
+    told = [f"{name}={value}" for name, value in sorted(call["leave"].items())]
+    done = ssh.run_script(call["scripts"]["cleanup.sh"], call["stack"], *told, timeout=300)
+    for line in done.stderr.splitlines():
+        say(f"{call['name']}: {line}")
+    if done.returncode:
+        raise Failure(f"{ssh.where}: could not remove everything: {done.stderr.strip()}; mend that and destroy again")
+    return done.stdout.strip()
+
+
+def await_step(ssh: Ssh, step: str) -> str:
+    """Watches a step until it ends; connections may break and the machine may reboot meanwhile."""
+    call = ssh.call
+    poll = 'exec bash "${1/#\\~/$HOME}/run.sh" poll'
+    shown, said, lost, pause, began = "", 0.0, 0.0, 0.2, time.monotonic()
+    while True:
+        done = ssh.run_script(poll, call["folder"], timeout=30)
+        lines = done.stdout.splitlines()
+        now = time.monotonic()
+        if done.returncode in (254, 255) or not lines:
+            if sentence := ssh.explain(done.stderr):
+                raise Failure(sentence)
+            lost = lost or now
+            if now - lost > LOST_SECONDS:
+                raise Failure(
+                    f"{ssh.where}: gone for {LOST_SECONDS} s in the middle of {step}; bring the machine back and run "
+                    "`pulumi up` again: the step goes on where it was"
+                )
+            line = f"{call['name']}: connection lost, waiting for it to come back ({now - lost:.0f} s)"
+        elif lines[0] == "finished":
+            return "\n".join(lines[1:])
+        elif lines[0] == "failed":
+            raise Failure(f"{ssh.where}: {step}: " + "\n".join(lines[1:]))
+        else:
+            lost = 0.0
+            line = f"{call['name']}: {' '.join(lines[1:]) or step} ({now - began:.0f} s)"
+        # A new stage at once; the same one now and then, to show that it lives.
+        stage = line.rsplit(" (", 1)[0]
+        if stage != shown or now - said > REPEAT_SECONDS:
+            say(line)
+            shown, said = stage, now
+        time.sleep(pause)
+        pause = min(pause * 1.5, 2.0)
+
+
+@contextlib.contextmanager
+def reached(call: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The same call, its URL asked from the host between where one stands between here and the machines."""
+    if not call.get("through"):
+        yield call
+        return
+    own = urllib.parse.urlsplit(call["url"])
+    with tempfile.TemporaryDirectory(prefix="tandem-") as folder:
+        between = Ssh.open({**call["through"], "name": "the jump host", "setting": "ssh.proxyJump"}, folder)
+        with between.forward(own.hostname or "", own.port or 80) as port:
+            here = own._replace(netloc=f"127.0.0.1:{port}").geturl()
+            try:
+                yield {**call, "url": here}
+            except Failure as failure:
+                words = str(failure).replace(here, f"{call['url']} (asked from {call['through']['host']})")
+                raise Failure(words) from None
+
+
+def login(call: dict[str, Any]) -> str:
+    """The first account logs in on the page, and sees the model there. Pages that only load don't count."""
+    told = json.dumps({"email": call["email"], "password": call["password"]}).encode()
+    deadline = time.monotonic() + LOGIN_SECONDS
+    while True:
+        try:
+            token = _fetch(f"{call['url']}/api/v1/auths/signin", "", told)["token"]
+            seen = [str(model["id"]) for model in _fetch(f"{call['url']}/api/models", token)["data"]]
+            if call["model"] in seen:
+                return str(call["model"])
+            reason = f"logged in, but the model is not in its list ({', '.join(seen) or 'empty'})"
+        except urllib.error.HTTPError as error:
+            reason = f"HTTP {error.code}: {error.read(300).decode(errors='replace').strip()}"
+            if error.code in (400, 401) and "password" in reason:
+                raise Failure(
+                    f"{call['url']}: the page refuses {call['email']} ({reason}); the first account keeps the password "
+                    "it was made with: set webuiPassword to that, or change it on the page"
+                ) from None
+        except (OSError, ValueError, KeyError) as error:
+            reason = str(error)
+        if time.monotonic() > deadline:
+            raise Failure(
+                f"{call['url']}: the page did not show the model in {LOGIN_SECONDS} s ({reason}); see what it says on "
+                "its machine, and that its port is open to this computer (webui.allowedCidrs)"
+            )
+        say(f"logging in on {call['url']}: {reason}")
+        time.sleep(2)
+
+
+def _fetch(url: str, token: str, body: bytes | None = None) -> Any:  # noqa: ANN401  # JSON is any
+    headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
+    request = urllib.request.Request(url, body, headers)  # noqa: S310  # http(s) by construction
+    # The user's proxy settings hold for the user's own URL only when it is not one of these machines.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(request, timeout=60) as response:
+        return json.load(response)
+
+
+def host_key() -> str:
+    """A new ed25519 pair as JSON."""
+    with tempfile.TemporaryDirectory(prefix="tandem-") as folder:
+        file = Path(folder) / "key"
+        argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "tandem", "-f", str(file)]
+        subprocess.run(argv, check=True, capture_output=True)
+        public = " ".join(file.with_suffix(".pub").read_text().split()[:2])
+        return json.dumps({"private": file.read_text(), "public": public})
+
+
+def main(words: list[str]) -> int:
+    """Runs one call; 0 or 1 with a sentence on standard error."""
+    what = words[0] if words else ""
+    if what in ("secret", "host-key"):
+        print(secrets.token_hex(24) if what == "secret" else host_key(), end="")
+        return 0
+    call = json.load(sys.stdin)
+    try:
+        if what in ("ask", "login"):
+            with reached(call) as told:
+                print(ask(told) if what == "ask" else login(told), end="")
+            return 0
+        with tempfile.TemporaryDirectory(prefix="tandem-") as folder:
+            ssh = Ssh.open(call, folder)
+            try:
+                match what:
+                    case "take":
+                        print(take(ssh))
+                    case "leave":
+                        print(leave(ssh))
+                    case "await":
+                        print(await_step(ssh, words[1]))
+                    case _:
+                        raise Failure(f"unknown call {what!r}; use take, leave, await, ask, login, secret or host-key")
+            finally:
+                ssh.close()
+    except Failure as failure:
+        say(str(failure))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

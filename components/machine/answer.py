@@ -1,0 +1,69 @@
+"""The last step of all: a completion, or what else the model is for, through the address the user gets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pulumi
+from pulumi_command import local
+
+from components.machine.agent_call import agent_call, agent_input
+from components.machine.machine import Jump
+
+
+class Answer(pulumi.ComponentResource):
+    """Asks the model for a completion from here, through the public URL and with the key.
+
+    Attributes:
+        url: the URL's base, known only after a completion came back through it.
+        text: what the model said.
+    """
+
+    url: pulumi.Output[str]
+    text: pulumi.Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        url: pulumi.Input[str],
+        model: str,
+        key: pulumi.Input[str],
+        task: pulumi.Input[str] = "chat",
+        served_by: pulumi.Input[str],
+        through: Jump | None = None,
+        after: Sequence[pulumi.Resource] = (),
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Asks.
+
+        Args:
+            name: Pulumi name.
+            url: base of the API, ending in /v1.
+            model: the model's served name.
+            key: the API key, a secret.
+            task: what the model is for; a question of that kind is asked.
+            served_by: changes whenever what serves has changed, so that the question is asked again.
+            through: the host between, from which it is asked; None to ask from here.
+            after: what must be done before.
+            opts: Pulumi options.
+        """
+        super().__init__("tandem:machine:Answer", name, None, opts)
+        asked = local.Command(
+            f"{name}-asked",
+            create=pulumi.Output.concat(agent_call("ask"), " ", served_by),
+            stdin=agent_input(
+                {
+                    "url": url,
+                    "model": model,
+                    "key": key,
+                    "task": task,
+                    **({"through": through.facts()} if through else {}),
+                }
+            ),
+            add_previous_output_in_env=False,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=list(after)),
+        )
+        self.text = asked.stdout
+        self.url = pulumi.Output.all(url, asked.stdout).apply(lambda both: str(both[0]))
+        self.register_outputs({"url": self.url})
