@@ -13,12 +13,11 @@ from components.machine import RemoteStep
 FILES = Path(__file__).parent / "files"
 
 
-def sees_weights(hosts: Sequence[Host], stack: str, folder: pulumi.Input[str]) -> list[pulumi.Resource]:
+def sees_weights(hosts: Sequence[Host], folder: pulumi.Input[str]) -> list[pulumi.Resource]:
     """Proof that what lies in the first machine's folder lies in every other machine's too, by names and sizes.
 
     Args:
         hosts: the first one's weights are verified.
-        stack: the deployment's own name on machines.
         folder: where they lie, on all machines.
     """
     if len(hosts) == 1:
@@ -27,24 +26,22 @@ def sees_weights(hosts: Sequence[Host], stack: str, folder: pulumi.Input[str]) -
     listed = RemoteStep(
         f"{head.machine.name}-weights-listed",
         machine=head.machine,
-        stack=stack,
-        script=FILES / "native_weights.sh",
+        script=FILES / "weights_seen.sh",
         files={"weights_seen.py": FILES / "weights_seen.py"},
         environment={"FOLDER": folder, "LIST": "yes"},
         timeout=120,
-        after=[head.storage],
+        after=[head.prepared],
         parent=head,
     )
     return [
         RemoteStep(
             f"{host.machine.name}-weights-seen",
             machine=host.machine,
-            stack=stack,
-            script=FILES / "native_weights.sh",
+            script=FILES / "weights_seen.sh",
             files={"weights_seen.py": FILES / "weights_seen.py"},
             environment={"FOLDER": folder, "LISTED": listed.result.apply(lambda found: found.get("listed", ""))},
             timeout=120,
-            after=[host.storage],
+            after=[host.prepared],
             parent=host,
         ).done
         for host in hosts[1:]

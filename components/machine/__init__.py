@@ -2,24 +2,30 @@
 
 A *step* is a script file with its environment, delivered by standard input and run once by
 `remote.Command`; long work becomes a systemd unit that short commands watch. A *lease* stands for
-our presence on a machine: taken before the first step, given back when the stack is destroyed.
+what lies on a machine: acquired before the first step, and what it stands for is removed when the stack is destroyed.
 """
 
 from components.machine.answer import Answer
 from components.machine.generated import GeneratedSecret
 from components.machine.here import run_here
 from components.machine.host_key import HostKey
+from components.machine.installation import BASE, Installation
 from components.machine.login import Login
-from components.machine.machine import BASE, Jump, Lease, Machine
+from components.machine.machine import Jump, Lease, Machine
 from components.machine.process import ProcessArgs, RemoteProcess
+from components.machine.shared import PACKAGE_MANAGER, PIP
+from components.machine.stages import Stage, run_stages
 from components.machine.step import RemoteStep
 from components.machine.words import known_name, proxy_command
 
 __all__ = [
     "BASE",
+    "PACKAGE_MANAGER",
+    "PIP",
     "Answer",
     "GeneratedSecret",
     "HostKey",
+    "Installation",
     "Jump",
     "Lease",
     "Login",
@@ -27,7 +33,9 @@ __all__ = [
     "ProcessArgs",
     "RemoteProcess",
     "RemoteStep",
+    "Stage",
     "known_name",
     "proxy_command",
     "run_here",
+    "run_stages",
 ]

@@ -1,10 +1,10 @@
-"""SSH from this side: take and leave a machine, watch a step, ask the model.
+"""SSH from this computer: acquire and clean up a machine, watch a step, ask the model.
 
 Run as a program by `local.Command` with its call as JSON on standard input; needs Python 3.11 and
 OpenSSH's client, nothing else. Answers on standard output, progress on standard error, and ends with
 one sentence that names cause and remedy when it fails.
 
-    agent.py take | leave | await STEP VERSION | ask [WHAT] | login [WHAT] | secret | host-key
+    agent.py acquire | cleanup | await STEP VERSION | ask [WHAT] | login [WHAT] | secret | host-key
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ sys.path.insert(0, str(Path(__file__).parent / "files"))
 from ask import ask  # lies beside what travels
 from openssh import Failure, Ssh
 
-__all__ = ["Failure", "Ssh", "ask", "await_step", "leave", "login", "main", "reached", "take"]
+__all__ = ["Failure", "Ssh", "acquire", "ask", "await_step", "cleanup", "login", "main", "reached"]
 
-TAKE_SECONDS = int(os.environ.get("TANDEM_TAKE_SECONDS", "300"))
+ACQUIRE_SECONDS = int(os.environ.get("TANDEM_ACQUIRE_SECONDS", "300"))
 """How long a machine may take to answer: a cloud machine boots in one to three minutes."""
-LEAVE_SECONDS = int(os.environ.get("TANDEM_LEAVE_SECONDS", "20"))
+CLEANUP_SECONDS = int(os.environ.get("TANDEM_CLEANUP_SECONDS", "20"))
 """How long a machine is looked for when the stack is destroyed."""
 LOST_SECONDS = int(os.environ.get("TANDEM_LOST_SECONDS", "600"))
 """How long a machine may be away in the middle of a step: a server's reboot takes up to ten minutes."""
@@ -47,10 +47,10 @@ def say(line: str) -> None:
     print(line[:2000], file=sys.stderr, flush=True)
 
 
-def take(ssh: Ssh) -> str:
+def acquire(ssh: Ssh) -> str:
     """Waits until SSH answers with the right keys, then makes sure the machine is one we can work on."""
     call = ssh.call
-    deadline = time.monotonic() + TAKE_SECONDS
+    deadline = time.monotonic() + ACQUIRE_SECONDS
     while (tried := ssh.run("true", timeout=20)).returncode:
         error = tried.stderr.strip()
         if sentence := ssh.explain(error):
@@ -59,33 +59,32 @@ def take(ssh: Ssh) -> str:
         reason = ssh.reason(tried)
         if left <= 0:
             raise Failure(
-                f"{ssh.where}: SSH did not answer in {TAKE_SECONDS} s ({reason}); start the machine, open its port "
+                f"{ssh.where}: SSH did not answer in {ACQUIRE_SECONDS} s ({reason}); start the machine, open its port "
                 f"{call['port']} to this computer, or correct its address"
             )
         say(f"{call['name']}: waiting for SSH ({reason}), {left:.0f} s left")
         time.sleep(2)
     ssh.check_sudo()
-    told = [call["stack"], str(int(time.time())), *([call["base"]] if call.get("borrowed") else [])]
-    done = ssh.run_script(call["scripts"]["acquire.sh"], *told)
+    done = ssh.run_script(call["scripts"]["acquire.sh"], call["stack"], str(int(time.time())), call["base"])
     if done.returncode:
         raise Failure(f"{ssh.where}: {(done.stderr or done.stdout).strip()}")
     return done.stdout.strip()
 
 
-def leave(ssh: Ssh) -> str:
+def cleanup(ssh: Ssh) -> str:
     """Removes all that is ours; a machine that does not answer is left alone, and said so."""
     call = ssh.call
-    deadline = time.monotonic() + LEAVE_SECONDS
+    deadline = time.monotonic() + CLEANUP_SECONDS
     while (tried := ssh.run("true", timeout=20)).returncode:
         if ssh.explain(tried.stderr) or time.monotonic() > deadline:
             say(
                 f"{ssh.where}: not reached ({ssh.reason(tried)}), so nothing was removed there; if it still exists, "
-                "run cleanup.sh"
+                "run cleanup_common.sh and cleanup.sh of components/machine/files there, as one script"
             )
             return f"gone={call['name']}"
         time.sleep(1)
-    told = [f"{name}={value}" for name, value in sorted(call["leave"].items())]
-    done = ssh.run_script(call["scripts"]["cleanup.sh"], call["stack"], *told, timeout=300)
+    variables = [f"{name}={value}" for name, value in sorted(call["cleanup"].items())]
+    done = ssh.run_script(call["scripts"]["cleanup.sh"], call["stack"], call["base"], *variables, timeout=300)
     for line in done.stderr.splitlines():
         say(f"{call['name']}: {line}")
     if done.returncode:
@@ -210,14 +209,16 @@ def main(words: list[str]) -> int:
             ssh = Ssh.open(call, folder)
             try:
                 match what:
-                    case "take":
-                        print(take(ssh))
-                    case "leave":
-                        print(leave(ssh))
+                    case "acquire":
+                        print(acquire(ssh))
+                    case "cleanup":
+                        print(cleanup(ssh))
                     case "await":
                         print(await_step(ssh, words[1]))
                     case _:
-                        raise Failure(f"unknown call {what!r}; use take, leave, await, ask, login, secret or host-key")
+                        raise Failure(
+                            f"unknown call {what!r}; use acquire, cleanup, await, ask, login, secret, host-key"
+                        )
             finally:
                 ssh.close()
     except Failure as failure:

@@ -10,7 +10,7 @@ from pulumi_command import local
 from components.machine.agent_call import agent_call
 
 
-class HostKey(pulumi.ComponentResource):
+class HostKey:
     """An ed25519 pair made at the first `up` and kept, its private half encrypted.
 
     Attributes:
@@ -22,16 +22,14 @@ class HostKey(pulumi.ComponentResource):
     public: pulumi.Output[str]
 
     def __init__(self, name: str, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("tandem:machine:HostKey", name, None, opts)
         made = local.Command(
             f"{name}-made",
             create=agent_call("host-key"),
             logging=local.Logging.NONE,
             add_previous_output_in_env=False,
-            opts=pulumi.ResourceOptions(parent=self, additional_secret_outputs=["stdout"]),
+            opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(additional_secret_outputs=["stdout"])),
         )
         stdout: pulumi.Output[str] = pulumi.Output.secret(made.stdout)
         pair = stdout.apply(json.loads)
         self.private = pair.apply(lambda p: str(p["private"]))
         self.public = pulumi.Output.unsecret(pair.apply(lambda p: str(p["public"])))
-        self.register_outputs({"public": self.public})

@@ -1,11 +1,11 @@
-"""A machine that SSH reaches, and the lease that stands for our presence on it."""
+"""A machine that SSH reaches, and the lease that stands for what lies on it."""
 
 from __future__ import annotations
 
 import dataclasses
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
@@ -13,10 +13,9 @@ from pulumi_command import remote
 
 from components.machine.agent_call import agent_call
 from components.machine.here import run_here
-from components.machine.payload import FILES
+from components.machine.installation import Installation
 from components.machine.words import sudo_stdin, sudo_words
 
-BASE = "/var/lib/tandem"
 DIAL_ERRORS = 60
 """Failed dials before a step gives up: about 4.4 minutes on a refused port, enough for a boot."""
 
@@ -66,11 +65,11 @@ class Machine:
         private_key: OpenSSH private key, a secret; None for the keys of the running ssh-agent.
         host_key: the machine's public host key, `TYPE BASE64`; anything else is refused.
         ssh_options: arguments that make the `ssh` program use this key and this host key, for Docker.
+        stack: the deployment's own name on machines.
         owner: when this resource is deleted the machine's own resources needn't be (`deleted_with`).
-        taken: the lease's step, which comes before every other.
+        acquired: the lease's command, which comes before every other.
         identity: another value is another machine under the same name: everything on it is done anew.
-        base: folder below which everything of ours lies there; `~` is the login's own.
-        borrowed: we have a login there and no more: neither root nor systemd is asked for.
+        installation: where on it Tandem works, and with which rights.
         passphrase: opens the private key, a secret; None where it has none.
         sudo_password: what sudo asks the login for, a secret; None where it asks for none.
         jump: the host to go through; None where SSH reaches the machine from here.
@@ -83,15 +82,20 @@ class Machine:
     port: int
     private_key: pulumi.Input[str] | None
     host_key: pulumi.Input[str]
+    stack: str
     ssh_options: tuple[pulumi.Input[str], ...] = ()
     owner: pulumi.Resource | None = None
-    taken: pulumi.Resource | None = None
+    acquired: pulumi.Resource | None = None
     identity: pulumi.Input[str] | None = None
-    base: str = BASE
-    borrowed: bool = False
+    installation: Installation = field(default_factory=Installation)
     passphrase: pulumi.Input[str] | None = None
     sudo_password: pulumi.Input[str] | None = None
     jump: Jump | None = None
+
+    @property
+    def folder(self) -> str:
+        """All files of this deployment on the machine lie below it; may begin with `~`, the login's own folder."""
+        return f"{self.installation.base}/{self.stack}"
 
     def connection(self) -> remote.ConnectionArgs:
         """For `remote.Command`; host keys are pinned.
@@ -125,7 +129,7 @@ class Machine:
 
     def facts(self) -> dict[str, pulumi.Input[Any]]:
         """For our own SSH calls (`agent.py`), as JSON on standard input."""
-        own: dict[str, pulumi.Input[Any]] = {"base": self.base, "borrowed": True} if self.borrowed else {}
+        own: dict[str, pulumi.Input[Any]] = {} if self.installation.root else {"root": False}
         for name in ("passphrase", "sudo_password"):
             if getattr(self, name) is not None:
                 own[name] = getattr(self, name)
@@ -155,18 +159,18 @@ class Machine:
         return pulumi.Output.concat(before, text)
 
     def _login(self) -> dict[str, Any]:
-        return {"user": self.user, "borrowed": self.borrowed, "sudo_password": self.sudo_password is not None}
+        return {"user": self.user, "root": self.installation.root, "sudo_password": self.sudo_password is not None}
 
 
 class Lease:
-    """Taken when SSH answers with the right keys; given back by removing all that is ours.
+    """Acquired when SSH answers with the pinned host key; its deletion removes all that the deployment left there.
 
     Deleting it removes the stack's containers, units and files from the machine and says what it
     keeps. A machine that is gone can't be cleaned: that is reported, and is no error. A machine with
     an owner of its own, such as a rented one, goes with that owner, and nothing on it is cleaned.
 
     Attributes:
-        machine: the machine, taken, and owned by this lease unless it has an owner.
+        machine: the machine, acquired, and owned by this lease unless it has an owner.
     """
 
     def __init__(
@@ -174,34 +178,32 @@ class Lease:
         name: str,
         *,
         machine: Machine,
-        stack: str,
-        leave: Mapping[str, pulumi.Input[str]] | None = None,
+        cleanup: Mapping[str, pulumi.Input[str]] | None = None,
         after: Sequence[pulumi.Resource] = (),
         parent: pulumi.Resource | None = None,
     ) -> None:
-        """Takes the lease.
+        """Acquires the machine.
 
         Args:
             name: Pulumi name.
             machine: where.
-            stack: the deployment's own name on machines.
-            leave: what `cleanup.sh` is told when the stack is destroyed: mount point, weights to delete.
+            cleanup: variables of `cleanup.sh`, which runs when the stack is destroyed: mount point, weights to delete.
             after: what must be done before.
             parent: the component that it is a part of.
         """
-        kind = "_native" if machine.borrowed else ""
         call = {
             **machine.facts(),
             **({"identity": machine.identity} if machine.identity is not None else {}),
-            "stack": stack,
-            "leave": {**({"BASE": machine.base} if machine.borrowed else {}), **(leave or {})},
-            "scripts": {f"{f}.sh": (FILES / f"{f}{kind}.sh").read_text() for f in ("acquire", "cleanup")},
+            "stack": machine.stack,
+            "base": machine.installation.base,
+            "cleanup": dict(cleanup or {}),
+            "scripts": machine.installation.scripts(),
         }
-        taken = run_here(
-            f"{name}-taken",
+        acquired = run_here(
+            name,
             call=call,
-            create=agent_call("take"),
-            delete=None if machine.owner else agent_call("leave"),
+            create=agent_call("acquire"),
+            delete=None if machine.owner else agent_call("cleanup"),
             opts=pulumi.ResourceOptions(parent=parent, deleted_with=machine.owner, depends_on=list(after)),
         )
-        self.machine = dataclasses.replace(machine, owner=machine.owner or taken, taken=taken)
+        self.machine = dataclasses.replace(machine, owner=machine.owner or acquired, acquired=acquired)

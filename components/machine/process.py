@@ -1,4 +1,4 @@
-"""A process that a machine keeps running for us, where no container engine and no init do."""
+"""A process under a supervisor of ours, where neither a container engine nor an init is at hand."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ProcessArgs:
         files: content by its path below the process's own `files/`; secrets among them, readable by the login only.
         renames: a path as words and variables have it, to where it is on the machine; `./x` is below the process's
             own folder, `~` the login's.
-        check: any text; another has it looked after again, and started if it isn't running.
+        trigger: any text; another has it looked after again, and started if it isn't running.
     """
 
     argv: pulumi.Input[Sequence[pulumi.Input[str]]]
@@ -36,11 +36,11 @@ class ProcessArgs:
     path: pulumi.Input[Sequence[str]] = ()
     files: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     renames: Mapping[str, str] = field(default_factory=dict)
-    check: str = ""
+    trigger: str = ""
 
 
 class RemoteProcess:
-    """Kept running by files/process_supervisor.py: restarted when it ends, its log kept, gone when the resource is.
+    """Supervised by files/process_supervisor.py: restarted when it ends, its log kept, removed with the resource.
 
     What changes restarts it in place; what doesn't leaves it alone.
 
@@ -52,15 +52,12 @@ class RemoteProcess:
     id: pulumi.Output[str]
     done: pulumi.Resource
 
-    def __init__(
-        self, name: str, *, machine: Machine, stack: str, args: ProcessArgs, opts: pulumi.ResourceOptions
-    ) -> None:
+    def __init__(self, name: str, *, machine: Machine, args: ProcessArgs, opts: pulumi.ResourceOptions) -> None:
         """Declares the process.
 
         Args:
             name: Pulumi name, and the process's name on the machine.
             machine: where it runs.
-            stack: the deployment's own name on machines.
             args: which process.
             opts: parent and order.
         """
@@ -71,20 +68,28 @@ class RemoteProcess:
                 "environment": dict(args.environment),
                 "path": args.path,
                 "renames": dict(args.renames),
-                "owner": stack,
+                "owner": machine.stack,
             },
             sort_keys=True,
         )
-        told = {"PROCESS": name, "TANDEM_TIMEOUT": "120", **({"CHECK": args.check} if args.check else {})}
+        variables = {"PROCESS": name, "TANDEM_TIMEOUT": "120", **({"TRIGGER": args.trigger} if args.trigger else {})}
         # Files may be secret and stay out of the hash; that they changed is seen by the standard input.
-        version = spec.apply(lambda text: content_hash({**own, "spec.json": text.encode()}, told))
-        whole = pulumi.Output.all(spec, dict(args.files)).apply(lambda both: _packed(own, both, told))
-        end = ["bash", "-c", (FILES / "end_process.sh").read_text(), "end", machine.base, stack, name]
-        before = [machine.taken] if machine.taken else []
+        version = spec.apply(lambda text: content_hash({**own, "spec.json": text.encode()}, variables))
+        whole = pulumi.Output.all(spec, dict(args.files)).apply(lambda both: _packed(own, both, variables))
+        end = [
+            "bash",
+            "-c",
+            (FILES / "end_process.sh").read_text(),
+            "end",
+            machine.installation.base,
+            machine.stack,
+            name,
+        ]
+        before = [machine.acquired] if machine.acquired else []
         command = remote.Command(
             name,
             connection=machine.connection(),
-            create=version.apply(lambda v: receive_command(machine, stack, f"process-{name}", v, "sync")),
+            create=version.apply(lambda v: receive_command(machine, f"process-{name}", v, "sync")),
             delete=machine.as_root(end),
             stdin=hide(machine.root_stdin(whole)),
             add_previous_output_in_env=False,
@@ -96,6 +101,6 @@ class RemoteProcess:
         self.id = command.stdout.apply(lambda text: parse_result(text)["id"])
 
 
-def _packed(own: Mapping[str, bytes], both: Sequence[Any], told: Mapping[str, str]) -> str:
+def _packed(own: Mapping[str, bytes], both: Sequence[Any], variables: Mapping[str, str]) -> str:
     spec, files = str(both[0]), {f"files/{path}": str(text).encode() for path, text in both[1].items()}
-    return pack({**own, **files, "spec.json": spec.encode()}, told)
+    return pack({**own, **files, "spec.json": spec.encode()}, variables)

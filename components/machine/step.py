@@ -37,7 +37,6 @@ class RemoteStep:
         name: str,
         *,
         machine: Machine,
-        stack: str,
         script: Path,
         files: Mapping[str, Path] | None = None,
         environment: Mapping[str, pulumi.Input[str]] | None = None,
@@ -51,11 +50,10 @@ class RemoteStep:
 
         Args:
             name: Pulumi name; starts with the machine's.
-            machine: where it runs, as root unless the machine is borrowed.
-            stack: the deployment's own name on machines.
+            machine: where it runs, with the rights of its installation.
             script: the script file; finds `lib.sh` beside it on the machine.
             files: more files, by the name they have there.
-            environment: what the script is told.
+            environment: variables of the script.
             secrets: the same, but hidden in state and logs, and no part of the hash.
             long: takes more than some 20 seconds.
             timeout: seconds the script may take.
@@ -68,16 +66,16 @@ class RemoteStep:
             **{f: (FILES / f).read_bytes() for f in ("run.sh", "lib.sh")},
             **{target: source.read_bytes() for target, source in (files or {}).items()},
         }
-        told = {**(environment or {}), "TANDEM_TIMEOUT": str(timeout)}
+        variables = {**(environment or {}), "TANDEM_TIMEOUT": str(timeout)}
         if machine.identity is not None:
-            told["TANDEM_MACHINE"] = machine.identity
-        plain = pulumi.Output.all(**told)
+            variables["TANDEM_MACHINE"] = machine.identity
+        plain = pulumi.Output.all(**variables)
         hidden = pulumi.Output.all(**(secrets or {})) if secrets else pulumi.Output.from_input({})
         mode = "launch" if long else "sync"
         version = plain.apply(lambda env: content_hash(texts, env))
-        command = version.apply(lambda v: receive_command(machine, stack, step, v, mode))
+        command = version.apply(lambda v: receive_command(machine, step, v, mode))
         stdin = pulumi.Output.all(plain, hidden).apply(lambda both: pack(texts, {**both[0], **both[1]}))
-        before = [*after, *([machine.taken] if machine.taken else [])]
+        before = [*after, *([machine.acquired] if machine.acquired else [])]
         children = pulumi.ResourceOptions(parent=parent, deleted_with=machine.owner, depends_on=before)
         run = remote.Command(
             f"{name}-run",
@@ -89,7 +87,7 @@ class RemoteStep:
         )
         self.done, stdout = run, run.stdout
         if long:
-            folder = version.apply(lambda v: f"{machine.base}/{stack}/steps/{step}/{v}")
+            folder = version.apply(lambda v: f"{machine.folder}/steps/{step}/{v}")
             call = {**machine.facts(), "folder": folder}
             done = local.Command(
                 f"{name}-done",

@@ -23,7 +23,6 @@ class EarlyStart(pulumi.ComponentResource):
         name: str,
         *,
         writer: Machine,
-        stack: str,
         seconds: int,
         after: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
@@ -33,7 +32,6 @@ class EarlyStart(pulumi.ComponentResource):
         Args:
             name: Pulumi name.
             writer: the machine that downloads.
-            stack: the deployment's own name on machines.
             seconds: how long before the end.
             after: what must be done before.
             opts: Pulumi options.
@@ -42,7 +40,6 @@ class EarlyStart(pulumi.ComponentResource):
         RemoteStep(
             f"{writer.name}-weights-early-start",
             machine=writer,
-            stack=stack,
             script=FILES / "early_start.sh",
             files={"early_start.py": FILES / "early_start.py"},
             environment={"SECONDS_BEFORE": str(seconds)},

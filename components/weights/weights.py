@@ -11,10 +11,9 @@ from typing import Literal
 
 import pulumi
 
-from components.machine import Machine, RemoteStep
+from components.machine import PACKAGE_MANAGER, Machine, RemoteStep
 
 FILES = Path(__file__).parent / "files"
-PACKAGES = Path(__file__).parents[1] / "host" / "files" / "package_manager.sh"
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class WeightsArgs:
         mount_point: where the storage is mounted.
         files: patterns of the files that are wanted, after `!` of those that are not; none means all, but for further
             copies of the same weights.
-        check: any text; another text has every checksum verified again.
+        trigger: any text; another text has every checksum verified again.
         stall_seconds: without a new byte for so long a download is started again, where it was.
         prefers: the format that the engine reads, where a repository has several.
         belongs: they belong to a model, such as an adapter or a projector, and are none by themselves.
@@ -42,7 +41,7 @@ class WeightsArgs:
     endpoint: str | None
     mount_point: str
     files: tuple[str, ...] = ()
-    check: str = ""
+    trigger: str = ""
     stall_seconds: int = 60
     prefers: Literal["safetensors", "gguf"] = "safetensors"
     belongs: bool = False
@@ -87,7 +86,6 @@ class Weights(pulumi.ComponentResource):
         name: str,
         *,
         writer: Machine,
-        stack: str,
         args: WeightsArgs,
         token: pulumi.Input[str] | None = None,
         after: Sequence[pulumi.Resource] = (),
@@ -98,7 +96,6 @@ class Weights(pulumi.ComponentResource):
         Args:
             name: Pulumi name, after the writer's; the step's name on it.
             writer: the machine that writes; the storage is mounted there.
-            stack: the deployment's own name on machines.
             args: which weights.
             token: the hub's access token, a secret.
             after: what must be done before.
@@ -108,7 +105,6 @@ class Weights(pulumi.ComponentResource):
         step = RemoteStep(
             f"{writer.name}-{name}",
             machine=writer,
-            stack=stack,
             script=FILES / "weights.sh",
             files=travelling(),
             environment={
@@ -128,7 +124,7 @@ class Weights(pulumi.ComponentResource):
 
 def travelling() -> dict[str, Path]:
     """What goes to the machine beside the script: name there, and file here."""
-    return {path.name: path for path in (*sorted(FILES.glob("*.py")), PACKAGES)}
+    return {**PACKAGE_MANAGER, **{path.name: path for path in sorted(FILES.glob("*.py"))}}
 
 
 def environment(args: WeightsArgs) -> dict[str, str]:
@@ -140,7 +136,7 @@ def environment(args: WeightsArgs) -> dict[str, str]:
         "ENDPOINT": args.endpoint or "",
         "PATTERNS": "\n".join(args.files),
         "FOLDER": args.folder,
-        "CHECK": args.check,
+        "TRIGGER": args.trigger,
         "STALL_SECONDS": str(args.stall_seconds),
         # Told where it isn't the usual: what stands here is in the hash of a step that may have run already.
         **({"PREFERS": args.prefers} if args.prefers != "safetensors" else {}),

@@ -32,8 +32,8 @@ command -v docker >/dev/null && docker=there || docker=none
 [[ -d /run/systemd/system ]] && systemd=there || systemd=none
 say machine "docker=$docker systemd=$systemd login=$(as id -un) $("$python" --version 2>&1)"
 # shellcheck disable=SC2088 # the script makes it the login's own
-say take "$(as bash components/machine/files/acquire_native.sh "$stack" "$(date +%s)" '~/.tandem')"
-step proof launch components/host/files/native_nvidia.sh <<<"COUNT=$count CUDA=12.0 HCAS=" >/dev/null
+say acquire "$(as bash <(cat components/machine/files/acquire_{common,native}.sh) "$stack" "$(date +%s)" '~/.tandem')"
+step proof launch components/host/files/nvidia_driver_proof.sh <<<"COUNT=$count CUDA=12.0 HCAS=" >/dev/null
 until said=$(as bash "$ours/steps/proof/0123/run.sh" poll) && [[ $said != running* ]]; do sleep 0.2; done
 say proof "$(paste -sd' ' <<<"$said")"
 
@@ -52,6 +52,7 @@ kill -9 "$pid"
 wait_for 'the process ended with -9'
 for ((n = 0; n < 300 && $(grep -c '^holding' "$kept/log") < 2; n++)); do sleep 0.1; done
 say returns "$(grep '^holding' "$kept/log" | tail -1)"
-say leave "$(as bash components/machine/files/cleanup_native.sh "$stack" 'BASE=~/.tandem')"
+# shellcheck disable=SC2088
+say cleanup "$(as bash <(cat components/machine/files/cleanup_{common,native}.sh) "$stack" '~/.tandem')"
 left=$(grep -lsxzF "TANDEM_OWNER=$stack" /proc/[0-9]*/environ | wc -l || true)
 say left "processes=$left files=$(as ls -A "$home" | grep -c '^.tandem' || true) gpu_processes=$(nvidia-smi --query-compute-apps=pid --format=csv,noheader | wc -l)"

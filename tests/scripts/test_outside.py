@@ -141,7 +141,7 @@ def test_an_authority_of_ones_own_is_believed_by_curl_and_python_and_the_usual_o
     assert "BEGIN CERT" in (step.etc / "docker/certs.d/localhost:5000/tandem-stack.crt").read_text()
 
 
-def test_a_process_of_a_native_room_gets_no_proxy_that_its_own_environment_does_not_name(step):
+def test_a_process_of_runtime_native_gets_no_proxy_that_its_own_environment_does_not_name(step):
     """gRPC between ranks would go by it."""
     outside(step, **through())
     for name in ("process_supervisor.py", "process.sh"):

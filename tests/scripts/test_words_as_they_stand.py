@@ -31,7 +31,7 @@ VARIABLES = {f"V{number}": word for number, word in enumerate(WORDS)}
 PRINTS = "import json,os,sys; print(json.dumps([sys.argv[1:], {k: os.environ.get(k) for k in sys.argv[1].split(',')}]))"
 
 
-def test_dockers_api_is_told_them_so(monkeypatch, tmp_path):
+def test_dockers_api_gets_them_so(monkeypatch, tmp_path):
     for executor in ("ray", "mp"):
         seen = graph(monkeypatch, tmp_path, executor=executor, arguments=WORDS, environment=VARIABLES)
         told = MessageToDict(seen["n0-engine"].object)
@@ -40,9 +40,9 @@ def test_dockers_api_is_told_them_so(monkeypatch, tmp_path):
         assert {f"{name}={value}" for name, value in VARIABLES.items()} <= set(told["envs"])
 
 
-def test_the_native_keeper_is_told_them_so(monkeypatch, tmp_path):
-    room = {"runtime": "native", "storage": {"path": "/data"}}
-    seen = graph(monkeypatch, tmp_path, executor="mp", room=room, arguments=WORDS, environment=VARIABLES)
+def test_the_process_supervisor_gets_them_so(monkeypatch, tmp_path):
+    native = {"runtime": "native", "storage": {"path": "/data"}}
+    seen = graph(monkeypatch, tmp_path, executor="mp", runtime=native, arguments=WORDS, environment=VARIABLES)
     sent = MessageToDict(seen["n0-engine"].object)["stdin"]["value"]
     with tarfile.open(fileobj=io.BytesIO(gzip.decompress(base64.b64decode(sent)))) as archive:
         members = {member.name: member.mode for member in archive}

@@ -4,7 +4,7 @@
 # Told: COUNT DEVICES CUDA BRANCH DRIVER DRIVER_REPOSITORY ALIBABA_VERSIONS SYSFS METADATA
 # shellcheck source=components/machine/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
-# shellcheck source=components/host/files/package_manager.sh
+# shellcheck source=components/machine/files/package_manager.sh
 . "$TANDEM_DIR/package_manager.sh"
 # shellcheck source=components/host/files/nvidia_state.sh
 . "$TANDEM_DIR/nvidia_state.sh"

@@ -3,7 +3,7 @@
 # memory for RDMA, and no kernel upgrade under a running driver.
 # shellcheck source=components/machine/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
-# shellcheck source=components/host/files/package_manager.sh
+# shellcheck source=components/machine/files/package_manager.sh
 . "$TANDEM_DIR/package_manager.sh"
 
 status "tuning"

@@ -4,7 +4,7 @@ Beside `agent.py`, which runs as a program: needs Python 3.11 and OpenSSH's clie
 
 A machine is a mapping, as `components.machine.Machine.facts` makes it: `name`, `host`, `port`, `user`, `host_key`;
 `private_key`, or None for the keys of the running ssh-agent; `passphrase` of that key; `sudo_password`; `jump`, the
-same mapping for the host between; `borrowed`, where root is not asked for.
+same mapping for the host between; `root`, false where steps run as the login.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def proxy_command(options: Sequence[str], user: str, host: str, port: int) -> st
 
 
 def sudo_words(call: Mapping[str, Any]) -> list[str]:
-    """What stands before a command that needs root: nothing for root itself, and where root is not asked for."""
-    if call["user"] == "root" or call.get("borrowed"):
+    """What stands before a command that needs root: nothing for root itself, and where steps run as the login."""
+    if call["user"] == "root" or not call.get("root", True):
         return []
     if not call.get("sudo_password"):
         return ["sudo", "-n"]
@@ -64,7 +64,7 @@ def sudo_words(call: Mapping[str, Any]) -> list[str]:
 
 def sudo_stdin(call: Mapping[str, Any]) -> str:
     """What comes before a command's own input: never an argument, which everybody on the machine could read."""
-    if call["user"] == "root" or call.get("borrowed") or not call.get("sudo_password"):
+    if call["user"] == "root" or not call.get("root", True) or not call.get("sudo_password"):
         return ""
     return f"{call['sudo_password']}\n{STDIN_BEGINS}\n"
 

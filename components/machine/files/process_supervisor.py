@@ -1,4 +1,4 @@
-"""Keeps one process running on a machine that lends us no init: detached, restarted, its log kept. No root needed.
+"""Supervises one process on a machine without an init of ours: in its own session, restarted, its log kept.
 
     process_supervisor.py start FOLDER             as FOLDER/spec.json says, ending first what still runs there
     process_supervisor.py stop FOLDER              with everything it has started

@@ -6,7 +6,7 @@
 #   execute  what runs                      poll     report; start again after a reboot or a failure
 #   end      end it, whether it has finished or not
 # Whoever executes holds unit.lock: a step whose caller has gone is found again, and never runs beside itself.
-# Where no systemd is ours to use (acquire_native.sh), a unit is a session of its own.
+# Where runtime native has put its mark (acquire_native.sh), a unit is a session of its own.
 set -euo pipefail
 umask 077
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -46,7 +46,7 @@ surroundings() {
     export no_proxy=${no_proxy:+${no_proxy%,},}${value%,}
     export NO_PROXY=$no_proxy
   fi
-  # Where python3 is too old, acquire.sh has found a newer one.
+  # Where python3 is too old, acquire_common.sh has found a newer one.
   if [[ -d $home/bin ]]; then PATH=$home/bin:$PATH; fi
 }
 
@@ -90,7 +90,7 @@ report() {
   {
     if utf8 error; then
       :
-    elif old=$(old_python) && [[ -n $old ]]; then # exchanged since acquire.sh looked
+    elif old=$(old_python) && [[ -n $old ]]; then # exchanged since the machine was acquired
       echo "$step needs Python 3.8 or newer, and this machine's python3 is $old; install a newer one beside it and run \`pulumi up\` again"
     else
       echo "$step ended with exit code $code and no reason of its own"
@@ -118,7 +118,7 @@ drop_other_versions() {
 }
 
 launch() {
-  if [[ -e $home/detached ]]; then
+  if own_sessions; then
     setsid --fork flock --close --nonblock unit.lock bash "$dir/run.sh" execute </dev/null >/dev/null 2>&1
     for ((n = 0; n < 50; n++)); do # until it holds the lock, or has ended already
       if active || [[ -f exit ]]; then return; fi
@@ -129,8 +129,12 @@ launch() {
   fi
 }
 
+own_sessions() {
+  [[ $(cat "$home/runtime" 2>/dev/null) == native ]]
+}
+
 active() {
-  held || { [[ ! -e $home/detached ]] && systemctl is-active --quiet "$unit"; }
+  held || { ! own_sessions && systemctl is-active --quiet "$unit"; }
 }
 
 held() {
@@ -192,7 +196,7 @@ kill_session() { # `timeout` makes a process group of its own, so groups don't d
 }
 
 end_unit() { # of the version in the current folder, with all that it started
-  if [[ ! -e $home/detached ]]; then systemctl stop "$unit" 2>/dev/null || true; fi
+  if ! own_sessions; then systemctl stop "$unit" 2>/dev/null || true; fi
   for ((n = 0; n < 100; n++)); do
     held || return 0
     kill_session "$( ((n < 50)) && echo TERM || echo KILL)"

@@ -2,7 +2,7 @@
 # The weights, whole and verified, in $FOLDER on the shared storage.
 # shellcheck source=components/machine/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
-# shellcheck source=components/host/files/package_manager.sh
+# shellcheck source=components/machine/files/package_manager.sh
 . "$TANDEM_DIR/package_manager.sh"
 
 umask 022 # others may read the weights; only what is ours on the machine is private

@@ -12,7 +12,7 @@ import pytest
 from components.alicloud.compute import cloud_config
 from localcloud.api import user_data
 from stacks.cloud_schema import CloudSettings
-from stacks.inference import deploy
+from stacks.deployment import deploy
 from stacks.platforms import alicloud
 from stacks.platforms.alicloud import _release_time
 from stacks.platforms.stock import decide
@@ -118,7 +118,7 @@ def test_what_is_stopped_in_economical_mode_keeps_its_address(monkeypatch):
     # Asked to end what went with the machine already, the provider would try for minutes.
     assert link.retainOnDelete and {"privateIpAddress", "vpcId"} <= set(link.ignoreChanges)
     assert reaches(seen, "fetcher-instance", "fetcher-address")
-    for name in ("fetcher-lease-taken", "fetcher-packages-run", "fetcher-weights-done"):
+    for name in ("fetcher-lease", "fetcher-prepare-run", "fetcher-weights-done"):
         assert reaches(seen, name, "fetcher-address-link"), name
     assert {"instanceType", "userData"} <= set(fetcher.replaceOnChanges)
     assert "instanceType" not in node.replaceOnChanges and "userData" in node.replaceOnChanges

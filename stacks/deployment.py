@@ -13,21 +13,30 @@ from collections.abc import Mapping, Sequence
 import pulumi
 
 from components.gateway import Front, Gateway
-from components.host import AcceleratorArgs, Collective, Host, HostArgs, Outside, sees_weights
+from components.host import (
+    AcceleratorArgs,
+    CollectiveCheck,
+    Host,
+    HostArgs,
+    Mount,
+    Node,
+    Outside,
+    ProgramsArgs,
+    sees_weights,
+)
 from components.machine import Answer, GeneratedSecret, Lease, Login, Machine
 from components.ray import RayCluster
-from components.rooms import Environment, prepare_programs
+from components.runtime import find_runtime
 from components.serving import Replica, ServeArgs, find_engine
 from components.webui import WebUi, WebUiArgs
 from components.weights import EarlyStart, Weights
 from stacks import planning, ports
-from stacks.engine_images import engine_images
 from stacks.more import all_weights, fetched_folders, placed_arguments
-from stacks.native_schema import PROGRAMS
 from stacks.outside import Passwords, outside_of
 from stacks.platforms import hosts as hosts_platform
 from stacks.platforms.alicloud import Cloud
 from stacks.platforms.ssh_agent import refuse_dead_agent
+from stacks.programs import engine_programs, same_programs, webui_programs
 from stacks.room import image_gib
 from stacks.schema import Settings
 from stacks.serving_rules import task_of
@@ -71,74 +80,60 @@ def deploy(
     settings.secrecy.watch()
     stack = f"{pulumi.get_project()}-{pulumi.get_stack()}"
     passwords = Passwords(registry_password, proxy_password)
+    runtime = find_runtime(settings.runtime)
     if settings.platform == "alicloud":
         cloud = Cloud(settings, stack)
         storage: StorageAt = (cloud.storage.server, "/")
         outside = outside_of(settings, passwords, [cloud.fetcher.peer_address, cloud.storage.server])
-        fetcher = _host(
-            settings, stack, cloud.fetcher, cloud.fetcher, storage, outside=outside, containers=False, writes=True
-        )
-        weights, *more = _weights(settings, stack, fetcher, hub_token)
+        fetcher = _host(settings, cloud.fetcher, cloud.fetcher, storage, outside=outside, containers=False, writes=True)
+        weights, *more = _weights(settings, fetcher, hub_token)
         # No GPU is paid for while a model downloads.
-        early = _early_start(settings, stack, fetcher)
+        early = _early_start(settings, fetcher)
         machines = cloud.machines(after=[early] if early else [weights, *more])
         cloud.rest(weights.folder, after=[weights, *more])
-        hosts = _hosts(settings, stack, machines, storage, passwords)
+        hosts = _hosts(settings, machines, storage, passwords)
         ssh = {machine.name: cloud.ssh(machine) for machine in machines}
     else:
         storage = (settings.storage.server or "", settings.storage.export)
-        machines = [
-            _lease(settings, stack, machine, writer=not number)
-            for number, machine in enumerate(
-                hosts_platform.machines(settings, passphrase=key_passphrase, sudo_password=sudo_password)
-            )
-        ]
-        hosts = _hosts(settings, stack, machines, storage, passwords)
-        weights, *more = _weights(settings, stack, hosts[0], hub_token)
+        found = hosts_platform.machines(
+            settings, stack, runtime.installation(settings.native.folder),
+            passphrase=key_passphrase, sudo_password=sudo_password,
+        )  # fmt: skip
+        machines = [_lease(settings, machine, writer=not number) for number, machine in enumerate(found)]
+        hosts = _hosts(settings, machines, storage, passwords)
+        weights, *more = _weights(settings, hosts[0], hub_token)
         ssh = {machine.name: hosts_platform.ssh(settings, machine) for machine in machines}
     head = hosts[0]
-    engine_image: dict[str, pulumi.Output[object]] = {}
-    if native := _environment(settings):
-        images = [
-            prepare_programs(f"{host.machine.name}-engine", host=host, stack=stack, image="", environment=native)
-            for host in hosts
-        ]
-        proven: list[pulumi.Resource] = []
-    else:
-        images, engine_image["engineImage"], same = engine_images(settings, kind, hosts, stack)
-        proven = [same]
+    mounts = [Mount.parse(text) for text in settings.images.mounts]
+    programs = [host.prepare(f"{host.machine.name}-engine", engine_programs(settings, kind)) for host in hosts]
+    proven, engine_image = same_programs(hosts, programs)
+    nodes = [
+        Node(host, count, ready.id, kind.environment(host.machine.peer_address, host.nic, count))
+        for host, count, ready in zip(hosts, settings.accelerators, programs, strict=True)
+    ]
     shared: list[pulumi.Resource] = [*more]
     if settings.storage.path:
-        shared += sees_weights(hosts, stack, weights.folder)
+        shared += sees_weights(hosts, weights.folder)
     if settings.collective:
         # Ranks and accelerators are proven to work together before a weight is loaded.
-        proven += Collective(
+        proven += CollectiveCheck(
             "collective",
-            hosts=hosts,
-            images=images,
-            stack=stack,
-            mounts=settings.images.mounts,
+            nodes=nodes,
+            mounts=mounts,
             port=settings.serving.collective_port,
             environment=settings.serving.environment,
             after=proven,
         ).proven
-    environment = [
-        kind.environment(h.machine.peer_address, h.nic, count)
-        for h, count in zip(hosts, settings.accelerators, strict=True)
-    ]
     cluster = (
         RayCluster(
             "ray",
-            hosts=hosts,
-            accelerators=settings.accelerators,
+            nodes=nodes,
             resource=kind.ray_resource,
-            images=images,
-            stack=stack,
-            environment=[{**network, **settings.serving.environment} for network in environment],
+            environment=settings.serving.environment,
             # The workers read the weights too; the storage is mounted before Docker is asked for a container.
-            mounts=[*settings.images.mounts, f"{settings.storage.folder}:{settings.storage.folder}"],
+            mounts=[*mounts, Mount(settings.storage.folder, settings.storage.folder)],
             ports=ports.ray_ports(settings),
-            after=[*proven, *(host.storage for host in hosts)],
+            after=proven,
         )
         if kind.ray_resource
         else None
@@ -146,10 +141,7 @@ def deploy(
     engine = Replica(
         "engine",
         engine=kind,
-        hosts=hosts,
-        accelerators=settings.accelerators,
-        images=images,
-        stack=stack,
+        nodes=nodes,
         args=ServeArgs(
             served_name=settings.model.name,
             tensor_parallel_size=settings.serving.tensor_parallel_size,
@@ -163,27 +155,23 @@ def deploy(
             task=settings.model.task or task_of(settings.serving.arguments),
         ),
         model=weights.folder,
-        environment=environment,
-        mounts=[*settings.images.mounts, f"{settings.storage.folder}:{settings.storage.folder}:ro"],
+        mounts=[*mounts, Mount(settings.storage.folder, settings.storage.folder, read_only=True)],
         cluster=cluster,
         group_port=settings.serving.group_port,
-        after=[*proven, *shared, *(host.storage for host in hosts)],
+        after=[*proven, *shared],
     )
     key = api_key if api_key is not None else GeneratedSecret("api-key").value
     gateway = Gateway(
         "gateway",
         host=head,
-        # A native room needs Python for it, which is there.
-        image=""
-        if head.room == "native"
-        else prepare_programs("gateway", host=head, stack=stack, image=settings.images.gateway, environment=None),
-        stack=stack,
+        # Without containers it needs Python, which is there.
+        image=head.prepare("gateway", ProgramsArgs(settings.images.gateway)).id,
         key=key,
         port=settings.gateway.port,
         engine_port=settings.serving.port,
         # The page asks the gateway from its own machine, with the key.
         allowed_cidrs=[*settings.gateway.allowed_cidrs, *(["127.0.0.1/32"] if settings.webui.enabled else [])],
-        mounts=settings.images.mounts,
+        mounts=mounts,
         url=settings.gateway.url,
         fronts=[Front(settings.webui.port, settings.webui.inner_port, settings.webui.allowed_cidrs)]
         if settings.webui.enabled
@@ -200,16 +188,13 @@ def deploy(
         through=None if settings.gateway.url else head.machine.jump,
         after=[engine],
     )
-    page = (
-        _webui(settings, stack, gateway, key, password=webui_password, after=answer) if settings.webui.enabled else {}
-    )
+    page = _webui(settings, gateway, key, password=webui_password, after=answer) if settings.webui.enabled else {}
     outputs = {**_outputs(settings.model.name, ssh, answer, key, engine.task), **engine_image, **page, **planned}
     return {name: settings.secrecy.hidden(value) for name, value in outputs.items()}
 
 
 def _webui(
     settings: Settings,
-    stack: str,
     gateway: Gateway,
     key: pulumi.Output[str],
     *,
@@ -217,47 +202,40 @@ def _webui(
     after: pulumi.Resource,
 ) -> dict[str, pulumi.Output[object]]:
     """The page to chat on; its address is told when its first account has logged in and seen the model."""
-    told, head = settings.webui, gateway.host
+    page_settings, head = settings.webui, gateway.host
     if password is None:
         password = GeneratedSecret("webui-password").value
     page = WebUi(
         "webui",
         host=head,
-        stack=stack,
         args=WebUiArgs(
-            image=prepare_programs(
-                "webui", host=head, stack=stack, image=told.image,
-                environment=Environment(
-                    programs=("open-webui",), packages=told.packages, path=settings.native.path,
-                    pip_index=settings.mirrors.pip,
-                ),
-            ),
+            image=head.prepare("webui", webui_programs(settings)).id,
             gateway_port=settings.gateway.port,
             key=key,
-            admin_email=told.admin_email,
+            admin_email=page_settings.admin_email,
             admin_password=password,
-            port=told.inner_port,
+            port=page_settings.inner_port,
         ),
-        mounts=settings.images.mounts,
-    )  # fmt: skip
+        mounts=[Mount.parse(text) for text in settings.images.mounts],
+    )
     login = Login(
         "webui-login",
-        url=told.url or pulumi.Output.concat("http://", head.machine.address, f":{told.port}"),
+        url=page_settings.url or pulumi.Output.concat("http://", head.machine.address, f":{page_settings.port}"),
         model=settings.model.name,
-        email=told.admin_email,
+        email=page_settings.admin_email,
         password=password,
         served_by=pulumi.Output.concat(page.version, "-", gateway.version),
-        through=None if told.url else head.machine.jump,
+        through=None if page_settings.url else head.machine.jump,
         after=[after],
     )
     return {
         "webuiUrl": login.url,
-        "webuiLogin": pulumi.Output.from_input(told.admin_email),
+        "webuiLogin": pulumi.Output.from_input(page_settings.admin_email),
         "webuiPassword": password,
     }
 
 
-def _weights(settings: Settings, stack: str, writer: Host, token: pulumi.Output[str] | None) -> list[Weights]:
+def _weights(settings: Settings, writer: Host, token: pulumi.Output[str] | None) -> list[Weights]:
     """The model's, then those that belong to it."""
 
     def tell(note: str) -> None:
@@ -266,39 +244,35 @@ def _weights(settings: Settings, stack: str, writer: Host, token: pulumi.Output[
 
     made = []
     for name, args in all_weights(settings).items():
-        made.append(Weights(name, writer=writer.machine, stack=stack, args=args, token=token, after=[writer.storage]))
+        made.append(Weights(name, writer=writer.machine, args=args, token=token, after=[writer.prepared]))
         made[-1].note.apply(tell)
     return made
 
 
-def _early_start(settings: Settings, stack: str, writer: Host) -> EarlyStart | None:
+def _early_start(settings: Settings, writer: Host) -> EarlyStart | None:
     """What the machines wait for instead of the weights, when the settings say so."""
     if settings.cloud is None or settings.cloud.create_machines == "weights-verified":
         return None
     seconds = round(settings.cloud.prepare_minutes * 60)
-    return EarlyStart(
-        "weights-early-start", writer=writer.machine, stack=stack, seconds=seconds, after=[writer.storage]
-    )
+    return EarlyStart("weights-early-start", writer=writer.machine, seconds=seconds, after=[writer.prepared])
 
 
-def _lease(settings: Settings, stack: str, machine: Machine, *, writer: bool) -> Machine:
-    """Takes a machine that exists; the one that wrote the weights is the one that may delete them."""
-    leave: dict[str, pulumi.Input[str]] = {"MOUNT_POINT": settings.storage.folder}
-    if settings.storage.path and not machine.borrowed:
-        leave["MOUNTED"] = "yes"
+def _lease(settings: Settings, machine: Machine, *, writer: bool) -> Machine:
+    """Acquires a machine that exists; the one that wrote the weights is the one that may delete them."""
+    cleanup: dict[str, pulumi.Input[str]] = {"MOUNT_POINT": settings.storage.folder}
+    if settings.storage.path:
+        cleanup["MOUNTED"] = "yes"
     if writer and (fetched := fetched_folders(settings)):
-        leave["KEPT_WEIGHTS" if settings.model.keep else "DELETE_WEIGHTS"] = "\n".join(fetched)
-    return Lease(f"{machine.name}-lease", machine=machine, stack=stack, leave=leave).machine
+        cleanup["KEPT_WEIGHTS" if settings.model.keep else "DELETE_WEIGHTS"] = "\n".join(fetched)
+    return Lease(f"{machine.name}-lease", machine=machine, cleanup=cleanup).machine
 
 
-def _hosts(
-    settings: Settings, stack: str, machines: Sequence[Machine], storage: StorageAt, passwords: Passwords
-) -> list[Host]:
+def _hosts(settings: Settings, machines: Sequence[Machine], storage: StorageAt, passwords: Passwords) -> list[Host]:
     inside = [*(machine.peer_address for machine in machines), *(machine.address for machine in machines), storage[0]]
     outside = outside_of(settings, passwords, [name for name in inside if name])
     return [
         _host(
-            settings, stack, machine, next((m for m in machines if m is not machine), machine), storage,
+            settings, machine, next((m for m in machines if m is not machine), machine), storage,
             outside=outside, accelerators=count, devices=devices, number=number,
             writes=settings.platform == "hosts" and bool(fetched_folders(settings)) and not number,
         )
@@ -310,7 +284,6 @@ def _hosts(
 
 def _host(
     settings: Settings,
-    stack: str,
     machine: Machine,
     peer: Machine,
     storage: StorageAt,
@@ -324,11 +297,11 @@ def _host(
 ) -> Host:
     """One host; `number` is its place among those that serve, None for one that only downloads."""
     server, export = storage
-    told = settings.machines[number] if settings.machines and number is not None else None
-    return Host(
+    runtime = find_runtime(settings.runtime)
+    own = settings.machines[number] if settings.machines and number is not None else None
+    return runtime(
         machine.name,
         machine=machine,
-        stack=stack,
         args=HostArgs(
             peer=peer.peer_address,
             storage_server=server,
@@ -339,38 +312,19 @@ def _host(
             insecure_registries=settings.mirrors.insecure_registries,
             containers=containers,
             image=settings.engine_image if containers else "",
-            image_gib=image_gib(settings) if containers and settings.runtime == "docker" else 0,
+            image_gib=image_gib(settings) if containers and runtime.has_containers else 0,
             pip_index=settings.mirrors.pip or "",
-            accelerator=settings.accelerator.of_machine(accelerators, devices, told.hcas if told else ())
+            accelerator=settings.accelerator.of_machine(accelerators, devices, own.hcas if own else ())
             if accelerators
             else AcceleratorArgs(),
-            room=settings.runtime,
             writes=writes,
             mounted=settings.storage.path is not None,
-            check=settings.native.check,
+            trigger=settings.native.trigger,
             outside=outside,
             docker_packages=settings.mirrors.docker_packages,
-            nic=(told.nic if told else None) or "",
+            nic=(own.nic if own else None) or "",
             ports=ports.of_machine(settings, number) if number is not None else (),
         ),
-    )
-
-
-def _environment(settings: Settings) -> Environment | None:
-    """Where the engine's programs come from without containers; None where images hold them."""
-    if settings.runtime == "docker":
-        return None
-    native, serving = settings.native, settings.serving
-    programs, module = PROGRAMS[serving.engine]
-    return Environment(
-        programs=programs,
-        module=module,
-        python=native.python,
-        packages=native.requirements(serving.engine, serving.executor),
-        path=native.path,
-        pip_index=settings.mirrors.pip,
-        version=native.version,
-        planned=planning.NEWEST if serving.engine == "vllm" and native.python and not native.version else "",
     )
 
 
@@ -378,7 +332,7 @@ def _outputs(
     name: str, ssh: Mapping[str, pulumi.Input[str]], answer: Answer, key: pulumi.Output[str], task: pulumi.Output[str]
 ) -> dict[str, pulumi.Output[object]]:
     curl = pulumi.Output.concat(
-        "curl ", answer.url, pulumi.Output.from_input(task).apply(lambda told: _question(name, told)),
+        "curl ", answer.url, pulumi.Output.from_input(task).apply(lambda kind: _question(name, kind)),
         """ -H "Authorization: Bearer $(pulumi stack output apiKey --show-secrets)" """.rstrip(),
     )  # fmt: skip
     return {

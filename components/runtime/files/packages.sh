@@ -4,7 +4,7 @@
 #   DOCKER_PACKAGES    URL of Docker's own packages, for systems with dnf whose repositories have none
 # shellcheck source=components/machine/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
-# shellcheck source=components/host/files/package_manager.sh
+# shellcheck source=components/machine/files/package_manager.sh
 . "$TANDEM_DIR/package_manager.sh"
 
 missing=()

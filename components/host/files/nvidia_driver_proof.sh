@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Proof that a borrowed machine's GPUs work: the driver is the landlord's, and the PCI bus shows others' GPUs too.
-# Changes nothing. Told: COUNT DEVICES CUDA HCAS SYSFS
+# Proof that a rented machine's GPUs work: the driver is its owner's, and the PCI bus shows others' GPUs too.
+# Changes nothing. Environment: COUNT DEVICES CUDA HCAS SYSFS
 # shellcheck source=components/machine/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
 # shellcheck source=components/host/files/nvidia_state.sh

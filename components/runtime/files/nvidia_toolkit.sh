@@ -2,7 +2,7 @@
 # NVIDIA's container toolkit, and Docker's runtime of that name. Told: TOOLKIT_REPOSITORY NVITOP (a pip requirement, or empty) PIP_INDEX
 # shellcheck source=components/machine/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
-# shellcheck source=components/host/files/package_manager.sh
+# shellcheck source=components/machine/files/package_manager.sh
 . "$TANDEM_DIR/package_manager.sh"
 
 add_by_dnf() {
@@ -54,7 +54,7 @@ if [[ -n $NVITOP && ! -x /opt/tandem-nvitop/bin/nvitop ]]; then
   status "installing nvitop"
   undo rm -rf /opt/tandem-nvitop /usr/local/bin/nvitop
   python3 -m venv /opt/tandem-nvitop
-  # shellcheck source=components/host/files/pip.sh
+  # shellcheck source=components/machine/files/pip.sh
   . "$TANDEM_DIR/pip.sh"
   read_index "$PIP_INDEX"
   /opt/tandem-nvitop/bin/pip install --quiet "${pip_words[@]}" "$NVITOP" ||

@@ -3,7 +3,7 @@
 # Told: PROGRAMS MODULE PYTHON PACKAGES (a line each) FOLDERS PIP_INDEX
 # shellcheck source=components/machine/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
-# shellcheck source=components/host/files/pip.sh
+# shellcheck source=components/machine/files/pip.sh
 . "$TANDEM_DIR/pip.sh"
 
 path=
