@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import pulumi
 
-from components.gateway import Front, Gateway
+from components.gateway import Answer, Front, Gateway
 from components.host import (
     AcceleratorArgs,
     CollectiveCheck,
@@ -22,13 +22,13 @@ from components.host import (
     Node,
     Outside,
     ProgramsArgs,
-    sees_weights,
+    check_weights,
 )
-from components.machine import Answer, GeneratedSecret, Lease, Login, Machine
+from components.machine import GeneratedSecret, Lease, Machine
 from components.ray import RayCluster
 from components.runtime import find_runtime
 from components.serving import Replica, ServeArgs, find_engine
-from components.webui import WebUi, WebUiArgs
+from components.webui import Login, WebUi, WebUiArgs
 from components.weights import EarlyStart, Weights
 from stacks import planning, ports
 from stacks.more import all_weights, fetched_folders, placed_arguments
@@ -113,7 +113,7 @@ def deploy(
     ]
     shared: list[pulumi.Resource] = [*more]
     if settings.storage.path:
-        shared += sees_weights(hosts, weights.folder)
+        shared += check_weights(hosts, weights.folder)
     if settings.collective:
         # Ranks and accelerators are proven to work together before a weight is loaded.
         proven += CollectiveCheck(

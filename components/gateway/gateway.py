@@ -91,7 +91,7 @@ class Gateway(pulumi.ComponentResource):
     nginx in a container; a program of ours where there are none.
 
     Attributes:
-        url: base of the API: this machine's, or the one told, where somebody forwards it.
+        url: base of the API: this machine's, or the given one, where somebody forwards it.
         version: changes whenever the gateway was made anew.
         host: where it is.
     """

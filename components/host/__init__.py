@@ -18,7 +18,7 @@ from components.host.host import Host
 from components.host.node import Node
 from components.host.outside import Outside, RegistryLogin
 from components.host.preparation import storage, tuning
-from components.host.seen import sees_weights
+from components.host.weights_check import check_weights
 from components.host.workload import Environment, Mount, Programs, ProgramsArgs, Running, Workload
 
 __all__ = [
@@ -41,12 +41,12 @@ __all__ = [
     "Workload",
     "ascend_container_access",
     "ascend_proof",
+    "check_weights",
     "nvidia_container_access",
     "nvidia_driver",
     "nvidia_driver_proof",
     "nvidia_process_access",
     "nvidia_proof",
-    "sees_weights",
     "storage",
     "tuning",
 ]

@@ -28,7 +28,7 @@ class Host(pulumi.ComponentResource, ABC):
         args: how it is prepared.
         accelerator: its accelerators, as settings have them.
         access: how workloads reach them.
-        nic: the network interface that routes to the peers; engines are told it by name.
+        nic: the network interface that routes to the peers; engines get it by name.
         open_files: files a container may open: 204800, or what the machine allows.
         locked_memory: bytes a container may lock, which RDMA needs; -1 is all.
         hostname: the machine's own name.

@@ -5,30 +5,26 @@ A *step* is a script file with its environment, delivered by standard input and 
 what lies on a machine: acquired before the first step, and what it stands for is removed when the stack is destroyed.
 """
 
-from components.machine.answer import Answer
 from components.machine.generated import GeneratedSecret
-from components.machine.here import run_here
 from components.machine.host_key import HostKey
 from components.machine.installation import BASE, Installation
-from components.machine.login import Login
+from components.machine.local_command import run_here
 from components.machine.machine import Jump, Lease, Machine
 from components.machine.process import ProcessArgs, RemoteProcess
 from components.machine.shared import PACKAGE_MANAGER, PIP
+from components.machine.ssh import known_name, proxy_command
 from components.machine.stages import Stage, run_stages
 from components.machine.step import RemoteStep
-from components.machine.words import known_name, proxy_command
 
 __all__ = [
     "BASE",
     "PACKAGE_MANAGER",
     "PIP",
-    "Answer",
     "GeneratedSecret",
     "HostKey",
     "Installation",
     "Jump",
     "Lease",
-    "Login",
     "Machine",
     "ProcessArgs",
     "RemoteProcess",

@@ -1,15 +1,14 @@
-"""SSH from this computer: acquire and clean up a machine, watch a step, ask the model.
+"""SSH from this computer: acquire and clean up a machine, watch a step.
 
 Run as a program by `local.Command` with its call as JSON on standard input; needs Python 3.11 and
 OpenSSH's client, nothing else. Answers on standard output, progress on standard error, and ends with
 one sentence that names cause and remedy when it fails.
 
-    agent.py acquire | cleanup | await STEP VERSION | ask [WHAT] | login [WHAT] | secret | host-key
+    agent.py acquire | cleanup | await STEP VERSION | secret | host-key
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import secrets
@@ -17,19 +16,13 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent / "files"))
 
-from ask import ask  # lies beside what travels
-from openssh import Failure, Ssh
+from openssh import Failure, Ssh  # lies beside what travels
 
-__all__ = ["Failure", "Ssh", "acquire", "ask", "await_step", "cleanup", "login", "main", "reached"]
+__all__ = ["Failure", "Ssh", "acquire", "await_step", "cleanup", "main"]
 
 ACQUIRE_SECONDS = int(os.environ.get("TANDEM_ACQUIRE_SECONDS", "300"))
 """How long a machine may take to answer: a cloud machine boots in one to three minutes."""
@@ -38,8 +31,6 @@ CLEANUP_SECONDS = int(os.environ.get("TANDEM_CLEANUP_SECONDS", "20"))
 LOST_SECONDS = int(os.environ.get("TANDEM_LOST_SECONDS", "600"))
 """How long a machine may be away in the middle of a step: a server's reboot takes up to ten minutes."""
 REPEAT_SECONDS = 10
-LOGIN_SECONDS = int(os.environ.get("TANDEM_LOGIN_SECONDS", "300"))
-"""How long the page may take to come up: half a minute here, and its database comes first."""
 
 
 def say(line: str) -> None:
@@ -127,62 +118,6 @@ def await_step(ssh: Ssh, step: str) -> str:
         pause = min(pause * 1.5, 2.0)
 
 
-@contextlib.contextmanager
-def reached(call: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The same call, its URL asked from the host between where one stands between here and the machines."""
-    if not call.get("through"):
-        yield call
-        return
-    own = urllib.parse.urlsplit(call["url"])
-    with tempfile.TemporaryDirectory(prefix="tandem-") as folder:
-        between = Ssh.open({**call["through"], "name": "the jump host", "setting": "ssh.proxyJump"}, folder)
-        with between.forward(own.hostname or "", own.port or 80) as port:
-            here = own._replace(netloc=f"127.0.0.1:{port}").geturl()
-            try:
-                yield {**call, "url": here}
-            except Failure as failure:
-                words = str(failure).replace(here, f"{call['url']} (asked from {call['through']['host']})")
-                raise Failure(words) from None
-
-
-def login(call: dict[str, Any]) -> str:
-    """The first account logs in on the page, and sees the model there. Pages that only load don't count."""
-    told = json.dumps({"email": call["email"], "password": call["password"]}).encode()
-    deadline = time.monotonic() + LOGIN_SECONDS
-    while True:
-        try:
-            token = _fetch(f"{call['url']}/api/v1/auths/signin", "", told)["token"]
-            seen = [str(model["id"]) for model in _fetch(f"{call['url']}/api/models", token)["data"]]
-            if call["model"] in seen:
-                return str(call["model"])
-            reason = f"logged in, but the model is not in its list ({', '.join(seen) or 'empty'})"
-        except urllib.error.HTTPError as error:
-            reason = f"HTTP {error.code}: {error.read(300).decode(errors='replace').strip()}"
-            if error.code in (400, 401) and "password" in reason:
-                raise Failure(
-                    f"{call['url']}: the page refuses {call['email']} ({reason}); the first account keeps the password "
-                    "it was made with: set webuiPassword to that, or change it on the page"
-                ) from None
-        except (OSError, ValueError, KeyError) as error:
-            reason = str(error)
-        if time.monotonic() > deadline:
-            raise Failure(
-                f"{call['url']}: the page did not show the model in {LOGIN_SECONDS} s ({reason}); see what it says on "
-                "its machine, and that its port is open to this computer (webui.allowedCidrs)"
-            )
-        say(f"logging in on {call['url']}: {reason}")
-        time.sleep(2)
-
-
-def _fetch(url: str, token: str, body: bytes | None = None) -> Any:  # noqa: ANN401  # JSON is any
-    headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
-    request = urllib.request.Request(url, body, headers)  # noqa: S310  # http(s) by construction
-    # The user's proxy settings hold for the user's own URL only when it is not one of these machines.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(request, timeout=60) as response:
-        return json.load(response)
-
-
 def host_key() -> str:
     """A new ed25519 pair as JSON."""
     with tempfile.TemporaryDirectory(prefix="tandem-") as folder:
@@ -201,10 +136,6 @@ def main(words: list[str]) -> int:
         return 0
     call = json.load(sys.stdin)
     try:
-        if what in ("ask", "login"):
-            with reached(call) as told:
-                print(ask(told) if what == "ask" else login(told), end="")
-            return 0
         with tempfile.TemporaryDirectory(prefix="tandem-") as folder:
             ssh = Ssh.open(call, folder)
             try:
@@ -216,9 +147,7 @@ def main(words: list[str]) -> int:
                     case "await":
                         print(await_step(ssh, words[1]))
                     case _:
-                        raise Failure(
-                            f"unknown call {what!r}; use acquire, cleanup, await, ask, login, secret, host-key"
-                        )
+                        raise Failure(f"unknown call {what!r}; use acquire, cleanup, await, secret or host-key")
             finally:
                 ssh.close()
     except Failure as failure:

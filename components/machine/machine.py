@@ -12,9 +12,9 @@ import pulumi
 from pulumi_command import remote
 
 from components.machine.agent_call import agent_call
-from components.machine.here import run_here
 from components.machine.installation import Installation
-from components.machine.words import sudo_stdin, sudo_words
+from components.machine.local_command import run_here
+from components.machine.ssh import sudo_stdin, sudo_words
 
 DIAL_ERRORS = 60
 """Failed dials before a step gives up: about 4.4 minutes on a refused port, enough for a boot."""

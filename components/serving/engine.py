@@ -35,7 +35,7 @@ class ServeArgs:
         environment: more environment.
         ready_timeout: seconds to the first completion.
         engine_port: the engine's own port between machines; None takes the one in `Engine.ports`.
-        task: what the model is for, as in components/machine/files/question.py; None is found from its files.
+        task: what the model is for, as in components/serving/files/question.py; None is found from its files.
     """
 
     served_name: str

@@ -16,7 +16,6 @@ from components.ray.cluster import TOKEN_FILE
 from components.serving.engine import GROUP_PORT, Engine, Peer, ServeArgs
 
 FILES = Path(__file__).parent / "files"
-QUESTION = Path(__file__).parents[1] / "machine" / "files" / "question.py"
 SUPERVISOR = "/tandem/rank_supervisor.py"
 GROUP_TOKEN_FILE = "/tandem/group-token"  # noqa: S105  # a path, not a token
 
@@ -116,7 +115,7 @@ class Replica(pulumi.ComponentResource):
             f"{head.machine.name}-{name}-ready",
             machine=head.machine,
             script=FILES / "ready.sh",
-            files={**head.step_files, "question.py": QUESTION},
+            files={**head.step_files, "question.py": FILES / "question.py"},
             environment={
                 "FOLDER": model,
                 "TASK": args.task or "",

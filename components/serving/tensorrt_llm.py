@@ -64,11 +64,11 @@ class TensorRtLlm:
             return [Process(words)]
         ranks = args.tensor_parallel_size * args.pipeline_parallel_size // len(peers)
         port = args.engine_port or AGENT_PORT
-        # The agent that mpirun starts is told where its peers listen; Open MPI splits these words at blanks.
-        told = f"env TANDEM_MPI_PORT={port} " if args.engine_port else ""
+        # The agent that mpirun starts has to know where its peers listen; Open MPI splits these words at blanks.
+        variables = f"env TANDEM_MPI_PORT={port} " if args.engine_port else ""
         launch = [
             *("mpirun", "--allow-run-as-root", "--leave-session-attached"),
-            *("--mca", "plm_rsh_agent", f"{told}python3 {AGENT} run", "--mca", "plm_rsh_no_tree_spawn", "1"),
+            *("--mca", "plm_rsh_agent", f"{variables}python3 {AGENT} run", "--mca", "plm_rsh_no_tree_spawn", "1"),
             *_networks([peer.address for peer in peers]),
             *("-np", str(ranks * len(peers)), "--map-by", f"ppr:{ranks}:node"),
             *("-H", ",".join(f"{peer.address}:{ranks}" for peer in peers)),

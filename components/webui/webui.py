@@ -85,7 +85,7 @@ class WebUi(pulumi.ComponentResource):
         Args:
             name: Pulumi name.
             host: where; the gateway is there.
-            args: what it is told.
+            args: how it is set up.
             mounts: more folders mounted into its container.
             environment: more of its environment, nothing secret.
             opts: Pulumi options.
@@ -93,7 +93,7 @@ class WebUi(pulumi.ComponentResource):
         super().__init__("tandem:webui:WebUi", name, None, opts)
         session = GeneratedSecret(f"{name}-session", opts=pulumi.ResourceOptions(parent=self)).value
         variables = pulumi.Output.all(args.key, args.admin_password, session).apply(
-            lambda told: render_environment(args, *told)
+            lambda known: render_environment(args, *known)
         )
         running = host.run(
             f"{host.machine.name}-{name}",

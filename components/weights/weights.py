@@ -32,7 +32,7 @@ class WeightsArgs:
         stall_seconds: without a new byte for so long a download is started again, where it was.
         prefers: the format that the engine reads, where a repository has several.
         belongs: they belong to a model, such as an adapter or a projector, and are none by themselves.
-        own_hub: the hub is the one that the token is for; another is told none.
+        own_hub: the hub is the one that the token is for; another gets none.
     """
 
     source: str
@@ -128,7 +128,7 @@ def travelling() -> dict[str, Path]:
 
 
 def environment(args: WeightsArgs) -> dict[str, str]:
-    """What the script is told, but for the token."""
+    """Variables of the script, but for the token."""
     return {
         "SOURCE": args.source,
         "MODEL_ID": args.id,
@@ -138,7 +138,7 @@ def environment(args: WeightsArgs) -> dict[str, str]:
         "FOLDER": args.folder,
         "TRIGGER": args.trigger,
         "STALL_SECONDS": str(args.stall_seconds),
-        # Told where it isn't the usual: what stands here is in the hash of a step that may have run already.
+        # Named where it isn't the usual: what stands here is in the hash of a step that may have run already.
         **({"PREFERS": args.prefers} if args.prefers != "safetensors" else {}),
         **({"BELONGS": "yes"} if args.belongs else {}),
     }

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from probe import reached  # lies beside openssh.py, whose folder the agent has put on the path
 
 from components.machine import agent
-from components.machine.agent import Failure, reached
+from components.machine.agent import Failure
 from localcloud.machines import Site
 from tests.support.logins import PASSPHRASE, PASSWORD, STACK, Logins, running_agent
 from tests.support.paths import ROOT

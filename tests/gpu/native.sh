@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # On a rented GPU machine (a container without Docker will do): what runtime native does there, as a login without root.
-# Takes the machine, proves its GPUs, keeps a process on one, kills it, sees it come back, leaves, and looks for what is
+# Acquires the machine, proves its GPUs, supervises a process on one, kills it, sees it come back, cleans up, and looks for what is
 # left. Needs root to make the login, python3, curl; torch is used where PYTHON has it. Ends within two minutes.
 # Usage: tests/gpu/native.sh COUNT [PYTHON]
 set -euo pipefail
@@ -43,15 +43,15 @@ cat >"$spec" <<JSON
 JSON
 step process-hold sync components/machine/files/process.sh "$spec" tests/gpu/hold.py <<<"PROCESS=hold" >/dev/null
 rm -f "$spec"
-kept=$ours/processes/hold
-wait_for() { for ((n = 0; n < 600; n++)); do grep -q "$1" "$kept/log" 2>/dev/null && return; sleep 0.1; done; tail -5 "$kept/log"; return 1; }
+process=$ours/processes/hold
+wait_for() { for ((n = 0; n < 600; n++)); do grep -q "$1" "$process/log" 2>/dev/null && return; sleep 0.1; done; tail -5 "$process/log"; return 1; }
 wait_for '^holding'
-say holds "$(grep '^holding' "$kept/log" | tail -1)"
-pid=$(grep '^holding' "$kept/log" | tail -1 | grep -oP '(?<=pid )\d+')
+say holds "$(grep '^holding' "$process/log" | tail -1)"
+pid=$(grep '^holding' "$process/log" | tail -1 | grep -oP '(?<=pid )\d+')
 kill -9 "$pid"
 wait_for 'the process ended with -9'
-for ((n = 0; n < 300 && $(grep -c '^holding' "$kept/log") < 2; n++)); do sleep 0.1; done
-say returns "$(grep '^holding' "$kept/log" | tail -1)"
+for ((n = 0; n < 300 && $(grep -c '^holding' "$process/log") < 2; n++)); do sleep 0.1; done
+say returns "$(grep '^holding' "$process/log" | tail -1)"
 # shellcheck disable=SC2088
 say cleanup "$(as bash <(cat components/machine/files/cleanup_{common,native}.sh) "$stack" '~/.tandem')"
 left=$(grep -lsxzF "TANDEM_OWNER=$stack" /proc/[0-9]*/environ | wc -l || true)

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 from components.machine.payload import FILES, parse_result, render_environment
+from tests.support.paths import ROOT
 from tests.support.scripts import script as named
 
 
@@ -40,7 +41,7 @@ class Step:
             "runtime.sh": named("native.sh"),
             "run.sh": FILES / "run.sh",
             "lib.sh": FILES / "lib.sh",
-            "question.py": FILES / "question.py",
+            "question.py": ROOT / "components/serving/files/question.py",
         }
         for name, source in {**sources, **{other: named(other) for other in others}}.items():
             (self.dir / name).write_bytes(source.read_bytes())

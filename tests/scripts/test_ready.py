@@ -15,7 +15,7 @@ from components.machine.payload import FILES
 from tests.scripts.native_step import Step
 
 READY = FILES.parents[1] / "serving/files/ready.sh"
-KEEP = """from pathlib import Path
+SUPERVISOR = """from pathlib import Path
 here = Path(__file__).parent
 with (here / "log").open("a") as log:
     log.write((here / "end").read_text())
@@ -33,7 +33,7 @@ def said(tmp_path, words):
     step = Step(tmp_path)
     engine = step.home / "processes/engine"
     engine.mkdir(parents=True)
-    (engine / "process_supervisor.py").write_text(KEEP)
+    (engine / "process_supervisor.py").write_text(SUPERVISOR)
     (engine / "log").write_text(f"ValueError: of the attempt before\n{START}")
     (engine / "end").write_text(words + END)
     with socket.socket() as closed:  # bound, and nobody listens
@@ -136,7 +136,7 @@ def test_a_proxy_of_the_login_is_not_asked(tmp_path, monkeypatch):
     assert asked(tmp_path, 200, '{"choices":[{"message":{"content":"hi"}}]}')[0]["task"] == "chat"
 
 
-def test_a_real_supervisor_under_the_real_keeper_is_read_by_the_real_step(tmp_path):
+def test_a_real_supervisor_under_the_real_process_supervisor_is_read_by_the_real_step(tmp_path):
     """An engine that dies before its first word, seen through the file that its supervisor keeps."""
     step = Step(tmp_path)
     engine = step.home / "processes/engine"
@@ -155,13 +155,13 @@ def test_a_real_supervisor_under_the_real_keeper_is_read_by_the_real_step(tmp_pa
     ]
     spec = {"argv": [*argv, "/no/such/engine"], "environment": {}, "path": [], "owner": f"test-{os.getpid()}"}
     (engine / "spec.json").write_text(json.dumps({**spec, "renames": {"/tandem": "./files"}}))
-    keep = [sys.executable, str(engine / "process_supervisor.py")]
-    subprocess.run([*keep, "start", str(engine)], check=True)
+    supervisor = [sys.executable, str(engine / "process_supervisor.py")]
+    subprocess.run([*supervisor, "start", str(engine)], check=True)
     try:
         with socket.socket() as closed:
             closed.bind(("127.0.0.1", 0))
             port = str(closed.getsockname()[1])
             sentence = step.run(READY, CONTAINER="engine", MODEL="m", PORT=port, READY_SECONDS="50")[1]
     finally:
-        subprocess.run([*keep, "stop", str(engine)], check=True)
+        subprocess.run([*supervisor, "stop", str(engine)], check=True)
     assert "(rank 0 on gpu-3, exit code 127): error: /no/such/engine: " in sentence

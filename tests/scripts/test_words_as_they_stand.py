@@ -1,6 +1,6 @@
 """Words of serving.arguments and values of serving.environment reach the engine's process as they stand.
 
-From settings to what Docker's API and the native keeper are told, and from the keeper through the supervisor to execve.
+From settings to what Docker's API and the process supervisor get, and from there through the rank supervisor to execve.
 """
 
 from __future__ import annotations
@@ -56,18 +56,18 @@ def test_the_process_supervisor_gets_them_so(monkeypatch, tmp_path):
 
 def test_the_engine_gets_them_so(tmp_path: Path):
     """Through process_supervisor.py and rank_supervisor.py, as processes."""
-    kept = Supervised(tmp_path / "process")
+    process = Supervised(tmp_path / "process")
     (tmp_path / "engine.py").write_text(f"{PRINTS}\nimport time; time.sleep(600)\n")
     names = ",".join(VARIABLES)
     argv = [sys.executable, str(SERVING / "rank_supervisor.py"), "--group=peers", "--ranks=1", "--"]
     argv += [sys.executable, "-u", str(tmp_path / "engine.py"), names, *WORDS]
     try:
-        kept.start("", argv=argv, environment=VARIABLES)
-        until(lambda: '[["V0' in kept.log, 30)
-        line = next(line for line in kept.log.splitlines() if line.startswith('[["V0'))
+        process.start("", argv=argv, environment=VARIABLES)
+        until(lambda: '[["V0' in process.log, 30)
+        line = next(line for line in process.log.splitlines() if line.startswith('[["V0'))
         words, variables = json.loads(line)
         assert words[1:] == WORDS
         assert variables == VARIABLES
-        assert (kept.folder / "spec.json").exists()
+        assert (process.folder / "spec.json").exists()
     finally:
-        kept.run("stop")
+        process.run("stop")

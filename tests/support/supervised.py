@@ -1,4 +1,4 @@
-"""A process kept running without root and without an init, in a folder of a test."""
+"""A process supervised without root and without an init, in a folder of a test."""
 
 from __future__ import annotations
 

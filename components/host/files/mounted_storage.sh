@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The shared folder that is there already, such as a landlord's drive: mounted by others, looked at by us.
-# Told: FOLDER WRITES (yes on the machine that downloads)
+# Environment: FOLDER WRITES (yes on the machine that downloads)
 # shellcheck source=components/machine/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Machines must have different host names: Ray and HCCL tell them apart by these. Told: NAMES, machine=hostname words.
+# Machines must have different host names: Ray and HCCL tell them apart by these. Environment: NAMES, machine=hostname words.
 # shellcheck source=components/machine/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The weights are on this machine: in a folder that the machines share, or as a copy of its own.
-# Told: FOLDER; LIST (yes: say what lies there); LISTED (what the first machine said; empty: nothing to compare
+# Environment: FOLDER; LIST (yes: say what lies there); LISTED (what the first machine said; empty: nothing to compare
 # with) WAIT_SECONDS
 # shellcheck source=components/machine/files/lib.sh
 . "$TANDEM_DIR/lib.sh"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The engine's image on this machine: what it lacks is added here, once for each content.
 # Environment: IMAGE IMAGE_ID PROGRAMS MODULES RECIPE; ARGUMENTS MOUNTS PLACES, a line each; KEEP PIP_INDEX APT_MIRROR
-# shellcheck disable=SC2153 # told
+# shellcheck disable=SC2153 # of the environment
 # shellcheck source=components/machine/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
 # shellcheck source=components/images/files/build.sh

@@ -130,7 +130,7 @@ class Ssh:
                 jump["host"],
                 jump["port"],
             )
-            # Apart from the machine's own words, so that each failure is told of the right host.
+            # Apart from the machine's own words, so that each failure is said of the right host.
             options.append(f"-oProxyCommand={through} 2>{shlex.quote(str(self._jump_words))}")
         argv = self._argv(options, *command)
         try:
@@ -199,17 +199,17 @@ class Ssh:
     def reason(self, done: subprocess.CompletedProcess[str]) -> str:
         """The last line of what stood in the way."""
         lines = (done.stderr.strip() or f"exit code {done.returncode}").splitlines()
-        told = self._jump_told().strip().splitlines()
-        return f"{lines[-1]}; the jump host: {told[-1]}" if told else lines[-1]
+        errors = self._jump_errors().strip().splitlines()
+        return f"{lines[-1]}; the jump host: {errors[-1]}" if errors else lines[-1]
 
     def explain(self, error: str) -> str | None:
         """The sentence for a failure that waiting can't mend; None for one it may."""
-        call, jump, told = self.call, self.call.get("jump"), self._jump_told()
-        if jump and told.strip():
+        call, jump, errors = self.call, self.call.get("jump"), self._jump_errors()
+        if jump and errors.strip():
             where = f"{call['name']}: the jump host {jump['user']}@{jump['host']}:{jump['port']}"
-            if "administratively prohibited" in told:
+            if "administratively prohibited" in errors:
                 return f"{where} forwards no connections; allow it there (AllowTcpForwarding in sshd_config)"
-            if sentence := _explain(told, where, jump, "ssh.proxyJump"):
+            if sentence := _explain(errors, where, jump, "ssh.proxyJump"):
                 return sentence
         return _explain(error, self.where, call, call.get("setting", "ssh.user"))
 
@@ -222,7 +222,7 @@ class Ssh:
         target = ["-p", str(call["port"]), "-l", call["user"], "--", call["host"]]
         return ["ssh", "-F", "none", *options, *target, *command]
 
-    def _jump_told(self) -> str:
+    def _jump_errors(self) -> str:
         return self._jump_words.read_text(errors="replace") if self._jump_words.exists() else ""
 
     def _identity(self, name: str, hop: Mapping[str, Any]) -> list[str]:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Brings a process up as it was delivered beside this file (spec.json, files/), and leaves one alone that runs so already.
-# Told: PROCESS
+# Environment: PROCESS
 # shellcheck source=components/machine/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
 
@@ -24,5 +24,5 @@ if [[ $(cat "$folder/content" 2>/dev/null) != "$wanted" || $(python3 "$folder/pr
 fi
 rm -rf "$TANDEM_DIR/files" # secrets among them; the process has its own copy
 now=$(python3 "$folder/process_supervisor.py" status "$folder")
-[[ $now == running* ]] || fail "$PROCESS ended at once: $(tail -n 1 "$folder/keeper.errors" "$folder/log" 2>/dev/null | paste -sd' ')"
+[[ $now == running* ]] || fail "$PROCESS ended at once: $(tail -n 1 "$folder/supervisor.errors" "$folder/log" 2>/dev/null | paste -sd' ')"
 result "id=${now#running }"

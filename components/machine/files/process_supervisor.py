@@ -7,7 +7,7 @@
 
 spec.json: `argv`, `environment`, `path` (folders before PATH), `renames` (a path as the words have it, to where it is
 here; a value that begins with `./` lies in FOLDER) and `owner`, which marks everything that is started.
-A keeper holds a lock on FOLDER/lock as long as it lives; FOLDER/keeper names it by pid and start time.
+A supervisor holds a lock on FOLDER/lock as long as it lives; FOLDER/supervisor names it by pid and start time.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def start_time(pid: int) -> str:
 
 
 def held(folder: Path) -> bool:
-    """Whether a keeper lives there."""
+    """Whether a supervisor lives there."""
     try:
         with (folder / "lock").open() as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -55,10 +55,10 @@ def held(folder: Path) -> bool:
     return False
 
 
-def keeper(folder: Path) -> tuple[int, str, str]:
-    """Pid, start time and id of the keeper that was there last."""
+def last_supervisor(folder: Path) -> tuple[int, str, str]:
+    """Pid, start time and id of the supervisor that was there last."""
     try:
-        pid, began, name = (folder / "keeper").read_text().split()
+        pid, began, name = (folder / "supervisor").read_text().split()
     except (OSError, ValueError):
         return 0, "", ""
     return int(pid), began, name
@@ -100,15 +100,15 @@ def rename(folder: Path, renames: dict[str, str], text: str) -> str:
 
 
 def environment(folder: Path, spec: dict[str, Any]) -> dict[str, str]:
-    """The login's environment, then what the process is told."""
+    """The login's environment, then the process's own."""
     base = {k: v for k, v in os.environ.items() if not k.startswith("TANDEM_")}
     place = temporary(spec["owner"])
     place.mkdir(mode=0o700, exist_ok=True)
     if place.stat().st_uid != os.getuid() or place.is_symlink():
         raise SystemExit(f"{place} belongs to somebody else on this machine; have it removed")
-    told = {name: rename(folder, spec["renames"], value) for name, value in spec["environment"].items()}
+    own = {name: rename(folder, spec["renames"], value) for name, value in spec["environment"].items()}
     paths = [rename(folder, spec["renames"], str(Path(p).expanduser())) for p in spec["path"]]
-    path = os.pathsep.join([*paths, told.pop("PATH", base.get("PATH", os.defpath))])
+    path = os.pathsep.join([*paths, own.pop("PATH", base.get("PATH", os.defpath))])
     # What engines compile lies with the stack, for its next start, and goes with it: vLLM, PyTorch, Triton and CUDA.
     cache = folder.resolve().parents[1] / "cache"
     return {
@@ -117,7 +117,7 @@ def environment(folder: Path, spec: dict[str, Any]) -> dict[str, str]:
         **{name: str(cache) for name in ("XDG_CACHE_HOME", "TRITON_HOME")},
         "CUDA_CACHE_PATH": str(cache / "nv"),
         "PYTHONUNBUFFERED": "1",
-        **told,
+        **own,
         "PATH": path,
         "TANDEM_OWNER": spec["owner"],
     }
@@ -143,7 +143,7 @@ class Log:
 
     def say(self, line: str) -> None:
         """One line of ours."""
-        self.write(f"tandem: keeper: {line}\n".encode())
+        self.write(f"tandem: supervisor: {line}\n".encode())
 
     def copy(self, source: IO[bytes]) -> None:
         """All that a process says, from now on."""
@@ -157,16 +157,16 @@ class Log:
 
 
 def become(argv: list[str]) -> NoReturn:
-    """In the child: a keeper that is killed takes its process along, instead of leaving it on its ports."""
+    """In the child: a supervisor that is killed takes its process along, instead of leaving it on its ports."""
     LIBC.prctl(SET_PDEATHSIG, signal.SIGTERM)
     try:
         os.execvp(argv[0], argv)  # noqa: S606  # no shell is wanted
     except OSError as error:
-        print(f"tandem: keeper: error: {argv[0]} can't be started ({error})", flush=True)
+        print(f"tandem: supervisor: error: {argv[0]} can't be started ({error})", flush=True)
         os._exit(127)
 
 
-def take_in(child: subprocess.Popen[bytes]) -> None:
+def adopt(child: subprocess.Popen[bytes]) -> None:
     """The dead among adopted orphans: a dead process that nobody took in still counts as one of its group."""
     with contextlib.suppress(ChildProcessError):
         while found := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
@@ -181,18 +181,18 @@ def end(child: subprocess.Popen[bytes]) -> None:
     began = time.monotonic()
     if child.poll() is None:
         child.terminate()
-    told = False
+    ended = False
     while child.poll() is None or descendants(os.getpid()):
-        take_in(child)
-        if child.poll() is not None and not told:
-            told = True
+        adopt(child)
+        if child.poll() is not None and not ended:
+            ended = True
             signal_all(descendants(os.getpid()), signal.SIGTERM)
         if time.monotonic() - began > GRACE:
             signal_all(descendants(os.getpid()), signal.SIGKILL)
         time.sleep(0.1)
 
 
-def keep(folder: Path, ready: int) -> NoReturn:
+def supervise(folder: Path, ready: int) -> NoReturn:
     """Forever: run, and again."""
     spec = json.loads((folder / "spec.json").read_text())
     lock = (folder / "lock").open("w")
@@ -202,7 +202,7 @@ def keep(folder: Path, ready: int) -> NoReturn:
             break
         except BlockingIOError:
             if tries == 19:  # the last one
-                raise SystemExit("another keeper is there") from None
+                raise SystemExit("another supervisor is there") from None
             time.sleep(0.1)
     LIBC.prctl(SET_CHILD_SUBREAPER, 1)
     log = Log(folder / "log")
@@ -216,8 +216,8 @@ def keep(folder: Path, ready: int) -> NoReturn:
     argv = [rename(folder, spec["renames"], word) for word in spec["argv"]]
     variables = environment(folder, spec)
     own = os.getpid()
-    (folder / "keeper.new").write_text(f"{own} {start_time(own)} {os.urandom(6).hex()}\n")
-    (folder / "keeper.new").replace(folder / "keeper")
+    (folder / "supervisor.new").write_text(f"{own} {start_time(own)} {os.urandom(6).hex()}\n")
+    (folder / "supervisor.new").replace(folder / "supervisor")
     os.write(ready, b"1")
     os.close(ready)
     pause = 1.0
@@ -235,7 +235,7 @@ def keep(folder: Path, ready: int) -> NoReturn:
         assert child.stdout  # noqa: S101  # it was asked for
         log.copy(child.stdout)
         while child.poll() is None and not ending:
-            take_in(child)
+            adopt(child)
             time.sleep(0.2)
         code = child.poll()
         end(child)
@@ -253,32 +253,32 @@ def keep(folder: Path, ready: int) -> NoReturn:
 
 
 def start(folder: Path) -> None:
-    """Returns when a keeper holds the folder.
+    """Returns when a supervisor holds the folder.
 
     Raises:
         SystemExit: it did not come up.
     """
     stop(folder)
     (folder / "restarts").unlink(missing_ok=True)
-    told, ready = os.pipe()
+    started, ready = os.pipe()
     if os.fork() == 0:
-        os.close(told)
+        os.close(started)
         os.setsid()
         if os.fork():
             os._exit(0)
-        errors = os.open(folder / "keeper.errors", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        errors = os.open(folder / "supervisor.errors", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         nothing = os.open(os.devnull, os.O_RDWR)
         for number, target in ((0, nothing), (1, nothing), (2, errors)):
             os.dup2(target, number)
-        keep(folder, ready)
+        supervise(folder, ready)
     os.close(ready)
-    if os.read(told, 1) != b"1":
-        raise SystemExit(f"the keeper did not start: {(folder / 'keeper.errors').read_text()[-300:].strip()}")
+    if os.read(started, 1) != b"1":
+        raise SystemExit(f"the supervisor did not start: {(folder / 'supervisor.errors').read_text()[-300:].strip()}")
 
 
 def stop(folder: Path) -> None:
     """Returns when nothing of it runs."""
-    pid, began, _ = keeper(folder)
+    pid, began, _ = last_supervisor(folder)
     alive = held(folder) and start_time(pid) == began
     if alive:
         os.kill(pid, signal.SIGTERM)
@@ -299,7 +299,7 @@ def main() -> int:
     elif what == "become":
         become(sys.argv[3:])
     elif what == "status":
-        print(f"running {keeper(folder)[2]}" if held(folder) else "gone")
+        print(f"running {last_supervisor(folder)[2]}" if held(folder) else "gone")
     elif what == "exec":
         spec = json.loads((folder / "spec.json").read_text())
         words = [rename(folder, spec["renames"], word) for word in sys.argv[3:]]

@@ -96,8 +96,8 @@ report() {
       echo "$step ended with exit code $code and no reason of its own"
     fi
     echo "last lines of $dir/log:"
-    tail -n 20 log | cut -c1-400 >log.told
-    utf8 log.told
+    tail -n 20 log | cut -c1-400 >log.tail
+    utf8 log.tail
   } >&2
   return 1
 }
@@ -222,7 +222,7 @@ case ${1:-} in
     drop_other_versions
     # The same content is running already when an `up` was cut off: leave it and watch it.
     if ! active; then
-      rm -f exit exit.told
+      rm -f exit exit.reported
       launch
     fi
     echo "started=$unit"
@@ -238,7 +238,7 @@ case ${1:-} in
       else
         echo failed
         cat report.txt
-        mv exit exit.told # told once: who asks again, the next `up`, has it tried again
+        mv exit exit.reported # reported once: who asks again, the next `up`, has it tried again
       fi
     elif active; then
       echo running
@@ -246,9 +246,9 @@ case ${1:-} in
     elif [[ -f exit ]]; then # it ended between the two questions
       exec bash "$dir/run.sh" poll
     else
-      launch # a reboot took the unit away, or its failure has been told; steps may be run again
+      launch # a reboot took the unit away, or its failure has been reported; steps may be run again
       echo running
-      if [[ -f exit.told ]]; then echo "started again after a failure"; else echo "started again after an interruption"; fi
+      if [[ -f exit.reported ]]; then echo "started again after a failure"; else echo "started again after an interruption"; fi
     fi
     ;;
   end)

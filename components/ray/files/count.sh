@@ -18,7 +18,7 @@ for ((second = 0; second < 240; second += 2)); do
   seen=${seen:-$(tail -n 1 "$TANDEM_DIR/said")}
   status "waiting for Ray: $seen"
   [[ $(runtime_restarts "$CONTAINER") -lt 5 ]] ||
-    fail "Ray's head does not stay up: $(runtime_log "$CONTAINER" 5 | grep -v '^tandem: keeper' | tail -n 1); is port ${ADDRESS##*:} taken on this machine?"
+    fail "Ray's head does not stay up: $(runtime_log "$CONTAINER" 5 | grep -v '^tandem: supervisor' | tail -n 1); is port ${ADDRESS##*:} taken on this machine?"
   sleep 2
 done
 fail "Ray does not see what it should: $seen; look at what ray said on the machine that is missing ($runtime_log_place), and let all ports between the machines be open"

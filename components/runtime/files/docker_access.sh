@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Lets a login that is not root reach Docker, as it may by sudo anyway: a socket of its own, which systemd passes on to
-# Docker's. Docker's group would outlast the stack, and be taken from under another one. Told: LOGIN SOCKET
+# Docker's. Docker's group would outlast the stack, and be taken from under another one. Environment: LOGIN SOCKET
 # shellcheck source=components/machine/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Where the engine's programs are on this machine: in an environment that is there, or in one made of packages.
-# Told: PROGRAMS MODULE PYTHON PACKAGES (a line each) FOLDERS PIP_INDEX
+# Environment: PROGRAMS MODULE PYTHON PACKAGES (a line each) FOLDERS PIP_INDEX
 # shellcheck source=components/machine/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
 # shellcheck source=components/machine/files/pip.sh

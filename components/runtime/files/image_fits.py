@@ -61,9 +61,9 @@ def _version(text: str) -> list[int]:
     return [int(part) for part in re.findall(r"\d+", text)]
 
 
-def brand_of(told: str) -> str:
+def brand_of(brand: str) -> str:
     """As constraints have it: `NVIDIA RTX` -> `nvidiartx`, `NVIDIA vApps` -> `vapps`."""
-    word = told.lower().replace(" ", "")
+    word = brand.lower().replace(" ", "")
     return word[6:] if word.startswith("nvidiav") else word
 
 

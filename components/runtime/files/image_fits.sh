@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Will Docker start this image on this machine's GPUs? Its runtime compares what the image asks of the driver, and only
-# when a container starts. Changes nothing. Told: IMAGE IMAGE_ID
+# when a container starts. Changes nothing. Environment: IMAGE IMAGE_ID
 # shellcheck source=components/machine/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
 

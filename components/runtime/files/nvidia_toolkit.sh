@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# NVIDIA's container toolkit, and Docker's runtime of that name. Told: TOOLKIT_REPOSITORY NVITOP (a pip requirement, or empty) PIP_INDEX
+# NVIDIA's container toolkit, and Docker's runtime of that name. Environment: TOOLKIT_REPOSITORY NVITOP (a pip requirement, or empty) PIP_INDEX
 # shellcheck source=components/machine/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
 # shellcheck source=components/machine/files/package_manager.sh

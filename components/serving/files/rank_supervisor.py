@@ -131,7 +131,7 @@ def settled(words: list[str], pattern: str) -> list[str]:
     """The engine's words with the file that ours names; a --model of the user's, who comes last, wins over ours.
 
     Raises:
-        Trouble: the file can't be told.
+        Trouble: the file can't be named.
     """
     at = next((n for n, word in enumerate(words) if word == pattern), None) if pattern else None
     if not pattern:
@@ -202,9 +202,9 @@ def run(group: Group, command: list[str], state: State, current: list[subprocess
         engine = subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     except OSError as error:
         say(f"error: {command[0]} can't be started ({error})")
-        told = {"rank": state.rank, "machine": state.machine, "code": 127, "words": [f"error: {command[0]}: {error}"]}
-        group.report({"exit": told})
-        state.exited(told)
+        entry = {"rank": state.rank, "machine": state.machine, "code": 127, "words": [f"error: {command[0]}: {error}"]}
+        group.report({"exit": entry})
+        state.exited(entry)
         group.leave(exited=True)
         return
     current[:] = [engine]
@@ -224,39 +224,39 @@ def run(group: Group, command: list[str], state: State, current: list[subprocess
     say(f"engine exited with code {code}" if code is not None else "the group broke, ending the engine")
     take_reports(group, state)
     if code is not None:
-        told = {"rank": state.rank, "machine": state.machine, "code": code, "words": words[-60:]}
-        group.report({"exit": told})
-        state.exited(told)
+        entry = {"rank": state.rank, "machine": state.machine, "code": code, "words": words[-60:]}
+        group.report({"exit": entry})
+        state.exited(entry)
     group.leave(exited=code is not None)
     end(engine)
     state.write(still={})
 
 
 def take_reports(group: Group, state: State) -> None:
-    """What other ranks have told, into the file."""
-    for told in group.reports():
-        if "exit" in told:
-            state.exited(told["exit"])
-        elif "rank" in told:
-            state.stands(told)
+    """What other ranks have reported, into the file."""
+    for entry in group.reports():
+        if "exit" in entry:
+            state.exited(entry["exit"])
+        elif "rank" in entry:
+            state.stands(entry)
 
 
 def look(group: Group, state: State, watch: still.Still, pids: list[int], said: int) -> None:
     """Tells of an engine that stands still, and when it moves again."""
     seconds = watch.look(pids, said)
-    told: dict[str, Any] = {"rank": state.rank, "machine": state.machine, "seconds": 0}
+    entry: dict[str, Any] = {"rank": state.rank, "machine": state.machine, "seconds": 0}
     if seconds > watch.limit:
-        fresh = not watch.told
-        told.update(seconds=round(seconds), where=watch.where(pids))
+        fresh = not watch.sentence
+        entry.update(seconds=round(seconds), where=watch.where(pids))
         if fresh:
-            say(f"rank {state.rank} has given no sign for {seconds:.0f} s: {told['where']}")
+            say(f"rank {state.rank} has given no sign for {seconds:.0f} s: {entry['where']}")
     elif str(state.rank) not in state.known["still"]:
         return
-    group.report(told)
-    state.stands(told)
+    group.report(entry)
+    state.stands(entry)
 
 
-def supervise(group: Group, words: list[str], told: argparse.Namespace, state: State) -> NoReturn:
+def supervise(group: Group, words: list[str], args: argparse.Namespace, state: State) -> NoReturn:
     """Forever: form, run, end together."""
     current: list[subprocess.Popen[bytes]] = []
 
@@ -271,7 +271,7 @@ def supervise(group: Group, words: list[str], told: argparse.Namespace, state: S
     attempt, pause = 0, 1.0
     while True:
         group.form()
-        if not wait_for(told.after, group):
+        if not wait_for(args.after, group):
             say("the group broke before the engine started")
             group.leave()
             continue
@@ -279,14 +279,14 @@ def supervise(group: Group, words: list[str], told: argparse.Namespace, state: S
         began = time.monotonic()
         state.write(attempt=attempt, trouble="", still={})
         try:
-            command = settled(words, told.find)
+            command = settled(words, args.find)
         except Trouble as trouble:
             say(f"error: {trouble}")
             state.write(trouble=str(trouble))
             group.leave(exited=True)
         else:
             say(f"the group is whole, starting the engine (attempt {attempt})")
-            run(group, command, state, current, told.accelerator)
+            run(group, command, state, current, args.accelerator)
         # Quick failures wait longer and longer; an engine that ran for minutes is started again at once.
         pause = 1.0 if time.monotonic() - began > 120 else min(pause * 2, 30.0)
         time.sleep(pause)
@@ -309,21 +309,21 @@ def main() -> NoReturn:
     parser.add_argument("--machine", default=os.uname().nodename)
     parser.add_argument("--accelerator", choices=("cpu", "nvidia", "ascend"), default="cpu")
     parser.add_argument("command", nargs="+")
-    told = parser.parse_args()
+    args = parser.parse_args()
     group: Group
-    wish(told.state)
-    if told.group == "ray":
-        group = RayCluster(told.accelerators, told.resource)
-    elif told.ranks == 1:
+    wish(args.state)
+    if args.group == "ray":
+        group = RayCluster(args.accelerators, args.resource)
+    elif args.ranks == 1:
         group = Alone()
     else:
-        token = told.token.read_bytes().strip()
+        token = args.token.read_bytes().strip()
         group = (
-            Member((told.leader, told.port), told.rank, token)
-            if told.rank
-            else Leader(told.leader, told.port, told.ranks, token)
+            Member((args.leader, args.port), args.rank, token)
+            if args.rank
+            else Leader(args.leader, args.port, args.ranks, token)
         )
-    supervise(group, told.command, told, State(told.rank, told.machine, told.state))
+    supervise(group, args.command, args, State(args.rank, args.machine, args.state))
 
 
 if __name__ == "__main__":

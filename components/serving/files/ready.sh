@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Ready means: the model has done once what it is for. Health pages say yes with a dead rank behind them.
-# Told: CONTAINER CONTAINERS PORT MODEL FOLDER TASK READY_SECONDS
+# Environment: CONTAINER CONTAINERS PORT MODEL FOLDER TASK READY_SECONDS
 # shellcheck source=components/machine/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
 # shellcheck source=components/runtime/files/docker.sh
@@ -57,8 +57,8 @@ stage() {
 # Ranks that give no sign, as one sentence; nothing while all of them move.
 still() {
   python3 -c 'import json, sys
-told = sorted((json.load(open(sys.argv[1])).get("still") or {}).values(), key=lambda one: -one["seconds"])
-print("; ".join("rank {rank} on {machine} has stood still for {seconds} s: {where}".format(**one) for one in told)[:int(sys.argv[2])])' "$group" "$1" 2>/dev/null || true
+ranks = sorted((json.load(open(sys.argv[1])).get("still") or {}).values(), key=lambda one: -one["seconds"])
+print("; ".join("rank {rank} on {machine} has stood still for {seconds} s: {where}".format(**one) for one in ranks)[:int(sys.argv[2])])' "$group" "$1" 2>/dev/null || true
 }
 
 look
@@ -88,7 +88,7 @@ while :; do
   fi
   if [[ $running != true ]] || (($(runtime_restarts "$CONTAINER" 2>/dev/null || echo 0) > restarts + 2)); then
     log
-    fail "the engine ($CONTAINER) does not stay up: $(log 20 | grep -v '^tandem: keeper: the process ended' | tail -n 1)"
+    fail "the engine ($CONTAINER) does not stay up: $(log 20 | grep -v '^tandem: supervisor: the process ended' | tail -n 1)"
   fi
   if [[ $code == 500 ]]; then
     # It came up and can't answer: give it a moment to end by itself, then say so.

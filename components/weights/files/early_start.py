@@ -1,6 +1,6 @@
 """Ends when the download of the weights beside it is expected to end within so many seconds, or has ended.
 
-Told by environment: SECONDS_BEFORE, and lib.sh's TANDEM_DIR and TANDEM_HOME. Reads what the step `weights` tells
+Environment: SECONDS_BEFORE, and lib.sh's TANDEM_DIR and TANDEM_HOME. Reads what the step `weights` tells
 programs: progress.json, result, error.
 """
 

@@ -1,6 +1,6 @@
 """Brings weights into a folder and proves them right. One writer, resumable, watched.
 
-Told by environment: SOURCE, MODEL_ID, REVISION, ENDPOINT, PATTERNS (one a line), PREFERS, BELONGS, FOLDER,
+Environment: SOURCE, MODEL_ID, REVISION, ENDPOINT, PATTERNS (one a line), PREFERS, BELONGS, FOLDER,
 STALL_SECONDS, HUB_TOKEN, HUB_TOKEN_WITHHELD, and lib.sh's TANDEM_DIR. Tells by files there: status, a line for people;
 progress.json, the same for programs; result or error.
 """
@@ -155,7 +155,7 @@ def listing(hub: Hub) -> tuple[str, list[File], list[File]]:
         if wrong := check_listing(files, chosen, alone=ALONE):
             fail(f"{MODEL} {wrong}")
         named = bool(PATTERNS) and not PATTERNS[0].startswith("!")
-        if twice := left_out(files, chosen, MODEL, PREFERS, told_to=named):
+        if twice := left_out(files, chosen, MODEL, PREFERS, named=named):
             notes.append(twice)
         return revision, files, chosen
     except LookupError as error:
@@ -233,8 +233,8 @@ def main() -> None:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             fail(f"{FOLDER.parent} is full; free space there, then run `pulumi up` again: the download goes on")
         fail(f"{FOLDER.parent} can't be written or read ({error}); see the storage's export and its rights")
-    told = {"folder": str(folder), "revision": revision, **({"note": ". ".join(notes)} if notes else {})}
-    (HERE / "result").write_text(" ".join(f"{key}={shlex.quote(value)}" for key, value in told.items()) + "\n")
+    found = {"folder": str(folder), "revision": revision, **({"note": ". ".join(notes)} if notes else {})}
+    (HERE / "result").write_text(" ".join(f"{key}={shlex.quote(value)}" for key, value in found.items()) + "\n")
 
 
 if __name__ == "__main__":

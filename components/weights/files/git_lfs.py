@@ -55,9 +55,9 @@ class GitLfs:
         entries: list[tuple[str, str, int]] = []
         links: list[tuple[str, str, int]] = []
         for line in self._git("ls-tree", "-r", "-l", "-z", commit).decode(errors="surrogateescape").split("\0"):
-            told, _, path = line.partition("\t")
-            if told and told.split()[1] == "blob" and path not in IGNORED:
-                mode, _, blob, length = told.split()
+            entry, _, path = line.partition("\t")
+            if entry and entry.split()[1] == "blob" and path not in IGNORED:
+                mode, _, blob, length = entry.split()
                 (links if mode == LINK else entries).append((path, blob, int(length)))
         contents = self._contents(blob for _, blob, size in (*entries, *links) if size <= POINTER_LARGEST)
         files = {}
@@ -93,11 +93,11 @@ class GitLfs:
         headers = {**self.headers, "Accept": MEDIA, "Content-Type": MEDIA}
         answer = Web(TIMEOUT).json(f"{url}/info/lfs/objects/batch", headers, body=json.dumps(wanted).encode())
         try:
-            told = answer["objects"][0]
-            action = told.get("actions", {}).get("download")
-            reason = told.get("error", {}).get("message", "no address")
+            found = answer["objects"][0]
+            action = found.get("actions", {}).get("download")
+            reason = found.get("error", {}).get("message", "no address")
             place = (
-                Place(str(action["href"]), dict(action.get("header", {}))) if action and "error" not in told else None
+                Place(str(action["href"]), dict(action.get("header", {}))) if action and "error" not in found else None
             )
         except (KeyError, TypeError, AttributeError, IndexError, ValueError):
             raise ConnectionError("the answer about git-lfs objects can't be read") from None
@@ -156,14 +156,14 @@ class GitLfs:
 
     def _contents(self, blobs: Iterable[str]) -> dict[str, bytes]:
         wanted = sorted(set(blobs))
-        told = subprocess.run(
+        output = subprocess.run(
             self._words("cat-file", "--batch"), input="\n".join([*wanted, ""]).encode(), capture_output=True, check=True
         ).stdout
         found, at = {}, 0
         for blob in wanted:
-            end = told.index(b"\n", at)
-            size = int(told[at:end].split()[2])
-            found[blob] = told[end + 1 : end + 1 + size]
+            end = output.index(b"\n", at)
+            size = int(output[at:end].split()[2])
+            found[blob] = output[end + 1 : end + 1 + size]
             at = end + size + 2
         return found
 
@@ -178,8 +178,8 @@ class GitLfs:
         settings = {"http.lowSpeedLimit": "1", "http.lowSpeedTime": str(max(1, round(self.stall)))}
         if self.headers:
             settings[f"http.{self.url}.extraHeader"] = f"Authorization: {self.headers['Authorization']}"
-        told = {"GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_COUNT": str(len(settings)), "LC_ALL": "C"}
-        told["GIT_ALLOW_PROTOCOL"] = "http:https"  # whatever a redirect says
+        variables = {"GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_COUNT": str(len(settings)), "LC_ALL": "C"}
+        variables["GIT_ALLOW_PROTOCOL"] = "http:https"  # whatever a redirect says
         for number, (key, value) in enumerate(settings.items()):
-            told.update({f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value})
-        return {**os.environ, **told}
+            variables.update({f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value})
+        return {**os.environ, **variables}

@@ -52,7 +52,7 @@ def gated(model: str, token: bool = False) -> str:
 
     Args:
         model: which.
-        token: the hub was told a token.
+        token: the hub was given a token.
     """
     if WITHHELD:
         return (
@@ -71,7 +71,7 @@ def unauthorized(model: str, asked: str, refusal: Refusal, token: bool) -> str:
         model: which.
         asked: the URL that was asked first.
         refusal: what came at last.
-        token: the first host was told a token.
+        token: the first host was given a token.
     """
     if not refusal.url or same_host(asked, refusal.url):
         return gated(model, token)
@@ -231,8 +231,8 @@ def reading() -> Iterator[None]:
 def explain(refusal: Refusal) -> str:
     """A refusal in few words, with the hub's own message if it gives one."""
     try:
-        told = json.loads(refusal.body)
-        message = told.get("error") or told.get("Message") or told.get("message") or ""
+        answer = json.loads(refusal.body)
+        message = answer.get("error") or answer.get("Message") or answer.get("message") or ""
     except (ValueError, AttributeError):
         message = ""
     return f"HTTP {refusal.status}{': ' + str(message) if message else ''}"

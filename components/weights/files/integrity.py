@@ -140,8 +140,8 @@ def _cut(path: Path) -> str | None:
             if length > HEADER_LARGEST:
                 raise ValueError
             header = json.loads(stream.read(length))
-            tensors = [told for name, told in header.items() if name != "__metadata__"]
-            wanted = 8 + length + max((told["data_offsets"][1] for told in tensors), default=0)
+            tensors = [tensor for name, tensor in header.items() if name != "__metadata__"]
+            wanted = 8 + length + max((tensor["data_offsets"][1] for tensor in tensors), default=0)
         except (ValueError, KeyError, TypeError, AttributeError, IndexError):
             return "is no safetensors file (a git-lfs pointer, or cut short)"
     return None if size == wanted else f"has {size} bytes instead of {wanted}"

@@ -1,4 +1,4 @@
-"""A branch that moves while its files come down: what changed is told, and what nobody loads stops nothing."""
+"""A branch that moves while its files come down: what changed is said, and what nobody loads stops nothing."""
 
 from __future__ import annotations
 

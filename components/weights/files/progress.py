@@ -60,7 +60,7 @@ class Progress:
             show: gets the line for people.
             note: gets the same for programs.
             window: seconds over which the rate is taken.
-            slow: bytes a second below which it is told.
+            slow: bytes a second below which it is said to be slow.
         """
         self.note = note
         self.verb, self.model, self.total, self.show = verb, model, max(total, 1), show

@@ -48,7 +48,7 @@ def select_files(files: Sequence[File], patterns: Sequence[str], model: str, pre
 
 
 def left_out(
-    files: Sequence[File], chosen: Sequence[File], model: str, prefers: str = SAFETENSORS, *, told_to: bool = False
+    files: Sequence[File], chosen: Sequence[File], model: str, prefers: str = SAFETENSORS, *, named: bool = False
 ) -> str:
     """What further copies of the weights are not fetched, or are though nobody needs them, as one line; or nothing.
 
@@ -57,22 +57,22 @@ def left_out(
         chosen: those that are fetched.
         model: for the line.
         prefers: as `select_files`.
-        told_to: the user has named what is wanted, and knows what isn't.
+        named: the user has named what is wanted, and knows what isn't.
     """
     there = {f.path for f in chosen}
-    told = []
+    sentences = []
     for label, held in copies(files, prefers).items():
-        for fetched in (True,) if told_to else (False, True):
+        for fetched in (True,) if named else (False, True):
             some = [f for f in held if (f.path in there) == fetched]
             if some and (size := sum(f.size for f in some)):
                 names = _some([f.path for f in some], 2)
-                told.append(f"{'also fetched' if fetched else 'left out'}: {amount(size)} {label} ({names})")
+                sentences.append(f"{'also fetched' if fetched else 'left out'}: {amount(size)} {label} ({names})")
     # Two sets of safetensors which different engines read: neither is left out by itself.
     both = [f for f in chosen if CONSOLIDATED.fullmatch(f.path)]
-    if both and not told and any(f.path.startswith("model") and f.path.endswith(".safetensors") for f in chosen):
-        told.append(f"also fetched: {amount(sum(f.size for f in both))} consolidated safetensors; "
+    if both and not sentences and any(f.path.startswith("model") and f.path.endswith(".safetensors") for f in chosen):
+        sentences.append(f"also fetched: {amount(sum(f.size for f in both))} consolidated safetensors; "
                     "model.files: ['!consolidated*'] leaves them out")  # fmt: skip
-    return f"{model} holds its weights more than once; {'; '.join(told)}" if told else ""
+    return f"{model} holds its weights more than once; {'; '.join(sentences)}" if sentences else ""
 
 
 def gguf_models(paths: Sequence[str]) -> list[str]:

@@ -56,8 +56,8 @@ def pause(failures: int, error: Exception | None = None) -> None:
     """Waits before the next try: half a second, doubled with each failure, or as the server asks."""
     wanted = min(0.25 * 2**failures, PAUSE_LONGEST)
     if isinstance(error, Refusal):
-        told = error.headers.get("Retry-After", "")
-        wanted = max(wanted, min(float(told), 2 * PAUSE_LONGEST)) if told.isdigit() else wanted
+        after = error.headers.get("Retry-After", "")
+        wanted = max(wanted, min(float(after), 2 * PAUSE_LONGEST)) if after.isdigit() else wanted
     time.sleep(wanted)
 
 
@@ -98,9 +98,9 @@ class Web:
                     sent = {name: value for name, value in sent.items() if name not in ("Authorization", "Cookie")}
                 continue
             if not 200 <= answer.status < 300:
-                told = answer.read(4096)
+                body = answer.read(4096)
                 self.forget(url)
-                raise Refusal(answer.status, dict(answer.headers), told, url)
+                raise Refusal(answer.status, dict(answer.headers), body, url)
             return answer, url
         raise Refusal(310, {}, b"too many redirects", url)
 

@@ -24,7 +24,7 @@ def run_here(
 
     Args:
         name: Pulumi name.
-        call: what it is told; secret as a whole.
+        call: its input; secret as a whole.
         create: the command at creation and whenever the call changes.
         delete: the command at deletion.
         triggers: another value runs it anew, as a replacement.

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pulumi
-from pulumi_command import local
 
-from components.machine.agent_call import agent_call, agent_input
-from components.machine.machine import Jump
+from components.machine import Jump, run_here
+
+PROBE = "components/gateway/files/chat_probe.py"
+"""Runs here; relative to the project, so the state names no folder of one user's."""
 
 
 class Answer(pulumi.ComponentResource):
@@ -48,20 +49,17 @@ class Answer(pulumi.ComponentResource):
             after: what must be done before.
             opts: Pulumi options.
         """
-        super().__init__("tandem:machine:Answer", name, None, opts)
-        asked = local.Command(
+        super().__init__("tandem:gateway:Answer", name, None, opts)
+        asked = run_here(
             f"{name}-asked",
-            create=pulumi.Output.concat(agent_call("ask"), " ", served_by),
-            stdin=agent_input(
-                {
-                    "url": url,
-                    "model": model,
-                    "key": key,
-                    "task": task,
-                    **({"through": through.facts()} if through else {}),
-                }
-            ),
-            add_previous_output_in_env=False,
+            create=pulumi.Output.concat(f"python3 {PROBE} ", served_by),
+            call={
+                "url": url,
+                "model": model,
+                "key": key,
+                "task": task,
+                **({"through": through.facts()} if through else {}),
+            },
             opts=pulumi.ResourceOptions(parent=self, depends_on=list(after)),
         )
         self.text = asked.stdout

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pulumi
-from pulumi_command import local
 
-from components.machine.agent_call import agent_call, agent_input
-from components.machine.machine import Jump
+from components.machine import Jump, run_here
+
+PROBE = "components/webui/files/login_probe.py"
+"""Runs here; relative to the project, so the state names no folder of one user's."""
 
 
 class Login(pulumi.ComponentResource):
@@ -46,20 +47,17 @@ class Login(pulumi.ComponentResource):
             after: what must be done before.
             opts: Pulumi options.
         """
-        super().__init__("tandem:machine:Login", name, None, opts)
-        tried = local.Command(
+        super().__init__("tandem:webui:Login", name, None, opts)
+        tried = run_here(
             f"{name}-tried",
-            create=pulumi.Output.concat(agent_call("login"), " ", served_by),
-            stdin=agent_input(
-                {
-                    "url": url,
-                    "model": model,
-                    "email": email,
-                    "password": password,
-                    **({"through": through.facts()} if through else {}),
-                }
-            ),
-            add_previous_output_in_env=False,
+            create=pulumi.Output.concat(f"python3 {PROBE} ", served_by),
+            call={
+                "url": url,
+                "model": model,
+                "email": email,
+                "password": password,
+                **({"through": through.facts()} if through else {}),
+            },
             opts=pulumi.ResourceOptions(parent=self, depends_on=list(after)),
         )
         self.url = pulumi.Output.all(url, tried.stdout).apply(lambda both: str(both[0]))

@@ -13,7 +13,7 @@ from components.machine import RemoteStep
 FILES = Path(__file__).parent / "files"
 
 
-def sees_weights(hosts: Sequence[Host], folder: pulumi.Input[str]) -> list[pulumi.Resource]:
+def check_weights(hosts: Sequence[Host], folder: pulumi.Input[str]) -> list[pulumi.Resource]:
     """Proof that what lies in the first machine's folder lies in every other machine's too, by names and sizes.
 
     Args:

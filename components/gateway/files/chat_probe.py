@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
-import question
-from openssh import Failure
+for part in ("machine", "serving"):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2] / part / "files"))
+
+import question  # noqa: E402  # these lie in folders that are no packages
+from openssh import Failure  # noqa: E402
+from probe import main  # noqa: E402
 
 SECONDS = int(os.environ.get("TANDEM_ASK_SECONDS", "120"))
 """How long a gateway and an engine that is ready may take."""
@@ -57,3 +62,7 @@ def ask(call: dict[str, Any]) -> str:
             raise Failure(sentence(call, best))
         print(f"asking {call['model']} through {call['url']}: {heard['said'][:200]}", file=sys.stderr, flush=True)
         time.sleep(2)
+
+
+if __name__ == "__main__":
+    sys.exit(main(ask))
