@@ -11,13 +11,13 @@ import pytest
 import yaml
 from pulumi.runtime.mocks import MockResourceArgs
 
-from stacks.inference import deploy
+from stacks.deployment import deploy
 from stacks.platforms import alicloud
 from stacks.settings import parse
 from tests.support.graph import Answers, Recorder
 from tests.support.paths import ROOT
 
-ACCELERATOR = re.compile(r"node-\d-(nvidia|collective|engine-image-fits)|collective")
+ACCELERATOR = re.compile(r"node-\d-collective|collective")
 """Steps that a machine without accelerator does not have: what `accelerator.kind` is there for."""
 
 

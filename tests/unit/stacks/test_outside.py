@@ -16,7 +16,7 @@ import pytest
 from google.protobuf.json_format import MessageToDict
 
 from components.host.outside import with_password
-from stacks.inference import deploy
+from stacks.deployment import deploy
 from stacks.outside import registry_of, registry_problems
 from stacks.room import image_gib
 from stacks.settings import parse
