@@ -19,7 +19,7 @@ from components.alicloud.network import Network, NetworkArgs
 from components.alicloud.security_rules import UndeclaredRule
 from components.alicloud.storage import Storage, StorageArgs
 from components.alicloud.watch import watch_security_rules
-from components.remote import Machine, run_here
+from components.machine import Machine, run_here
 
 COMMAND = ".venv/bin/python -m components.alicloud"
 

@@ -8,7 +8,7 @@ import pulumi
 
 from components.alicloud.network import FRONT, INSIDE, Network, NetworkArgs
 from components.alicloud.security_rules import UndeclaredRule, as_data
-from components.remote import run_here
+from components.machine import run_here
 
 
 def watch_security_rules(

@@ -23,7 +23,7 @@ from components.alicloud.network import NetworkArgs
 from components.alicloud.security_rules import UndeclaredRule, find_undeclared
 from components.alicloud.storage import StorageArgs
 from components.alicloud.tags import tags_of
-from components.remote.payload import content_hash
+from components.machine.payload import content_hash
 from stacks.platforms.keys import expanded, private_key
 from stacks.platforms.provider import provider_of
 from stacks.platforms.stock import pick_candidate
@@ -228,5 +228,5 @@ def _work(settings: Settings) -> str:
 
 def _files_of_steps() -> str:
     """Changes with any file that a step on the fetcher may be made of: such a step then runs, which needs it awake."""
-    files = [file for part in ("remote", "host", "models") for file in COMPONENTS.glob(f"{part}/files/*")]
+    files = [file for part in ("machine", "host", "runtime", "weights") for file in COMPONENTS.glob(f"{part}/files/*")]
     return content_hash({str(file.relative_to(COMPONENTS)): file.read_bytes() for file in files if file.is_file()}, {})

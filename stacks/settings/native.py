@@ -36,7 +36,7 @@ class NativeSettings(SettingsModel):
         (), description="pip requirements that have the engine, for an environment of its own on each machine"
     )
     path: tuple[LoginPath, ...] = Field((), description="folders of programs, put before PATH: llama.cpp's, Ollama's")
-    check: str = Field(
+    trigger: str = Field(
         "", description="any text; change it after a machine was restarted: what isn't running is started"
     )
 

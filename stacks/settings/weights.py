@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from components.models import WeightsArgs
+from components.weights import WeightsArgs
 from stacks.settings.model import Repository
 from stacks.settings.stack import Settings
 
@@ -49,7 +49,7 @@ def _args(settings: Settings, repository: Repository, *, belongs: bool = False, 
     return WeightsArgs(
         **{field: getattr(repository, field) for field in Repository.model_fields},
         mount_point=settings.storage.folder,
-        check=settings.model.check,
+        trigger=settings.model.trigger,
         prefers="gguf" if settings.serving.engine in GGUF_ENGINES else "safetensors",
         belongs=belongs,
         own_hub=own_hub,

@@ -80,7 +80,7 @@ def test_machines_are_not_paid_for_while_weights_download(account):
     told = {}
     for order, changes in {
         "weights first": {},
-        "machines first": {"cloud": {"createMachines": "weights-nearly", "prepareMinutes": 120}},
+        "machines first": {"cloud": {"createMachines": "early-start", "prepareMinutes": 120}},
     }.items():
         throttle(SLOW_HUB)
         seconds, events = timed_up(account, **changes)

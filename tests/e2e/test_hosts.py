@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.root, pytest.mark.engine]
 
 MODEL = "tiny-qwen2"
 NOT_EAGER = ["--max-num-seqs=4", "--kv-cache-memory-bytes=67108864", "--dtype=float32"]
-PREPARED = {f"node-{n}-{step}-run" for n in (0, 1) for step in ("facts", "tuning", "packages", "storage", "lease")}
+PREPARED = {f"node-{n}-{what}" for n in (0, 1) for what in ("lease", "prepare-run", "prepare-done")}
 INSIDE = ROOT / "localcloud/engine/files/inside.sh"
 
 
@@ -188,7 +188,7 @@ def test_a_third_machine_leaves_the_first_two_alone(deployment):
     )
     deployment.known_hosts.write_text(deployment.site.known_hosts)
     ops = {step["urn"].rsplit("::", 1)[-1]: step["op"] for step in steps}
-    assert ops["node-2-packages-run"] == "create"
+    assert ops["node-2-prepare-run"] == "create"
     assert {ops.get(name, "same") for name in PREPARED} == {"same"}
     assert {ops.get(f"node-{n}-ray", "same") for n in (0, 1)} == {"same"}
 

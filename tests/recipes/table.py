@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.recipes.bring_up import records, whole_records
 from tests.recipes.recipes import RECIPES, Recipe
-from tests.recipes.reduced import WHOLE, reduce
+from tests.recipes.reduced import has_whole_shape, reduce
 from tests.recipes.untried import UNTRIED
 from tests.support.paths import ROOT
 from tests.support.stack_files import read
@@ -53,8 +53,8 @@ def came_up(name: str) -> tuple[str, str, str]:
 def whole(name: str) -> str:
     """The recipe in its own shape; of these settings only."""
     config, record = read(name), whole_records().get(name)
-    if config["serving"]["engine"] not in WHOLE:
-        return "no: the collective asks for CUDA"
+    if not has_whole_shape(config):
+        return "no: machines here show GPUs only where Docker is and nothing is rented"
     if record is None or record["settings"] != reduce(config, whole=True).digest:
         return "not yet"
     each = config["accelerator"]["perMachine"]

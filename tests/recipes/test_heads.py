@@ -8,7 +8,7 @@ import json
 import pulumi
 import pytest
 
-from stacks.inference import deploy
+from stacks.deployment import deploy
 from stacks.planning import plan_for, unplanned
 from stacks.settings.load import parse
 from tests.recipes.heads import advice, filled_in

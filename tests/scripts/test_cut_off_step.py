@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from components.remote.payload import FILES, pack
-from tests.support.kept import alive
+from components.machine.payload import FILES, pack
+from tests.support.supervised import alive
 from tests.support.waiting import until
 
 WAITS = """

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from components.remote.payload import FILES
+from components.machine.payload import FILES
 from tests.support.paths import ROOT
 
 

@@ -10,13 +10,13 @@ import pulumi
 import pytest
 from pulumi.runtime.mocks import MockResourceArgs
 
-from stacks.inference import deploy
+from stacks.deployment import deploy
 from stacks.platforms import alicloud
 from stacks.settings.load import parse
 from tests.support.graph import Answers, Recorder
 from tests.support.stack_files import as_configuration, read
 
-ACCELERATOR = re.compile(r"node-\d-(nvidia|collective|engine-image-fits)|collective")
+ACCELERATOR = re.compile(r"node-\d-collective|collective")
 """Steps that a machine without accelerator does not have: what `accelerator.kind` is there for."""
 
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
+import io
+import shlex
+import tarfile
 from typing import Any
 
 import pulumi
+from google.protobuf.json_format import MessageToDict
 from pulumi.runtime.mocks import MockMonitor, MockResourceArgs, Mocks
 
-from stacks.inference import deploy
+from stacks.deployment import deploy
 from stacks.settings.load import parse
 from tests.support.settings import values
 
@@ -42,7 +48,7 @@ class Recorder(MockMonitor):
         return super().RegisterResource(request)
 
 
-def graph(monkeypatch, tmp_path, machines=2, executor="ray", *, room=None, webui=None, model=None, **changes):
+def graph(monkeypatch, tmp_path, machines=2, executor="ray", *, runtime=None, webui=None, model=None, **changes):
     """All resources of a deployment, by name.
 
     Args:
@@ -50,7 +56,7 @@ def graph(monkeypatch, tmp_path, machines=2, executor="ray", *, room=None, webui
         tmp_path: for key and known hosts.
         machines: how many.
         executor: of vLLM.
-        room: settings of another runtime than docker.
+        runtime: settings of another runtime than docker.
         webui: settings of the page.
         model: another than the usual.
         changes: of `serving`.
@@ -66,7 +72,7 @@ def graph(monkeypatch, tmp_path, machines=2, executor="ray", *, room=None, webui
             ssh={"privateKeyFile": str(key), "knownHostsFile": str(known)},
             webui=webui or {},
             **({"model": model} if model else {}),
-            **(room or {"images": {"engine": "registry/vllm:1"}}),
+            **(runtime or {"images": {"engine": "registry/vllm:1"}}),
             serving={"tensorParallelSize": machines, "executor": executor, **changes},
         )
     )
@@ -80,6 +86,16 @@ def graph(monkeypatch, tmp_path, machines=2, executor="ray", *, room=None, webui
 
     run()
     return monitor.seen
+
+
+def step_environment(request) -> dict[str, str]:
+    """The variables of a step's script, from what its command sends to the machine."""
+    packed = MessageToDict(request.object)["stdin"]
+    packed = packed["value"] if isinstance(packed, dict) else packed
+    with tarfile.open(fileobj=io.BytesIO(gzip.decompress(base64.b64decode(packed)))) as archive:
+        file = archive.extractfile("env")
+        assert file is not None
+        return dict(word.split("=", 1) for word in shlex.split(file.read().decode()))
 
 
 def urn_name(urn: str) -> str:

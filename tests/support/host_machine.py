@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from components.remote.agent import Failure, Ssh, await_step
-from components.remote.payload import FILES, content_hash, pack, parse_result
+from components.machine.agent import Failure, Ssh, await_step
+from components.machine.payload import FILES, content_hash, pack, parse_result
 from localcloud.machines import Site
+from tests.support.scripts import lease_scripts, script
 
 STACK = "tandem-host"
-HOST_FILES = Path(__file__).parents[2] / "components/host/files"
 
 
 @dataclass(frozen=True)
@@ -54,14 +54,14 @@ class HostMachine:
         return done.stdout.strip()
 
     def run(self, name: str, files: Sequence[str], environment: Mapping[str, str]) -> Outcome:
-        """Runs components/host/files/NAME.sh as a long step to its end, with `file`s or `name=file`s of that folder."""
-        beside = {file.partition("=")[0]: HOST_FILES / file.rpartition("=")[2] for file in files}
-        return self.step(name.replace("_", "-"), HOST_FILES / f"{name}.sh", beside, environment)
+        """Runs our script NAME.sh as a long step to its end, with `file`s or `name=file`s beside it."""
+        beside = {file.partition("=")[0]: script(file.rpartition("=")[2]) for file in files}
+        return self.step(name.replace("_", "-"), script(f"{name}.sh"), beside, environment)
 
     def step(
         self,
         step: str,
-        script: Path,
+        program: Path,
         files: Mapping[str, Path],
         environment: Mapping[str, str],
         *,
@@ -69,7 +69,7 @@ class HostMachine:
         timeout: int = 120,
     ) -> Outcome:
         """Runs a script as a long step to its end, with files beside it."""
-        texts = {"step.sh": script.read_bytes()}
+        texts = {"step.sh": program.read_bytes()}
         texts |= {file: (FILES / file).read_bytes() for file in ("run.sh", "lib.sh")}
         texts |= {name: file.read_bytes() for name, file in files.items()}
         told = {**environment, "TANDEM_TIMEOUT": str(timeout)}
@@ -85,10 +85,10 @@ class HostMachine:
         except Failure as failure:
             return Outcome({}, str(failure).splitlines()[0])
 
-    def leave(self, stack: str = STACK) -> None:
+    def cleanup(self, stack: str = STACK) -> None:
         """What `pulumi destroy` does on a machine."""
-        leave = (FILES / "leave.sh").read_text()
-        done = self.connection.run(shlex.join(["bash", "-c", leave, "leave", stack]), timeout=60)
+        words = ["bash", "-c", lease_scripts()["cleanup.sh"], "cleanup", stack]
+        done = self.connection.run(shlex.join(words), timeout=60)
         assert done.returncode == 0, done.stderr
 
 

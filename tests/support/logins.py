@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.remote.agent import Failure, Ssh, take
-from components.remote.payload import FILES, content_hash, pack, parse_result
+from components.machine import BASE
+from components.machine.agent import Failure, Ssh, acquire
+from components.machine.payload import FILES, content_hash, pack, parse_result
 from localcloud.machines import Site
+from tests.support.scripts import lease_scripts
 
 STACK = "tandem-logins"
 PASSWORD = 'it\'s a "secret" $(word)'  # noqa: S105  # with all that a shell would change
@@ -60,11 +62,10 @@ class Logins:
 
     def call(self, name: str = "far", user: str = "ubuntu", **more: Any) -> dict[str, Any]:
         """A machine as `Machine.facts` has it."""
-        scripts = {f"{f}.sh": (FILES / f"{f}.sh").read_text() for f in ("take", "leave")}
         return {
             "name": name, "host": self.address(name), "port": 22, "user": user,
             "private_key": self.plain.read_text(), "host_key": self.site.machine(name).record.host_key,
-            "stack": STACK, "leave": {}, "scripts": scripts, **more,
+            "stack": STACK, "base": BASE, "cleanup": {}, "scripts": lease_scripts(), **more,
         }  # fmt: skip
 
     def through(self, **more: Any) -> dict[str, Any]:
@@ -87,11 +88,11 @@ class Logins:
         assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}"
         return done.stdout.strip()
 
-    def taken(self, call: dict[str, Any]) -> str:
-        """What taking the machine said: its result, or the sentence."""
+    def acquired(self, call: dict[str, Any]) -> str:
+        """What acquiring the machine said: its result, or the sentence."""
         try:
             with self.ssh(call) as connection:
-                return take(connection)
+                return acquire(connection)
         except Failure as failure:
             return str(failure)
 

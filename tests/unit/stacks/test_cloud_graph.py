@@ -11,7 +11,7 @@ import pytest
 
 from components.alicloud.compute import cloud_config
 from localcloud.api import user_data
-from stacks.inference import deploy
+from stacks.deployment import deploy
 from stacks.platforms import alicloud
 from stacks.platforms.alicloud import release_time
 from stacks.platforms.stock import first_in_stock
@@ -48,8 +48,8 @@ def test_no_machine_that_costs_is_rented_before_the_weights_are_there(monkeypatc
 
 
 def test_machines_may_be_rented_while_the_download_ends(monkeypatch):
-    seen = graph(monkeypatch, "local", createMachines="weights-nearly")
-    assert reaches(seen, "node-0-instance", "fetcher-weights-nearly-done")
+    seen = graph(monkeypatch, "local", createMachines="early-start")
+    assert reaches(seen, "node-0-instance", "fetcher-weights-early-start-done")
     assert not reaches(seen, "node-0-instance", "fetcher-weights-done")
     assert reaches(seen, "answer-asked", "fetcher-weights-done")
 
@@ -117,7 +117,7 @@ def test_what_is_stopped_in_economical_mode_keeps_its_address(monkeypatch):
     # Asked to end what went with the machine already, the provider would try for minutes.
     assert link.retainOnDelete and {"privateIpAddress", "vpcId"} <= set(link.ignoreChanges)
     assert reaches(seen, "fetcher-instance", "fetcher-address")
-    for name in ("fetcher-lease-taken", "fetcher-packages-run", "fetcher-weights-done"):
+    for name in ("fetcher-lease", "fetcher-prepare-run", "fetcher-weights-done"):
         assert reaches(seen, name, "fetcher-address-link"), name
     assert {"instanceType", "userData"} <= set(fetcher.replaceOnChanges)
     assert "instanceType" not in node.replaceOnChanges and "userData" in node.replaceOnChanges

@@ -11,6 +11,7 @@ import socket
 
 import pytest
 
+from components.machine import Installation
 from stacks.platforms import hosts
 from stacks.settings.errors import SettingsError
 from stacks.settings.load import parse
@@ -24,7 +25,7 @@ def test_nothing_happens_on_a_machine_before_its_lease(monkeypatch, tmp_path, ex
     for name, request in seen.items():
         own = name.startswith("n1-") and not name.startswith("n1-lease")
         if own and request.type.startswith(("command:", "docker:index")):
-            assert reaches(seen, name, "n1-lease-taken"), name
+            assert reaches(seen, name, "n1-lease"), name
 
 
 @pytest.mark.parametrize("executor", ["ray", "mp"])
@@ -33,14 +34,14 @@ def test_everything_on_a_machine_goes_with_its_lease(monkeypatch, tmp_path, exec
     for name, request in seen.items():
         on_machine = request.type == "command:remote:Command" or request.type.startswith("docker:index")
         if on_machine:
-            assert urn_name(request.deletedWith).endswith("-lease-taken"), name
+            assert urn_name(request.deletedWith).endswith("-lease"), name
 
 
 def test_machines_are_prepared_side_by_side(monkeypatch, tmp_path):
     """No step of one machine's preparation waits for another machine."""
     seen = graph(monkeypatch, tmp_path)
-    assert not reaches(seen, "n1-storage-run", "n0-lease-taken")
-    assert not reaches(seen, "n0-storage-run", "n1-lease-taken")
+    assert not reaches(seen, "n1-prepare-run", "n0-lease")
+    assert not reaches(seen, "n0-prepare-run", "n1-lease")
 
 
 def test_weights_do_not_wait_for_images_nor_images_for_weights(monkeypatch, tmp_path):
@@ -73,11 +74,10 @@ def test_a_third_machine_changes_nothing_about_the_first_two(monkeypatch, tmp_pa
                 name: dict(r.object.fields["create"].struct_value.fields or {})
                 or r.object.fields["create"].string_value
                 for name, r in seen.items()
-                if r.type == "command:remote:Command"
-                and name.split("-")[1] in ("facts", "tuning", "packages", "storage")
+                if r.type == "command:remote:Command" and name.split("-")[1] == "prepare"
             }
         )
-    assert len(inputs[0]) == 8
+    assert len(inputs[0]) == 2
     assert inputs[0].items() <= inputs[1].items()
 
 
@@ -86,13 +86,13 @@ def test_children_hang_below_their_component(monkeypatch, tmp_path):
     seen = graph(monkeypatch, tmp_path)
     top = {name for name, r in seen.items() if urn_name(r.parent) in ("tandem-t", "")}
     alone = {n for n in top if not seen[n].type.startswith(("tandem:", "pulumi:"))}
-    assert alone == {"n0-lease-taken", "n1-lease-taken", "n0-engine-image", "n1-engine-image", "gateway-image"}
+    assert alone == {"n0-lease", "n1-lease", "n0-engine-image", "n1-engine-image", "gateway-image"}
 
 
-def test_a_machine_costs_twelve_resources(monkeypatch, tmp_path):
-    """What a preview of many machines costs grows with this number; two are the engine's image, looked into."""
+def test_a_machine_costs_nine_resources(monkeypatch, tmp_path):
+    """What a preview of many machines costs grows with this number."""
     two, three = (len(graph(monkeypatch, tmp_path, machines=n, executor="mp")) for n in (2, 3))
-    assert three - two <= 12
+    assert three - two <= 9
 
 
 def test_the_key_is_in_no_plain_property(monkeypatch, tmp_path):
@@ -121,7 +121,7 @@ def parents_and_order(seen):
 def test_processes_stand_where_containers_would(monkeypatch, tmp_path, executor):
     """The same names, below the same components, in the same order: only what they are differs."""
     containers = graph(monkeypatch, tmp_path, executor=executor)
-    processes = graph(monkeypatch, tmp_path, executor=executor, room=NATIVE)
+    processes = graph(monkeypatch, tmp_path, executor=executor, runtime=NATIVE)
     assert parents_and_order(processes) == parents_and_order(containers)
     assert {processes[n].type for n in ("n0-engine", "n0-gateway")} == {"command:remote:Command"}
     assert not [
@@ -130,27 +130,27 @@ def test_processes_stand_where_containers_would(monkeypatch, tmp_path, executor)
 
 
 def test_a_machine_that_is_lent_is_neither_tuned_nor_given_packages_nor_mounts(monkeypatch, tmp_path):
-    seen = graph(monkeypatch, tmp_path, executor="mp", room=NATIVE)
+    seen = graph(monkeypatch, tmp_path, executor="mp", runtime=NATIVE)
     steps = {n for n in seen if n.startswith("n1-") and seen[n].type == "command:remote:Command"}
-    assert steps == {"n1-facts-run", "n1-storage-run", "n1-engine-environment-run", "n1-weights-seen-run", "n1-engine"}
+    assert steps == {"n1-prepare-run", "n1-engine-environment-run", "n1-weights-seen-run", "n1-engine"}
     for name in steps:
         assert not seen[name].object.fields["create"].string_value.startswith("sudo")
-        assert urn_name(seen[name].deletedWith) == "n1-lease-taken"
-        assert reaches(seen, name, "n1-lease-taken")
+        assert urn_name(seen[name].deletedWith) == "n1-lease"
+        assert reaches(seen, name, "n1-lease")
     assert reaches(seen, "n1-engine", "n1-weights-seen-run")
     assert reaches(seen, "n1-weights-seen-run", "n0-weights-done")
 
 
-@pytest.mark.parametrize("room", [None, NATIVE])
-def test_the_page_is_told_when_it_has_been_logged_in_to_after_the_answer(monkeypatch, tmp_path, room):
+@pytest.mark.parametrize("runtime", [None, NATIVE])
+def test_the_page_is_told_when_it_has_been_logged_in_to_after_the_answer(monkeypatch, tmp_path, runtime):
     page = {"enabled": True, "allowedCidrs": ["192.0.2.0/24"]}
-    seen = graph(monkeypatch, tmp_path, executor="mp", room=room, webui=page)
+    seen = graph(monkeypatch, tmp_path, executor="mp", runtime=runtime, webui=page)
     assert reaches(seen, "webui-login-tried", "n0-webui")
     assert reaches(seen, "webui-login-tried", "answer-asked")
     assert not reaches(seen, "answer-asked", "n0-webui")
     assert "n1-webui" not in seen
     marker = "4dabf18193072939515e22adb298388d"
-    hidden = seen["n0-webui"].object.fields["stdin" if room else "uploads"]
+    hidden = seen["n0-webui"].object.fields["stdin" if runtime else "uploads"]
     assert marker in str(hidden)
 
 
@@ -160,11 +160,11 @@ def test_without_the_setting_there_is_no_page(monkeypatch, tmp_path):
 
 def test_weights_on_each_machines_own_disk_are_looked_at_on_each_and_nothing_is_mounted(monkeypatch, tmp_path):
     own = {"storage": {"path": "/data/models", "export": "/"}, "model": {"source": "path", "id": "M"}}
-    seen = graph(monkeypatch, tmp_path, executor="mp", room=own)
+    seen = graph(monkeypatch, tmp_path, executor="mp", runtime=own)
     assert reaches(seen, "n1-engine", "n1-weights-seen-run")
     assert reaches(seen, "n1-weights-seen-run", "n0-weights-listed-run")
     assert reaches(seen, "n0-weights-listed-run", "n0-weights-done")
-    assert {"n0-packages-run", "n1-packages-run"} <= seen.keys()
+    assert {"n0-prepare-run", "n1-prepare-run"} <= seen.keys()
     volumes = str(seen["n1-engine"].object.fields["volumes"])
     assert "/data/models" in volumes
 
@@ -204,6 +204,6 @@ def test_an_rsa_host_key_alone_is_refused_with_the_command_that_adds_another(mon
         )
     )
     with pytest.raises(SettingsError) as told:
-        hosts.machines(settings)
+        hosts.machines(settings, "tandem-t", Installation())
     assert "only a key of type ssh-rsa for n0 (10.0.0.1)" in str(told.value)
     assert f"ssh-keyscan -t ed25519 -p 22 10.0.0.1 >> {known}" in str(told.value)

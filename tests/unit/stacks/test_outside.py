@@ -16,8 +16,8 @@ import pytest
 from google.protobuf.json_format import MessageToDict
 
 from components.host.outside import with_password
+from stacks.deployment import deploy
 from stacks.image_disk import image_gib
-from stacks.inference import deploy
 from stacks.outside import registry_of
 from stacks.settings.load import parse
 from stacks.settings.registry import registry_problems

@@ -11,7 +11,7 @@ from google.protobuf.json_format import MessageToDict
 from pulumi.runtime import config
 
 from stacks import planning
-from stacks.inference import deploy
+from stacks.deployment import deploy
 from stacks.settings.errors import SettingsError
 from stacks.settings.load import load
 from stacks.settings.secrecy import Secrecy

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from components.machine import Installation
 from stacks.platforms import hosts, keys
 from stacks.platforms.known_hosts import KnownHosts
 from stacks.settings.errors import SettingsError
@@ -107,7 +108,8 @@ def reached(tmp_path, monkeypatch):
         if hosts_file is not None:
             known.write_text(hosts_file)
         ssh = {"privateKeyFile": str(key), "knownHostsFile": str(known), **ssh}
-        return hosts.machines(parse(values(machines=machines, ssh={k: v for k, v in ssh.items() if v is not None})))
+        settings = parse(values(machines=machines, ssh={k: v for k, v in ssh.items() if v is not None}))
+        return hosts.machines(settings, "tandem-t", Installation())
 
     return of
 

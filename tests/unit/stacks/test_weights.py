@@ -109,8 +109,8 @@ def test_engines_wait_for_all_and_one_machine_writes(monkeypatch, tmp_path):
     for engine in ("n0-engine", "n1-engine"):
         if engine in seen:
             assert reaches(seen, engine, f"n0-{name}-done")
-    leave = json.loads(seen["n0-lease-taken"].object.fields["stdin"].struct_value["value"])["leave"]
-    assert leave["KEPT_WEIGHTS"].splitlines() == [
+    cleanup = json.loads(seen["n0-lease"].object.fields["stdin"].struct_value["value"])["cleanup"]
+    assert cleanup["KEPT_WEIGHTS"].splitlines() == [
         "/mnt/tandem/models/some--model", PLACES["more.eagle-qwen2-72b-instruct"],
     ]  # fmt: skip
 
