@@ -348,7 +348,7 @@ class Cloud:
 
 def _files_of_steps() -> str:
     """Changes with any file that a step on the fetcher may be made of: such a step then runs, which needs it awake."""
-    files = [file for part in ("machine", "host", "weights") for file in COMPONENTS.glob(f"{part}/files/*")]
+    files = [file for part in ("machine", "host", "runtime", "weights") for file in COMPONENTS.glob(f"{part}/files/*")]
     return content_hash({str(file.relative_to(COMPONENTS)): file.read_bytes() for file in files if file.is_file()}, {})
 
 
