@@ -66,7 +66,7 @@ class Host(pulumi.ComponentResource, ABC):
     @staticmethod
     @abstractmethod
     def installation(folder: str = BASE) -> Installation:
-        """Where on its machine the runtime works, and with which rights."""
+        """Where on its machine the runtime works, and with which rights; `folder` is a login's own, without root."""
 
     @abstractmethod
     def prepare(self, name: str, args: ProgramsArgs) -> Programs:

@@ -12,7 +12,7 @@ from pulumi_command import remote
 from components.machine.agent_call import hide
 from components.machine.machine import Machine
 from components.machine.payload import FILES, content_hash, pack, parse_result
-from components.machine.receiving import receive_command
+from components.machine.receiving import receive_command, receive_stdin
 
 OWN = {"step.sh": "process.sh", **{name: name for name in ("run.sh", "lib.sh", "process_supervisor.py")}}
 
@@ -103,4 +103,4 @@ class RemoteProcess:
 
 def _packed(own: Mapping[str, bytes], both: Sequence[Any], variables: Mapping[str, str]) -> str:
     spec, files = str(both[0]), {f"files/{path}": str(text).encode() for path, text in both[1].items()}
-    return pack({**own, **files, "spec.json": spec.encode()}, variables)
+    return receive_stdin(pack({**own, **files, "spec.json": spec.encode()}, variables))

@@ -11,7 +11,7 @@ from pulumi_command import local, remote
 from components.machine.agent_call import agent_call, agent_input, hide
 from components.machine.machine import Machine
 from components.machine.payload import FILES, content_hash, pack, parse_result
-from components.machine.receiving import receive_command
+from components.machine.receiving import receive_command, receive_stdin
 
 
 class RemoteStep:
@@ -74,7 +74,7 @@ class RemoteStep:
         mode = "launch" if long else "sync"
         version = plain.apply(lambda env: content_hash(texts, env))
         command = version.apply(lambda v: receive_command(machine, step, v, mode))
-        stdin = pulumi.Output.all(plain, hidden).apply(lambda both: pack(texts, {**both[0], **both[1]}))
+        stdin = pulumi.Output.all(plain, hidden).apply(lambda both: receive_stdin(pack(texts, {**both[0], **both[1]})))
         before = [*after, *([machine.acquired] if machine.acquired else [])]
         children = pulumi.ResourceOptions(parent=parent, deleted_with=machine.owner, depends_on=before)
         run = remote.Command(

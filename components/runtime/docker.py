@@ -48,7 +48,7 @@ class DockerHost(Host):
 
     @staticmethod
     def installation(folder: str = BASE) -> Installation:
-        """As root; `folder` is the runtime's that has none."""
+        """As root, below /var/lib/tandem; `folder` is for logins without root."""
         return Installation()
 
     def _stages(self) -> list[Stage]:

@@ -92,7 +92,7 @@ def step_environment(request) -> dict[str, str]:
     """The variables of a step's script, from what its command sends to the machine."""
     packed = MessageToDict(request.object)["stdin"]
     packed = packed["value"] if isinstance(packed, dict) else packed
-    with tarfile.open(fileobj=io.BytesIO(gzip.decompress(base64.b64decode(packed)))) as archive:
+    with tarfile.open(fileobj=io.BytesIO(gzip.decompress(base64.b64decode(packed.split("\n", 1)[1])))) as archive:
         file = archive.extractfile("env")
         assert file is not None
         return dict(word.split("=", 1) for word in shlex.split(file.read().decode()))

@@ -44,7 +44,7 @@ def test_arrows_run_one_way(part):
         assert imports(path) & OURS <= ALLOWED[part], path
 
 
-def test_only_remote_runs_commands():
+def test_only_machine_runs_commands():
     users = {p.relative_to(ROOT) for p in tracked("*.py") if "pulumi_command" in imports(p)}
     outside = {p for p in users if p.parts[:2] != ("components", "machine") and p.parts[0] != "tests"}
     assert users

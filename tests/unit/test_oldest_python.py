@@ -97,8 +97,9 @@ def test_every_script_loads(python):
     """With the modules that lie beside it on a machine."""
     load = (
         "import os, runpy, sys\nsys.dont_write_bytecode = True\n"
-        "class Told(dict):\n    def __missing__(self, name): return '1'\n"
-        "os.environ = Told(os.environ)\n"
+        "class Any(dict):\n    def __missing__(self, name): return '1'\n"
+        "os.environ = Any(os.environ)\n"
+        "sys.path += sorted({os.path.dirname(path) for path in sys.argv[1:]})\n"
         "for path in sys.argv[1:]:\n"
         "    os.environ['TANDEM_DIR'] = sys.path[0] = os.path.dirname(path)\n"
         "    runpy.run_path(path, run_name='loaded')\n"

@@ -60,7 +60,7 @@ def declared(tmp_path, *, registry=None, proxy=None, **changes):
 
 def told(resource) -> dict[str, str]:
     """A step's environment."""
-    raw = io.BytesIO(gzip.decompress(base64.b64decode(plain(resource)["stdin"])))
+    raw = io.BytesIO(gzip.decompress(base64.b64decode(plain(resource)["stdin"].split("\n", 1)[1])))
     with tarfile.open(fileobj=raw) as archive:
         env = archive.extractfile("env")
         assert env is not None
