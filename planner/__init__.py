@@ -2,8 +2,10 @@
 
 from planner.catalog import find_model
 from planner.cluster import Cluster, owned, processors, rented, uneven
-from planner.plan import Plan, PlanRequest, plan, plans
+from planner.plan import Plan, PlanRequest
 from planner.refusal import Change, Refusal
+from planner.render import render
+from planner.search import plan, plans
 from planner.timeline import Start
 
 __all__ = [
@@ -18,6 +20,7 @@ __all__ = [
     "plan",
     "plans",
     "processors",
+    "render",
     "rented",
     "uneven",
 ]

@@ -10,8 +10,10 @@ from typing import get_args
 from planner.arguments import pairs
 from planner.catalog import find_model
 from planner.cluster import Cluster, instance_types, owned, rented
-from planner.plan import Engine, Plan, PlanRequest, plan, plans
+from planner.plan import Engine, Plan, PlanRequest
 from planner.refusal import Refusal
+from planner.render import render
+from planner.search import plan, plans
 from planner.timeline import Start
 
 
@@ -49,7 +51,7 @@ def run(options: Namespace) -> str:
         if found:
             return json.dumps([as_dict(p) for p in found], indent=2) if options.json else "\n".join(map(_line, found))
     best = plan(request)
-    return json.dumps(as_dict(best), indent=2) if options.json else best.render()
+    return json.dumps(as_dict(best), indent=2) if options.json else render(best)
 
 
 def request_of(options: Namespace) -> PlanRequest:

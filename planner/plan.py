@@ -1,9 +1,8 @@
-"""The planner's entry: from a request to the best plan, or a refusal that names the nearest plan that works."""
+"""One candidate: a request, a cluster and a split become a plan, or a refusal."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from math import gcd
 from typing import Literal
 
 from planner.catalog import ModelEntry
@@ -14,7 +13,7 @@ from planner.llamacpp import LayerSplit, split_layers
 from planner.memory import Memory, memory
 from planner.offload import read_offload
 from planner.parallelism import check_nodes, check_world_size
-from planner.refusal import Change, Refusal, Unplanned
+from planner.refusal import Change, Refusal
 from planner.rules import check_device, check_split
 from planner.served import as_served
 from planner.split import Split
@@ -88,53 +87,6 @@ class Plan:
     def price(self) -> float:
         """CNY an hour; 0 for own machines."""
         return self.cluster.price
-
-    def render(self) -> str:
-        """The plan as a person reads it."""
-        from planner.render import render
-
-        return render(self)
-
-
-def plan(request: PlanRequest) -> Plan:
-    """The best plan: the cheapest that fits; among equals the one with the fastest single request.
-
-    Raises:
-        Refusal: nothing fits; code and reason of the most promising attempt, and the nearest plan that works.
-    """
-    from planner.nearest import nearest_refusal
-
-    found, refusals = attempt_all(request)
-    if found:
-        return found[0]
-    raise nearest_refusal(request, refusals)
-
-
-def plans(request: PlanRequest) -> list[Plan]:
-    """Every plan that fits, cheapest first; empty when none does."""
-    return attempt_all(request)[0]
-
-
-def attempt_all(request: PlanRequest) -> tuple[list[Plan], list[Refusal]]:
-    """Every plan that fits, and the refusals of the others, in the order they were tried."""
-    found: list[Plan] = []
-    refusals: list[Refusal] = []
-    for cluster in request.clusters:
-        for split in _splits(request, cluster):
-            try:
-                found.append(attempt(request, cluster, split))
-            except Unplanned:
-                raise
-            except Refusal as refusal:
-                refusals.append(refusal)
-    found.sort(key=_preference)
-    return found, refusals
-
-
-def _preference(found: Plan) -> tuple[float, bool, float]:
-    """Cheapest; tensor parallelism inside machines; the fastest single request."""
-    across = found.cluster.spans(found.split.tensor, found.split.pipeline)
-    return found.price, across, -(found.throughput.decode_one if found.throughput else 0.0)
 
 
 def attempt(request: PlanRequest, cluster: Cluster, split: Split) -> Plan:
@@ -233,23 +185,6 @@ def _machine_notes(cluster: Cluster, split: Split, arguments: EngineArguments) -
             "free, and --gpu-memory-utilization=0.8 leaves room for the system"
         )
     return notes
-
-
-def _splits(request: PlanRequest, cluster: Cluster) -> list[Split]:
-    """Splits to try: the given one, or tensor within a machine and pipeline across, larger tensor first."""
-    tensor, pipeline = request.tensor_parallel_size, request.pipeline_parallel_size
-    if request.engine in ("llamacpp", "ollama"):
-        return [Split(1, 1)]
-    if tensor is not None:
-        return [Split(tensor, pipeline or max(1, cluster.accelerators // max(1, tensor)))]
-    smallest = gcd(*cluster.each)
-    within = [n for n in range(smallest, 0, -1) if smallest % n == 0]
-    across = [cluster.accelerators] if cluster.machines > 1 else []
-    if pipeline is not None:
-        return [Split(n, pipeline) for n in within if n * pipeline == cluster.accelerators] or [
-            Split(max(1, cluster.accelerators // max(1, pipeline)), pipeline)
-        ]
-    return [Split(n, cluster.accelerators // n) for n in [*within, *across]]
 
 
 def _refuse_concurrency(request: PlanRequest, counted: Memory) -> None:

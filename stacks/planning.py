@@ -13,7 +13,20 @@ from typing import NoReturn
 import pulumi
 
 from components.serving import EngineName
-from planner import Cluster, Plan, PlanRequest, Refusal, Start, find_model, owned, plan, processors, rented, uneven
+from planner import (
+    Cluster,
+    Plan,
+    PlanRequest,
+    Refusal,
+    Start,
+    find_model,
+    owned,
+    plan,
+    processors,
+    render,
+    rented,
+    uneven,
+)
 from planner.arguments import from_flags
 from planner.catalog import ModelEntry
 from planner.device import device
@@ -125,7 +138,7 @@ def announce(settings: Settings) -> dict[str, pulumi.Output[object]]:
         pulumi.log.warn(settings.secrecy.redacted(f"not planned: {unplanned(settings)}"))
         return {}
     # A line a message: without a terminal, Pulumi shows of each only its first line at once, before all resources.
-    for line in filter(None, found.render().splitlines()):
+    for line in filter(None, render(found).splitlines()):
         pulumi.log.info(settings.secrecy.redacted(line))
     outputs = {"plan": summary(found)}
     if found.price:

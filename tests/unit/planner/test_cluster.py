@@ -2,7 +2,7 @@
 
 import pytest
 
-from planner import PlanRequest, Refusal, find_model, owned, plan, uneven
+from planner import PlanRequest, Refusal, find_model, owned, plan, render, uneven
 from planner.device import device, device_of_memory
 from planner.parallelism import nearest_splits
 
@@ -24,7 +24,7 @@ def test_four_and_two_are_six():
     assert found.cluster.accelerators == 6
     assert len(found.memory.ranks) == 3
     assert not any("spans machines" in note for note in found.notes)
-    assert "2 machines with 4 x L20 and 2 x L20" in found.render()
+    assert "2 machines with 4 x L20 and 2 x L20" in render(found)
 
 
 def test_a_stage_over_two_uneven_machines_is_noted():

@@ -5,9 +5,9 @@ import pytest
 from planner import PlanRequest, Refusal, owned, plan, uneven
 from planner.catalog import catalog_model
 from planner.gguf import gguf_model, tensor_bytes, tensors
-from planner.nearest import apply_changes
 from planner.offload import llamacpp_flags, ollama_parameters
 from planner.refusal import Unplanned
+from planner.search import apply_changes
 
 GIB = 2**30
 Q4 = ("unsloth/DeepSeek-R1-GGUF", ("DeepSeek-R1-Q4_K_M/*",))

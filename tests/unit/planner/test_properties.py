@@ -11,9 +11,9 @@ from planner.catalog import catalog_model, model_names
 from planner.device import device, device_names
 from planner.engine import resolve_arguments, vllm_version
 from planner.memory import memory
-from planner.nearest import apply_changes
 from planner.plan import Engine
 from planner.rules import check_split
+from planner.search import apply_changes
 from planner.split import Split
 from planner.weights import stage_weights
 

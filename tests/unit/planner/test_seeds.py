@@ -3,7 +3,7 @@
 import pytest
 
 from planner import PlanRequest, Refusal, find_model, owned, plan, rented
-from planner.nearest import apply_changes
+from planner.search import apply_changes
 
 
 def ask(model, cluster, **wanted):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from planner import PlanRequest, Refusal, Start, find_model, plan, processors
+from planner import PlanRequest, Refusal, Start, find_model, plan, processors, render
 from planner.arguments import from_flags, pairs
 from planner.catalog import catalog_model
 from planner.device import device, device_of_memory
@@ -96,7 +96,7 @@ def test_the_local_stacks_machines_have_a_plan_too(tmp_path):
         chosen.memory.kv_cache_tokens == 67108864 // (4 * 2 * 32 * 4 * 16) * 16
     )  # layers, K and V of one head, float32
     assert chosen.timeline.gpu_minutes < 5
-    assert "own machines" in chosen.render()
+    assert "own machines" in render(chosen)
 
 
 def test_an_engines_own_flags_are_read_and_unknown_ones_are_no_mistake():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from planner import PlanRequest, Refusal, find_model, owned, plan, rented
+from planner import PlanRequest, Refusal, find_model, owned, plan, render, rented
 from planner.storage import storage_bandwidth
 from planner.timeline import Installs, Start, timeline
 
@@ -78,7 +78,7 @@ def test_throughput_is_bounded_by_reading_the_active_weights():
 
 
 def test_a_plan_prints_bars_a_timeline_and_the_price():
-    text = plan(PlanRequest(find_model("qwen2.5-72b-instruct"), (L20,))).render()
+    text = render(plan(PlanRequest(find_model("qwen2.5-72b-instruct"), (L20,))))
     assert "unverified" in text
     assert text.count("GPU x") >= 1
     assert "####" in text

@@ -2,6 +2,7 @@
 
 import pytest
 
+from planner import render
 from stacks.planning import plan_for, unplanned
 from stacks.settings import SettingsError, parse
 from tests.support.settings import refusal, stack, values
@@ -144,7 +145,7 @@ def test_what_no_gpu_could_split_is_refused_without_one():
 def test_a_machine_counts_as_one():
     found = plan_for(parse(of((4,), serving={"tensorParallelSize": 4, "maxModelLen": 4096, "executor": "mp"})))
     assert found is not None
-    assert "on 1 machine with 4 x L20" in found.render()
+    assert "on 1 machine with 4 x L20" in render(found)
 
 
 def test_an_image_without_a_version_is_noted():

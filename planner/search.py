@@ -1,21 +1,65 @@
-"""The nearest plan that works: fewest changes first, each tried before it is named."""
+"""The planner's entry: from a request to the best plan, or a refusal that names the nearest plan that works.
+
+Fewest changes first, each tried before it is named.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from math import gcd
 
 from planner.catalog import catalog_model
 from planner.cluster import Cluster
 from planner.parallelism import nearest_splits
-from planner.plan import Plan, PlanRequest, attempt_all
-from planner.refusal import Change, Refusal
+from planner.plan import Plan, PlanRequest, attempt
+from planner.refusal import Change, Refusal, Unplanned
+from planner.split import Split
 
 SPLIT = ("tensor_parallel_size", "pipeline_parallel_size")
 PARTITION = "VLLM_PP_LAYER_PARTITION"
 
 MOST_MACHINES = 16
 """Machines of the asked kind up to which a refusal offers more."""
+
+
+def plan(request: PlanRequest) -> Plan:
+    """The best plan: the cheapest that fits; among equals the one with the fastest single request.
+
+    Raises:
+        Refusal: nothing fits; code and reason of the most promising attempt, and the nearest plan that works.
+    """
+    found, refusals = attempt_all(request)
+    if found:
+        return found[0]
+    raise nearest_refusal(request, refusals)
+
+
+def plans(request: PlanRequest) -> list[Plan]:
+    """Every plan that fits, cheapest first; empty when none does."""
+    return attempt_all(request)[0]
+
+
+def attempt_all(request: PlanRequest) -> tuple[list[Plan], list[Refusal]]:
+    """Every plan that fits, and the refusals of the others, in the order they were tried."""
+    found: list[Plan] = []
+    refusals: list[Refusal] = []
+    for cluster in request.clusters:
+        for split in _splits(request, cluster):
+            try:
+                found.append(attempt(request, cluster, split))
+            except Unplanned:
+                raise
+            except Refusal as refusal:
+                refusals.append(refusal)
+    found.sort(key=_preference)
+    return found, refusals
+
+
+def _preference(found: Plan) -> tuple[float, bool, float]:
+    """Cheapest; tensor parallelism inside machines; the fastest single request."""
+    across = found.cluster.spans(found.split.tensor, found.split.pipeline)
+    return found.price, across, -(found.throughput.decode_one if found.throughput else 0.0)
 
 
 def nearest_refusal(request: PlanRequest, refusals: list[Refusal]) -> Refusal:
@@ -132,3 +176,20 @@ def _splits_of(cluster: Cluster, request: PlanRequest) -> list[tuple[Change, ...
 def _more_machines(clusters: tuple[Cluster, ...]) -> list[int]:
     most = max((cluster.machines for cluster in clusters), default=1)
     return list(range(most + 1, max(MOST_MACHINES, 2 * most) + 1))
+
+
+def _splits(request: PlanRequest, cluster: Cluster) -> list[Split]:
+    """Splits to try: the given one, or tensor within a machine and pipeline across, larger tensor first."""
+    tensor, pipeline = request.tensor_parallel_size, request.pipeline_parallel_size
+    if request.engine in ("llamacpp", "ollama"):
+        return [Split(1, 1)]
+    if tensor is not None:
+        return [Split(tensor, pipeline or max(1, cluster.accelerators // max(1, tensor)))]
+    smallest = gcd(*cluster.each)
+    within = [n for n in range(smallest, 0, -1) if smallest % n == 0]
+    across = [cluster.accelerators] if cluster.machines > 1 else []
+    if pipeline is not None:
+        return [Split(n, pipeline) for n in within if n * pipeline == cluster.accelerators] or [
+            Split(max(1, cluster.accelerators // max(1, pipeline)), pipeline)
+        ]
+    return [Split(n, cluster.accelerators // n) for n in [*within, *across]]
