@@ -1,7 +1,7 @@
 """Does a model fit, how is it split, what does it cost, when does it answer: pure Python, no Pulumi."""
 
-from planner.catalog import find_model
 from planner.cluster import Cluster, owned, processors, rented, uneven
+from planner.model.entry import find_model
 from planner.plan import Plan, PlanRequest
 from planner.refusal import Change, Refusal
 from planner.render import render

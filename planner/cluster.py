@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from planner.device import PROCESSOR, Device, device, processor
+from planner.catalog.device import PROCESSOR, Device, device, processor
+from planner.catalog.table import table
 from planner.refusal import Refusal
-from planner.table import table
 
 
 @dataclass(frozen=True)

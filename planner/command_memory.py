@@ -7,15 +7,16 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
-from planner.arguments import pairs
-from planner.config import load_config, parse_model
-from planner.device import device_of_memory
-from planner.engine import resolve_arguments, vllm_version
-from planner.memory import GIB, Memory, memory
+from planner.catalog.device import device_of_memory
+from planner.catalog.versions import vllm_version
+from planner.model.config import load_config, parse_model
 from planner.refusal import Refusal
-from planner.rules import check_device, check_split
-from planner.served import as_served
 from planner.split import Split
+from planner.vllm.arguments import resolve_arguments
+from planner.vllm.effective_model import as_served
+from planner.vllm.flags import pairs
+from planner.vllm.memory import GIB, Memory, memory
+from planner.vllm.rules import check_device, check_split
 
 
 def add_arguments(parser: ArgumentParser) -> None:

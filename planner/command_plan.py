@@ -7,14 +7,14 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
 from typing import get_args
 
-from planner.arguments import pairs
-from planner.catalog import find_model
 from planner.cluster import Cluster, instance_types, owned, rented
+from planner.model.entry import find_model
 from planner.plan import Engine, Plan, PlanRequest
 from planner.refusal import Refusal
 from planner.render import render
 from planner.search import plan, plans
 from planner.timeline import Start
+from planner.vllm.flags import pairs
 
 
 def add_arguments(parser: ArgumentParser) -> None:

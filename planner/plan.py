@@ -5,20 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from planner.catalog import ModelEntry
+from planner.catalog.device import PROCESSOR
+from planner.catalog.versions import vllm_version
 from planner.cluster import Cluster
-from planner.device import PROCESSOR
-from planner.engine import EngineArguments, resolve_arguments, vllm_version
-from planner.llamacpp import LayerSplit, split_layers
-from planner.memory import Memory, memory
-from planner.offload import read_offload
+from planner.llamacpp.layers import LayerSplit, split_layers
+from planner.llamacpp.offload import read_offload
+from planner.model.entry import ModelEntry
 from planner.parallelism import check_nodes, check_world_size
 from planner.refusal import Change, Refusal
-from planner.rules import check_device, check_split
-from planner.served import as_served
 from planner.split import Split
-from planner.throughput import Throughput, throughput
 from planner.timeline import Start, Timeline, timeline
+from planner.vllm.arguments import EngineArguments, resolve_arguments
+from planner.vllm.effective_model import as_served
+from planner.vllm.memory import Memory, memory
+from planner.vllm.rules import check_device, check_split
+from planner.vllm.throughput import Throughput, throughput
 
 PROCESSOR_CACHE = 4 * 2**30
 """Bytes of KV cache of vLLM's CPU build unless VLLM_CPU_KVCACHE_SPACE or kv_cache_memory_bytes says otherwise."""
@@ -31,7 +32,7 @@ class PlanRequest:
     """What a user wants.
 
     Attributes:
-        model: from `planner.catalog.find_model`.
+        model: from `planner.model.entry.find_model`.
         clusters: machines to choose from; one entry where they are given.
         engine: serving engine.
         engine_version: vLLM's version; SGLang and vllm-ascend are counted by vLLM's rules.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from planner.device import PROCESSOR
-from planner.memory import GIB, RankMemory
+from planner.catalog.device import PROCESSOR
 from planner.plan import Plan
+from planner.vllm.memory import GIB, RankMemory
 
 BAR = 40
 """Characters of a memory bar."""

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from math import gcd
 
-from planner.catalog import catalog_model
 from planner.cluster import Cluster
+from planner.model.entry import catalog_model
 from planner.parallelism import nearest_splits
 from planner.plan import Plan, PlanRequest, attempt
 from planner.refusal import Change, Refusal, Unplanned

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from planner.catalog.device import PROCESSOR
+from planner.catalog.storage import storage_bandwidth
+from planner.catalog.table import table
 from planner.cluster import Cluster
-from planner.device import PROCESSOR
-from planner.storage import storage_bandwidth
-from planner.table import table
 
 MB = 1e6
 

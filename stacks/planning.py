@@ -27,25 +27,25 @@ from planner import (
     rented,
     uneven,
 )
-from planner.arguments import from_flags
-from planner.catalog import ModelEntry
-from planner.device import device
-from planner.engine import vllm_version
-from planner.gguf import gguf_model
-from planner.offload import llamacpp_flags, ollama_parameters
+from planner.catalog.device import device
+from planner.catalog.versions import vllm_version
+from planner.llamacpp.offload import llamacpp_flags, ollama_parameters
+from planner.model.entry import ModelEntry
+from planner.model.gguf import gguf_model
 from planner.parallelism import nearest_splits
 from planner.plan import Engine
 from planner.refusal import Change, Unplanned
-from planner.rules import check_split
 from planner.split import Split
 from planner.timeline import Installs
+from planner.vllm.flags import from_flags
+from planner.vllm.rules import check_split
 from stacks.executor import engine_source, engine_version
 from stacks.remedies import PARTITION, explain, path_of, stack_changes
 from stacks.schema import Settings
 from stacks.settings import SettingsError
 from stacks.uncounted import uncounted
 
-CATALOG = "planner/data"
+CATALOG = "planner/catalog/data"
 OWN_MEMORY_MIB = 64 * 1024
 """MiB of a machine without accelerators whose memory nobody names; a plan on it says that it is assumed."""
 

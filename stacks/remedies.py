@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from planner import Change, Refusal
-from planner.catalog import catalog_model
+from planner.model.entry import catalog_model
 
 if TYPE_CHECKING:
     from stacks.schema import Settings

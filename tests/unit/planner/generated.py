@@ -11,13 +11,14 @@ from typing import Any
 import yaml
 
 from planner import PlanRequest, Refusal, Start, find_model, owned, plan, rented
-from planner.catalog import model_config, model_names
-from planner.config import load_config, parse_model
-from planner.device import device_of_memory
-from planner.engine import resolve_arguments, vllm_version
-from planner.memory import memory
-from planner.rules import check_device, check_split
+from planner.catalog.device import device_of_memory
+from planner.catalog.versions import vllm_version
+from planner.model.config import load_config, parse_model
+from planner.model.entry import model_config, model_names
 from planner.split import Split
+from planner.vllm.arguments import resolve_arguments
+from planner.vllm.memory import memory
+from planner.vllm.rules import check_device, check_split
 
 VALUES: tuple[Any, ...] = (
     None, True, False, 0, -1, 1, 3, 7, 2**31, 2**63, 10**30, -(10**30), 0.5, float("nan"), float("inf"), -float("inf"),

@@ -3,7 +3,7 @@
 import pytest
 
 from planner import PlanRequest, Refusal, find_model, owned, plan, render, uneven
-from planner.device import device, device_of_memory
+from planner.catalog.device import device, device_of_memory
 from planner.parallelism import nearest_splits
 
 SEVENTY_TWO = find_model("qwen2.5-72b-instruct")

@@ -3,9 +3,9 @@
 import pytest
 
 from planner import PlanRequest, Refusal, owned, plan, uneven
-from planner.catalog import catalog_model
-from planner.gguf import gguf_model, tensor_bytes, tensors
-from planner.offload import llamacpp_flags, ollama_parameters
+from planner.llamacpp.offload import llamacpp_flags, ollama_parameters
+from planner.model.entry import catalog_model
+from planner.model.gguf import gguf_model, tensor_bytes, tensors
 from planner.refusal import Unplanned
 from planner.search import apply_changes
 

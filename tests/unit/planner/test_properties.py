@@ -7,15 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planner import PlanRequest, Refusal, find_model, owned, plan
-from planner.catalog import catalog_model, model_names
-from planner.device import device, device_names
-from planner.engine import resolve_arguments, vllm_version
-from planner.memory import memory
+from planner.catalog.device import device, device_names
+from planner.catalog.versions import vllm_version
+from planner.model.entry import catalog_model, model_names
 from planner.plan import Engine
-from planner.rules import check_split
 from planner.search import apply_changes
 from planner.split import Split
-from planner.weights import stage_weights
+from planner.vllm.arguments import resolve_arguments
+from planner.vllm.memory import memory
+from planner.vllm.rules import check_split
+from planner.vllm.weights import stage_weights
 
 MODELS = st.sampled_from(sorted(set(model_names()) - {"deepseek-r1-q4-k-m-gguf"}))
 SIZES = st.sampled_from([1, 2, 4, 8])

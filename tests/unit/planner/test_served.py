@@ -3,13 +3,14 @@
 import pytest
 
 from planner import PlanRequest, Refusal, Start, find_model, plan, processors, render
-from planner.arguments import from_flags, pairs
-from planner.catalog import catalog_model
-from planner.device import device, device_of_memory
-from planner.engine import resolve_arguments, vllm_version
-from planner.served import as_served
+from planner.catalog.device import device, device_of_memory
+from planner.catalog.versions import vllm_version
+from planner.model.entry import catalog_model
 from planner.split import Split
-from planner.weights import stage_weights
+from planner.vllm.arguments import resolve_arguments
+from planner.vllm.effective_model import as_served
+from planner.vllm.flags import from_flags, pairs
+from planner.vllm.weights import stage_weights
 
 VERSION = vllm_version("0.24.0")
 

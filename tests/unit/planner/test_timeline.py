@@ -3,7 +3,7 @@
 import pytest
 
 from planner import PlanRequest, Refusal, find_model, owned, plan, render, rented
-from planner.storage import storage_bandwidth
+from planner.catalog.storage import storage_bandwidth
 from planner.timeline import Installs, Start, timeline
 
 GB = 1e9

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from planner import parallelism
-from planner.device import Device
-from planner.engine import EngineVersion
-from planner.model import LatentAttention, Model, QuantMethod
+from planner.catalog.device import Device
+from planner.catalog.versions import EngineVersion
+from planner.model.shapes import LatentAttention, Model, QuantMethod
 from planner.refusal import Change, Refusal
 from planner.split import Split
 

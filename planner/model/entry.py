@@ -9,11 +9,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from planner.config import load_config, parse_model
-from planner.model import Model
+from planner.catalog.table import table
+from planner.model.config import load_config, parse_model
+from planner.model.safetensors import folder_bytes
+from planner.model.shapes import Model
 from planner.refusal import Refusal
-from planner.safetensors import folder_bytes
-from planner.table import table
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from planner.fields import Fields
-from planner.model import Attention, Experts, LatentAttention, LayerKind, LinearAttention, Model
-from planner.quantization import parse_quantization
+from planner.catalog.table import table
+from planner.model.fields import Fields
+from planner.model.quantization import parse_quantization
+from planner.model.shapes import Attention, Experts, LatentAttention, LayerKind, LinearAttention, Model
+from planner.model.vision import parse_tower
 from planner.refusal import Refusal
-from planner.table import table
-from planner.vision import parse_tower
 
 DTYPE_BYTES = {"bfloat16": 2, "float16": 2, "float32": 4}
 LARGEST_FILE = 2**24
@@ -116,7 +116,7 @@ def _architecture(values: dict[str, Any]) -> str:
     shown = f"{name[:60]!r}" if name else "missing"
     raise Refusal(
         "unknown_architecture", "config.json: architectures", f"is {shown}, which the planner can't count",
-        f"it knows {known}; write an entry in planner/data/architectures.yaml for another",
+        f"it knows {known}; write an entry in planner/catalog/data/architectures.yaml for another",
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from planner.model import Model
+from planner.model.shapes import Model
 from planner.refusal import Change, Refusal, Unplanned
 
 ALL = 10**6

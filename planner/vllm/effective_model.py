@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from planner.config import DTYPE_BYTES
-from planner.model import Model, Quantization
+from planner.model.config import DTYPE_BYTES
+from planner.model.shapes import Model, Quantization
 from planner.refusal import Change, Refusal
 
 SHORT = {"half": "float16", "float": "float32"}

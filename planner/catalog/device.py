@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
+from planner.catalog.table import table
 from planner.refusal import Change, Refusal
-from planner.table import table
 
 MIB = 2**20
 RESERVED = 0.0087

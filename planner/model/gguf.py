@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from planner.catalog import ModelEntry, catalog_model
-from planner.model import Experts, LatentAttention, Model
+from planner.catalog.table import table
+from planner.model.entry import ModelEntry, catalog_model
+from planner.model.shapes import Experts, LatentAttention, Model
 from planner.refusal import Refusal, Unplanned
-from planner.table import table
 
 BITS: dict[str, float] = {
     "IQ1_S": 2.0042, "IQ1_M": 2.146, "IQ2_XXS": 2.3824, "IQ2_XS": 2.5882, "IQ2_S": 2.7403, "IQ2_M": 2.9294,

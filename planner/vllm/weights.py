@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from planner.allocator import Allocator
-from planner.device import Device
-from planner.engine import EngineVersion
-from planner.model import Model
+from planner.catalog.device import Device
+from planner.catalog.versions import EngineVersion
+from planner.model.shapes import Model
 from planner.split import Split
-from planner.tensors import StageTensors, Tensor
+from planner.vllm.allocator import Allocator
+from planner.vllm.tensors import StageTensors, Tensor
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class _Loader:
     """What turns tensors into resident memory.
 
     Attributes:
-        max_split: see `planner.allocator.Allocator`.
+        max_split: see `planner.vllm.allocator.Allocator`.
         expert_tile: (hidden, intermediate) multiples that MXFP4 experts are padded to.
         swizzles: MXFP4 experts' scales are put into an order of their own, and biases made 32 bits wide (Triton).
         keeps_scales: the scales as the checkpoint has them stay beside those.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from planner.catalog.table import table
 from planner.refusal import Refusal
-from planner.table import table
 
 MB = 1e6
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from planner.device import Device
-from planner.engine import EngineArguments, EngineVersion
-from planner.model import Experts, LatentAttention, Model
+from planner.catalog.device import Device
+from planner.catalog.versions import EngineVersion
+from planner.model.shapes import Experts, LatentAttention, Model
 from planner.parallelism import padded_vocab
 from planner.split import Split
+from planner.vllm.arguments import EngineArguments
 
 FP32 = 4
 MLA_WORKSPACE_TOKENS = 64 * 1024
@@ -65,7 +66,7 @@ def profile(
     # The workspace is made by the first layer that needs it; dense layers come before it.
     scratch = {i: (workspace if routed and i >= routed[0] else 0) + (0 if model.dense[i] else passing) for i in layers}
     # The buffers that a later stage receives into are made during the first runner's profile, and stay.
-    received = 0 if layers.start == 0 or version.second_runner(model) else 2 * hidden
+    received = 0 if layers.start == 0 or version.second_runner(model.architecture) else 2 * hidden
     # Eager, a later stage's residual is changed in place in the buffer that was received.
     shared = hidden if arguments.enforce_eager and layers.start else 0
     forward = (
@@ -172,7 +173,7 @@ def _sampler(model: Model, arguments: EngineArguments, version: EngineVersion, d
     states = requests * model.hidden * model.dtype_bytes
     logits = requests * padded_vocab(model.vocab) * model.dtype_bytes
     wide = requests * model.vocab * FP32
-    if version.second_runner(model):
+    if version.second_runner(model.architecture):
         # One 32-bit copy, changed in place; then block-wise maxima (gumbel.py).
         return states + logits + wide
     # hidden states of the sampled tokens, their random stand-in; 32-bit logits, probabilities, exponential noise

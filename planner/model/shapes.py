@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from planner.vision import VisionTower
+from planner.model.vision import VisionTower
 
 LayerKind = Literal["full", "sliding", "linear"]
 """What a layer remembers: every token, a window of tokens, or a state of fixed size."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import gcd
 
-from planner.model import Attention, Experts, LatentAttention, LinearAttention, Model
+from planner.model.shapes import Attention, Experts, LatentAttention, LinearAttention, Model
 from planner.parallelism import padded_vocab
 from planner.split import Split
 

@@ -1,4 +1,4 @@
-"""The catalog's tables, planner/data/*.yaml."""
+"""The catalog's tables, planner/catalog/data/*.yaml."""
 
 from __future__ import annotations
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import ceil
 
-from planner.engine import EngineArguments
-from planner.model import LatentAttention, LayerKind, LinearAttention, Model
+from planner.model.shapes import LatentAttention, LayerKind, LinearAttention, Model
 from planner.split import Split
+from planner.vllm.arguments import EngineArguments
 
 STATE_BYTES = 2
 """Bytes of an element of a linear-attention state: mamba_ssm_cache_dtype auto keeps the model's 16 bits."""

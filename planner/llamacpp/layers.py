@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
-from planner.catalog import ModelEntry
+from planner.catalog.device import Device
 from planner.cluster import Cluster
-from planner.device import Device
-from planner.gguf import GgufTensor, tensor_bytes
-from planner.model import LatentAttention, Model
-from planner.offload import Offload
+from planner.llamacpp.offload import Offload
+from planner.model.entry import ModelEntry
+from planner.model.gguf import GgufTensor, tensor_bytes
+from planner.model.shapes import LatentAttention, Model
 from planner.parallelism import check_rpc_devices
 from planner.refusal import Refusal, Unplanned
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from planner.engine import COUNTED
 from planner.refusal import Refusal
+from planner.vllm.arguments import COUNTED
 
 
 def pairs(texts: list[str]) -> dict[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from planner.fields import Fields
+from planner.model.fields import Fields
 from planner.refusal import Refusal
 
 FAMILIES = ("siglip", "pixtral", "qwen2_5_vl", "qwen3_vl")

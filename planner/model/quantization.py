@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from planner.model import Quantization, QuantMethod
+from planner.model.shapes import Quantization, QuantMethod
 from planner.refusal import Refusal
 
 SETTING = "quantization_config"

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from math import ceil
 
-from planner.activation import cublas_workspace, profile
-from planner.device import PROCESSOR, Device
-from planner.engine import EngineArguments, EngineVersion
-from planner.kv_cache import fitting_length, kv_layout
-from planner.model import Model
+from planner.catalog.device import PROCESSOR, Device
+from planner.catalog.versions import EngineVersion
+from planner.model.shapes import Model
 from planner.refusal import Change, Refusal
 from planner.split import Split
-from planner.weights import StageWeights, stage_weights
+from planner.vllm.activation import cublas_workspace, profile
+from planner.vllm.arguments import EngineArguments
+from planner.vllm.kv_cache import fitting_length, kv_layout
+from planner.vllm.weights import StageWeights, stage_weights
 
 GIB, MIB = 2**30, 2**20
 
@@ -124,7 +125,7 @@ def memory(
 
     Args:
         model: the model.
-        split: tensor and pipeline parallel sizes; rules of `planner.rules` hold.
+        split: tensor and pipeline parallel sizes; rules of `planner.vllm.rules` hold.
         device: each rank's accelerator.
         version: the engine's version.
         arguments: its arguments in effect.
@@ -205,7 +206,9 @@ def graph_memory(
     It captures the two largest batches piece by piece and whole. The first capture, whose buffers the pool and the
     warm-up before it each take, counts once for both ways; the second stands for every other graph.
     """
-    estimated = version.graph_estimate == "all" or (version.graph_estimate == "v1" and not version.second_runner(model))
+    estimated = version.graph_estimate == "all" or (
+        version.graph_estimate == "v1" and not version.second_runner(model.architecture)
+    )
     if not estimated or not arguments.graph_sizes:
         return 0
     width = model.intermediate

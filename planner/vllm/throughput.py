@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from planner.cluster import Cluster
-from planner.engine import EngineArguments
-from planner.kv_cache import token_bytes
-from planner.memory import Memory
-from planner.model import Model
+from planner.model.shapes import Model
 from planner.split import Split
-from planner.weights import stage_weights
+from planner.vllm.arguments import EngineArguments
+from planner.vllm.kv_cache import token_bytes
+from planner.vllm.memory import Memory
+from planner.vllm.weights import stage_weights
 
 HOP = 30e-6
 """Seconds of latency of a collective inside a machine: NCCL over a switch or PCIe."""
