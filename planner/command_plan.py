@@ -7,7 +7,8 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
 from typing import get_args
 
-from planner.cluster import Cluster, instance_types, owned, rented
+from planner.catalog.machines import instance_types
+from planner.cluster import Cluster, owned, rented
 from planner.model.entry import find_model
 from planner.plan import Engine, Plan, PlanRequest
 from planner.refusal import Refusal

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from planner.catalog.device import PROCESSOR
 from planner.catalog.versions import vllm_version
 from planner.cluster import Cluster
 from planner.llamacpp.layers import LayerSplit, split_layers
@@ -122,18 +121,18 @@ def attempt(request: PlanRequest, cluster: Cluster, split: Split) -> Plan:
 def _count(request: PlanRequest, cluster: Cluster, split: Split, notes: list[str]) -> tuple[Memory, EngineArguments]:
     model, device = as_served(request.model.model, request.arguments), cluster.device
     version = vllm_version(request.engine_version)
-    if request.engine == "vllm-ascend" and not device.ascend:
+    if request.engine == "vllm-ascend" and device.kind != "ascend":
         raise Refusal(
             "engine_needs_ascend", "engine", f"vllm-ascend runs on Ascend NPUs, not on {device.name}",
             "use engine vllm", (Change("engine", "vllm"),),
         )  # fmt: skip
-    if device.ascend and request.engine != "vllm-ascend":
+    if device.kind == "ascend" and request.engine != "vllm-ascend":
         raise Refusal(
             "engine_not_on_ascend", "engine", f"{request.engine} doesn't run on {device.name}",
             "use engine vllm-ascend", (Change("engine", "vllm-ascend"),),
         )  # fmt: skip
     arguments = resolve_arguments(model, device, version, request.arguments)
-    if device.name == PROCESSOR and arguments.kv_cache_memory is None:
+    if device.kind == "cpu" and arguments.kv_cache_memory is None:
         arguments = replace(arguments, kv_cache_memory=PROCESSOR_CACHE)
     split = replace(split, expert_parallel=arguments.expert_parallel, partition=request.partition)
     check_world_size(split.tensor, split.pipeline, cluster.accelerators)
@@ -155,7 +154,7 @@ def _count(request: PlanRequest, cluster: Cluster, split: Split, notes: list[str
         notes.append("of the vision tower weights are counted, not what it needs while it reads images")
     if request.engine == "sglang":
         notes.append("SGLang is counted by vLLM's rules; its own static fraction may leave less for the KV cache")
-    multicast = device.switch and split.tensor > 1 and not device.ascend
+    multicast = device.switch and split.tensor > 1 and device.kind != "ascend"
     stages = cluster.stage_devices(split.tensor, split.pipeline) if cluster.devices else ()
     return memory(model, split, device, version, arguments, multicast=multicast, stages=stages), arguments
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from planner.catalog.device import PROCESSOR
 from planner.plan import Plan
 from planner.vllm.memory import GIB, RankMemory
 
@@ -14,7 +13,7 @@ def render(plan: Plan) -> str:
     """The whole plan, ready to print."""
     request, cluster = plan.request, plan.cluster
     price = f"CNY {_money(plan.price)} an hour ({cluster.priced})" if plan.price else "own machines, no price"
-    machines = "machines" if cluster.device.name == PROCESSOR else "GPUs"
+    machines = "machines" if cluster.device.kind == "cpu" else "GPUs"
     paid = f", of which {machines} are paid {plan.timeline.gpu_minutes:.0f} min" if plan.price else ""
     paid += f" ({_money(plan.price * plan.timeline.gpu_minutes / 60)} CNY)" if plan.price else ""
     lines = [
@@ -62,7 +61,7 @@ def _memory(plan: Plan) -> list[str]:
         ]
     if plan.memory is None:
         return []
-    processor = plan.cluster.device.name == PROCESSOR
+    processor = plan.cluster.device.kind == "cpu"
     what = "rank" if processor else "GPU"
     sizes = dict.fromkeys(f"{rank.total / GIB:.1f}" for rank in plan.memory.ranks)
     lines = [

@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal
 
-from planner.catalog.table import table
+from planner.catalog.table import entries
 from planner.refusal import Change, Refusal
 
 
 @dataclass(frozen=True)
 class EngineVersion:
-    """What one version does; the fields are described in data/engines.yaml."""
+    """What one version does on start that decides memory.
 
-    version: str
+    Attributes:
+        utilization: `gpu_memory_utilization`'s default.
+        capability: lowest and highest compute capability that the released builds run on.
+        v2_runner: architectures served by the second model runner, or all, or none.
+        max_split_mib: MiB of `max_split_size_mb` while a model loads; 0: no limit.
+        graph_estimate: v1: CUDA graphs are estimated and kept free only under the first runner; all; none.
+        whole_context: the profile counts the whole CUDA context, not only what grew after it began.
+        hybrid_groups: layers of different kinds share one pool of blocks by groups.
+        sampler_buffer: top-p goes by a Triton kernel with a buffer instead of sorting.
+        refine_experts: experts' FP8 blocks are made finer where a part isn't whole blocks
+            (resolve_fp8_moe_weight_block_shape).
+        states_cached: linear-attention states take two blocks a request by default, for prefix caching
+            (mamba_cache_mode align).
+        counts_in_flight: sliding windows keep the tokens of every batch in flight, not of one
+            (VllmConfig.max_in_flight_tokens).
+        fused_reduce: compiled tensor-parallel models sum together with the norm, in FlashInfer's buffers
+            (optimization level 2).
+        keeps_scales: MXFP4 experts keep the checkpoint's scales beside the kernel's own (mxfp4.py).
+        version: the version that was asked for.
+    """
+
     utilization: float
     capability: tuple[float, float]
     v2_runner: tuple[str, ...] | Literal["all", "none"]
-    max_split: int | None
+    max_split_mib: int
     graph_estimate: Literal["none", "v1", "all"]
     whole_context: bool
     hybrid_groups: bool
@@ -28,6 +48,7 @@ class EngineVersion:
     counts_in_flight: bool
     fused_reduce: bool
     keeps_scales: bool
+    version: str = ""
 
     def second_runner(self, architecture: str) -> bool:
         """Whether the second model runner serves models of this class."""
@@ -47,7 +68,8 @@ def vllm_version(version: str) -> EngineVersion:
     Raises:
         Refusal: `unknown_engine_version` for one older than the oldest known, or no version at all.
     """
-    known = {name: _number(name) for name in table("engines")["vllm"]}
+    rules = entries("vllm_versions", EngineVersion)
+    known = {name: _number(name) for name in rules}
     asked = _number(version)
     earlier = [name for name, number in known.items() if number <= asked] if asked else []
     if not earlier:
@@ -56,22 +78,7 @@ def vllm_version(version: str) -> EngineVersion:
             "unknown_engine_version", "engine_version", f"{version[:40]!r} is no vLLM version the planner knows",
             f"use {first} or later, such as 0.24.0", (Change("engine_version", "0.24.0"),),
         )  # fmt: skip
-    name = max(earlier, key=lambda n: known[n])
-    entry = table("engines")["vllm"][name]
-    low, high = (float(c) for c in entry["capability"])
-    runner = entry["v2_runner"]
-    return EngineVersion(
-        version=version.removeprefix("v"), utilization=entry["utilization"], capability=(low, high),
-        v2_runner=tuple(runner) if isinstance(runner, list) else runner,
-        max_split=entry["max_split_mib"] * 2**20 or None, graph_estimate=entry["graph_estimate"],
-        whole_context=entry["whole_context"], hybrid_groups=entry["hybrid_groups"],
-        sampler_buffer=entry["sampler_buffer"],
-        refine_experts=entry["refine_experts"],
-        states_cached=entry["states_cached"],
-        counts_in_flight=entry["counts_in_flight"],
-        fused_reduce=entry["fused_reduce"],
-        keeps_scales=entry["keeps_scales"],
-    )  # fmt: skip
+    return replace(rules[max(earlier, key=lambda n: known[n])], version=version.removeprefix("v"))
 
 
 def _number(version: str) -> tuple[int, ...]:

@@ -7,9 +7,9 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from planner.catalog.table import table
+from planner.catalog.architectures import Architecture, Family, architectures
 from planner.model.fields import Fields
 from planner.model.quantization import parse_quantization
 from planner.model.shapes import Attention, Experts, LatentAttention, LayerKind, LinearAttention, Model
@@ -54,7 +54,7 @@ def parse_model(values: dict[str, Any]) -> Model:
         Refusal: `unknown_architecture`, `unknown_quantization` or `bad_config`, which names the key.
     """
     architecture = _architecture(values)
-    traits = table("architectures")[architecture]
+    traits = architectures()[architecture]
     inner = values.get("text_config")
     if isinstance(inner, dict):
         values = {
@@ -63,7 +63,7 @@ def parse_model(values: dict[str, Any]) -> Model:
             "quantization_config": values.get("quantization_config", inner.get("quantization_config")),
         }
     fields = Fields(values)
-    family = traits.get("family", "dense")
+    family = traits.family
     layers = fields.size("num_hidden_layers")
     if layers > 4096:
         raise fields.refuse("num_hidden_layers", "a number of layers")
@@ -71,14 +71,14 @@ def parse_model(values: dict[str, Any]) -> Model:
     latent = family == "deepseek"
     attention = _latent(fields, heads) if latent else _attention(fields, traits, hidden, heads)
     experts = _experts(fields, family, traits)
-    if experts is not None and traits.get("router_fp32"):
+    if experts is not None and traits.router_fp32:
         experts = replace(experts, router_bytes=4)
     dtype = fields.text("torch_dtype") or fields.text("dtype") or "bfloat16"
     if dtype not in DTYPE_BYTES:
         raise fields.refuse("torch_dtype", "bfloat16, float16 or float32")
     quantization = parse_quantization(values)
     positions = fields.size("max_position_embeddings", default=8192)
-    tower = parse_tower(values, traits.get("vision", ""), hidden)
+    tower = parse_tower(values, traits.vision, hidden)
     return Model(
         architecture=architecture,
         hidden=hidden,
@@ -89,19 +89,19 @@ def parse_model(values: dict[str, Any]) -> Model:
         attention=attention,
         linear=_linear(fields) if family == "qwen3_next" else None,
         experts=experts,
-        tied=fields.flag("tie_word_embeddings", traits.get("tied", False)),
-        norms=traits.get("norms", 2),
-        norm_bias=traits.get("norm_bias", False),
-        mlp_bias=_trait_flag(fields, traits, "mlp_bias"),
-        gated=traits.get("gated", True),
+        tied=fields.flag("tie_word_embeddings", traits.tied),
+        norms=traits.norms,
+        norm_bias=traits.norm_bias,
+        mlp_bias=_flag(fields, traits.mlp_bias),
+        gated=traits.gated,
         dtype=dtype,
         dtype_bytes=DTYPE_BYTES[dtype],
         positions=positions,
         rope_positions=_rope_positions(fields, positions),
         rope_dim=attention.rope_dim if isinstance(attention, LatentAttention) else attention.head_dim,
-        every_stage=traits.get("every_stage", False),
+        every_stage=traits.every_stage,
         vision=tower,
-        blind=bool(traits.get("vision")) and tower is None and values.get("vision_config") is not None,
+        blind=bool(traits.vision) and tower is None and values.get("vision_config") is not None,
         mtp_layers=fields.count("num_nextn_predict_layers"),
         quantization=quantization,
     )
@@ -110,9 +110,9 @@ def parse_model(values: dict[str, Any]) -> Model:
 def _architecture(values: dict[str, Any]) -> str:
     given = values.get("architectures")
     name = given[0] if isinstance(given, list) and given and isinstance(given[0], str) else None
-    if name in table("architectures"):
+    if name in architectures():
         return str(name)
-    known = ", ".join(sorted(table("architectures")))
+    known = ", ".join(sorted(architectures()))
     shown = f"{name[:60]!r}" if name else "missing"
     raise Refusal(
         "unknown_architecture", "config.json: architectures", f"is {shown}, which the planner can't count",
@@ -120,8 +120,8 @@ def _architecture(values: dict[str, Any]) -> str:
     )  # fmt: skip
 
 
-def _attention(fields: Fields, traits: dict[str, Any], hidden: int, heads: int) -> Attention:
-    head_dim = fields.optional("head_dim") or traits.get("head_dim")
+def _attention(fields: Fields, traits: Architecture, hidden: int, heads: int) -> Attention:
+    head_dim = fields.optional("head_dim") or traits.head_dim
     if head_dim is None:
         if hidden % heads:
             raise Refusal(
@@ -129,25 +129,28 @@ def _attention(fields: Fields, traits: dict[str, Any], hidden: int, heads: int) 
                 "download config.json of the model again",
             )  # fmt: skip
         head_dim = hidden // heads
-    norm = traits.get("qk_norm", "none")
-    if norm not in ("none", "head", "all"):
-        norm = "head" if fields.flag(norm) else "none"
+    norm: Literal["none", "head", "all"]
+    match traits.qk_norm:
+        case "none" | "head" | "all":
+            norm = traits.qk_norm
+        case key:
+            norm = "head" if fields.flag(key) else "none"
     kv_heads = fields.size("num_key_value_heads", default=heads)
     if kv_heads > heads or heads % kv_heads:
         raise fields.refuse("num_key_value_heads", f"a divisor of the {heads} attention heads")
     # null says that there is no window; left out, transformers' default holds.
-    window = fields.optional("sliding_window") if "sliding_window" in fields.values else traits.get("window")
-    if not fields.flag("use_sliding_window", traits.get("uses_window", True)):
+    window = fields.optional("sliding_window") if "sliding_window" in fields.values else traits.window
+    if not fields.flag("use_sliding_window", traits.uses_window):
         window = None
-    gpt_oss = traits.get("family") == "gpt_oss"
+    gpt_oss = traits.family == "gpt_oss"
     return Attention(
         heads=heads,
         kv_heads=kv_heads,
         head_dim=head_dim,
-        qkv_bias=_trait_flag(fields, traits, "qkv_bias"),
-        output_bias=_trait_flag(fields, traits, "output_bias"),
+        qkv_bias=_flag(fields, traits.qkv_bias, traits.qkv_bias_default),
+        output_bias=_flag(fields, traits.output_bias),
         qk_norm=norm,
-        output_gate=traits.get("family") == "qwen3_next",
+        output_gate=traits.family == "qwen3_next",
         sinks=gpt_oss,
         window=window,
     )
@@ -174,14 +177,14 @@ def _linear(fields: Fields) -> LinearAttention:
     )
 
 
-def _experts(fields: Fields, family: str, traits: dict[str, Any]) -> Experts | None:
+def _experts(fields: Fields, family: Family, traits: Architecture) -> Experts | None:
     match family:
         case "dense":
             return None
         case "mixtral" | "gpt_oss":
             count, inner = fields.size("num_local_experts", "num_experts"), fields.size("intermediate_size")
             oss = family == "gpt_oss"
-            bias = traits.get("correction_bias", False)
+            bias = traits.correction_bias
             per_token = fields.size("num_experts_per_tok", "experts_per_token")
             return Experts(count, inner, per_token, bias=oss, router_bias=oss, correction_bias=bias)
         case "qwen_moe" | "qwen3_next":
@@ -194,19 +197,19 @@ def _experts(fields: Fields, family: str, traits: dict[str, Any]) -> Experts | N
             if fields.optional("n_routed_experts") is None:
                 return None
             inner = fields.size("moe_intermediate_size")
-            correction = traits.get("correction_bias", False) or fields.text("topk_method") == "noaux_tc"
+            correction = traits.correction_bias or fields.text("topk_method") == "noaux_tc"
             return Experts(
                 fields.size("n_routed_experts"), inner, fields.size("num_experts_per_tok"),
                 shared_intermediate=inner * fields.count("n_shared_experts"), correction_bias=correction,
             )  # fmt: skip
 
 
-def _intermediate(fields: Fields, family: str) -> int:
+def _intermediate(fields: Fields, family: Family) -> int:
     moe_only = family in ("qwen_moe", "qwen3_next", "mixtral", "gpt_oss")
     return fields.size("intermediate_size", default=1) if moe_only else fields.size("intermediate_size")
 
 
-def _dense(fields: Fields, family: str, layers: int, experts: Experts | None) -> tuple[bool, ...]:
+def _dense(fields: Fields, family: Family, layers: int, experts: Experts | None) -> tuple[bool, ...]:
     """Which layers have a dense MLP (`first_k_dense_replace`, `mlp_only_layers`, `decoder_sparse_step`)."""
     if experts is None:
         return (True,) * layers
@@ -217,7 +220,9 @@ def _dense(fields: Fields, family: str, layers: int, experts: Experts | None) ->
     return tuple(i in only or (i + 1) % step != 0 for i in range(layers))
 
 
-def _kinds(fields: Fields, family: str, layers: int, attention: Attention | LatentAttention) -> tuple[LayerKind, ...]:
+def _kinds(
+    fields: Fields, family: Family, layers: int, attention: Attention | LatentAttention
+) -> tuple[LayerKind, ...]:
     """What each layer remembers."""
     types = fields.items("layer_types")
     window = attention.window if isinstance(attention, Attention) else None
@@ -264,6 +269,6 @@ def _rope_positions(fields: Fields, positions: int) -> int:
     return positions
 
 
-def _trait_flag(fields: Fields, traits: dict[str, Any], name: str) -> bool:
-    value = traits.get(name, False)
-    return fields.flag(value, traits.get(f"{name}_default", False)) if isinstance(value, str) else bool(value)
+def _flag(fields: Fields, trait: bool | str, default: bool = False) -> bool:
+    """A trait that is true, false, or the key of config.json that says so."""
+    return fields.flag(trait, default) if isinstance(trait, str) else trait

@@ -7,9 +7,8 @@ import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
-from planner.catalog.table import table
+from planner.catalog.models import model_config, models
 from planner.model.config import load_config, parse_model
 from planner.model.safetensors import folder_bytes
 from planner.model.shapes import Model
@@ -37,25 +36,6 @@ class ModelEntry:
     estimated: bool = False
 
 
-def model_names() -> tuple[str, ...]:
-    """Every model of the catalog."""
-    return tuple(table("models"))
-
-
-@cache
-def model_config(name: str) -> dict[str, Any]:
-    """The config.json values of a model of the catalog."""
-    entry = table("models")[name]
-    base = model_config(entry["base"]) if "base" in entry else {}
-    config = {**base, **entry["config"]}
-    if entry.get("unquantized_routers"):
-        routers = [f"model.layers.{i}.mlp.gate" for i in range(config["num_hidden_layers"])]
-        given = config["quantization_config"]
-        listed = [*given["modules_to_not_convert"], *routers]
-        config["quantization_config"] = {**given, "modules_to_not_convert": listed}
-    return config
-
-
 @cache
 def catalog_model(name: str) -> ModelEntry:
     """A model of the catalog by its short name or its hub's id, in any case, under any owner: hubs mirror each other.
@@ -65,13 +45,11 @@ def catalog_model(name: str) -> ModelEntry:
     """
     wanted = name.lower()
     own = wanted.rsplit("/", 1)[-1]
-    for short, entry in table("models").items():
-        if own in (short, entry["id"].rsplit("/", 1)[-1].lower()):
+    for short, entry in models().items():
+        if own in (short, entry.id.rsplit("/", 1)[-1].lower()):
             model = parse_model(model_config(short))
-            return ModelEntry(
-                short, model, int(entry["weights_gb"] * 1e9), tuple(entry.get("variants", ())), entry["id"]
-            )
-    near = difflib.get_close_matches(wanted, table("models"), n=1, cutoff=0.5)
+            return ModelEntry(short, model, int(entry.weights_gb * 1e9), entry.variants, entry.id)
+    near = difflib.get_close_matches(wanted, models(), n=1, cutoff=0.5)
     remedy = f"did you mean {near[0]}? Or give" if near else "give"
     raise Refusal("unknown_model", "model", f"{name[:60]!r} isn't in the catalog", f"{remedy} its config.json's path")
 

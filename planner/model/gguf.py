@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from planner.catalog.table import table
+from planner.catalog.models import models
 from planner.model.entry import ModelEntry, catalog_model
 from planner.model.shapes import Experts, LatentAttention, Model
 from planner.refusal import Refusal, Unplanned
@@ -69,8 +69,7 @@ def gguf_model(name: str, files: Sequence[str] = (), shapes: Model | None = None
         raise Unplanned("model.files", said, "give one, such as *Q4_K_M*, so that its size is counted")
     kind = chosen.pop()
     base = _base(name)
-    own = next((entry for short, entry in table("models").items() if base is not None and short == base.name), {})
-    exact = own.get("gguf_gb", {}).get(kind)
+    exact = models()[base.name].gguf_gb.get(kind) if base is not None else None
     model = shapes or (base.model if base is not None else None)
     if model is None:
         raise Unplanned(

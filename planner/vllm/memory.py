@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from math import ceil
 
-from planner.catalog.device import PROCESSOR, Device
+from planner.catalog.device import Device
 from planner.catalog.versions import EngineVersion
 from planner.model.shapes import Model
 from planner.refusal import Change, Refusal
@@ -175,7 +175,7 @@ class _Engine:
         run = profile(self.model, self.split, held.layers, arguments, version=version, device=self.device)
         last = held.layers.stop == self.model.layers
         overhead = (CONTEXT if last else CONTEXT_FORWARD) + (WHOLE_CONTEXT if version.whole_context else 0)
-        if self.device.name == PROCESSOR:
+        if self.device.kind == "cpu":
             overhead = PROCESS
         elif self.split.tensor > 1:
             overhead += COLLECTIVES + (COLLECTIVES_WIDE if self.split.tensor > PAIR else 0)

@@ -63,8 +63,9 @@ def check_device(model: Model, device: Device, version: EngineVersion) -> None:
             "use an AWQ or FP8 checkpoint with vLLM, or engine llamacpp for the GGUF file",
             (Change("engine", "llamacpp"),),
         )  # fmt: skip
-    if device.ascend != (q.method == "ascend_w8a8") and q.method != "none":
-        if device.ascend:
+    ascend = device.kind == "ascend"
+    if ascend != (q.method == "ascend_w8a8") and q.method != "none":
+        if ascend:
             raise Refusal(
                 "not_on_ascend", "model", f"is quantized with {q.name}, which Ascend NPUs can't run",
                 "use the model's W8A8 checkpoint for Ascend, or the bf16 one",

@@ -65,7 +65,7 @@ def stage_weights(
     capability = None if device is None else device.capability
     swizzles = model.quantization.method == "mxfp4" and capability is not None and 9 <= capability < 10
     loader = _Loader(
-        None if version is None else version.max_split, _expert_tile(capability), swizzles,
+        version.max_split_mib * 2**20 or None if version is not None else None, _expert_tile(capability), swizzles,
         version is not None and version.keeps_scales,
     )  # fmt: skip
     return list(_stages(model, split, loader))

@@ -12,9 +12,9 @@ import yaml
 
 from planner import PlanRequest, Refusal, Start, find_model, owned, plan, rented
 from planner.catalog.device import device_of_memory
+from planner.catalog.models import model_config, models
 from planner.catalog.versions import vllm_version
 from planner.model.config import load_config, parse_model
-from planner.model.entry import model_config, model_names
 from planner.split import Split
 from planner.vllm.arguments import resolve_arguments
 from planner.vllm.memory import memory
@@ -54,7 +54,7 @@ def outcomes(seed: int, count: int, folder: Path) -> Iterator[Refusal]:
 
 
 def _mutated(rng: random.Random) -> dict[str, Any]:
-    config = dict(model_config(rng.choice(model_names())))
+    config = dict(model_config(rng.choice(tuple(models()))))
     for _ in range(rng.randint(1, 3)):
         key = rng.choice(
             [*config, "sliding_window", "layer_types", "quantization_config", "text_config", "rope_scaling"]
@@ -115,7 +115,7 @@ def _bad_request(rng: random.Random, folder: Path) -> None:
     )
     plan(
         PlanRequest(
-            model=find_model(rng.choice((*model_names(), "nothing", "", "\0", "../../etc/passwd", "x.json"))),
+            model=find_model(rng.choice((*models(), "nothing", "", "\0", "../../etc/passwd", "x.json"))),
             clusters=(cluster,),
             engine=rng.choice(("vllm", "sglang", "llamacpp", "ollama", "vllm-ascend")),
             engine_version=rng.choice(("0.24.0", "0.33.0", "", "latest", "-1", "9" * 400, "0.1.0", "²")),

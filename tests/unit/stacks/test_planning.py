@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from planner.model.entry import model_config
+from planner.catalog.models import model_config
 from stacks.planning import plan_for, summary, unplanned
 from stacks.settings import SettingsError, parse
 from tests.support.settings import stack
