@@ -239,6 +239,18 @@ def check_rpc_devices(devices: int) -> None:
         )
 
 
+def check_one_machine(machines: int) -> None:
+    """Ollama knows no other machines."""
+    if machines > 1:
+        raise Refusal(
+            "one_machine_only",
+            "engine",
+            f"ollama uses one machine, and {machines} are given",
+            "give one machine, or use engine llamacpp",
+            (Change("engine", "llamacpp"),),
+        )
+
+
 def padded_vocab(vocab_size: int, padding: int = VOCAB_PADDING) -> int:
     """Rows of the embedding after the engine's padding."""
     return -(-vocab_size // padding) * padding

@@ -10,10 +10,12 @@ from dataclasses import replace
 from math import gcd
 
 from planner.cluster import Cluster
+from planner.engine import Engine
 from planner.model.entry import catalog_model
 from planner.parallelism import nearest_splits
-from planner.plan import Plan, PlanRequest, attempt
+from planner.plan import Plan, attempt
 from planner.refusal import Change, Refusal, Unplanned
+from planner.request import PlanRequest
 from planner.split import Split
 
 SPLIT = ("tensor_parallel_size", "pipeline_parallel_size")
@@ -58,8 +60,8 @@ def attempt_all(request: PlanRequest) -> tuple[list[Plan], list[Refusal]]:
 
 def _preference(found: Plan) -> tuple[float, bool, float]:
     """Cheapest; tensor parallelism inside machines; the fastest single request."""
-    across = found.cluster.spans(found.split.tensor, found.split.pipeline)
-    return found.price, across, -(found.throughput.decode_one if found.throughput else 0.0)
+    split = found.estimate.split
+    return found.price, found.cluster.spans(split.tensor, split.pipeline), -found.estimate.decode_one
 
 
 def nearest_refusal(request: PlanRequest, refusals: list[Refusal]) -> Refusal:
@@ -75,7 +77,8 @@ def nearest_refusal(request: PlanRequest, refusals: list[Refusal]) -> Refusal:
         if works is not None:
             settings = " and ".join(f"{c.setting} {c.value}" if c.value != "" else f"no {c.setting}" for c in changes)
             machines = f"{works.cluster.machines} machine{'s' * (works.cluster.machines > 1)}"
-            split = f"TP{works.split.tensor} PP{works.split.pipeline}, " if works.layers is None else ""
+            sizes = works.estimate.split
+            split = "" if request.engine.offloads else f"TP{sizes.tensor} PP{sizes.pipeline}, "
             gained = f" ({split}{machines})"
             return Refusal(told.code, told.setting, told.reason, f"nearest that works: {settings}{gained}", changes)
     if request.whole and any(c.setting in SPLIT for c in told.changes):
@@ -103,7 +106,7 @@ def apply_changes(request: PlanRequest, changes: tuple[Change, ...]) -> PlanRequ
             case "model":
                 request = replace(request, model=catalog_model(str(value)))
             case "engine":
-                request = replace(request, engine=str(value))  # type: ignore[arg-type]  # only names of engines get here
+                request = replace(request, engine=Engine(str(value)))
             case "engine_version":
                 request = replace(request, engine_version=str(value))
             case "VLLM_PP_LAYER_PARTITION":
@@ -153,14 +156,14 @@ def _alternatives(request: PlanRequest, told: Refusal) -> Iterator[tuple[Change,
 
 def _other_splits(request: PlanRequest) -> Iterator[tuple[Change, ...]]:
     """Other splits of the same machines, the one closest to the asked first."""
-    if request.tensor_parallel_size is None or request.engine in ("llamacpp", "ollama"):
+    if request.tensor_parallel_size is None or request.engine.offloads:
         return
     for cluster in request.clusters:
         yield from _splits_of(cluster, request)
 
 
 def _splits_of(cluster: Cluster, request: PlanRequest) -> list[tuple[Change, ...]]:
-    if request.tensor_parallel_size is None or request.engine in ("llamacpp", "ollama"):
+    if request.tensor_parallel_size is None or request.engine.offloads:
         return [()]
     tensor, pipeline = request.tensor_parallel_size, request.pipeline_parallel_size or 1
     near = nearest_splits(tensor, pipeline, cluster.accelerators, spans=cluster.spans)
@@ -181,7 +184,7 @@ def _more_machines(clusters: tuple[Cluster, ...]) -> list[int]:
 def _splits(request: PlanRequest, cluster: Cluster) -> list[Split]:
     """Splits to try: the given one, or tensor within a machine and pipeline across, larger tensor first."""
     tensor, pipeline = request.tensor_parallel_size, request.pipeline_parallel_size
-    if request.engine in ("llamacpp", "ollama"):
+    if request.engine.offloads:
         return [Split(1, 1)]
     if tensor is not None:
         return [Split(tensor, pipeline or max(1, cluster.accelerators // max(1, tensor)))]

@@ -14,12 +14,23 @@ import pulumi
 
 from components.serving import EngineName
 from planner import (
+    Change,
     Cluster,
+    Engine,
+    Installs,
+    ModelEntry,
     Plan,
     PlanRequest,
     Refusal,
     Start,
+    Unplanned,
+    device,
     find_model,
+    from_flags,
+    gguf_model,
+    llamacpp_flags,
+    nearest_splits,
+    ollama_parameters,
     owned,
     plan,
     processors,
@@ -27,17 +38,8 @@ from planner import (
     rented,
     uneven,
 )
-from planner.catalog.device import device
 from planner.catalog.versions import vllm_version
-from planner.llamacpp.offload import llamacpp_flags, ollama_parameters
-from planner.model.entry import ModelEntry
-from planner.model.gguf import gguf_model
-from planner.parallelism import nearest_splits
-from planner.plan import Engine
-from planner.refusal import Change, Unplanned
 from planner.split import Split
-from planner.timeline import Installs
-from planner.vllm.flags import from_flags
 from planner.vllm.rules import check_split
 from stacks.executor import engine_source, engine_version
 from stacks.remedies import PARTITION, explain, path_of, stack_changes
@@ -59,12 +61,12 @@ OF_MEMORY = ("weights_too_large", "no_kv_memory", "context_does_not_fit", "too_l
 """Refusals that what isn't counted could have prevented."""
 
 COUNTED_AS: dict[EngineName, Engine] = {
-    "vllm": "vllm",
-    "sglang": "sglang",
-    "llamacpp": "llamacpp",
-    "ollama": "ollama",
-    "vllm-ascend": "vllm-ascend",
-    "vllm-mindspore": "vllm-ascend",
+    "vllm": Engine.VLLM,
+    "sglang": Engine.SGLANG,
+    "llamacpp": Engine.LLAMACPP,
+    "ollama": Engine.OLLAMA,
+    "vllm-ascend": Engine.VLLM_ASCEND,
+    "vllm-mindspore": Engine.VLLM_ASCEND,
 }
 """The planner's engine for each of the stacks' that it can count."""
 
@@ -148,15 +150,9 @@ def announce(settings: Settings) -> dict[str, pulumi.Output[object]]:
 
 def summary(found: Plan) -> str:
     """A plan in one line, the same for every `pulumi up` of the same settings."""
-    split, cluster = found.split, found.cluster
-    if found.layers is not None:
-        left = f", {found.layers.host_layers} on the processor" if found.layers.host_layers else ""
-        text = f"{sum(found.layers.layers)} layers on {len(found.layers.layers)} devices{left}, {cluster.words}"
-    else:
-        text = f"TP{split.tensor} x PP{split.pipeline} on {cluster.words}"
-    if found.memory is not None:
-        text += f", {found.memory.max_concurrency:.1f} requests of {found.memory.max_model_len:,} tokens at once"
-    return f"{text}, first token after about {found.timeline.seconds / 60:.0f} min"
+    return (
+        f"{found.estimate.summary(found.cluster.words)}, first token after about {found.timeline.seconds / 60:.0f} min"
+    )
 
 
 def _requests(settings: Settings) -> tuple[list[PlanRequest], tuple[str, ...]]:
@@ -183,12 +179,12 @@ def _requests(settings: Settings) -> tuple[list[PlanRequest], tuple[str, ...]]:
         pipeline_parallel_size=serving.pipeline_parallel_size,
         start=_start(settings),
         partition=_partition(settings),
-        whole=engine not in ("llamacpp", "ollama"),
+        whole=not engine.offloads,
     )
     try:
         clusters = _clusters(settings)
     except Unplanned:
-        if engine not in ("llamacpp", "ollama"):
+        if not engine.offloads:
             _check_split(request, settings)
         raise
     less, more = uncounted(settings)
@@ -236,7 +232,7 @@ def _check_split(request: PlanRequest, settings: Settings) -> None:
 
 def _version(settings: Settings, engine: Engine) -> tuple[str, list[str]]:
     """vLLM's version whose rules count, and a note where nobody said which it is."""
-    if engine != "vllm":
+    if engine is not Engine.VLLM:
         return RULES, []
     source = engine_source(settings)
     found = engine_version(source)
@@ -249,13 +245,13 @@ def _version(settings: Settings, engine: Engine) -> tuple[str, list[str]]:
 def _arguments(settings: Settings, engine: Engine) -> dict[str, str]:
     """The engine's own words that decide memory, by the planner's names."""
     serving = settings.serving
-    if engine == "llamacpp":
+    if engine is Engine.LLAMACPP:
         arguments = llamacpp_flags(serving.arguments)
-    elif engine == "ollama":
+    elif engine is Engine.OLLAMA:
         arguments = ollama_parameters(serving.arguments)
     else:
         arguments, _ = from_flags(serving.arguments)
-    if engine in ("llamacpp", "ollama") and settings.accelerator.kind == "cpu":
+    if engine.offloads and settings.accelerator.kind == "cpu":
         # Builds for processors have no devices to put layers on.
         arguments |= {"gpu_layers": "0", "num_gpu": "0"}
     if serving.max_model_len is not None:
@@ -316,7 +312,7 @@ def _model(settings: Settings, engine: Engine) -> ModelEntry:
     """
     told = settings.model
     shapes = _read(told.config) if told.config is not None else None
-    if engine in ("llamacpp", "ollama"):
+    if engine.offloads:
         return gguf_model(told.id.removesuffix(".git"), told.files, shapes.model if shapes else None)
     if shapes is not None:
         return shapes

@@ -6,8 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from planner import Change, Refusal
-from planner.model.entry import catalog_model
+from planner import Change, Refusal, catalog_model
 
 if TYPE_CHECKING:
     from stacks.schema import Settings

@@ -14,8 +14,7 @@ from pydantic import Field, PrivateAttr, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
 from components.serving import Engine, EngineName, ServeArgs, find_engine
-from planner import Refusal
-from planner.parallelism import nearest_splits
+from planner import Refusal, nearest_splits
 from stacks import more, ports, serving_rules, versions
 from stacks.accelerator_schema import AcceleratorSettings
 from stacks.argument_rules import argument_mistakes

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from components.serving.engine import ServeArgs
-from planner.parallelism import check_nodes, check_rpc_devices, check_world_size
-from planner.refusal import Change, Refusal
+from planner import Change, Refusal, check_nodes, check_rpc_devices, check_world_size
 
 
 def check_ranks(args: ServeArgs, accelerators: Sequence[int], *, equal: bool, ray: bool = False) -> None:

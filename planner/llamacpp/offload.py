@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from planner.engine import Engine
 from planner.model.shapes import Model
 from planner.refusal import Change, Refusal, Unplanned
 
@@ -62,7 +63,7 @@ class Offload:
     cache_bytes: tuple[float, float] = (2.0, 2.0)
     context: int | None = None
     extras: tuple[str, ...] = ()
-    engine: str = "llamacpp"
+    engine: Engine = Engine.LLAMACPP
 
     def with_layers(self, count: int) -> Offload:
         """The same with another number of layers on accelerators."""
@@ -70,7 +71,7 @@ class Offload:
 
     def change(self, layers: int) -> Change:
         """The remedy that says so."""
-        return Change("num_gpu" if self.engine == "ollama" else "gpu_layers", layers)
+        return Change("num_gpu" if self.engine is Engine.OLLAMA else "gpu_layers", layers)
 
 
 def llamacpp_flags(words: Sequence[str]) -> dict[str, str]:
@@ -106,7 +107,7 @@ def ollama_parameters(words: Sequence[str]) -> dict[str, str]:
     return {name: told[word] for word, name in names.items() if word in told}
 
 
-def read_offload(engine: str, arguments: dict[str, str], model: Model) -> Offload:
+def read_offload(engine: Engine, arguments: dict[str, str], model: Model) -> Offload:
     """What the words mean for a model.
 
     Raises:
@@ -135,16 +136,16 @@ def read_offload(engine: str, arguments: dict[str, str], model: Model) -> Offloa
     )  # fmt: skip
 
 
-def _layers(engine: str, arguments: dict[str, str]) -> int | None:
+def _layers(engine: Engine, arguments: dict[str, str]) -> int | None:
     """Ollama finds out by itself how many fit; llama.cpp does so when told `auto`, and is told `all` by default."""
-    name = "num_gpu" if engine == "ollama" else "gpu_layers"
+    name = "num_gpu" if engine is Engine.OLLAMA else "gpu_layers"
     text = arguments.get(name, "").strip()
     if text in ("auto", "-1"):
         return None
     if text in ("all", "-2"):
         return ALL
     if not text:
-        return None if engine == "ollama" else ALL
+        return None if engine is Engine.OLLAMA else ALL
     if text.isascii() and text.isdigit():
         return min(int(text[:9]), ALL)
     raise Refusal("bad_argument", name, f"is {text[:20]!r}", "give a number of layers, or leave it out")

@@ -25,7 +25,7 @@ SAME = {
 """Values of `quantization` that a checkpoint of each method takes; Marlin's are the same weights in another order."""
 
 
-def as_served(model: Model, arguments: dict[str, str]) -> Model:
+def effective_model(model: Model, arguments: dict[str, str]) -> Model:
     """The model under the engine's `dtype` and `quantization` arguments.
 
     float32 checkpoints are served in 16 bits unless dtype says float32; `quantization=fp8` makes an unquantized

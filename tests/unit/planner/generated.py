@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from planner import PlanRequest, Refusal, Start, find_model, owned, plan, rented
+from planner import Engine, PlanRequest, Refusal, Start, find_model, owned, plan, rented
 from planner.catalog.device import device_of_memory
 from planner.catalog.models import model_config, models
 from planner.catalog.versions import vllm_version
@@ -117,7 +117,7 @@ def _bad_request(rng: random.Random, folder: Path) -> None:
         PlanRequest(
             model=find_model(rng.choice((*models(), "nothing", "", "\0", "../../etc/passwd", "x.json"))),
             clusters=(cluster,),
-            engine=rng.choice(("vllm", "sglang", "llamacpp", "ollama", "vllm-ascend")),
+            engine=rng.choice((Engine.VLLM, Engine.SGLANG, Engine.LLAMACPP, Engine.OLLAMA, Engine.VLLM_ASCEND)),
             engine_version=rng.choice(("0.24.0", "0.33.0", "", "latest", "-1", "9" * 400, "0.1.0", "²")),
             tensor_parallel_size=rng.choice((None, number, 2)),
             pipeline_parallel_size=rng.choice((None, number, 2)),

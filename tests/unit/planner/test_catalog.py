@@ -2,8 +2,9 @@
 
 import pytest
 
+from planner import device
 from planner.catalog import table
-from planner.catalog.device import CatalogDevice, device, device_names
+from planner.catalog.device import CatalogDevice, device_names
 from planner.catalog.machines import GpuMachine, instance_type, instance_types
 from planner.catalog.models import models
 from planner.catalog.storage import ByCapacity, ByUse

@@ -2,11 +2,10 @@
 
 import pytest
 
-from planner.catalog.device import device
+from planner import catalog_model, device
 from planner.catalog.models import model_config
 from planner.catalog.versions import vllm_version
 from planner.model.config import parse_model
-from planner.model.entry import catalog_model
 from planner.split import Split
 from planner.vllm.activation import profile
 from planner.vllm.arguments import resolve_arguments

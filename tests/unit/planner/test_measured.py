@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from planner import catalog_model, device
 from planner.__main__ import main
-from planner.catalog.device import device
 from planner.catalog.versions import vllm_version
-from planner.model.entry import catalog_model
 from planner.split import Split
 from planner.vllm.activation import profile
 from planner.vllm.arguments import resolve_arguments

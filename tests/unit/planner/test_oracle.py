@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from planner.catalog.device import device
+from planner import Refusal, device
 from planner.catalog.versions import vllm_version
 from planner.model.config import parse_model
-from planner.refusal import Refusal
 from planner.split import Split
 from planner.vllm.arguments import resolve_arguments
 from planner.vllm.kv_cache import kv_layout

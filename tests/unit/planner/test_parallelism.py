@@ -2,9 +2,8 @@
 
 import pytest
 
-from planner import Refusal, parallelism
+from planner import Refusal, catalog_model, parallelism
 from planner.catalog.versions import vllm_version
-from planner.model.entry import catalog_model
 from planner.split import Split
 from planner.vllm.rules import check_split
 

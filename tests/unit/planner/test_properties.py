@@ -6,13 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner import PlanRequest, Refusal, find_model, owned, plan
-from planner.catalog.device import device, device_names
+from planner import Engine, PlanRequest, Refusal, apply_changes, catalog_model, device, find_model, owned, plan
+from planner.catalog.device import device_names
 from planner.catalog.models import models
 from planner.catalog.versions import vllm_version
-from planner.model.entry import catalog_model
-from planner.plan import Engine
-from planner.search import apply_changes
 from planner.split import Split
 from planner.vllm.arguments import resolve_arguments
 from planner.vllm.memory import memory
@@ -64,7 +61,7 @@ def test_the_ranks_together_hold_at_least_the_model(name, tensor, pipeline):
 @settings(max_examples=40, deadline=None)
 @given(MODELS, CLUSTERS, st.sampled_from([None, 2, 3, 5, 8, 16, 32]), st.sampled_from([1.0, 8.0]))
 def test_a_refusals_own_suggestion_is_accepted_when_fed_back(name, cluster, tensor, concurrency):
-    engine: Engine = "vllm-ascend" if cluster.device.kind == "ascend" else "vllm"
+    engine = Engine.VLLM_ASCEND if cluster.device.kind == "ascend" else Engine.VLLM
     request = PlanRequest(
         model=find_model(name), clusters=(cluster,), engine=engine,
         tensor_parallel_size=tensor, arguments={"max_model_len": "8192"}, concurrency=concurrency,

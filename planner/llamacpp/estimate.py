@@ -9,12 +9,16 @@ from itertools import accumulate
 
 from planner.catalog.device import Device
 from planner.cluster import Cluster
-from planner.llamacpp.offload import Offload
+from planner.engine import Engine
+from planner.estimate import Estimate
+from planner.llamacpp.offload import Offload, read_offload
 from planner.model.entry import ModelEntry
 from planner.model.gguf import GgufTensor, tensor_bytes
 from planner.model.shapes import LatentAttention, Model
-from planner.parallelism import check_rpc_devices
+from planner.parallelism import check_one_machine, check_rpc_devices
 from planner.refusal import Refusal, Unplanned
+from planner.request import PlanRequest
+from planner.split import Split
 
 GIB = 2**30
 SCRATCH = 1.5 * GIB
@@ -32,8 +36,8 @@ SYSTEM = 2 * GIB
 
 
 @dataclass(frozen=True)
-class LayerSplit:
-    """What lies on each device, in the order they compute: other machines' first, by RPC (llama-model-loader).
+class OffloadEstimate(Estimate):
+    """Whole layers on devices, in the order they compute: other machines' first, by RPC (llama-model-loader).
 
     Attributes:
         layers: of each device.
@@ -41,45 +45,62 @@ class LayerSplit:
         cache: bytes of KV cache of each device.
         host: bytes of weights and KV cache in the first machine's own memory.
         host_layers: layers that lie there whole.
-        notes: what a reader should know, one sentence each.
     """
 
     layers: tuple[int, ...]
     weights: tuple[float, ...]
-    cache: tuple[float, ...] = ()
-    host: float = 0.0
-    host_layers: int = 0
-    notes: tuple[str, ...] = ()
+    cache: tuple[float, ...]
+    host: float
+    host_layers: int
+
+    @property
+    def weights_bytes(self) -> float:
+        """Bytes of weights on all devices and the host together, the host's KV cache included."""
+        return sum(self.weights) + self.host
+
+    @property
+    def captures_graphs(self) -> bool:
+        """llama.cpp captures none ahead."""
+        return False
+
+    @property
+    def decode_one(self) -> float:
+        """Not counted."""
+        return 0.0
+
+    @property
+    def placement(self) -> str:
+        """Layers on devices, and on the processor."""
+        left = f", {self.host_layers} on the processor" if self.host_layers else ""
+        return f"{sum(self.layers)} layers on {len(self.layers)} devices{left}"
+
+    def summary(self, machines: str) -> str:
+        """Layers on devices, and the machines."""
+        return f"{self.placement}, {machines}"
 
 
 Weighed = Sequence[tuple[GgufTensor, float, bool]]
 """Each tensor, its bytes, and whether it stays on the host wherever its layer lies."""
 
 
-def split_layers(
-    entry: ModelEntry, cluster: Cluster, offload: Offload | None = None, *, one_machine: bool = False
-) -> LayerSplit:
+def offload_estimate(request: PlanRequest, cluster: Cluster) -> OffloadEstimate:
     """Shares a model's layers out as llama.cpp does (src/llama-model.cpp, load_tensors).
 
     Args:
-        entry: the model; its download's size is what is shared.
+        request: the model, whose download's size is what is shared, and the engine's arguments.
         cluster: the machines; llama.cpp reaches other machines' devices by RPC.
-        offload: what stays in the first machine's own memory; all on devices when left out.
-        one_machine: Ollama knows no other machines.
 
     Raises:
         Refusal: `one_machine_only`, `too_many_rpc_devices`, `weights_too_large` or `too_little_host_memory`.
         Unplanned: the size of the weights isn't known.
     """
-    if one_machine and cluster.machines > 1:
-        raise Refusal(
-            "one_machine_only", "engine", f"Ollama uses one machine, and {cluster.machines} are given",
-            "give one machine, or use engine llamacpp",
-        )  # fmt: skip
+    entry = request.model
+    offload = read_offload(request.engine, request.arguments, entry.model)
+    if request.engine is Engine.OLLAMA:
+        check_one_machine(cluster.machines)
     check_rpc_devices(cluster.accelerators)
     if not entry.download_bytes:
         raise Unplanned("model.config", f"the size of {entry.name}'s weights isn't known", "name it by its hub's id")
-    offload = offload or Offload()
     if offload.shares and len(offload.shares) > cluster.accelerators:
         raise Refusal(
             "bad_argument", "tensor_split", f"gives {len(offload.shares)} shares, and there are {cluster.accelerators} "
@@ -106,7 +127,7 @@ def _order(cluster: Cluster) -> list[Device]:
     return [*ranked[own:], *ranked[:own]]
 
 
-def _laid_out(entry: ModelEntry, cluster: Cluster, offload: Offload, weighed: Weighed) -> LayerSplit:
+def _laid_out(entry: ModelEntry, cluster: Cluster, offload: Offload, weighed: Weighed) -> OffloadEstimate:
     model, devices = entry.model, _order(cluster)
     layers, slots = model.layers, min(offload.gpu_layers or 0, model.layers + 1)
     first = layers + 1 - slots
@@ -137,9 +158,8 @@ def _laid_out(entry: ModelEntry, cluster: Cluster, offload: Offload, weighed: We
         else:
             cache[where] += kept
     counts = tuple(sum(where == device for where in of_layer) for device in range(len(devices)))
-    return LayerSplit(
-        counts, tuple(weights), tuple(cache), host, of_layer.count(None), _notes(entry, offload, host, of_layer)
-    )
+    notes = _notes(entry, offload, host, of_layer)
+    return OffloadEstimate(Split(), notes, counts, tuple(weights), tuple(cache), host, of_layer.count(None))
 
 
 def _notes(entry: ModelEntry, offload: Offload, host: float, of_layer: Sequence[int | None]) -> tuple[str, ...]:
@@ -165,7 +185,7 @@ def _cache_bytes(model: Model, layer: int, offload: Offload) -> float:
     return a.kv_heads * a.head_dim * (key + value)
 
 
-def _over(found: LayerSplit, cluster: Cluster, sure: float) -> int | None:
+def _over(found: OffloadEstimate, cluster: Cluster, sure: float) -> int | None:
     """The first device that holds more than it has room for, its weights counted at `sure` of their size."""
     held = [weights * sure + cache for weights, cache in zip(found.weights, found.cache, strict=True)]
     return next((i for i, d in enumerate(_order(cluster)) if held[i] > d.total - SCRATCH), None)
@@ -184,7 +204,7 @@ def _most(entry: ModelEntry, cluster: Cluster, offload: Offload, weighed: Weighe
 
 
 def _check_devices(
-    found: LayerSplit, entry: ModelEntry, cluster: Cluster, offload: Offload,
+    found: OffloadEstimate, entry: ModelEntry, cluster: Cluster, offload: Offload,
     weighed: Weighed,
 ) -> None:  # fmt: skip
     over = _over(found, cluster, SURE[entry.estimated])
@@ -194,7 +214,8 @@ def _check_devices(
     change = offload.change(fits)
     flag = f"{change.setting} to {fits}"
     there = entry.model.experts is None or offload.host(f"blk.{entry.model.layers - 1}.ffn_up_exps.weight")
-    also = "" if there or offload.engine == "ollama" else ", or leave the experts in the machine's memory (--cpu-moe)"
+    able = not there and offload.engine is Engine.LLAMACPP
+    also = ", or leave the experts in the machine's memory (--cpu-moe)" if able else ""
     remedy = f"set {flag}{also}"
     raise Refusal(
         "weights_too_large", "model", f"a device would hold {found.weights[over] / GIB:.1f} GiB of weights and "
@@ -204,7 +225,7 @@ def _check_devices(
     )  # fmt: skip
 
 
-def _check_host(found: LayerSplit, entry: ModelEntry, cluster: Cluster, *, estimated: bool) -> None:
+def _check_host(found: OffloadEstimate, entry: ModelEntry, cluster: Cluster, *, estimated: bool) -> None:
     if cluster.host_memory is None or found.host * SURE[estimated] + SYSTEM <= cluster.host_memory:
         return
     raise Refusal(
