@@ -10,17 +10,19 @@ from planner.llamacpp.estimate import OffloadEstimate
 from planner.llamacpp.offload import llamacpp_flags, ollama_parameters
 from planner.model.entry import ModelEntry, catalog_model, find_model
 from planner.model.gguf import gguf_model
-from planner.parallelism import check_nodes, check_one_machine, check_rpc_devices, check_world_size, nearest_splits
+from planner.parallelism import check_nodes, check_one_machine, check_rpc_devices, check_world_size, nearest_split
 from planner.plan import Plan
 from planner.refusal import Change, Refusal, Unplanned
 from planner.render import render
 from planner.request import PlanRequest
-from planner.search import apply_changes, plan, plans
+from planner.search import apply_changes, check_model_split, plan, plans
+from planner.split import PARTITION
 from planner.timeline import Installs, Start
 from planner.vllm.estimate import ReservedEstimate
 from planner.vllm.flags import from_flags
 
 __all__ = [
+    "PARTITION",
     "Change",
     "Cluster",
     "Engine",
@@ -35,6 +37,7 @@ __all__ = [
     "Unplanned",
     "apply_changes",
     "catalog_model",
+    "check_model_split",
     "check_nodes",
     "check_one_machine",
     "check_rpc_devices",
@@ -44,7 +47,7 @@ __all__ = [
     "from_flags",
     "gguf_model",
     "llamacpp_flags",
-    "nearest_splits",
+    "nearest_split",
     "ollama_parameters",
     "owned",
     "plan",

@@ -9,17 +9,19 @@ from collections.abc import Iterator
 from dataclasses import replace
 from math import gcd
 
+from planner.catalog.versions import vllm_version
 from planner.cluster import Cluster
+from planner.counted import counted
 from planner.engine import Engine
 from planner.model.entry import catalog_model
-from planner.parallelism import nearest_splits
+from planner.parallelism import nearest_split, nearest_splits
 from planner.plan import Plan, attempt
 from planner.refusal import Change, Refusal, Unplanned
 from planner.request import PlanRequest
-from planner.split import Split
+from planner.split import PARTITION, Split
+from planner.vllm.rules import check_split
 
 SPLIT = ("tensor_parallel_size", "pipeline_parallel_size")
-PARTITION = "VLLM_PP_LAYER_PARTITION"
 
 MOST_MACHINES = 16
 """Machines of the asked kind up to which a refusal offers more."""
@@ -71,24 +73,17 @@ def nearest_refusal(request: PlanRequest, refusals: list[Refusal]) -> Refusal:
     """
     if not refusals:
         return Refusal("nothing_to_plan_on", "machines", "no machines are given", "give at least one kind of machine")
-    told = _closest(refusals)
-    for changes in _alternatives(request, told):
-        works = _works(apply_changes(request, changes))
-        if works is not None:
-            settings = " and ".join(f"{c.setting} {c.value}" if c.value != "" else f"no {c.setting}" for c in changes)
-            machines = f"{works.cluster.machines} machine{'s' * (works.cluster.machines > 1)}"
-            sizes = works.estimate.split
-            split = "" if request.engine.offloads else f"TP{sizes.tensor} PP{sizes.pipeline}, "
-            gained = f" ({split}{machines})"
-            return Refusal(told.code, told.setting, told.reason, f"nearest that works: {settings}{gained}", changes)
-    if request.whole and any(c.setting in SPLIT for c in told.changes):
+    closest = _closest(refusals)
+    for changes in _alternatives(request, closest):
+        found = _first_plan(apply_changes(request, changes))
+        if found is not None:
+            split, machines = found.estimate.split, counted(found.cluster.machines, "machine")
+            works = machines if request.engine.offloads else f"TP{split.tensor} PP{split.pipeline}, {machines}"
+            return Refusal(closest.code, closest.setting, closest.reason, "", changes, works=works)
+    if request.whole and any(c.setting in SPLIT for c in closest.changes):
         # Its own remedy leaves accelerators unused, which whoever starts the ranks refuses.
-        count = request.clusters[0].accelerators
-        return Refusal(
-            told.code, told.setting, told.reason, f"no split of these {count} accelerators works with this model: use "
-            "another number of accelerators, or a smaller quantization",
-        )  # fmt: skip
-    return told
+        return Refusal(closest.code, closest.setting, closest.reason, _no_split(request.clusters[0].accelerators))
+    return closest
 
 
 def apply_changes(request: PlanRequest, changes: tuple[Change, ...]) -> PlanRequest:
@@ -109,7 +104,7 @@ def apply_changes(request: PlanRequest, changes: tuple[Change, ...]) -> PlanRequ
                 request = replace(request, engine=Engine(str(value)))
             case "engine_version":
                 request = replace(request, engine_version=str(value))
-            case "VLLM_PP_LAYER_PARTITION":
+            case setting if setting == PARTITION:
                 parts = tuple(int(part) for part in str(value).split(",") if part)
                 request = replace(request, partition=parts or None)
             case "concurrency":
@@ -125,7 +120,7 @@ def _closest(refusals: list[Refusal]) -> Refusal:
     return min(refusals, key=lambda r: late.index(r.code) if len(refusals) > 1 and r.code in late else len(late))
 
 
-def _works(request: PlanRequest) -> Plan | None:
+def _first_plan(request: PlanRequest) -> Plan | None:
     try:
         found, _ = attempt_all(request)
     except Refusal:
@@ -133,10 +128,10 @@ def _works(request: PlanRequest) -> Plan | None:
     return found[0] if found else None
 
 
-def _alternatives(request: PlanRequest, told: Refusal) -> Iterator[tuple[Change, ...]]:
+def _alternatives(request: PlanRequest, closest: Refusal) -> Iterator[tuple[Change, ...]]:
     """Changes to try, fewest first."""
-    if told.changes:
-        yield told.changes
+    if closest.changes:
+        yield closest.changes
     splits = list(_other_splits(request))
     yield from splits
     shorter = [(Change("max_model_len", length),) for length in (131072, 65536, 32768, 16384, 8192, 4096, 2048)]
@@ -167,13 +162,48 @@ def _splits_of(cluster: Cluster, request: PlanRequest) -> list[tuple[Change, ...
         return [()]
     tensor, pipeline = request.tensor_parallel_size, request.pipeline_parallel_size or 1
     near = nearest_splits(tensor, pipeline, cluster.accelerators, spans=cluster.spans)
-    found: list[tuple[Change, ...]] = []
-    for tp, pp in near:
-        sizes = (Change("tensor_parallel_size", tp), Change("pipeline_parallel_size", pp))
-        # Layers by hand are of the asked number of stages.
-        other = request.partition is not None and pp != pipeline
-        found.append((*sizes, Change(PARTITION, "")) if other else sizes)
-    return found
+    return [_sizes(request, *split) for split in near]
+
+
+def _sizes(request: PlanRequest, tensor: int, pipeline: int) -> tuple[Change, ...]:
+    """The changes to another split; layers by hand are of the asked number of stages."""
+    sizes = (Change("tensor_parallel_size", tensor), Change("pipeline_parallel_size", pipeline))
+    other = request.partition is not None and pipeline != (request.pipeline_parallel_size or 1)
+    return (*sizes, Change(PARTITION, "")) if other else sizes
+
+
+def check_model_split(request: PlanRequest, accelerators: int) -> None:
+    """The request's model can be cut as it asks, which no GPU decides: for machines whose GPU isn't known.
+
+    Args:
+        request: with both parallel sizes given.
+        accelerators: in all machines.
+
+    Raises:
+        Refusal: of the first rule that doesn't hold, with the nearest split of all accelerators that holds.
+    """
+    tensor, pipeline = request.tensor_parallel_size or 1, request.pipeline_parallel_size or 1
+    expert = request.arguments.get("enable_expert_parallel") == "true"
+
+    def check(tp: int, pp: int, partition: tuple[int, ...] | None = None) -> None:
+        split = Split(tp, pp, expert_parallel=expert, partition=partition)
+        check_split(request.model.model, split, vllm_version(request.engine_version))
+
+    try:
+        check(tensor, pipeline, request.partition)
+    except Refusal as refusal:
+        if refusal.code == "bad_partition":
+            raise
+        works = nearest_split(tensor, pipeline, accelerators, check)
+        if works is None:
+            raise Refusal(refusal.code, refusal.setting, refusal.reason, _no_split(accelerators)) from None
+        found = f"TP{works[0]} PP{works[1]}"
+        raise Refusal(refusal.code, refusal.setting, refusal.reason, "", _sizes(request, *works), works=found) from None
+
+
+def _no_split(accelerators: int) -> str:
+    these = "this accelerator" if accelerators == 1 else f"these {accelerators} accelerators"
+    return f"no split of {these} works with this model: use another number of them, or a smaller quantization"
 
 
 def _more_machines(clusters: tuple[Cluster, ...]) -> list[int]:

@@ -14,7 +14,14 @@ MB = 1e6
 
 @dataclass(frozen=True)
 class Step:
-    """One step: seconds from the start of `pulumi up` to its start, and how long it takes; `paid`: GPUs are running."""
+    """One step.
+
+    Attributes:
+        name: of the step, as `data/times.yaml` has it, or what it makes.
+        start: seconds from the start of `pulumi up`.
+        seconds: that it takes.
+        paid: GPU machines are paid for meanwhile.
+    """
 
     name: str
     start: float
@@ -29,7 +36,11 @@ class Step:
 
 @dataclass(frozen=True)
 class Timeline:
-    """Steps in the order they start."""
+    """From nothing to the first completion.
+
+    Attributes:
+        steps: in the order they start.
+    """
 
     steps: tuple[Step, ...]
 

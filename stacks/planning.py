@@ -14,7 +14,7 @@ import pulumi
 
 from components.serving import EngineName
 from planner import (
-    Change,
+    PARTITION,
     Cluster,
     Engine,
     Installs,
@@ -24,12 +24,12 @@ from planner import (
     Refusal,
     Start,
     Unplanned,
+    check_model_split,
     device,
     find_model,
     from_flags,
     gguf_model,
     llamacpp_flags,
-    nearest_splits,
     ollama_parameters,
     owned,
     plan,
@@ -38,12 +38,10 @@ from planner import (
     rented,
     uneven,
 )
-from planner.catalog.versions import vllm_version
-from planner.split import Split
-from planner.vllm.rules import check_split
 from stacks.executor import engine_source, engine_version
-from stacks.remedies import PARTITION, explain, path_of, stack_changes
+from stacks.remedies import explain, stack_changes
 from stacks.schema import Settings
+from stacks.setting_names import in_settings
 from stacks.settings import SettingsError
 from stacks.uncounted import uncounted
 
@@ -89,7 +87,7 @@ def unplanned(settings: Settings) -> str | None:
         missing = _planned(settings)[1]
     except SettingsError:
         return None
-    return None if missing is None else f"{path_of(missing.setting, settings)}: {missing.reason}; {missing.remedy}"
+    return None if missing is None else in_settings(missing, rented=settings.cloud is not None)
 
 
 def _planned(settings: Settings) -> tuple[Plan, None] | tuple[None, Unplanned]:
@@ -185,49 +183,12 @@ def _requests(settings: Settings) -> tuple[list[PlanRequest], tuple[str, ...]]:
         clusters = _clusters(settings)
     except Unplanned:
         if not engine.offloads:
-            _check_split(request, settings)
+            check_model_split(request, settings.world_size)
         raise
     less, more = uncounted(settings)
     notes += [f"{flag} changes memory in a way that isn't counted" for flag in less]
     notes += [f"{flag} brings more into memory, which isn't counted" for flag in more]
     return [replace(request, clusters=(cluster,)) for cluster in clusters], tuple(notes)
-
-
-def _check_split(request: PlanRequest, settings: Settings) -> None:
-    """Which splits a model can have doesn't hang on the GPU: asked also where that isn't known.
-
-    Raises:
-        Refusal: of the first rule that doesn't hold, with the nearest split of all accelerators that holds.
-    """
-    serving, count = settings.serving, settings.world_size
-    expert = request.arguments.get("enable_expert_parallel") == "true"
-
-    def check(tensor: int, pipeline: int, partition: tuple[int, ...] | None = None) -> Refusal | None:
-        split = Split(tensor, pipeline, expert_parallel=expert, partition=partition)
-        try:
-            check_split(request.model.model, split, vllm_version(request.engine_version))
-        except Refusal as refusal:
-            return refusal
-        return None
-
-    asked = serving.tensor_parallel_size, serving.pipeline_parallel_size
-    told = check(*asked, request.partition)
-    if told is None:
-        return
-    if told.code == "bad_partition":
-        raise told
-    works = next((split for split in nearest_splits(*asked, count) if check(*split) is None), None)
-    if works is None:
-        remedy, changes = (
-            f"no split of these {count} accelerators works with this model: use another number of them",
-            (),
-        )
-        raise Refusal(told.code, told.setting, told.reason, remedy, changes)
-    tensor, pipeline = works
-    remedy = f"nearest that works: tensor_parallel_size {tensor} and pipeline_parallel_size {pipeline}"
-    sizes = (Change("tensor_parallel_size", tensor), Change("pipeline_parallel_size", pipeline))
-    other = request.partition is not None and pipeline != asked[1]
-    raise Refusal(told.code, told.setting, told.reason, remedy, (*sizes, Change(PARTITION, "")) if other else sizes)
 
 
 def _version(settings: Settings, engine: Engine) -> tuple[str, list[str]]:
@@ -403,7 +364,8 @@ def _owned(settings: Settings) -> Cluster:
     except Refusal as refusal:
         if refusal.code != "unknown_gpu":
             raise
-        raise Unplanned("gpu", f"the planner's catalog has no {_missing(names)}", refusal.remedy) from None
+        reason = f"the planner's catalog has no {_missing(names)}"
+        raise Unplanned("gpu", reason, refusal.otherwise, refusal.changes) from None
 
 
 def _missing(names: Sequence[str]) -> str:

@@ -141,11 +141,11 @@ def _catalog_name(name: str) -> str:
         return sized[0]
     likest = sized if plain else []
     likest = likest or [catalog[near] for near in difflib.get_close_matches(plain, catalog, n=2, cutoff=0.6)]
-    remedy = f"did you mean {' or '.join(dict.fromkeys(likest))}?" if likest else f"one of {', '.join(_catalog())}"
+    first, *others = dict.fromkeys(likest) or ("",)
+    otherwise = f"to {' or '.join(others)}" if others else "" if first else f"one of {', '.join(_catalog())}"
     raise Refusal(
-        "unknown_gpu", "gpu", f"{name[:60]!r} isn't in the catalog", remedy,
-        (Change("gpu", likest[0]),) if likest else (),
-    )  # fmt: skip
+        "unknown_gpu", "gpu", f"{name[:60]!r} isn't in the catalog", otherwise, [Change("gpu", first)] if first else ()
+    )
 
 
 def device_of_memory(memory_mib: int, capability: float | None = None) -> Device:

@@ -13,7 +13,12 @@ Place = Literal["rented", "local"]
 
 @dataclass(frozen=True)
 class Duration:
-    """A step of fixed length: `seconds`, and the `source` of that figure."""
+    """A step of fixed length.
+
+    Attributes:
+        seconds: that it takes.
+        source: of that figure.
+    """
 
     seconds: float
     source: str
@@ -21,7 +26,12 @@ class Duration:
 
 @dataclass(frozen=True)
 class Rate:
-    """A transfer: `mb_per_second`, 10^6 bytes a second, and the `source` of that figure."""
+    """A transfer.
+
+    Attributes:
+        mb_per_second: 10^6 bytes a second.
+        source: of that figure.
+    """
 
     mb_per_second: float
     source: str
@@ -29,7 +39,13 @@ class Rate:
 
 @dataclass(frozen=True)
 class Image:
-    """An engine's image: compressed size in GiB, 10^6 bytes a second of its registry, and the source of both."""
+    """An engine's image.
+
+    Attributes:
+        gib: compressed size, GiB.
+        mb_per_second: 10^6 bytes a second of its registry.
+        source: of both.
+    """
 
     gib: float
     mb_per_second: float

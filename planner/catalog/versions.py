@@ -76,7 +76,7 @@ def vllm_version(version: str) -> EngineVersion:
         first = min(known, key=lambda name: known[name])
         raise Refusal(
             "unknown_engine_version", "engine_version", f"{version[:40]!r} is no vLLM version the planner knows",
-            f"use {first} or later, such as 0.24.0", (Change("engine_version", "0.24.0"),),
+            f"to another from {first} on", (Change("engine_version", "0.24.0"),),
         )  # fmt: skip
     return replace(rules[max(earlier, key=lambda n: known[n])], version=version.removeprefix("v"))
 

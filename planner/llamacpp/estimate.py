@@ -211,17 +211,15 @@ def _check_devices(
     if over is None:
         return
     fits = _most(entry, cluster, offload, weighed)
-    change = offload.change(fits)
-    flag = f"{change.setting} to {fits}"
     there = entry.model.experts is None or offload.host(f"blk.{entry.model.layers - 1}.ffn_up_exps.weight")
     able = not there and offload.engine is Engine.LLAMACPP
-    also = ", or leave the experts in the machine's memory (--cpu-moe)" if able else ""
-    remedy = f"set {flag}{also}"
+    experts = "leave the experts in the machine's memory (--cpu-moe)" if able else ""
+    smaller = "use more devices, at most 15, or a smaller quantization"
     raise Refusal(
         "weights_too_large", "model", f"a device would hold {found.weights[over] / GIB:.1f} GiB of weights and "
         f"{found.cache[over] / GIB:.1f} GiB of KV cache, and has room for "
         f"{(_order(cluster)[over].total - SCRATCH) / GIB:.1f}",
-        remedy if fits else "use more devices, at most 15, or a smaller quantization", (change,) if fits else (),
+        experts if fits else smaller, [offload.change(fits)] if fits else (),
     )  # fmt: skip
 
 

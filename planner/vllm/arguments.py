@@ -23,10 +23,19 @@ class EngineArguments:
     """The arguments that decide memory, each with its value in effect.
 
     Attributes:
+        max_model_len: tokens of a request, prompt and answer.
+        fit_model_len: `max_model_len` is to be made as long as fits.
+        enforce_eager: nothing is compiled and no CUDA graphs are captured.
         kv_bytes: bytes of one KV element.
         block_size: tokens of a KV block.
+        utilization: share of a device's memory that the engine reserves, above 0 to 1.
+        max_num_batched_tokens: tokens of one step.
+        max_num_seqs: requests of one step.
         kv_cache_memory: bytes given by hand, which skips the estimate.
+        blocks_override: KV blocks given by hand.
+        hybrid_groups: layers of different kinds share one pool of blocks by groups.
         graph_sizes: the batch sizes that are captured, in tokens; none when eager.
+        expert_parallel: routed experts are spread over ranks whole.
         state_blocks: blocks of a linear-attention state that a request holds.
         ahead: batches in flight beside one for each stage, 1 with asynchronous scheduling; None where the engine
             counts a single batch.
@@ -129,7 +138,7 @@ def resolve_arguments(
     if batched < sequences:
         raise Refusal(
             "bad_argument", "max_num_batched_tokens", f"is {batched}, below max_num_seqs {sequences}",
-            f"set max_num_batched_tokens to {sequences}", (Change("max_num_batched_tokens", sequences),),
+            changes=[Change("max_num_batched_tokens", sequences)],
         )  # fmt: skip
     kv_name = values.get("kv_cache_dtype", "auto")
     if kv_name not in KV_DTYPES:
@@ -212,7 +221,7 @@ def _model_len(model: Model, values: dict[str, str]) -> tuple[int, bool]:
     if length > longest:
         raise Refusal(
             "context_too_long", "max_model_len", f"is {length}, but the model was made for {longest} tokens",
-            f"set max_model_len to {longest}", (Change("max_model_len", longest),),
+            changes=[Change("max_model_len", longest)],
         )  # fmt: skip
     return length, False
 
@@ -249,7 +258,7 @@ def _fraction(values: dict[str, str], name: str, default: float) -> float:
         value = math.nan
     if not 0 < value <= 1:
         raise Refusal(
-            "bad_argument", name, f"is {values[name][:40]!r}", f"give a number above 0, at most 1, such as {default}",
-            (Change(name, default),),
+            "bad_argument", name, f"is {values[name][:40]!r}", "to another number above 0, at most 1",
+            [Change(name, default)],
         )  # fmt: skip
     return value

@@ -55,10 +55,10 @@ def _quantized(model: Model, name: str) -> Model:
     if own == "none":
         raise Refusal(
             "quantization_differs", "quantization", f"{name[:40]!r} needs a checkpoint that is quantized so",
-            "leave it out, or set quantization to fp8, which any checkpoint can be loaded in",
+            "leave it out; any checkpoint can be loaded in fp8",
             (Change("quantization", "fp8"),),
         )  # fmt: skip
     raise Refusal(
         "quantization_differs", "quantization", f"is {name[:40]!r}, and the checkpoint is {model.quantization.name}",
-        f"leave it out, or set it to {SAME[own][0]}", (Change("quantization", SAME[own][0]),),
+        "leave it out", [Change("quantization", SAME[own][0])],
     )  # fmt: skip

@@ -103,12 +103,12 @@ def _check_engine(engine: Engine, device: Device) -> None:
     if engine is Engine.VLLM_ASCEND and device.kind != "ascend":
         raise Refusal(
             "engine_needs_ascend", "engine", f"vllm-ascend runs on Ascend NPUs, not on {device.name}",
-            "use engine vllm", (Change("engine", "vllm"),),
+            changes=[Change("engine", "vllm")],
         )  # fmt: skip
     if device.kind == "ascend" and engine is not Engine.VLLM_ASCEND:
         raise Refusal(
             "engine_not_on_ascend", "engine", f"{engine} doesn't run on {device.name}",
-            "use engine vllm-ascend", (Change("engine", "vllm-ascend"),),
+            changes=[Change("engine", "vllm-ascend")],
         )  # fmt: skip
 
 
@@ -159,6 +159,5 @@ def _refuse_concurrency(request: PlanRequest, counted: Memory) -> None:
         "too_little_concurrency", "concurrency",
         f"{request.concurrency:g} requests of {counted.max_model_len} tokens are wanted at once; the KV cache holds "
         f"{counted.max_concurrency:.2f}",
-        f"set max_model_len to {length}" if works else "use more or larger GPUs",
-        (Change("max_model_len", length),) if works else (),
+        "" if works else "use more or larger GPUs", [Change("max_model_len", length)] if works else (),
     )  # fmt: skip

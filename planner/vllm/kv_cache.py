@@ -19,7 +19,13 @@ STATE_BYTES = 2
 
 @dataclass(frozen=True)
 class Group:
-    """Layers that share a block table; `request_blocks`: blocks that one request of the full context needs."""
+    """Layers that share a block table.
+
+    Attributes:
+        kind: what they remember.
+        layers: their numbers in the whole model.
+        request_blocks: blocks that one request of the full context needs.
+    """
 
     kind: LayerKind
     layers: tuple[int, ...]

@@ -263,22 +263,19 @@ def _check_room(ranks: list[RankMemory], arguments: EngineArguments) -> None:
         needed = requested - poorest.kv_cache
         share = ceil(needed / poorest.total * 100 + 1) / 100
         mends = share <= 0.97
-        remedy = f"set gpu_memory_utilization to {share:.2f}" if mends else (
-            "use more or larger GPUs, fewer max_num_batched_tokens, or a smaller quantization"
-        )  # fmt: skip
+        larger = "use more or larger GPUs, smaller batches, or a smaller quantization"
         raise Refusal(
             "no_kv_memory", "gpu_memory_utilization",
             f"weights {poorest.weights / GIB:.1f} GiB, activations {poorest.activations / GIB:.1f} GiB and overhead "
             f"{(poorest.overhead + poorest.graphs) / GIB:.1f} GiB leave nothing of {requested / GIB:.1f} GiB for the "
-            "KV cache", remedy, (Change("gpu_memory_utilization", share),) if mends else (),
+            "KV cache", "" if mends else larger, [Change("gpu_memory_utilization", share)] if mends else (),
         )  # fmt: skip
 
 
 def _refuse_context(model: Model, split: Split, arguments: EngineArguments, blocks: int) -> None:
     length = fitting_length(model, split, arguments, blocks)
-    remedy = f"set max_model_len to {length}" if length else "use more or larger GPUs"
     raise Refusal(
         "context_does_not_fit", "max_model_len",
         f"one request of {arguments.max_model_len} tokens needs more KV cache than is left",
-        remedy, (Change("max_model_len", length),) if length else (),
+        "" if length else "use more or larger GPUs", [Change("max_model_len", length)] if length else (),
     )  # fmt: skip

@@ -60,7 +60,7 @@ def check_device(model: Model, device: Device, version: EngineVersion) -> None:
         raise Refusal(
             "gguf_not_supported", "model",
             "is a GGUF file, which vLLM can't serve without a plugin, and not at all for the DeepSeek architecture",
-            "use an AWQ or FP8 checkpoint with vLLM, or engine llamacpp for the GGUF file",
+            "use an AWQ or FP8 checkpoint with vLLM",
             (Change("engine", "llamacpp"),),
         )  # fmt: skip
     ascend = device.kind == "ascend"
@@ -78,13 +78,13 @@ def check_device(model: Model, device: Device, version: EngineVersion) -> None:
     if device.capability < low:
         raise Refusal(
             "gpu_too_old", "gpu", f"{device.name} has compute capability {device.capability}; {engine} "
-            f"needs {low}", "use a newer GPU such as T4, A10 or L20, or vLLM 0.8.5",
+            f"needs {low}", "use a newer GPU such as T4, A10 or L20",
             (Change("engine_version", "0.8.5"),),
         )  # fmt: skip
     if device.capability > high:
         raise Refusal(
             "gpu_too_new", "gpu", f"{device.name} has compute capability {device.capability}; {engine} "
-            f"is built up to {high}", "use a newer vLLM", (Change("engine_version", "0.33.0"),),
+            f"is built up to {high}", changes=[Change("engine_version", "0.33.0")],
         )  # fmt: skip
     needed = CAPABILITY.get(q.method, 0.0)
     if device.capability < needed:
@@ -95,7 +95,7 @@ def check_device(model: Model, device: Device, version: EngineVersion) -> None:
     if model.dtype == "bfloat16" and device.capability < BF16:
         raise Refusal(
             "no_bfloat16", "dtype", f"the model is in bfloat16, which {device.name} (compute capability "
-            f"{device.capability}) doesn't have", "set dtype to float16", (Change("dtype", "float16"),),
+            f"{device.capability}) doesn't have", changes=[Change("dtype", "float16")],
         )  # fmt: skip
 
 

@@ -20,7 +20,13 @@ FP32 = 4
 
 @dataclass(frozen=True)
 class Tensor:
-    """One allocation: its name, its bytes, and the layer it belongs to (None: embeddings, head, final norm)."""
+    """One allocation of a rank.
+
+    Attributes:
+        name: its path in the model, `model.` left out.
+        nbytes: its own bytes, before the allocator rounds them.
+        layer: the decoder layer it belongs to; None for embeddings, head, final norm, tower and rotary table.
+    """
 
     name: str
     nbytes: int

@@ -2,8 +2,9 @@
 
 import pytest
 
-from planner import PlanRequest, Refusal, device, find_model, nearest_splits, owned, plan, render, uneven
+from planner import PlanRequest, Refusal, device, find_model, owned, plan, render, uneven
 from planner.catalog.device import device_of_memory
+from planner.parallelism import nearest_splits
 
 SEVENTY_TWO = find_model("qwen2.5-72b-instruct")
 
