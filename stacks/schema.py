@@ -6,16 +6,13 @@ these models: `stacks.settings` hands them out as Pulumi secrets.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from typing import Literal, Self, get_args
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
-from pydantic.alias_generators import to_camel
 
-from components.serving import Engine, EngineName, ServeArgs, find_engine
-from planner import Refusal
-from planner.parallelism import nearest_splits
+from components.serving import EngineName, ServeArgs, find_engine
+from planner import Refusal, nearest_split
 from stacks import more, ports, serving_rules, versions
 from stacks.accelerator_schema import AcceleratorSettings
 from stacks.argument_rules import argument_mistakes
@@ -29,6 +26,7 @@ from stacks.model_schema import ModelSettings
 from stacks.native_schema import NativeSettings, refusals
 from stacks.outside_schema import OutsideSettings
 from stacks.secrecy import Secrecy
+from stacks.setting_names import in_settings, setting_path
 from stacks.ssh_schema import Address, Interface, Jump, SshSettings
 from stacks.webui_schema import WebUiSettings
 from stacks.words import (
@@ -294,19 +292,13 @@ class Settings(Model):
         try:
             engine.check(args, self.accelerators)
         except Refusal as refusal:
-            said = f"{refusal.setting}: {refusal.reason}; {refusal.remedy}"
-            said = re.sub(r"_([a-z])(?=[a-z_]*\b)", lambda m: m[1].upper(), said)
-            if refusal.code == "uneven_machines" and not refusal.remedy.endswith("ray"):
+            if refusal.code == "uneven_machines" and "executor" not in [change.setting for change in refusal.changes]:
                 raise self._uneven(refusal) from None
-            known = {field.alias for field in ServingSettings.model_fields.values()}
-            changes = {
-                f"serving.{to_camel(change.setting)}": change.value
-                for change in refusal.changes
-                if to_camel(change.setting) in known
-            }
-            if refusal.setting == "machines":
-                raise Mistake(said.replace("executor", "serving.executor"), changes) from None
-            raise Mistake(f"serving.{said}", changes) from None
+            rented = self.cloud is not None
+            known = {f"serving.{field.alias}" for field in ServingSettings.model_fields.values()}
+            paths = {setting_path(change.setting, rented=rented): change.value for change in refusal.changes}
+            changes = {path: value for path, value in paths.items() if path in known}
+            raise Mistake(in_settings(refusal, rented=rented), changes) from None
         if self.accelerator.kind != "cpu" and (self.accelerator.kind == "ascend") != serving.engine.endswith(
             ("-ascend", "-mindspore")
         ):
@@ -406,13 +398,18 @@ class Settings(Model):
     def _nearest(self, tp: int, pp: int) -> Mistake:
         """The split is none of these machines; the nearest that is, and that their launcher can start."""
         engine = find_engine(self.serving.engine, self.serving.executor)
-        near = nearest_splits(tp, pp, self.world_size)
-        works = next((split for split in near if not isinstance(_starts(engine, self, *split), Refusal)), None)
+
+        def check(tensor: int, pipeline: int) -> None:
+            engine.check(ServeArgs(self.model.name, tensor, pipeline), self.accelerators)
+
+        works = nearest_split(tp, pp, self.world_size, check)
         if works is None:
-            refusal = _starts(engine, self, *near[0])
-            if refusal is not None and refusal.code == "uneven_machines":
-                return self._uneven(refusal)
-            works = near[0]
+            works = nearest_split(tp, pp, self.world_size) or (1, self.world_size)
+            try:
+                check(*works)
+            except Refusal as refusal:
+                if refusal.code == "uneven_machines":
+                    return self._uneven(refusal)
         return Mistake(
             f"serving: tensorParallelSize {tp} x pipelineParallelSize {pp} = {tp * pp}, but the machines have "
             f"{self.world_size} accelerators; nearest that works: tensorParallelSize {works[0]}, pipelineParallelSize "
@@ -426,12 +423,3 @@ def _example(name: str) -> str:
         "storage.server": "the NFS server's name or address; or storage.path, if every machine has the folder",
         "cloud": "at least region, candidates, machines and adminCidrs; see Pulumi.dev.yaml",
     }[name]
-
-
-def _starts(engine: Engine, settings: Settings, tensor: int, pipeline: int) -> Refusal | None:
-    """Why the engine's launcher can't take the split on these machines; None where it can."""
-    try:
-        engine.check(ServeArgs(settings.model.name, tensor, pipeline), settings.accelerators)
-    except Refusal as refusal:
-        return refusal
-    return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from planner.arguments import from_flags
+from planner import from_flags
 
 if TYPE_CHECKING:
     from stacks.schema import Settings
