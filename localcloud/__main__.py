@@ -7,10 +7,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from localcloud.api import daemon
-from localcloud.api.errors import LocalCloudError
-from localcloud.api.settings import BACKENDS, default_state_dir
-from localcloud.machines.errors import MachinesError
+from localcloud.cloud import daemon
+from localcloud.cloud.settings import BACKENDS, default_cloud
+from localcloud.errors import LocalCloudError
 
 NOT_RUNNING = 3  # exit code of `status`, as systemctl's
 
@@ -20,7 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     try:
         return _act(options)
-    except (LocalCloudError, MachinesError) as error:
+    except LocalCloudError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
 
@@ -38,7 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     }
     for name, text in each.items():
         command = commands.add_parser(name, help=text, description=text)
-        command.add_argument("--state", type=Path, default=default_state_dir(), help="its folder (%(default)s)")
+        command.add_argument("--state", type=Path, default=default_cloud(), help="its folder (%(default)s)")
         if name == "start":
             command.add_argument("--region", help="the one region there is (cn-hangzhou)")
             command.add_argument("--port", type=int, help="on 127.0.0.1; a free one, kept, by default")
@@ -94,8 +93,8 @@ def _act(options: argparse.Namespace) -> int:
 def _wipe(folder: Path) -> None:
     if not (folder / "settings.json").exists():
         return
-    from localcloud.api.real_backend import wipe
-    from localcloud.api.settings import Settings
+    from localcloud.cloud.real_backend import wipe
+    from localcloud.cloud.settings import Settings
 
     wipe(folder, Settings.load(folder, {}).public_network)
     shutil.rmtree(folder)

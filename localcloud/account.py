@@ -14,16 +14,15 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from localcloud.api import daemon as cloud
-from localcloud.api.errors import LocalCloudError
-from localcloud.api.real_backend import wipe
-from localcloud.api.settings import Settings, default_state_dir
+from localcloud.cloud import daemon as cloud
+from localcloud.cloud.real_backend import wipe
+from localcloud.cloud.settings import Settings, default_cloud
 from localcloud.depot import daemon as depot
-from localcloud.depot.wheels import ensure_wheels
-from localcloud.engine import ensure_environment, ensure_images, ensure_instruct_model, ensure_model
-from localcloud.engine.model import INSTRUCT_ID, MODEL_ID
+from localcloud.errors import LocalCloudError
+from localcloud.fixtures import ensure_environment, ensure_images, ensure_instruct_model, ensure_model
+from localcloud.fixtures.model import INSTRUCT_ID, MODEL_ID
+from localcloud.fixtures.wheels import ensure_wheels
 from localcloud.hosts import DEPOT_PORT, ENGINE
-from localcloud.machines import MachinesError
 
 API_PORT = 8602
 SYSTEM_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -97,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; 0, or 1 after one sentence on standard error."""
     parser = argparse.ArgumentParser(prog="python -m localcloud.account", description=__doc__)
     parser.add_argument("command", choices=("start", "stop", "env"))
-    parser.add_argument("--state", type=Path, default=default_state_dir(), help="its folder (%(default)s)")
+    parser.add_argument("--state", type=Path, default=default_cloud(), help="its folder (%(default)s)")
     told = parser.parse_args(argv)
     folder: Path = told.state.absolute()
     try:
@@ -108,7 +107,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 stop(folder)
             case "env":
                 print("\n".join(f"export {k}={shlex.quote(v)}" for k, v in environment(folder).items()))
-    except (LocalCloudError, MachinesError) as error:
+    except LocalCloudError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

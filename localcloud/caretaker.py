@@ -9,12 +9,12 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from localcloud.api.real_backend import RealBackend
+from localcloud.cloud.real_backend import RealBackend
 from localcloud.machines import Site
-from localcloud.machines.layout import PACKAGE_ROOT
-from localcloud.machines.locks import locked
 from localcloud.machines.owned import MARK, Run, folder, own, runs
-from localcloud.machines.processes import ProcessRecord, wait_until
+from localcloud.system.locks import locked
+from localcloud.system.paths import PACKAGE_ROOT
+from localcloud.system.processes import ProcessRecord, wait_until
 
 OWN_ACCORD_SECONDS = 5.0
 """A run that was interrupted takes its own things away for as long as this."""

@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from localcloud.depot import daemon
-from localcloud.depot.wheels import ensure_wheels
-from localcloud.engine import (
+from localcloud.errors import LocalCloudError
+from localcloud.fixtures import (
     ensure_environment,
     ensure_gguf,
     ensure_images,
@@ -20,8 +20,9 @@ from localcloud.engine import (
     ensure_model,
     ensure_ollama,
 )
-from localcloud.engine.model import GGUF_IDS, INSTRUCT_ID, MODEL_ID
-from localcloud.machines import Machine, MachinesError, Site
+from localcloud.fixtures.model import GGUF_IDS, INSTRUCT_ID, MODEL_ID
+from localcloud.fixtures.wheels import ensure_wheels
+from localcloud.machines import Machine, Site
 from localcloud.machines.site import DEFAULT_SUBNET
 
 MEMORY_MIB = 5120
@@ -113,7 +114,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             start(site, names, engines=told.engine, models={INSTRUCT_ID: ensure_instruct_model()})
         else:
             stop(site)
-    except MachinesError as error:
+    except LocalCloudError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from localcloud.depot.wheels import ensure_wheels
-from localcloud.engine import (
+from localcloud.errors import LocalCloudError
+from localcloud.fixtures import (
     ensure_environment,
     ensure_gguf,
     ensure_images,
@@ -23,11 +23,11 @@ from localcloud.engine import (
     ensure_model,
     ensure_ollama,
 )
-from localcloud.machines import MachinesError
+from localcloud.fixtures.wheels import ensure_wheels
 from localcloud.machines.base_image import base_image
-from localcloud.machines.cache import cache_dir
 from localcloud.machines.package_mirror import package_mirror
-from localcloud.machines.programs import last_line
+from localcloud.system.cache import cache_dir
+from localcloud.system.programs import last_line
 
 Step = tuple[str, str, Callable[[], Path]]
 """What it is for a reader, the name of its log in the cache, and what makes it."""
@@ -57,7 +57,7 @@ def prepare(steps: Sequence[Step], say: Callable[[str], None] = print) -> None:
     """Makes each step's thing, in order.
 
     Raises:
-        MachinesError: one can't be made; says what is missing.
+        LocalCloudError: one can't be made; says what is missing.
     """
     for label, log, make in steps:
         began, done, shown = time.monotonic(), threading.Event(), threading.Event()
@@ -90,7 +90,7 @@ def main() -> int:
     told = parser.parse_args()
     try:
         prepare(STACKS if told.what == "stacks" else TESTS, lambda line: print(f"prepare: {line}", flush=True))
-    except MachinesError as error:
+    except LocalCloudError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

@@ -10,10 +10,10 @@ from localcloud.depot import daemon
 from localcloud.depot.journal import Journal
 from localcloud.depot.repository import Repository
 from localcloud.depot.server import Contents, Depot
-from localcloud.depot.wheels import ensure_wheels
-from localcloud.engine import ensure_images, ensure_model
-from localcloud.engine.model import MODEL_ID
-from localcloud.machines.errors import MachinesError
+from localcloud.errors import LocalCloudError
+from localcloud.fixtures import ensure_images, ensure_model
+from localcloud.fixtures.model import MODEL_ID
+from localcloud.fixtures.wheels import ensure_wheels
 
 
 def main() -> int:
@@ -21,7 +21,7 @@ def main() -> int:
     options = _parser().parse_args()
     try:
         return int(options.run(options))
-    except MachinesError as error:
+    except LocalCloudError as error:
         print(f"error: {error}", file=sys.stderr)
     except OSError as error:
         print(f"error: the depot at {getattr(options, 'listen', '?')} can't be had: {error}", file=sys.stderr)
@@ -69,7 +69,7 @@ def _contents(options: argparse.Namespace) -> Contents:
 def _pair(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or name.count("/") != 1:
-        raise MachinesError(f"{text!r} is not OWNER/NAME=VALUE.")
+        raise LocalCloudError(f"{text!r} is not OWNER/NAME=VALUE.")
     return name, value
 
 

@@ -11,7 +11,7 @@ import urllib.request
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from localcloud.machines.errors import MachinesError
+from localcloud.errors import LocalCloudError
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 20
@@ -32,13 +32,13 @@ def start(arguments: list[str], listen: str, state: Path) -> Running:
     """Start a depot with the arguments of its `serve` command and wait until it answers; one that runs is kept.
 
     Raises:
-        MachinesError: it ended while starting, with its last words.
+        LocalCloudError: it ended while starting, with its last words.
     """
     found = status(state)
     url = f"http://{listen}"
     if found:
         if found.url != url:
-            raise MachinesError(
+            raise LocalCloudError(
                 f"The depot of {state} runs at {found.url}: stop it first, or give the new one another --state."
             )
         return found
@@ -59,7 +59,7 @@ def start(arguments: list[str], listen: str, state: Path) -> Running:
         if process.poll() is not None or time.monotonic() > deadline:
             process.kill()
             last = log.read_text(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
-            raise MachinesError(f"The depot at {listen} did not start: {last[0]} (see {log}).")
+            raise LocalCloudError(f"The depot at {listen} did not start: {last[0]} (see {log}).")
         time.sleep(0.05)
     draft = state / "depot.json.new"
     draft.write_text(json.dumps(asdict(running)))

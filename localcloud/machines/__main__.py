@@ -9,12 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
+from localcloud.errors import LocalCloudError
 from localcloud.machines.base_image import base_image
-from localcloud.machines.errors import MachinesError
 from localcloud.machines.host import check_host
 from localcloud.machines.machine import Machine
 from localcloud.machines.package_mirror import package_mirror
-from localcloud.machines.site import DEFAULT_BRIDGE, DEFAULT_NETWORK, DEFAULT_SUBNET, Site, default_state_dir
+from localcloud.machines.site import DEFAULT_BRIDGE, DEFAULT_NETWORK, DEFAULT_SUBNET, Site, default_site
 
 EACH = ("stop", "start", "reboot", "cut", "mend", "kill", "destroy")
 
@@ -24,14 +24,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     try:
         return _act(options)
-    except MachinesError as error:
+    except LocalCloudError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m localcloud.machines", description=__doc__)
-    parser.add_argument("--state", type=Path, default=default_state_dir(), help="folder of the site (%(default)s)")
+    parser.add_argument("--state", type=Path, default=default_site(), help="folder of the site (%(default)s)")
     parser.add_argument("--bridge", default=DEFAULT_BRIDGE, help="its default network's interface (%(default)s)")
     parser.add_argument("--subnet", default=DEFAULT_SUBNET, help="its default network (%(default)s)")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -100,7 +100,7 @@ def _act(options: argparse.Namespace) -> int:
 def _create(site: Site, options: argparse.Namespace) -> None:
     missing = next((file for file in options.authorized_key if not file.is_file()), None)
     if missing:
-        raise MachinesError(f"The authorized key {missing} does not exist: make it with `ssh-keygen -t ed25519`.")
+        raise LocalCloudError(f"The authorized key {missing} does not exist: make it with `ssh-keygen -t ed25519`.")
     machine = site.create(
         options.name,
         options.address,
@@ -129,7 +129,7 @@ def _list(site: Site, *, as_json: bool) -> None:
 def _each(site: Site, options: argparse.Namespace) -> None:
     machines = site.machines if options.all else [site.machine(name) for name in options.names]
     if not machines and not options.all:
-        raise MachinesError(f"`{options.command}` needs the names of machines, or --all.")
+        raise LocalCloudError(f"`{options.command}` needs the names of machines, or --all.")
 
     def act(machine: Machine) -> None:
         if options.command == "start":

@@ -4,7 +4,7 @@ import contextlib
 import signal
 from pathlib import Path
 
-from localcloud.machines.processes import ProcessRecord, wait_until
+from localcloud.system.processes import ProcessRecord, wait_until
 
 MOUNTS = Path("/proc/mounts")
 PERIOD_US = 100_000  # the kernel's default period of CPU quotas (sched-bwc.rst)

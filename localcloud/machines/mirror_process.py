@@ -7,10 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from localcloud.machines.errors import MachinesError
-from localcloud.machines.layout import PACKAGE_ROOT
-from localcloud.machines.processes import ProcessRecord, require, wait_until
-from localcloud.machines.programs import last_line
+from localcloud.errors import LocalCloudError
+from localcloud.system.paths import PACKAGE_ROOT
+from localcloud.system.processes import ProcessRecord, require, wait_until
+from localcloud.system.programs import last_line
 
 MIRROR_PORT = 8601
 
@@ -31,7 +31,7 @@ class MirrorProcess:
         """Serves the folder at http://ADDRESS:8601/ from now on.
 
         Raises:
-            MachinesError: it does not answer, for instance because the port is taken.
+            LocalCloudError: it does not answer, for instance because the port is taken.
         """
         with self._log.open("wb") as log:
             process = subprocess.Popen(
@@ -45,7 +45,7 @@ class MirrorProcess:
         if not record.alive() or not _answers(address):
             self.stop()
             said = last_line(self._log.read_text(errors="replace"))
-            raise MachinesError(f"The package mirror does not answer at {address}:{MIRROR_PORT}: {said}")
+            raise LocalCloudError(f"The package mirror does not answer at {address}:{MIRROR_PORT}: {said}")
 
     def stop(self) -> None:
         """Ends it; nothing happens when it does not run."""

@@ -5,9 +5,9 @@ import json
 import shutil
 from pathlib import Path
 
-from localcloud.machines.errors import MachinesError
-from localcloud.machines.programs import run, works
+from localcloud.errors import LocalCloudError
 from localcloud.machines.records import MachineRecord, NetworkRecord
+from localcloud.system.programs import run, works
 
 NETNS_DIR = Path("/run/netns")
 MARK = "tandem:"
@@ -23,13 +23,13 @@ def bridge_up(network: NetworkRecord, owner: str) -> None:
     machines have no way to the outside nor to other bridges.
 
     Raises:
-        MachinesError: the bridge's name or a part of the subnet is already in use on this host.
+        LocalCloudError: the bridge's name or a part of the subnet is already in use on this host.
     """
     existing = _bridge_owner(network.bridge)
     if existing == owner:
         return
     if existing is not None and not _cleared(network.bridge):
-        raise MachinesError(
+        raise LocalCloudError(
             f"The interface {network.bridge} exists and belongs to something else: choose another name with --bridge."
         )
     _refuse_taken(network)
@@ -125,7 +125,7 @@ def _refuse_taken(network: NetworkRecord) -> None:
         if not ipaddress.ip_network(route["dst"], strict=False).overlaps(subnet):
             continue
         if not _cleared(route.get("dev", "")):
-            raise MachinesError(
+            raise LocalCloudError(
                 f"The subnet {network.subnet} overlaps {route['dst']} on {route.get('dev', 'this host')}: "
                 "choose another with --subnet."
             )

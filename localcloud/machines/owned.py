@@ -13,8 +13,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Literal, Self
 
-from localcloud.machines.processes import ProcessRecord
-from localcloud.machines.records import save_json
+from localcloud.system.processes import ProcessRecord
+from localcloud.system.records import save_json
 
 MARK = "TANDEM_OWNER"
 """Environment variable of the run's processes: `PID:START_TICKS:BOOT_ID` of the run's first one."""

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from localcloud.api import daemon
-from localcloud.api.real_backend import wipe
-from localcloud.api.service import Service
-from localcloud.api.settings import Settings
+from localcloud.cloud import daemon
+from localcloud.cloud.real_backend import wipe
+from localcloud.cloud.service import Service
+from localcloud.cloud.settings import Settings
 from tests.e2e.test_localcloud_machines import PUBLIC, Deployment, opens
 from tests.unit.localcloud_api.conftest import Account
 from tests.unit.localcloud_api.test_rules import World

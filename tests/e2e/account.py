@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from localcloud import account
-from localcloud.api import daemon
+from localcloud.cloud import daemon
 from tests.e2e.deployment import Deployment
 from tests.e2e.tiny import with_tiny_model
 from tests.paths import ROOT

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from localcloud import caretaker
-from localcloud.api import daemon
+from localcloud.cloud import daemon
 from localcloud.depot import daemon as depot
 from localcloud.machines import Site
 

@@ -11,7 +11,7 @@ import pytest
 
 from localcloud import caretaker
 from localcloud.machines.owned import MARK, Run, own, runs
-from localcloud.machines.processes import ProcessRecord, wait_until
+from localcloud.system.processes import ProcessRecord, wait_until
 from tests.paths import ROOT
 
 pytestmark = pytest.mark.root

@@ -17,8 +17,8 @@ from localcloud.depot import daemon
 from localcloud.depot.journal import Journal
 from localcloud.depot.repository import Repository
 from localcloud.depot.server import Contents, Depot
-from localcloud.engine.images import write_images
-from localcloud.machines.errors import MachinesError
+from localcloud.errors import LocalCloudError
+from localcloud.fixtures.images import write_images
 
 WEIGHTS = bytes(range(256)) * 1024
 PATH = "/hf/some/model/resolve/main/model.safetensors"
@@ -127,7 +127,7 @@ def test_started_seen_from_another_process_and_stopped(tmp_path: Path, folder: P
     try:
         assert daemon.start(arguments, listen, state) == running, "a second start keeps the first"
         other = tmp_path / "other"
-        with pytest.raises(MachinesError, match="did not start"):
+        with pytest.raises(LocalCloudError, match="did not start"):
             daemon.start(["--listen", listen, "--state", str(other), *given], listen, other)
     finally:
         assert daemon.stop(state)

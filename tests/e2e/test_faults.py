@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from localcloud.depot import daemon
-from localcloud.engine import ensure_model
+from localcloud.fixtures import ensure_model
 from tests.e2e.deployment import ANSI, Deployment, Run
 from tests.paths import ROOT
 from tests.scripts.test_supervise import until

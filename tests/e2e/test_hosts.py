@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from localcloud import hosts
-from localcloud.engine import ensure_environment, ensure_model
+from localcloud.fixtures import ensure_environment, ensure_model
 from tests.e2e.deployment import Deployment, chat, fetch
 from tests.paths import ROOT
 from tests.scripts.test_supervise import until
@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.root, pytest.mark.engine]
 MODEL = "tiny-qwen2"
 NOT_EAGER = ["--max-num-seqs=4", "--kv-cache-memory-bytes=67108864", "--dtype=float32"]
 PREPARED = {f"node-{n}-{step}-run" for n in (0, 1) for step in ("facts", "tuning", "packages", "storage", "lease")}
-INSIDE = ROOT / "localcloud/engine/files/inside.sh"
+INSIDE = ROOT / "localcloud/fixtures/files/inside.sh"
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
-from localcloud.api.admin import Admin
-from localcloud.api.real_backend import RealBackend
-from localcloud.api.service import Service
-from localcloud.api.settings import Settings
+from localcloud.cloud.admin import Admin
+from localcloud.cloud.real_backend import RealBackend
+from localcloud.cloud.service import Service
+from localcloud.cloud.settings import Settings
 from tests.unit.localcloud_api.conftest import Account, Refused
 
 pytestmark = pytest.mark.root

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from localcloud.engine import ensure_environment
+from localcloud.fixtures import ensure_environment
 from tests.e2e.deployment import Deployment, chat, fetch
 from tests.e2e.test_llamacpp import GREEDY
 from tests.paths import ROOT

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from components.alicloud.api import Api
-from localcloud.api import daemon
+from localcloud.cloud import daemon
 from tests.engine.project import Project
 from tests.paths import ROOT
 

@@ -12,7 +12,7 @@ import pytest
 
 from components.alicloud.api import Api
 from components.alicloud.leftovers import release
-from localcloud.api import daemon
+from localcloud.cloud import daemon
 from tests.engine.project import Project
 from tests.engine.test_alicloud_plugin import aliproject, cloud, program, pytestmark
 

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from components.alicloud.leftovers import leftovers
-from localcloud.api import daemon
+from localcloud.cloud import daemon
 from stacks import sweep
 from tests.engine.renting import Renting, renting
 from tests.engine.test_alicloud_plugin import pytestmark

@@ -9,7 +9,7 @@ import pytest
 
 from components.alicloud.api import Api
 from components.alicloud.leftovers import machines
-from localcloud.api import daemon
+from localcloud.cloud import daemon
 from tests.engine.project import Project
 from tests.engine.test_alicloud_plugin import aliproject, cloud, program, pytestmark
 from tests.paths import ROOT

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from components.alicloud.leftovers import leftovers
-from localcloud.engine import ensure_gguf, ensure_model
-from localcloud.engine.model import GGUF_IDS, MODEL_ID
+from localcloud.fixtures import ensure_gguf, ensure_model
+from localcloud.fixtures.model import GGUF_IDS, MODEL_ID
 from localcloud.hosts import EXPORT, SHARE
 from tests.e2e.account import Account
 from tests.e2e.deployment import Deployment, chat

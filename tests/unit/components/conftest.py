@@ -10,9 +10,9 @@ import pytest
 
 from components.alicloud import leftovers
 from components.alicloud.api import Api
-from localcloud.api.backend import MemoryBackend
-from localcloud.api.service import Service
-from localcloud.api.settings import Settings
+from localcloud.cloud.backend import MemoryBackend
+from localcloud.cloud.service import Service
+from localcloud.cloud.settings import Settings
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from components.alicloud import leftovers as module
 from components.alicloud.api import Api, ApiError
 from components.alicloud.leftovers import WEIGHTS, Leftover, delete, leftovers, unmount
-from localcloud.api.service import Service
+from localcloud.cloud.service import Service
 
 IMAGE = "ubuntu_22_04_x64_20G_alibase_20260901.vhd"
 STACK = "proj-test"

@@ -10,8 +10,8 @@ import pytest
 
 from components.alicloud.__main__ import main
 from components.alicloud.api import Api
-from localcloud.api.catalog import set_stock
-from localcloud.api.service import Service
+from localcloud.cloud.catalog import set_stock
+from localcloud.cloud.service import Service
 
 IMAGE = "ubuntu_22_04_x64_20G_alibase_20260901.vhd"
 SMALL = "ecs.u1-c1m2.large"

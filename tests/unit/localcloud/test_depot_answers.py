@@ -16,7 +16,7 @@ from localcloud.depot.repository import Repository
 from localcloud.depot.sending import Cut, byte_range, send
 from localcloud.depot.server import private
 from localcloud.depot.static import Static
-from localcloud.engine.images import NAMES, write_images
+from localcloud.fixtures.images import NAMES, write_images
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from alibabacloud_tea_openapi.utils_models import Config
 from alibabacloud_vpc20160428.client import Client as Vpc
 from darabonba.exceptions import DaraException as Refused
 
-from localcloud.api.backend import MemoryBackend
-from localcloud.api.service import Service
-from localcloud.api.settings import Settings
+from localcloud.cloud.backend import MemoryBackend
+from localcloud.cloud.service import Service
+from localcloud.cloud.settings import Settings
 
 __all__ = ["CLIENTS", "Account", "Refused"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from localcloud.api.registry import ACTIONS
+from localcloud.cloud.actions import ACTIONS
 from tests.unit.localcloud_api.conftest import CLIENTS, Account, Refused
 
 PUBLIC_KEY = (

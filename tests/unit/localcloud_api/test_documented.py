@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from localcloud.api.admin import Admin
-from localcloud.api.backend import MemoryBackend
-from localcloud.api.errors import LocalCloudError
-from localcloud.api.settings import Settings
+from localcloud.cloud.admin import Admin
+from localcloud.cloud.backend import MemoryBackend
+from localcloud.cloud.settings import Settings
+from localcloud.errors import LocalCloudError
 from tests.unit.localcloud_api.conftest import Account
 from tests.unit.localcloud_api.test_rules import World, refused
 

@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
-from localcloud.api.dispatch import Dispatcher
-from localcloud.api.errors import ApiError
-from localcloud.api.params import Params
-from localcloud.api.registry import ACTIONS, Json
-from localcloud.api.signature import Request
+from localcloud.cloud.actions import ACTIONS
+from localcloud.cloud.dispatch import Dispatcher
+from localcloud.cloud.params import Params
+from localcloud.cloud.signature import Request
+from localcloud.cloud.wire import Json
+from localcloud.errors import ApiError
 from tests.unit.localcloud_api.conftest import Account
 from tests.unit.localcloud_api.test_clients import calls
 

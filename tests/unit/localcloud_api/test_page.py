@@ -9,7 +9,7 @@ import ast
 import json
 from collections.abc import Iterator
 
-from localcloud.api.registry import ACTIONS
+from localcloud.cloud.actions import ACTIONS
 from tests.engine.alicloud_calls import CALLED
 from tests.engine.alicloud_page import BEGIN, END, PAGE, tables
 from tests.engine.alicloud_table import TABLE

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from localcloud.api.backend import Rule
-from localcloud.api.certificates import ensure_certificates
-from localcloud.api.errors import ApiError, LocalCloudError
-from localcloud.api.names import answer
-from localcloud.api.packet_filter import host_rules, machine_rules
-from localcloud.api.params import Params
-from localcloud.api.signature import Request, check
-from localcloud.api.store import Store
-from localcloud.api.user_data import BootFile, FirstBoot, parse
+from localcloud.cloud.backend import Rule
+from localcloud.cloud.certificates import ensure_certificates
+from localcloud.cloud.names import answer
+from localcloud.cloud.packet_filter import host_rules, machine_rules
+from localcloud.cloud.params import Params
+from localcloud.cloud.signature import Request, check
+from localcloud.cloud.store import Store
+from localcloud.cloud.user_data import BootFile, FirstBoot, parse
+from localcloud.errors import ApiError, LocalCloudError
 
 
 def test_a_script_is_taken_as_it_is() -> None:
@@ -109,7 +109,7 @@ EXAMPLE = {
 def test_the_signature_is_that_of_alibabas_documentation(monkeypatch: pytest.MonkeyPatch) -> None:
     values = {**EXAMPLE, "Timestamp": EXAMPLE["TimeStamp"], "Signature": "OLeaidS1JvxuMvnyHOwuJ+uX5qY="}
     del values["TimeStamp"]
-    monkeypatch.setattr("localcloud.api.signature.time.time", lambda: 1456231584.0)
+    monkeypatch.setattr("localcloud.cloud.signature.time.time", lambda: 1456231584.0)
     request = Request("GET", "/", values, {}, {}, b"")
     assert check(request, {"testid": "testsecret"}) == "testid"
     with pytest.raises(ApiError, match="SignatureDoesNotMatch"):

@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-from localcloud.api import faults
-from localcloud.api.admin import Admin
-from localcloud.api.backend import MemoryBackend
-from localcloud.api.registry import ACTIONS, PRODUCTS
-from localcloud.api.service import Service
-from localcloud.api.settings import Settings
+from localcloud.cloud import faults
+from localcloud.cloud.actions import ACTIONS, PRODUCTS
+from localcloud.cloud.admin import Admin
+from localcloud.cloud.backend import MemoryBackend
+from localcloud.cloud.service import Service
+from localcloud.cloud.settings import Settings
 from tests.unit.localcloud_api.conftest import Account, Refused
 
 IMAGE = "ubuntu_22_04_x64_20G_alibase_20260901.vhd"
@@ -272,13 +272,13 @@ def test_calls_that_name_nothing_are_refused(service: Service, values: dict[str,
 
 def test_a_clock_that_is_off_is_refused(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     late = datetime.now(UTC) + timedelta(minutes=20)
-    monkeypatch.setattr("localcloud.api.signature.time.time", late.timestamp)
+    monkeypatch.setattr("localcloud.cloud.signature.time.time", late.timestamp)
     assert refused(account.call, "Vpc", "DescribeVpcs") == "InvalidTimeStamp.Expired"
 
 
 def test_no_parameters_however_odd_lead_to_500(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every action with every parameter of a small pool of odd values: refused or answered, never a fault of ours."""
-    monkeypatch.setattr("localcloud.api.signature.check", lambda *_: "someone")
+    monkeypatch.setattr("localcloud.cloud.signature.check", lambda *_: "someone")
     odd = ["", "-1", "[", "[1]", "{}", "x", "0", "vpc-none", "9" * 30, "ü", "10.0.0.0/99", "2026-13-01T00:00:00Z"]
     names = [
         "VpcId", "CidrBlock", "InstanceIds", "PageSize", "PageNumber", "Amount", "MaxResults", "NextToken", "Tag.1.Key",

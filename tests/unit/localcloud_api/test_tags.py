@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from localcloud.api.resources import tags
+from localcloud.cloud.resources import tags
 from tests.unit.localcloud_api.conftest import Account
 from tests.unit.localcloud_api.test_clients import PUBLIC_KEY
 from tests.unit.localcloud_api.test_rules import IMAGE, World

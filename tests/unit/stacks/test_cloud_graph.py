@@ -13,7 +13,7 @@ import yaml
 from pulumi.runtime.mocks import MockResourceArgs
 
 from components.alicloud.compute import cloud_config
-from localcloud.api import user_data
+from localcloud.cloud import user_data
 from stacks.cloud_schema import CloudSettings
 from stacks.inference import deploy
 from stacks.platforms import alicloud
