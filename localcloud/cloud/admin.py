@@ -3,7 +3,7 @@
 import hmac
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from localcloud.cloud import faults
@@ -11,7 +11,9 @@ from localcloud.cloud.catalog import TYPES, ZONES, set_stock
 from localcloud.cloud.cloud import Cloud, stamp
 from localcloud.cloud.wire import Json
 from localcloud.errors import LocalCloudError
+from localcloud.http.messages import Request, Response, as_json
 
+PREFIX = "/-/"
 KEY_HEADER = "x-tandem-secret"
 RECLAIM_SECONDS = 300  # Alibaba's documentation: a spot machine is told five minutes ahead
 
@@ -23,7 +25,7 @@ class Admin:
         self._cloud = cloud
         self._calls: dict[tuple[str, str], Callable[[Json], Any]] = {
             ("GET", "faults"): lambda _: cloud.store.all("fault"),
-            ("POST", "faults"): lambda wish: faults.order(cloud.store, wish),
+            ("POST", "faults"): lambda order: faults.order(cloud.store, order),
             ("DELETE", "faults"): lambda _: self._clear(),
             ("GET", "problems"): lambda _: cloud.store.all("problem"),
             ("POST", "stock"): self._stock,
@@ -34,73 +36,76 @@ class Admin:
             ("POST", "kill"): self._kill,
         }
 
-    def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, Any]:
-        """Status and answer; a wish that cannot be granted is told in one sentence."""
+    def answer(self, request: Request) -> Response:
+        """The answer to a request whose path begins with PREFIX; an error is one sentence."""
+        path = request.path.removeprefix(PREFIX)
         if path == "health":
-            return 200, {"ok": True}
-        if not hmac.compare_digest(headers.get(KEY_HEADER, ""), self._cloud.settings.secret):
-            return 403, {"error": f"Give the cloud's secret key in the header {KEY_HEADER}."}
-        call = self._calls.get((method, path))
+            return as_json({"ok": True})
+        if not hmac.compare_digest(request.headers.get(KEY_HEADER, ""), self._cloud.settings.secret):
+            return as_json({"error": f"Give the cloud's secret key in the header {KEY_HEADER}."}, 403)
+        call = self._calls.get((request.method, path))
         if call is None:
-            known = ", ".join(f"{verb} /-/{name}" for verb, name in self._calls)
-            return 404, {"error": f"There is no {method} /-/{path}: there are {known}."}
+            known = ", ".join(f"{verb} {PREFIX}{name}" for verb, name in self._calls)
+            return as_json({"error": f"There is no {request.method} {PREFIX}{path}: there are {known}."}, 404)
         try:
-            wish = json.loads(body or b"{}")
-            if not isinstance(wish, dict):
-                raise LocalCloudError("The wish is no JSON object.")
+            order = json.loads(request.body or b"{}")
+            if not isinstance(order, dict):
+                raise LocalCloudError("The order is no JSON object.")
             with self._cloud.lock:
-                return 200, call(wish)
-        except (LocalCloudError, json.JSONDecodeError, KeyError, ValueError, TypeError) as error:
-            return 400, {"error": f"{error}" if isinstance(error, LocalCloudError) else f"Malformed wish: {error!r}."}
+                return as_json(call(order))
+        except LocalCloudError as error:
+            return as_json({"error": str(error)}, 400)
+        except (KeyError, ValueError, TypeError) as error:
+            return as_json({"error": f"Malformed order: {error!r}."}, 400)
 
     def _clear(self) -> Json:
         self._cloud.store.delete("fault", self._cloud.store.keys("fault"))
         return {}
 
-    def _stock(self, wish: Json) -> Json:
-        zone, kind = str(wish["zone"]), str(wish["type"])
+    def _stock(self, order: Json) -> Json:
+        zone, kind = str(order["zone"]), str(order["type"])
         if zone not in ZONES[self._cloud.settings.region] or kind not in TYPES:
             raise LocalCloudError(f"There is no zone {zone} or no instance type {kind} in this region.")
-        left = wish.get("left")
+        left = order.get("left")
         set_stock(self._cloud.store, zone, kind, None if left is None else int(left))
         return {"zone": zone, "type": kind, "left": left}
 
-    def _nas_stock(self, wish: Json) -> Json:
-        key = f"{wish['zone']}/{wish['storage']}"
-        if wish.get("available"):
+    def _nas_stock(self, order: Json) -> Json:
+        key = f"{order['zone']}/{order['storage']}"
+        if order.get("available"):
             self._cloud.store.delete("nas_stock", key)
         else:
             self._cloud.store.put("nas_stock", key, {"key": key})
-        return wish
+        return order
 
-    def _quota(self, wish: Json) -> Json:
-        self._cloud.store.put("quota", "cpus", {"value": int(wish["cpus"])})
-        return wish
+    def _quota(self, order: Json) -> Json:
+        self._cloud.store.put("quota", "cpus", {"value": int(order["cpus"])})
+        return order
 
-    def _reclaim(self, wish: Json) -> Json:
+    def _reclaim(self, order: Json) -> Json:
         """Spot reclaim: the lock that warns, and the release after `seconds`."""
-        instance = self._instance(wish)
-        seconds = float(wish.get("seconds", RECLAIM_SECONDS))
+        instance = self._instance(order)
+        seconds = float(order.get("seconds", RECLAIM_SECONDS))
         instance["OperationLocks"]["LockReason"] = [{"LockReason": "Recycling", "LockMsg": ""}]
         instance["_reclaim"] = time.time() + seconds
         self._cloud.store.put("instance", instance["InstanceId"], instance)
         return {"instance": instance["InstanceId"], "seconds": seconds}
 
-    def _release_at(self, wish: Json) -> Json:
+    def _release_at(self, order: Json) -> Json:
         """Moves a machine's automatic release nearer than the API would, to the begun minute."""
-        instance = self._instance(wish)
-        instance["AutoReleaseTime"] = stamp(seconds=False, at=time.time() + float(wish["seconds"]))
+        instance = self._instance(order)
+        instance["AutoReleaseTime"] = stamp(seconds=False, at=time.time() + float(order["seconds"]))
         self._cloud.store.put("instance", instance["InstanceId"], instance)
         return {"instance": instance["InstanceId"], "at": instance["AutoReleaseTime"]}
 
-    def _kill(self, wish: Json) -> Json:
+    def _kill(self, order: Json) -> Json:
         """Cuts a machine's power behind the API's back."""
-        key = self._instance(wish)["InstanceId"]
+        key = self._instance(order)["InstanceId"]
         self._cloud.later(lambda: self._cloud.backend.stop(key, force=True))
         return {"instance": key}
 
-    def _instance(self, wish: Json) -> Json:
-        instance = self._cloud.store.get("instance", str(wish["instance"]))
+    def _instance(self, order: Json) -> Json:
+        instance = self._cloud.store.get("instance", str(order["instance"]))
         if instance is None:
-            raise LocalCloudError(f"There is no instance {wish['instance']}.")
+            raise LocalCloudError(f"There is no instance {order['instance']}.")
         return instance

@@ -7,32 +7,26 @@ import time
 import traceback
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from localcloud.cloud import faults, signature
 from localcloud.cloud.actions import ACTIONS, PRODUCTS
 from localcloud.cloud.catalog import ZONES
-from localcloud.cloud.cloud import Cloud
-from localcloud.cloud.journal import Journal
+from localcloud.cloud.cloud import Cloud, stamp
 from localcloud.cloud.params import Params
-from localcloud.cloud.signature import Request
 from localcloud.cloud.wire import Json
 from localcloud.errors import ApiError
+from localcloud.http.journal import Journal
+from localcloud.http.messages import Request, Response
 
 # Parts of a call that two attempts of one wish do not share.
 UNSTABLE = ("Signature", "SignatureNonce", "Timestamp", "AccessKeyId", "SignatureMethod", "SignatureVersion", "Format")
 TOKENS_KEPT = 2000
 RECOMMEND = "https://api.aliyun.com/troubleshoot"
 REGIONAL = ("Ecs", "Vpc", "NAS")
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What goes back; a lost reply does not, though the action took place."""
-
-    status: int
-    body: bytes
-    lost: bool = False
+CONTENT_TYPE = "application/json;charset=utf-8"
+NAMES = ("Action", "Version")  # which the journal has as `action` and `product`
+HIDDEN = ("Password", "UserData", "Signature", "SignatureNonce", "SecurityToken")
+"""Parameters whose values stay out of the journal."""
 
 
 class Dispatcher:
@@ -42,8 +36,8 @@ class Dispatcher:
         self._cloud = cloud
         self._journal = journal
 
-    def answer(self, request: Request) -> Reply:
-        """The answer to one call; never raises."""
+    def answer(self, request: Request) -> Response:
+        """The answer to one call; never raises. A lost answer is of an action that took place."""
         began = time.perf_counter()
         values = {**request.query, **request.form}
         values.setdefault("Action", request.headers.get("x-acs-action", ""))
@@ -62,8 +56,11 @@ class Dispatcher:
             status, code = 500, "InternalError"
             body = self._error(product, request_id, ApiError(500, code, "The request processing has failed."))
         spent = round((time.perf_counter() - began) * 1000, 2)
-        self._journal.write(product, name, values, status=status, code=code, ms=spent, request=request_id, lost=lost)
-        return Reply(status, json.dumps(body).encode(), lost)
+        self._journal.write(
+            at=stamp(), product=product, action=name, status=status, code=code, ms=spent, request=request_id, lost=lost,
+            params={key: "***" if key in HIDDEN else value for key, value in values.items() if key not in NAMES},
+        )  # fmt: skip
+        return Response(status, json.dumps(body).encode(), None, CONTENT_TYPE, lost=lost)
 
     def _act(self, request: Request, product: str, name: str, values: dict[str, str]) -> tuple[bool, Json]:
         if not name:

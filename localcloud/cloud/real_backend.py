@@ -17,10 +17,10 @@ from localcloud.errors import LocalCloudError
 from localcloud.machines.base_image import base_image
 from localcloud.machines.machine import Machine
 from localcloud.machines.network import NETNS_DIR
-from localcloud.machines.owned import remember
 from localcloud.machines.package_mirror import package_mirror
 from localcloud.machines.site import Site
 from localcloud.system.programs import run, works
+from localcloud.system.runs import remember
 
 FILES = Path(__file__).parent / "files"
 INSTANCE = Path("var/lib/cloud/instance")  # where cloud-init keeps what it was told

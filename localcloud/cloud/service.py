@@ -4,16 +4,29 @@ from pathlib import Path
 from threading import Thread
 
 from localcloud.cloud import resources  # noqa: F401 - importing it fills the table of actions
-from localcloud.cloud.admin import Admin
+from localcloud.cloud.admin import PREFIX, Admin
 from localcloud.cloud.backend import MachineBackend, MemoryBackend
 from localcloud.cloud.certificates import ensure_certificates
 from localcloud.cloud.cloud import Cloud
 from localcloud.cloud.dispatch import Dispatcher
-from localcloud.cloud.journal import Journal
 from localcloud.cloud.machines import Watch, resume
-from localcloud.cloud.server import Server
 from localcloud.cloud.settings import Settings
 from localcloud.cloud.store import Store
+from localcloud.http.journal import Journal
+from localcloud.http.messages import Request, Response
+from localcloud.http.server import Server
+
+
+class Api(Server):
+    """Calls of the API, and admin calls, on 127.0.0.1; plain or by TLS."""
+
+    def __init__(self, port: int, dispatcher: Dispatcher, admin: Admin, certificate: Path) -> None:
+        self._dispatcher, self._admin = dispatcher, admin
+        super().__init__(("127.0.0.1", port), ("GET", "POST", "DELETE"), certificate)
+
+    def answer(self, request: Request) -> Response:
+        """The answer to one request."""
+        return (self._admin if request.path.startswith(PREFIX) else self._dispatcher).answer(request)
 
 
 class Service:
@@ -30,8 +43,8 @@ class Service:
         self.authority = ensure_certificates(folder)
         self.backend = backend or _backend(folder, settings)
         self.cloud = Cloud(settings, Store(folder / "state.sqlite"), self.backend)
-        journal = Journal(folder / "calls.jsonl")
-        self.server = Server(settings.port, Dispatcher(self.cloud, journal), Admin(self.cloud), folder / "server.pem")
+        dispatcher = Dispatcher(self.cloud, Journal(folder / "calls.jsonl"))
+        self.server = Api(settings.port, dispatcher, Admin(self.cloud), folder / "server.pem")
         self.port = int(self.server.server_address[1])
         self.cloud.endpoint = f"127.0.0.1:{self.port}"
         self.cloud.ticks.append(Watch())

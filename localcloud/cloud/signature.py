@@ -6,26 +6,14 @@ import hmac
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote
 
 from localcloud.errors import ApiError
+from localcloud.http.messages import Request
 
 SKEW_SECONDS = 15 * 60  # Alibaba's documentation of RPC signatures: a request is valid for 15 minutes
 ACS3 = "ACS3-HMAC-SHA256"
-
-
-@dataclass(frozen=True)
-class Request:
-    """One HTTP request as signed: header names are lower case, query and form are decoded."""
-
-    method: str
-    path: str
-    query: Mapping[str, str]
-    form: Mapping[str, str]
-    headers: Mapping[str, str]
-    body: bytes
 
 
 def check(request: Request, keys: Mapping[str, str]) -> str:
@@ -68,7 +56,7 @@ def _check_acs3(request: Request, keys: Mapping[str, str]) -> str:
     canonical = "\n".join(
         (
             request.method,
-            request.path or "/",
+            request.raw_path,
             "&".join(f"{_quote(key)}={_quote(request.query[key])}" for key in sorted(request.query)),
             "".join(f"{name}:{request.headers.get(name, '').strip()}\n" for name in names),
             parts["SignedHeaders"],

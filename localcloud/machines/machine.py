@@ -42,7 +42,7 @@ class Machine:
             return MachineRecord.load(self.paths.record)
         except FileNotFoundError:
             raise LocalCloudError(
-                f"There is no machine {self.paths.name}: `python -m localcloud.machines list` names those there are."
+                f"There is no machine {self.paths.name}: `python -m localcloud machines list` names those there are."
             ) from None
 
     @property

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
-from localcloud.machines.mirror_process import MIRROR_PORT
+from localcloud.machines.mirror import MIRROR_PORT
 from localcloud.machines.records import MachineRecord, NetworkRecord
 from localcloud.system.programs import run
 

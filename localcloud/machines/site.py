@@ -16,13 +16,13 @@ from localcloud.machines.host import check_host
 from localcloud.machines.layout import REAL_FOLDERS, MachinePaths
 from localcloud.machines.machine import Machine
 from localcloud.machines.machine_files import new_key, write_machine_files
-from localcloud.machines.mirror_process import MirrorProcess
-from localcloud.machines.owned import remember
+from localcloud.machines.mirror import Mirror
 from localcloud.machines.package_mirror import package_mirror
 from localcloud.machines.records import MachineRecord, NetworkRecord
 from localcloud.machines.shares import Shares
 from localcloud.system.locks import locked
 from localcloud.system.paths import state_dir
+from localcloud.system.runs import remember
 
 DEFAULT_BRIDGE = "tandem0"
 DEFAULT_SUBNET = "10.77.0.0/24"
@@ -96,7 +96,7 @@ class Site:
             return NetworkRecord.load(self._networks / f"{name}.json")
         except FileNotFoundError:
             raise LocalCloudError(
-                f"There is no network {name}: make it with `python -m localcloud.machines network create {name}`."
+                f"There is no network {name}: make it with `python -m localcloud machines network create {name}`."
             ) from None
 
     @property
@@ -128,7 +128,7 @@ class Site:
             if file.exists() and NetworkRecord.load(file) != wanted:
                 raise LocalCloudError(
                     f"The network {name} exists with other values ({NetworkRecord.load(file).subnet}): "
-                    f"destroy it with `python -m localcloud.machines network destroy {name}` or choose another name."
+                    f"destroy it with `python -m localcloud machines network destroy {name}` or choose another name."
                 )
             self._up(wanted, mirror)
             wanted.save(file)
@@ -250,8 +250,8 @@ class Site:
             server.stop()
             server.start(network.gateway, mirror or package_mirror())
 
-    def _mirror(self, network: str) -> MirrorProcess:
-        return MirrorProcess(self._networks / f".{network}.mirror")
+    def _mirror(self, network: str) -> Mirror:
+        return Mirror(self._networks / f".{network}.mirror")
 
     def _check_free(self, name: str, address: str, network: NetworkRecord) -> None:
         try:
@@ -267,7 +267,7 @@ class Site:
         for other in self._records():
             if other.name == name:
                 raise LocalCloudError(
-                    f"Machine {name} exists: `python -m localcloud.machines destroy {name}` takes it away."
+                    f"Machine {name} exists: `python -m localcloud machines destroy {name}` takes it away."
                 )
             if other.address == address and other.network == network.name:
                 raise LocalCloudError(f"The address {address} belongs to machine {other.name}: give {name} another.")

@@ -10,12 +10,11 @@ from pathlib import Path
 import pytest
 
 from localcloud.cloud import daemon
-from localcloud.cloud.real_backend import wipe
 from localcloud.cloud.service import Service
 from localcloud.cloud.settings import Settings
-from tests.e2e.test_localcloud_machines import PUBLIC, Deployment, opens
-from tests.unit.localcloud_api.conftest import Account
-from tests.unit.localcloud_api.test_rules import World
+from tests.support.localcloud_account import Account
+from tests.support.localcloud_deployment import PUBLIC, Deployment, opens
+from tests.support.localcloud_world import World
 
 MACHINES = 500
 MEDIAN_MS = 5.0
@@ -71,6 +70,6 @@ def test_a_machine_from_order_to_ssh(tmp_path: Path) -> None:
         command = time.monotonic() - began
     finally:
         service.stop()
-        wipe(tmp_path, PUBLIC)
+        daemon.wipe(tmp_path)
     print(f"\nRunInstances to port 22: {port:.1f} s; to a first command: {command:.1f} s")
     assert command <= SSH_SECONDS

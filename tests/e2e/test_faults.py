@@ -62,9 +62,7 @@ class Faults(Deployment):
         self.before: dict[str, str] = {}
         listen = f"{self.site.network().gateway}:8602"
         models = {"tandem/tiny-qwen2": self.small, GATED: self.small, BIG: self.big}
-        words = [word for name, path in models.items() for word in ("--model", f"{name}={path}")]
-        words += ["--gated", f"{GATED}={TOKEN}", "--listen", listen, "--state", str(self.hub)]
-        self.url = daemon.start(words, listen, self.hub).url
+        self.url = daemon.start(self.hub, listen, models=models, tokens={GATED: TOKEN}).url
         self.environment |= {"TANDEM_TAKE_SECONDS": "90", "TANDEM_LEAVE_SECONDS": "3", "TANDEM_LOST_SECONDS": "120"}
         record = self.machine(NODE).record
         ssh = {"address": record.address, "key": str(self.site.key), "hostKey": record.host_key}

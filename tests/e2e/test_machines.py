@@ -50,7 +50,7 @@ class Bench:
 
 def cli(state: Path, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "localcloud.machines", "--state", state, *words],
+        [sys.executable, "-m", "localcloud", "machines", "--state", state, *words],
         cwd=REPOSITORY, capture_output=True, text=True, timeout=600, check=check,
     )  # fmt: skip
 
@@ -168,7 +168,7 @@ def test_a_host_whose_docker_drops_bridged_packets_still_carries_those_of_machin
 ) -> None:
     """Our bridge on a host with Docker and br_netfilter, played by a machine: without our rule nothing passes."""
     parts = [f"localcloud/{part}" for part in ("__init__.py", "errors.py", "machines", "system")]
-    argv = ["tar", "-C", REPOSITORY, "-c", "--exclude=__pycache__", *parts]
+    argv: list[str | Path] = ["tar", "-C", REPOSITORY, "-c", "--exclude=__pycache__", *parts]
     package = subprocess.run(argv, check=True, capture_output=True).stdout
     bench.ok(with_docker, "base64 -d | tar x", base64.b64encode(package).decode())
     bench.ok(with_docker, "sysctl -w net.bridge.bridge-nf-call-iptables=1")

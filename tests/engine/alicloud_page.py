@@ -8,8 +8,8 @@ from localcloud.cloud.actions import ACTIONS
 from tests.engine.alicloud_calls import CALLED
 from tests.engine.alicloud_table import TABLE, Row, camel
 from tests.paths import ROOT
-from tests.unit.localcloud_api.conftest import CLIENTS
-from tests.unit.localcloud_api.test_clients import ELSEWHERE
+from tests.support.localcloud_account import CLIENTS
+from tests.support.localcloud_calls import ELSEWHERE
 
 BEGIN, END = "<!-- tables: python -m tests.engine.alicloud_page -->", "<!-- end of the tables -->"
 PAGE = ROOT / "docs/localcloud-table.md"

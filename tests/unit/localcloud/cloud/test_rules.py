@@ -17,54 +17,11 @@ import pytest
 
 from localcloud.cloud import faults
 from localcloud.cloud.actions import ACTIONS, PRODUCTS
-from localcloud.cloud.admin import Admin
 from localcloud.cloud.backend import MemoryBackend
 from localcloud.cloud.service import Service
 from localcloud.cloud.settings import Settings
-from tests.unit.localcloud_api.conftest import Account, Refused
-
-IMAGE = "ubuntu_22_04_x64_20G_alibase_20260901.vhd"
-
-
-class World:
-    """A VPC with a vSwitch and a group."""
-
-    def __init__(self, account: Account) -> None:
-        self.account = account
-        self.call = account.call
-        self.vpc = self.call("Vpc", "CreateVpc", CidrBlock="10.0.0.0/16")["VpcId"]
-        account.wait(lambda: self.call("Vpc", "DescribeVpcAttribute", VpcId=self.vpc)["Status"] == "Available")
-        where = {"VpcId": self.vpc, "ZoneId": "cn-hangzhou-b", "CidrBlock": "10.0.0.0/20"}
-        self.vswitch = self.call("Vpc", "CreateVSwitch", **where)["VSwitchId"]
-        self.group = self.call("Ecs", "CreateSecurityGroup", VpcId=self.vpc)["SecurityGroupId"]
-
-    def run(self, **wish: Any) -> list[str]:
-        plain = {
-            "ImageId": IMAGE, "InstanceType": "ecs.g7.large", "VSwitchId": self.vswitch, "SecurityGroupId": self.group,
-        }  # fmt: skip
-        return list(self.call("Ecs", "RunInstances", **{**plain, **wish})["InstanceIdSets"]["InstanceIdSet"])
-
-    def seen(self, *machines: str) -> list[dict[str, Any]]:
-        answer = self.call("Ecs", "DescribeInstances", InstanceIds=json.dumps(machines), PageSize=100)
-        return list(answer["Instances"]["Instance"])
-
-    def running(self, *machines: str) -> list[dict[str, Any]]:
-        self.account.wait(lambda: all(one["Status"] == "Running" for one in self.seen(*machines)))
-        return self.seen(*machines)
-
-    def gone(self, *machines: str) -> None:
-        self.account.wait(lambda: not self.seen(*machines))
-
-
-@pytest.fixture
-def world(account: Account) -> World:
-    return World(account)
-
-
-def refused(act: Any, *arguments: Any, **wish: Any) -> str:
-    with pytest.raises(Refused) as caught:
-        act(*arguments, **wish)
-    return str(caught.value.code)
+from tests.support.localcloud_account import Account, error_code
+from tests.support.localcloud_world import World
 
 
 @pytest.mark.parametrize(
@@ -87,7 +44,7 @@ def refused(act: Any, *arguments: Any, **wish: Any) -> str:
     ],
 )
 def test_a_wish_that_cannot_be_is_refused_and_leaves_nothing(world: World, wish: dict[str, Any], code: str) -> None:
-    assert refused(world.run, **wish) == code
+    assert error_code(world.run, **wish) == code
     state = world.account.service.cloud.store
     assert not [kind for kind in ("instance", "disk", "network_interface") if state.all(kind)]
 
@@ -96,41 +53,39 @@ def test_dependencies_hold_in_the_clouds_order(world: World) -> None:
     """A machine holds group and vSwitch, a vSwitch and then a group hold the VPC."""
     [machine] = world.run()
     world.running(machine)
-    assert refused(world.call, "Ecs", "DeleteSecurityGroup", SecurityGroupId=world.group) == "DependencyViolation"
-    assert refused(world.call, "Vpc", "DeleteVSwitch", VSwitchId=world.vswitch) == "DependencyViolation"
-    assert refused(world.call, "Vpc", "DeleteVpc", VpcId=world.vpc) == "DependencyViolation.VSwitch"
-    assert refused(world.call, "Ecs", "DeleteInstance", InstanceId=machine) == "IncorrectInstanceStatus"
+    assert error_code(world.call, "Ecs", "DeleteSecurityGroup", SecurityGroupId=world.group) == "DependencyViolation"
+    assert error_code(world.call, "Vpc", "DeleteVSwitch", VSwitchId=world.vswitch) == "DependencyViolation"
+    assert error_code(world.call, "Vpc", "DeleteVpc", VpcId=world.vpc) == "DependencyViolation.VSwitch"
+    assert error_code(world.call, "Ecs", "DeleteInstance", InstanceId=machine) == "IncorrectInstanceStatus"
     cloud = world.account.service.cloud
     cloud.settings = replace(cloud.settings, speed=10.0)  # half a second for what goes
     world.call("Ecs", "DeleteInstances", InstanceId=[machine], Force=True)
     world.gone(machine)
     cards = lambda: world.call("Ecs", "DescribeNetworkInterfaces")["NetworkInterfaceSets"]["NetworkInterfaceSet"]  # noqa: E731
     assert cards()[0]["Status"] == "Deleting"  # its interface outlives it for a while, and holds both
-    assert refused(world.call, "Ecs", "DeleteSecurityGroup", SecurityGroupId=world.group) == "DependencyViolation"
-    assert refused(world.call, "Vpc", "DeleteVSwitch", VSwitchId=world.vswitch) == "DependencyViolation"
+    assert error_code(world.call, "Ecs", "DeleteSecurityGroup", SecurityGroupId=world.group) == "DependencyViolation"
+    assert error_code(world.call, "Vpc", "DeleteVSwitch", VSwitchId=world.vswitch) == "DependencyViolation"
     world.account.wait(lambda: not cards())
     world.call("Vpc", "DeleteVSwitch", VSwitchId=world.vswitch)
-    assert refused(world.call, "Vpc", "DeleteVpc", VpcId=world.vpc) == "DependencyViolation.VSwitch"
+    assert error_code(world.call, "Vpc", "DeleteVpc", VpcId=world.vpc) == "DependencyViolation.VSwitch"
     world.account.wait(lambda: not world.call("Vpc", "DescribeVSwitches")["VSwitches"]["VSwitch"])
-    assert refused(world.call, "Vpc", "DeleteVpc", VpcId=world.vpc) == "DependencyViolation.SecurityGroup"
+    assert error_code(world.call, "Vpc", "DeleteVpc", VpcId=world.vpc) == "DependencyViolation.SecurityGroup"
     world.call("Ecs", "DeleteSecurityGroup", SecurityGroupId=world.group)
     world.call("Vpc", "DeleteVpc", VpcId=world.vpc)
     world.account.wait(lambda: not world.call("Vpc", "DescribeVpcs")["Vpcs"]["Vpc"])
-    assert refused(world.call, "Vpc", "DescribeVpcAttribute", VpcId=world.vpc) == "InvalidVpcID.NotFound"
+    assert error_code(world.call, "Vpc", "DescribeVpcAttribute", VpcId=world.vpc) == "InvalidVpcID.NotFound"
 
 
 def test_a_client_token_makes_one_gang_of_two_calls(world: World) -> None:
     first = world.run(Amount=3, ClientToken="t")
     assert world.run(Amount=3, ClientToken="t") == first
-    assert refused(world.run, Amount=2, ClientToken="t") == "IdempotentParameterMismatch"
+    assert error_code(world.run, Amount=2, ClientToken="t") == "IdempotentParameterMismatch"
     assert len(world.running(*first)) == 3
 
 
 def test_stock_is_for_the_whole_gang(world: World) -> None:
-    admin, secret = Admin(world.account.service.cloud), world.account.service.cloud.settings.secret
-    limit = {"zone": "cn-hangzhou-b", "type": "ecs.g7.large", "left": 2}
-    assert admin.answer("POST", "stock", {"x-tandem-secret": secret}, json.dumps(limit).encode())[0] == 200
-    assert refused(world.run, Amount=3) == "OperationDenied.NoStock"
+    world.account.admin("stock", zone="cn-hangzhou-b", type="ecs.g7.large", left=2)
+    assert error_code(world.run, Amount=3) == "OperationDenied.NoStock"
     assert not world.account.service.cloud.store.all("instance")
     machines = world.run(Amount=2)
     wish = {"DestinationResource": "InstanceType", "InstanceType": "ecs.g7.large"}
@@ -184,7 +139,7 @@ def test_pages_hold_everything_once(world: World) -> None:
 @pytest.mark.parametrize("kind", [kind for kind in faults.NAMED if kind != "unavailable"])
 def test_an_ordered_fault_strikes_once_with_the_clouds_code(world: World, kind: str) -> None:
     faults.order(world.account.service.cloud.store, {"kind": kind, "action": "RunInstances"})
-    assert refused(world.run) == faults.NAMED[kind][1]
+    assert error_code(world.run) == faults.NAMED[kind][1]
     assert len(world.run()) == 1
 
 
@@ -192,7 +147,7 @@ def test_out_of_stock_after_the_second_machine(world: World) -> None:
     faults.order(world.account.service.cloud.store, {"kind": "no-stock", "after": 2})
     world.run()
     world.run()
-    assert refused(world.run) == "OperationDenied.NoStock"
+    assert error_code(world.run) == "OperationDenied.NoStock"
 
 
 def test_a_lost_answer_leaves_the_machine_and_its_token_finds_it(world: World) -> None:
@@ -206,9 +161,7 @@ def test_a_lost_answer_leaves_the_machine_and_its_token_finds_it(world: World) -
 def test_a_reclaimed_machine_is_warned_and_then_gone(world: World) -> None:
     [machine] = world.run(SpotStrategy="SpotAsPriceGo")
     world.running(machine)
-    secret = world.account.service.cloud.settings.secret
-    wish = json.dumps({"instance": machine, "seconds": 0.5}).encode()
-    assert Admin(world.account.service.cloud).answer("POST", "reclaim", {"x-tandem-secret": secret}, wish)[0] == 200
+    world.account.admin("reclaim", instance=machine, seconds=0.5)
     locks = world.seen(machine)[0]["OperationLocks"]["LockReason"]
     assert [lock["LockReason"] for lock in locks] == ["Recycling"]
     world.gone(machine)
@@ -273,7 +226,7 @@ def test_calls_that_name_nothing_are_refused(service: Service, values: dict[str,
 def test_a_clock_that_is_off_is_refused(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     late = datetime.now(UTC) + timedelta(minutes=20)
     monkeypatch.setattr("localcloud.cloud.signature.time.time", late.timestamp)
-    assert refused(account.call, "Vpc", "DescribeVpcs") == "InvalidTimeStamp.Expired"
+    assert error_code(account.call, "Vpc", "DescribeVpcs") == "InvalidTimeStamp.Expired"
 
 
 def test_no_parameters_however_odd_lead_to_500(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:

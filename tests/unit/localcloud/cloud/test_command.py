@@ -10,7 +10,7 @@ from tests.paths import ROOT
 
 
 def localcloud(*words: str, code: int = 0) -> str:
-    command = [sys.executable, "-m", "localcloud", *words]
+    command = [sys.executable, "-m", "localcloud", "cloud", *words]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == code, done.stderr
     return done.stdout if code in (0, 3) else done.stderr

@@ -5,9 +5,9 @@ from functools import partial
 import pytest
 
 from localcloud.cloud.resources import tags
-from tests.unit.localcloud_api.conftest import Account
-from tests.unit.localcloud_api.test_clients import PUBLIC_KEY
-from tests.unit.localcloud_api.test_rules import IMAGE, World
+from tests.support.localcloud_account import Account
+from tests.support.localcloud_calls import PUBLIC_KEY
+from tests.support.localcloud_world import IMAGE, World
 
 MINE, THEIRS = [{"Key": "stack", "Value": "mine"}], [{"Key": "stack", "Value": "theirs"}]
 # Product, kind of ListTagResources, action that lists by tag, path of its list, field of the id.

@@ -7,11 +7,11 @@ import pytest
 from localcloud.cloud.actions import ACTIONS
 from localcloud.cloud.dispatch import Dispatcher
 from localcloud.cloud.params import Params
-from localcloud.cloud.signature import Request
 from localcloud.cloud.wire import Json
 from localcloud.errors import ApiError
-from tests.unit.localcloud_api.conftest import Account
-from tests.unit.localcloud_api.test_clients import calls
+from localcloud.http.messages import Request
+from tests.support.localcloud_account import Account
+from tests.support.localcloud_calls import calls
 
 ODD = ("", "-1", "[", "[1]", "{}", "x", "nan", "0", "9" * 30, "ü", "10.0.0.0/99", "2026-13-01T00:00:00Z", "/8e-3")
 STEADY = {"Action", "Version", "AccessKeyId", "SignatureNonce", "Timestamp", "RegionId", "ClientToken", "Format"}

@@ -1,17 +1,15 @@
 """Rules of Alibaba Cloud's documents that a program may run into, one by one."""
 
-import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from localcloud.cloud.admin import Admin
 from localcloud.cloud.backend import MemoryBackend
 from localcloud.cloud.settings import Settings
 from localcloud.errors import LocalCloudError
-from tests.unit.localcloud_api.conftest import Account
-from tests.unit.localcloud_api.test_rules import World, refused
+from tests.support.localcloud_account import Account, error_code
+from tests.support.localcloud_world import World
 
 RSA = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQC"
 NFS = {"StorageType": "Performance", "ProtocolType": "NFS"}
@@ -20,12 +18,6 @@ NFS = {"StorageType": "Performance", "ProtocolType": "NFS"}
 @pytest.fixture
 def world(account: Account) -> World:
     return World(account)
-
-
-def admin(world: World, path: str, **wish: Any) -> None:
-    secret = {"x-tandem-secret": world.account.service.cloud.settings.secret}
-    status, said = Admin(world.account.service.cloud).answer("POST", path, secret, json.dumps(wish).encode())
-    assert status == 200, said
 
 
 def public(world: World, machine: str) -> list[str]:
@@ -53,18 +45,18 @@ def test_an_economical_stop_gives_back_place_and_public_address(world: World, ba
     world.running(machine)
     stop = {"InstanceId": machine, "StoppedMode": "StopCharging"}
     before = public(world, machine)
-    assert refused(world.call, "Ecs", "StopInstance", **stop, DryRun=True) == "DryRunOperation"
+    assert error_code(world.call, "Ecs", "StopInstance", **stop, DryRun=True) == "DryRunOperation"
     world.call("Ecs", "StopInstance", **stop)
     world.account.wait(lambda: world.seen(machine)[0]["Status"] == "Stopped")
     assert (public(world, machine), world.seen(machine)[0]["StoppedMode"]) == ([], "StopCharging")
     assert backend.publics[machine] is None
-    admin(world, "stock", zone="cn-hangzhou-b", type="ecs.g7.large", left=0)
-    assert refused(world.call, "Ecs", "StartInstance", InstanceId=machine) == "OperationDenied.NoStock"
-    admin(world, "stock", zone="cn-hangzhou-b", type="ecs.g7.large", left=1)
+    world.account.admin("stock", zone="cn-hangzhou-b", type="ecs.g7.large", left=0)
+    assert error_code(world.call, "Ecs", "StartInstance", InstanceId=machine) == "OperationDenied.NoStock"
+    world.account.admin("stock", zone="cn-hangzhou-b", type="ecs.g7.large", left=1)
     world.call("Ecs", "StartInstance", InstanceId=machine)
     world.running(machine)
     assert public(world, machine) not in ([], before)
-    assert refused(world.run) == "OperationDenied.NoStock"  # the only place is taken
+    assert error_code(world.run) == "OperationDenied.NoStock"  # the only place is taken
 
     world.call("Ecs", "StopInstance", InstanceId=machine)
     world.account.wait(lambda: world.seen(machine)[0]["Status"] == "Stopped")
@@ -98,7 +90,7 @@ def test_a_key_pair_is_of_a_type_that_the_help_names(account: Account, body: str
     if taken:
         assert account.call("Ecs", "ImportKeyPair", **wish)["KeyPairName"] == "pair"
     else:
-        assert refused(account.call, "Ecs", "ImportKeyPair", **wish) == "InvalidPublicKeyBody.Malformed"
+        assert error_code(account.call, "Ecs", "ImportKeyPair", **wish) == "InvalidPublicKeyBody.Malformed"
 
 
 def test_nas_goes_from_the_outside_in_with_its_own_codes(world: World) -> None:
@@ -108,19 +100,19 @@ def test_nas_goes_from_the_outside_in_with_its_own_codes(world: World) -> None:
         system = files(world, FileSystemType=kind, **({"Capacity": 100} if more else {}), **more)
         domain = mount(world, system, "mine")
         delete = {"AccessGroupName": "mine", "FileSystemType": kind}
-        assert refused(world.call, "NAS", "DeleteFileSystem", FileSystemId=system) == (
+        assert error_code(world.call, "NAS", "DeleteFileSystem", FileSystemId=system) == (
             "OperationDenied.MountTargetNotEmpty"
         )
-        assert refused(world.call, "NAS", "DeleteAccessGroup", **delete) == "InvalidAccessGroup.AlreadyAttached"
-        assert refused(world.call, "Vpc", "DeleteVSwitch", VSwitchId=world.vswitch) == "DependencyViolation"
+        assert error_code(world.call, "NAS", "DeleteAccessGroup", **delete) == "InvalidAccessGroup.AlreadyAttached"
+        assert error_code(world.call, "Vpc", "DeleteVSwitch", VSwitchId=world.vswitch) == "DependencyViolation"
         mount(world, system, "mine")
-        assert refused(mount, world, system, "mine") == "OperationDenied.MountTargetCountsExceeded"
+        assert error_code(mount, world, system, "mine") == "OperationDenied.MountTargetCountsExceeded"
         cloud = world.account.service.cloud
         cloud.settings = replace(cloud.settings, speed=20.0)
         world.call("NAS", "DeleteMountTarget", FileSystemId=system, MountTargetDomain=domain)
         again = {"FileSystemId": system, "MountTargetDomain": domain}
-        assert refused(world.call, "NAS", "DeleteMountTarget", **again) == "OperationDenied.InvalidState"
-        assert refused(world.call, "NAS", "DeleteFileSystem", FileSystemId=system) == (
+        assert error_code(world.call, "NAS", "DeleteMountTarget", **again) == "OperationDenied.InvalidState"
+        assert error_code(world.call, "NAS", "DeleteFileSystem", FileSystemId=system) == (
             "OperationDenied.MountTargetNotEmpty"
         )
         cloud.settings = replace(cloud.settings, speed=200.0)
@@ -129,19 +121,19 @@ def test_nas_goes_from_the_outside_in_with_its_own_codes(world: World) -> None:
 def test_nas_counts(account: Account) -> None:
     for _ in range(20):
         account.call("NAS", "CreateFileSystem", **NFS)
-    assert refused(account.call, "NAS", "CreateFileSystem", **NFS) == "OperationDenied.FileSystemCountsExceeded"
+    assert error_code(account.call, "NAS", "CreateFileSystem", **NFS) == "OperationDenied.FileSystemCountsExceeded"
     group = {"AccessGroupType": "Vpc"}
     for number in range(20):
         account.call("NAS", "CreateAccessGroup", AccessGroupName=f"group{number}", **group)
-    last = refused(account.call, "NAS", "CreateAccessGroup", AccessGroupName="more", **group)
+    last = error_code(account.call, "NAS", "CreateAccessGroup", AccessGroupName="more", **group)
     assert last == "OperationDenied.AccessGroupCountsExceeded"
     [found] = account.call("NAS", "DescribeAccessGroups", AccessGroupName="DEFAULT_VPC_GROUP_NAME")["AccessGroups"][
         "AccessGroup"
     ]
     assert found["RuleCount"] == 1
     default = {"AccessGroupName": "DEFAULT_VPC_GROUP_NAME"}
-    assert refused(account.call, "NAS", "DeleteAccessGroup", **default).endswith("DefaultAccessGroupCannotDelete")
-    assert refused(account.call, "NAS", "CreateAccessRule", SourceCidrIp="10.0.0.0/8", **default).endswith("Modify")
+    assert error_code(account.call, "NAS", "DeleteAccessGroup", **default).endswith("DefaultAccessGroupCannotDelete")
+    assert error_code(account.call, "NAS", "CreateAccessRule", SourceCidrIp="10.0.0.0/8", **default).endswith("Modify")
 
 
 @pytest.mark.parametrize(
@@ -169,7 +161,7 @@ def test_nas_counts(account: Account) -> None:
     ],
 )  # fmt: skip
 def test_what_a_machine_may_be(world: World, wish: dict[str, Any], code: str) -> None:
-    assert refused(world.run, **wish) == code
+    assert error_code(world.run, **wish) == code
     assert not world.account.service.cloud.store.all("instance")
 
 
@@ -200,7 +192,7 @@ def test_what_a_machine_may_be_is_also_rented(world: World) -> None:
 def test_what_is_not_here_is_refused(
     account: Account, product: str, action: str, wish: dict[str, Any], code: str
 ) -> None:
-    assert refused(account.call, product, action, **wish) == code
+    assert error_code(account.call, product, action, **wish) == code
     store = account.service.cloud.store
     assert not [kind for kind in ("vpc", "file_system", "security_group", "eip") if store.all(kind)]
 
@@ -208,10 +200,10 @@ def test_what_is_not_here_is_refused(
 def test_a_dry_run_does_nothing(world: World) -> None:
     [machine] = world.run()
     world.running(machine)
-    assert refused(world.call, "Ecs", "DeleteInstance", InstanceId=machine, Force=True, DryRun=True) == (
+    assert error_code(world.call, "Ecs", "DeleteInstance", InstanceId=machine, Force=True, DryRun=True) == (
         "DryRunOperation"
     )
-    assert refused(world.call, "Ecs", "RebootInstance", InstanceId=machine, DryRun=True) == "DryRunOperation"
+    assert error_code(world.call, "Ecs", "RebootInstance", InstanceId=machine, DryRun=True) == "DryRunOperation"
     assert world.seen(machine)[0]["Status"] == "Running"
     assert world.call("NAS", "CreateFileSystem", **NFS, DryRun=True)["FileSystemId"] == ""
     assert not world.account.service.cloud.store.all("file_system")
@@ -226,7 +218,7 @@ def test_rules_of_security_groups(world: World) -> None:
 
     def rule(of: str, action: str = "AuthorizeSecurityGroup", **what: str) -> str:
         plain = {"IpProtocol": "tcp", "PortRange": "22/22", "Policy": "accept", "Priority": "1"}
-        return refused(call, "Ecs", action, SecurityGroupId=of, Permissions=[{**plain, **what}])
+        return error_code(call, "Ecs", action, SecurityGroupId=of, Permissions=[{**plain, **what}])
 
     assert rule(group, SourceGroupId=group) == "InvalidParamter.Conflict"
     assert rule(group, "AuthorizeSecurityGroupEgress", DestGroupId=group) == "InvalidSecurityGroup.IsSame"
@@ -240,7 +232,7 @@ def test_rules_of_security_groups(world: World) -> None:
     for each in more[:4]:
         call("Ecs", "JoinSecurityGroup", InstanceId=machine, SecurityGroupId=each)
     sixth = {"InstanceId": machine, "SecurityGroupId": more[4]}
-    assert refused(call, "Ecs", "JoinSecurityGroup", **sixth) == "InstanceSecurityGroupLimitExceed"
+    assert error_code(call, "Ecs", "JoinSecurityGroup", **sixth) == "InstanceSecurityGroupLimitExceed"
 
 
 def test_filters_filter(world: World) -> None:
@@ -255,7 +247,7 @@ def test_filters_filter(world: World) -> None:
     assert machines(InstanceName="*-1") == [one, other]
     assert machines(ResourceGroupId="rg-a") == [one]
     assert machines(LockReason="recycling") == []
-    admin(world, "reclaim", instance=other, seconds=60)
+    world.account.admin("reclaim", instance=other, seconds=60)
     assert machines(LockReason="recycling") == [other]
     assert call("Vpc", "DescribeVpcs", IsDefault=True)["Vpcs"]["Vpc"] == []
     assert len(call("Vpc", "DescribeVpcs", IsDefault=False)["Vpcs"]["Vpc"]) == 1
@@ -293,8 +285,10 @@ def test_maintenance_windows_take_effect(world: World) -> None:
 
 
 def test_another_region_is_another_cloud(account: Account) -> None:
-    assert refused(account.call, "Vpc", "DescribeVpcs", RegionId="cn-wulanchabu") == "UnsupportedParameter.LocalCloud"
-    assert refused(account.call, "Vpc", "DescribeVpcs", RegionId="mars-1") == "InvalidRegionId.NotFound"
+    assert (
+        error_code(account.call, "Vpc", "DescribeVpcs", RegionId="cn-wulanchabu") == "UnsupportedParameter.LocalCloud"
+    )
+    assert error_code(account.call, "Vpc", "DescribeVpcs", RegionId="mars-1") == "InvalidRegionId.NotFound"
     with pytest.raises(
         LocalCloudError, match=r"The region 'mars-1' is not in the catalogue: choose one of cn-hangzhou,"
     ):

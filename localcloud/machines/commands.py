@@ -1,42 +1,27 @@
-"""python -m localcloud.machines: real machines on this Linux machine."""
+"""`python -m localcloud machines`."""
 
 import argparse
 import json
 import os
-import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
 from localcloud.errors import LocalCloudError
-from localcloud.machines.base_image import base_image
-from localcloud.machines.host import check_host
 from localcloud.machines.machine import Machine
-from localcloud.machines.package_mirror import package_mirror
 from localcloud.machines.site import DEFAULT_BRIDGE, DEFAULT_NETWORK, DEFAULT_SUBNET, Site, default_site
 
 EACH = ("stop", "start", "reboot", "cut", "mend", "kill", "destroy")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command; returns the exit code: 0, or 1 after one sentence on standard error."""
-    options = _parser().parse_args(argv)
-    try:
-        return _act(options)
-    except LocalCloudError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m localcloud.machines", description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Its arguments."""
     parser.add_argument("--state", type=Path, default=default_site(), help="folder of the site (%(default)s)")
     parser.add_argument("--bridge", default=DEFAULT_BRIDGE, help="its default network's interface (%(default)s)")
     parser.add_argument("--subnet", default=DEFAULT_SUBNET, help="its default network (%(default)s)")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
 
-    commands.add_parser("prepare", help="make the base image and the package mirror, once")
     create = commands.add_parser("create", help="make a machine and wait for its SSH")
     create.add_argument("name")
     create.add_argument("--address", required=True, help="its IPv4 address")
@@ -59,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     ssh.add_argument("name")
     ssh.add_argument("words", nargs=argparse.REMAINDER)
     for thing in ("share", "network"):
-        actions = commands.add_parser(thing, help=f"{thing}s").add_subparsers(dest="action", required=True)
+        actions = commands.add_parser(thing, help=f"{thing}s").add_subparsers(dest="what", required=True)
         make = actions.add_parser("create")
         make.add_argument("name")
         actions.add_parser("list")
@@ -70,16 +55,12 @@ def _parser() -> argparse.ArgumentParser:
         else:
             make.add_argument("--bridge", dest="own_bridge", required=True)
             make.add_argument("--subnet", dest="own_subnet", required=True)
-    return parser
 
 
-def _act(options: argparse.Namespace) -> int:
-    if options.command == "prepare":
-        check_host()
-        print(f"base image: {base_image()}\npackage mirror: {package_mirror()}")
-        return 0
+def run(options: argparse.Namespace) -> int:
+    """Does it."""
     site = Site(options.state, options.bridge, options.subnet)
-    match options.command:
+    match options.action:
         case "create":
             _create(site, options)
         case "list":
@@ -129,14 +110,14 @@ def _list(site: Site, *, as_json: bool) -> None:
 def _each(site: Site, options: argparse.Namespace) -> None:
     machines = site.machines if options.all else [site.machine(name) for name in options.names]
     if not machines and not options.all:
-        raise LocalCloudError(f"`{options.command}` needs the names of machines, or --all.")
+        raise LocalCloudError(f"`{options.action}` needs the names of machines, or --all.")
 
     def act(machine: Machine) -> None:
-        if options.command == "start":
+        if options.action == "start":
             site.start(machine.paths.name)
         else:
-            getattr(machine, options.command)()
-        if options.command in ("start", "reboot") and not options.no_wait and not machine.record.cut:
+            getattr(machine, options.action)()
+        if options.action in ("start", "reboot") and not options.no_wait and not machine.record.cut:
             machine.wait_for_ssh()
 
     with ThreadPoolExecutor() as pool:
@@ -154,7 +135,7 @@ def _ssh(site: Site, name: str, words: Sequence[str]) -> None:
 
 
 def _share(site: Site, options: argparse.Namespace) -> None:
-    match options.action:
+    match options.what:
         case "create":
             print(site.shares.create(options.name, options.export, options.client))
         case "list":
@@ -164,14 +145,10 @@ def _share(site: Site, options: argparse.Namespace) -> None:
 
 
 def _network(site: Site, options: argparse.Namespace) -> None:
-    match options.action:
+    match options.what:
         case "create":
             print(site.create_network(options.name, options.own_bridge, options.own_subnet).gateway)
         case "list":
             print(json.dumps([asdict(network) for network in site.networks], indent=1))
         case "destroy":
             site.destroy_network(options.name)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

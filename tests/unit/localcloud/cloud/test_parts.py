@@ -11,10 +11,11 @@ from localcloud.cloud.certificates import ensure_certificates
 from localcloud.cloud.names import answer
 from localcloud.cloud.packet_filter import host_rules, machine_rules
 from localcloud.cloud.params import Params
-from localcloud.cloud.signature import Request, check
+from localcloud.cloud.signature import check
 from localcloud.cloud.store import Store
 from localcloud.cloud.user_data import BootFile, FirstBoot, parse
 from localcloud.errors import ApiError, LocalCloudError
+from localcloud.http.messages import Request
 
 
 def test_a_script_is_taken_as_it_is() -> None:
@@ -110,7 +111,7 @@ def test_the_signature_is_that_of_alibabas_documentation(monkeypatch: pytest.Mon
     values = {**EXAMPLE, "Timestamp": EXAMPLE["TimeStamp"], "Signature": "OLeaidS1JvxuMvnyHOwuJ+uX5qY="}
     del values["TimeStamp"]
     monkeypatch.setattr("localcloud.cloud.signature.time.time", lambda: 1456231584.0)
-    request = Request("GET", "/", values, {}, {}, b"")
+    request = Request("GET", "/", values)
     assert check(request, {"testid": "testsecret"}) == "testid"
     with pytest.raises(ApiError, match="SignatureDoesNotMatch"):
         check(request, {"testid": "another"})

@@ -1,9 +1,9 @@
-"""A local cloud without machines, and Alibaba's own clients for it."""
+"""Alibaba's own clients for a local cloud."""
 
 import importlib
+import json
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,13 +11,11 @@ from alibabacloud_ecs20140526.client import Client as Ecs
 from alibabacloud_nas20170626.client import Client as Nas
 from alibabacloud_tea_openapi.utils_models import Config
 from alibabacloud_vpc20160428.client import Client as Vpc
-from darabonba.exceptions import DaraException as Refused
+from darabonba.exceptions import DaraException
 
-from localcloud.cloud.backend import MemoryBackend
+from localcloud.cloud.admin import KEY_HEADER, PREFIX, Admin
 from localcloud.cloud.service import Service
-from localcloud.cloud.settings import Settings
-
-__all__ = ["CLIENTS", "Account", "Refused"]
+from localcloud.http.messages import Request
 
 CLIENTS = {"Ecs": Ecs, "Vpc": Vpc, "NAS": Nas}
 
@@ -53,6 +51,14 @@ class Account:
         self.unknown.update({f"{product} {action}": unknown} if unknown else {})
         return raw
 
+    def admin(self, path: str, **order: Any) -> None:
+        """An admin call that must succeed."""
+        headers = {KEY_HEADER: self.service.cloud.settings.secret}
+        answer = Admin(self.service.cloud).answer(
+            Request("POST", PREFIX + path, {}, headers, json.dumps(order).encode())
+        )
+        assert answer.status == 200, answer.body
+
     def wait(self, condition: Callable[[], Any], seconds: float = 10) -> Any:
         """Waits until something holds, and returns it."""
         deadline = time.monotonic() + seconds
@@ -73,19 +79,8 @@ def _paths(value: Any, at: str = "") -> Iterator[str]:
             yield from _paths(below, f"{at}[]")
 
 
-@pytest.fixture
-def backend() -> MemoryBackend:
-    return MemoryBackend()
-
-
-@pytest.fixture
-def service(tmp_path: Path, backend: MemoryBackend) -> Iterator[Service]:
-    service = Service(tmp_path, Settings.load(tmp_path, {"backend": "memory", "speed": 200.0}), backend)
-    service.start()
-    yield service
-    service.stop()
-
-
-@pytest.fixture
-def account(service: Service) -> Account:
-    return Account(service)
+def error_code(act: Callable[..., Any], *arguments: Any, **params: Any) -> str:
+    """The code with which the cloud answers an action that must fail."""
+    with pytest.raises(DaraException) as caught:
+        act(*arguments, **params)
+    return str(caught.value.code)

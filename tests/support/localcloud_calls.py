@@ -1,4 +1,4 @@
-"""Every action is called by Alibaba's own client, which knows every field of every answer."""
+"""Every action of the local cloud, called once by Alibaba's own clients in an order that the cloud accepts."""
 
 import base64
 import functools
@@ -6,10 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
-from localcloud.cloud.actions import ACTIONS
-from tests.unit.localcloud_api.conftest import CLIENTS, Account, Refused
+from tests.support.localcloud_account import Account
 
 PUBLIC_KEY = (
     "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBEOOeJEwvsOc7EC4jjOkn5OGmkzl"
@@ -204,22 +201,3 @@ def calls(account: Account) -> Iterator[tuple[str, str, dict[str, Any]]]:
     wait(lambda: not do("Vpc", "DescribeEipAddresses")["EipAddresses"]["EipAddress"])
     for product, action in done:
         yield product, action, {}
-
-
-def test_every_action_answers_alibabas_own_client(account: Account) -> None:
-    """One life of everything; each action of the table is called, but those named below with the reason."""
-    called = {(product, action) for product, action, _ in calls(account)}
-    missed = {key for key in ACTIONS if key[0] in CLIENTS} ^ (called | set(ELSEWHERE))
-    assert not missed
-    assert not called & set(ELSEWHERE)
-    assert not account.unknown, f"Alibaba's client does not know {account.unknown}"
-    state = account.service.cloud.store
-    assert not [kind for kind in ("vpc", "vswitch", "instance", "disk", "eip", "file_system") if state.all(kind)]
-
-
-@pytest.mark.parametrize("product", CLIENTS)
-def test_a_wrong_secret_is_refused(account: Account, product: str) -> None:
-    stranger = Account(account.service, access_key_secret="wrong")  # noqa: S106 - wrong on purpose
-    with pytest.raises(Refused) as caught:
-        stranger.call(product, "DescribeZones")
-    assert caught.value.code == "SignatureDoesNotMatch"
