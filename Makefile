@@ -48,7 +48,7 @@ check: setup ## ruff, mypy --strict, shellcheck, gofmt and vet
 	@.venv/bin/mypy .
 	@shellcheck $(SHELL_FILES)
 	@unformatted=$$(gofmt -l toolchain); test -z "$$unformatted" || { echo "gofmt -w $$unformatted"; exit 1; }
-	@for module in host bridge; do (cd toolchain/$$module && go vet -mod=mod ./...); done
+	@for module in plugins bridge; do (cd toolchain/$$module && go vet -mod=mod ./...); done
 
 bench: setup ## Ratios of times within one run
 	@$(PYTHON) -m pytest tests/bench --benchmark -s -p no:xdist

@@ -13,7 +13,7 @@ from toolchain.paths import source_dir
 _BRIDGE = source_dir() / "bridge"
 
 
-def bridged_part(name: str, package: str, *, default: bool) -> Part:
+def bridged_part(name: str, package: str) -> Part:
     """Return the part that builds ``pulumi-resource-<name>`` in front of the Terraform provider ``package``.
 
     The Terraform provider is built from ``toolchain/bridge/upstream/<name>``, a Go module that pins it, and its
@@ -33,13 +33,9 @@ def bridged_part(name: str, package: str, *, default: bool) -> Part:
         name=name,
         programs=(f"pulumi-resource-{name}",),
         build=build,
-        sources=(
-            _BRIDGE / "main.go",
-            _BRIDGE / "go.mod",
-            _BRIDGE / "go.sum",
-            _BRIDGE / "internal",
-            _BRIDGE / "providers" / f"{name}.json",
-            upstream,
-        ),
-        default=default,
+        sources={
+            **{each: _BRIDGE / each for each in ("main.go", "go.mod", "go.sum", "internal")},
+            f"{name}.json": _BRIDGE / "providers" / f"{name}.json",
+            name: upstream,
+        },
     )
