@@ -4,18 +4,20 @@ import hmac
 import json
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from localcloud.cloud import faults
 from localcloud.cloud.catalog import TYPES, ZONES, set_stock
 from localcloud.cloud.cloud import Cloud, stamp
+from localcloud.cloud.model import CallFault, Instance, NasStock, Problem, Quota
 from localcloud.cloud.wire import Json
 from localcloud.errors import LocalCloudError
 from localcloud.http.messages import Request, Response, as_json
 
 PREFIX = "/-/"
 KEY_HEADER = "x-tandem-secret"
-RECLAIM_SECONDS = 300  # Alibaba's documentation: a spot machine is told five minutes ahead
+RECLAIM_SECONDS = 300  # Alibaba's documentation: a spot machine is warned five minutes ahead
 
 
 class Admin:
@@ -24,10 +26,10 @@ class Admin:
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
         self._calls: dict[tuple[str, str], Callable[[Json], Any]] = {
-            ("GET", "faults"): lambda _: cloud.store.all("fault"),
-            ("POST", "faults"): lambda order: faults.order(cloud.store, order),
+            ("GET", "faults"): lambda _: [asdict(each) for each in cloud.store.all(CallFault)],
+            ("POST", "faults"): lambda order: asdict(faults.order(cloud.store, order)),
             ("DELETE", "faults"): lambda _: self._clear(),
-            ("GET", "problems"): lambda _: cloud.store.all("problem"),
+            ("GET", "problems"): lambda _: [asdict(each) for each in cloud.store.all(Problem)],
             ("POST", "stock"): self._stock,
             ("POST", "nas-stock"): self._nas_stock,
             ("POST", "quota"): self._quota,
@@ -59,7 +61,7 @@ class Admin:
             return as_json({"error": f"Malformed order: {error!r}."}, 400)
 
     def _clear(self) -> Json:
-        self._cloud.store.delete("fault", self._cloud.store.keys("fault"))
+        self._cloud.store.delete(CallFault, [each.key for each in self._cloud.store.all(CallFault)])
         return {}
 
     def _stock(self, order: Json) -> Json:
@@ -71,41 +73,41 @@ class Admin:
         return {"zone": zone, "type": kind, "left": left}
 
     def _nas_stock(self, order: Json) -> Json:
-        key = f"{order['zone']}/{order['storage']}"
+        blocked = NasStock(zone=str(order["zone"]), storage=str(order["storage"]))
         if order.get("available"):
-            self._cloud.store.delete("nas_stock", key)
+            self._cloud.store.delete(NasStock, blocked.key)
         else:
-            self._cloud.store.put("nas_stock", key, {"key": key})
+            self._cloud.store.put(blocked)
         return order
 
     def _quota(self, order: Json) -> Json:
-        self._cloud.store.put("quota", "cpus", {"value": int(order["cpus"])})
+        self._cloud.store.put(Quota(cpus=int(order["cpus"])))
         return order
 
     def _reclaim(self, order: Json) -> Json:
         """Spot reclaim: the lock that warns, and the release after `seconds`."""
         instance = self._instance(order)
         seconds = float(order.get("seconds", RECLAIM_SECONDS))
-        instance["OperationLocks"]["LockReason"] = [{"LockReason": "Recycling", "LockMsg": ""}]
-        instance["_reclaim"] = time.time() + seconds
-        self._cloud.store.put("instance", instance["InstanceId"], instance)
-        return {"instance": instance["InstanceId"], "seconds": seconds}
+        instance.locks = ["Recycling"]
+        instance.reclaim_at = time.time() + seconds
+        self._cloud.store.put(instance)
+        return {"instance": instance.key, "seconds": seconds}
 
     def _release_at(self, order: Json) -> Json:
         """Moves a machine's automatic release nearer than the API would, to the begun minute."""
         instance = self._instance(order)
-        instance["AutoReleaseTime"] = stamp(seconds=False, at=time.time() + float(order["seconds"]))
-        self._cloud.store.put("instance", instance["InstanceId"], instance)
-        return {"instance": instance["InstanceId"], "at": instance["AutoReleaseTime"]}
+        instance.auto_release_time = stamp(seconds=False, at=time.time() + float(order["seconds"]))
+        self._cloud.store.put(instance)
+        return {"instance": instance.key, "at": instance.auto_release_time}
 
     def _kill(self, order: Json) -> Json:
         """Cuts a machine's power behind the API's back."""
-        key = self._instance(order)["InstanceId"]
+        key = self._instance(order).key
         self._cloud.later(lambda: self._cloud.backend.stop(key, force=True))
         return {"instance": key}
 
-    def _instance(self, order: Json) -> Json:
-        instance = self._cloud.store.get("instance", str(order["instance"]))
+    def _instance(self, order: Json) -> Instance:
+        instance = self._cloud.store.get(Instance, str(order["instance"]))
         if instance is None:
             raise LocalCloudError(f"There is no instance {order['instance']}.")
         return instance

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from localcloud.cloud.model import Stock
 from localcloud.cloud.store import Store
 
 _DATA: dict[str, Any] = json.loads((Path(__file__).parent / "data" / "catalog.json").read_text())
@@ -54,16 +55,16 @@ def sold_in(region: str, kind: InstanceType) -> list[str]:
 
 def stock(store: Store, zone: str, kind: str) -> int | None:
     """Machines of a type that a zone has left; None when nothing limits it."""
-    entry = store.get("stock", f"{zone}/{kind}")
-    return int(entry["left"]) if entry else None
+    entry = store.get(Stock, f"{zone}/{kind}")
+    return entry.left if entry else None
 
 
 def set_stock(store: Store, zone: str, kind: str, left: int | None) -> None:
     """Limits what a zone has of a type, or lifts the limit."""
     if left is None:
-        store.delete("stock", f"{zone}/{kind}")
+        store.delete(Stock, f"{zone}/{kind}")
     else:
-        store.put("stock", f"{zone}/{kind}", {"zone": zone, "type": kind, "left": left})
+        store.put(Stock(zone=zone, type=kind, left=left))
 
 
 def move_stock(store: Store, zone: str, kind: str, change: int) -> None:

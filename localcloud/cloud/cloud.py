@@ -11,14 +11,15 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from localcloud.cloud.backend import MachineBackend
+from localcloud.cloud.model import Eip, FileSystem, Instance, MountTarget, NetworkInterface, Vpc, VSwitch
+from localcloud.cloud.model.document import Changing
 from localcloud.cloud.settings import Settings
-from localcloud.cloud.store import Store
-from localcloud.cloud.wire import Json
+from localcloud.cloud.store import Kind, Store
 from localcloud.errors import ApiError
 
 # Seconds that the cloud takes by day, as seen by users of its console; divided by Settings.speed.
 DELAYS = {"vpc": 2, "vswitch": 3, "eip": 1, "file_system": 8, "mount_target": 20, "instance": 15, "stop": 10, "gone": 5}
-GONE = ""  # the status after which a document is no more
+GONE = ""  # the status after which a resource is no more
 TICK_SECONDS = 0.1
 LETTERS = string.ascii_lowercase + string.digits
 # What ids of a region begin with, as seen in Alibaba's documentation; others get Hangzhou's.
@@ -34,14 +35,14 @@ class Cloud:
         self.backend = backend
         self.endpoint = ""  # host:port, once it listens
         self.lock = threading.RLock()
-        self.strangers: set[str] = set()  # VPCs in which a machine appeared or went, unknown yet to the others
+        self.changed_vpcs: set[str] = set()  # in which a machine appeared or went, and firewalls are to follow
         self.ticks: list[Callable[[Cloud], None]] = []
         self._pool = ThreadPoolExecutor(16, thread_name_prefix="cloud")
-        self._moving = {
-            (kind, key)
-            for kind in ("vpc", "vswitch", "eip", "file_system", "mount_target", "instance", "network_interface")
-            for key in store.keys(kind)
-            if "_next" in (store.get(kind, key) or {})
+        self._moving: set[tuple[type[Changing], str]] = {
+            (kind, each.key)
+            for kind in (Vpc, VSwitch, Eip, FileSystem, MountTarget, Instance, NetworkInterface)
+            for each in store.all(kind)
+            if each.next_status is not None
         }
         self._stopped = threading.Event()
         self._ticker = threading.Thread(target=self._tick, name="cloud-clock", daemon=True)
@@ -64,7 +65,7 @@ class Cloud:
         mark = REGION_MARKS.get(self.settings.region, "bp1")
         return f"{prefix}-{mark}{''.join(secrets.choice(LETTERS) for _ in range(17))}"
 
-    def need(self, kind: str, key: str, code: str, thing: str) -> Json:
+    def need(self, kind: type[Kind], key: str, code: str, thing: str) -> Kind:
         """The document.
 
         Raises:
@@ -79,37 +80,31 @@ class Cloud:
         """Gives every document whose time has come its next status; the caller holds the lock."""
         now = time.time()
         for kind, key in list(self._moving):
-            document = self.store.get(kind, key)
-            if document is None or "_next" not in document:
+            resource = self.store.get(kind, key)
+            if resource is None or resource.next_status is None:
                 self._moving.discard((kind, key))
-            elif document["_next"]["at"] <= now:
-                self.arrive(kind, key, document["_next"]["status"])
+            elif resource.next_at <= now:
+                self.arrive(resource, resource.next_status)
 
-    def begin(self, kind: str, key: str, document: Json, *, status: str, then: str) -> None:
-        """Keeps a document in a passing status; `then` (or GONE) follows after the cloud's delay for its kind."""
-        document["Status"] = status
-        document["_next"] = {
-            "at": time.time() + DELAYS["gone" if then == GONE else kind] / self.settings.speed,
-            "status": then,
-        }
-        self.store.put(kind, key, document)
-        self._moving.add((kind, key))
+    def begin(self, resource: Changing, *, status: str, then: str) -> None:
+        """Keeps a resource in a passing status; `then` (or GONE) follows after the cloud's delay for its kind."""
+        resource.status, resource.next_status = status, then
+        resource.next_at = time.time() + DELAYS["gone" if then == GONE else resource.KIND] / self.settings.speed
+        self.store.put(resource)
+        self._moving.add((type(resource), resource.key))
 
-    def arrive(self, kind: str, key: str, status: str) -> None:
-        """Gives a document a lasting status, or takes it away when that is GONE."""
-        document = self.store.get(kind, key)
-        if document is None:
-            return
-        document.pop("_next", None)
-        self._moving.discard((kind, key))
+    def arrive(self, resource: Changing, status: str) -> None:
+        """Gives a resource a lasting status, or takes it away when that is GONE."""
+        resource.next_status = None
+        self._moving.discard((type(resource), resource.key))
         if status == GONE:
-            self.store.delete(kind, key)
+            self.store.delete(type(resource), resource.key)
         else:
-            document["Status"] = status
-            self.store.put(kind, key, document)
+            resource.status = status
+            self.store.put(resource)
 
     def later(self, work: Callable[[], None]) -> None:
-        """Runs work in the background, without the lock; what it raises is told on standard error."""
+        """Runs work in the background, without the lock; what it raises is printed to standard error."""
 
         def guarded() -> None:
             try:

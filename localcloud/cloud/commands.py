@@ -7,8 +7,8 @@ from pathlib import Path
 from localcloud.cloud import daemon
 from localcloud.cloud.settings import BACKENDS, default_cloud
 from localcloud.errors import LocalCloudError
+from localcloud.system.daemon import NOT_RUNNING
 
-NOT_RUNNING = 3  # exit code of `status`, as systemctl's
 ACTIONS = {
     "start": "start it in the background; it answers when this returns, and its status is printed",
     "serve": "the same in the foreground",

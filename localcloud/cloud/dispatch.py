@@ -12,13 +12,14 @@ from localcloud.cloud import faults, signature
 from localcloud.cloud.actions import ACTIONS, PRODUCTS
 from localcloud.cloud.catalog import ZONES
 from localcloud.cloud.cloud import Cloud, stamp
+from localcloud.cloud.model import Token
 from localcloud.cloud.params import Params
 from localcloud.cloud.wire import Json
 from localcloud.errors import ApiError
 from localcloud.http.journal import Journal
 from localcloud.http.messages import Request, Response
 
-# Parts of a call that two attempts of one wish do not share.
+# Parts of a call that two attempts at the same do not share.
 UNSTABLE = ("Signature", "SignatureNonce", "Timestamp", "AccessKeyId", "SignatureMethod", "SignatureVersion", "Format")
 TOKENS_KEPT = 2000
 RECOMMEND = "https://api.aliyun.com/troubleshoot"
@@ -105,21 +106,21 @@ class Dispatcher:
         return int(amount) if amount.isdigit() else 1
 
     def _once(self, token: str, values: dict[str, str], act: Callable[[], Json]) -> Json:
-        wish = {key: value for key, value in values.items() if key not in UNSTABLE}
-        digest = hashlib.sha256(json.dumps(wish, sort_keys=True).encode()).hexdigest()
+        stable = {key: value for key, value in values.items() if key not in UNSTABLE}
+        digest = hashlib.sha256(json.dumps(stable, sort_keys=True).encode()).hexdigest()
         store = self._cloud.store
-        known = store.get("token", token)
+        known = store.get(Token, token)
         if known:
-            if known["wish"] != digest:
+            if known.digest != digest:
                 raise ApiError(
                     400, "IdempotentParameterMismatch",
                     "The request uses the same client token as a previous, but non-identical request.",
                 )  # fmt: skip
-            return dict(known["answer"])
+            return dict(known.answer)
         answer = act()
-        tokens = store.keys("token")
-        store.delete("token", tokens[: max(0, len(tokens) - TOKENS_KEPT)])
-        store.put("token", token, {"wish": digest, "answer": answer})
+        tokens = [each.key for each in store.all(Token)]
+        store.delete(Token, tokens[: max(0, len(tokens) - TOKENS_KEPT)])
+        store.put(Token(token=token, digest=digest, answer=answer))
         return answer
 
     def _error(self, product: str, request_id: str, error: ApiError) -> Json:

@@ -11,13 +11,13 @@ from localcloud.cloud.backend import MachineSpec
 from localcloud.cloud.catalog import move_stock, stock
 from localcloud.cloud.cloud import DELAYS, GONE, Cloud, stamp
 from localcloud.cloud.firewall import apply_to, rules_of
+from localcloud.cloud.model import Disk, Eip, FileSystem, Instance, KeyPair, NetworkInterface, Problem, VSwitch
+from localcloud.cloud.model.instance import ECONOMICAL
 from localcloud.cloud.public_addresses import take_public
 from localcloud.cloud.shares import publish
-from localcloud.cloud.wire import Json
 from localcloud.errors import ApiError, LocalCloudError
 
 WATCH_SECONDS = 1.0
-ECONOMICAL = "StopCharging"
 PASSING = ("Pending", "Starting", "Stopping")
 PROBLEMS_KEPT = 100
 
@@ -28,7 +28,7 @@ def boot(cloud: Cloud, key: str) -> None:
     def make() -> None:
         began = time.time()
         with cloud.lock:
-            instance = cloud.store.get("instance", key)
+            instance = cloud.store.get(Instance, key)
             if instance is None:
                 return
             spec, rules = spec_of(cloud, instance), rules_of(cloud, instance)
@@ -51,11 +51,11 @@ def power(cloud: Cloud, key: str, passing: str, lasting: str, act: Callable[[], 
 
     `mode` is how a stopped one stands: KeepCharging, or StopCharging, which gives back its place and public address.
     """
-    instance = cloud.store.get("instance", key)
+    instance = cloud.store.get(Instance, key)
     if instance is None:
         return
-    instance.update(Status=passing, _mode=mode)
-    cloud.store.put("instance", key, instance)
+    instance.status, instance.next_stopped_mode = passing, mode
+    cloud.store.put(instance)
 
     def work() -> None:
         began = time.time()
@@ -77,10 +77,12 @@ def switch_on(cloud: Cloud, key: str) -> None:
     Raises:
         ApiError: its zone has none.
     """
-    instance = cloud.store.get("instance", key)
-    if instance is not None and instance["StoppedMode"] == ECONOMICAL:
-        _take_place(cloud, instance)
-    fresh = instance is not None and instance.pop("_fresh", False)
+    instance = cloud.store.get(Instance, key)
+    if instance is not None and instance.stopped_mode == ECONOMICAL:
+        _occupy_place(cloud, instance)
+    fresh = instance is not None and instance.fresh
+    if instance is not None:
+        instance.fresh = False
 
     def act() -> None:
         if not fresh or instance is None:
@@ -95,12 +97,12 @@ def switch_on(cloud: Cloud, key: str) -> None:
 
 def release(cloud: Cloud, key: str) -> None:
     """Destroys a machine in the background; it stays in the list as Stopping until it is gone."""
-    instance = cloud.store.get("instance", key)
-    if instance is None or instance.get("_leaving"):
+    instance = cloud.store.get(Instance, key)
+    if instance is None or instance.leaving:
         return
-    instance["Status"] = "Stopping"
-    instance["_leaving"] = True
-    cloud.store.put("instance", key, instance)
+    instance.status = "Stopping"
+    instance.leaving = True
+    cloud.store.put(instance)
 
     def work() -> None:
         began = time.time()
@@ -118,56 +120,50 @@ def release(cloud: Cloud, key: str) -> None:
 
 def forget(cloud: Cloud, key: str) -> None:
     """Takes a machine's documents away and gives back its stock and public address; the caller holds the lock."""
-    instance = cloud.store.get("instance", key)
+    instance = cloud.store.get(Instance, key)
     if instance is None:
         return
-    for disk in cloud.store.all("disk"):
-        if disk["InstanceId"] == key:
-            cloud.store.delete("disk", disk["DiskId"])
-    for eip in cloud.store.all("eip"):
-        if eip["InstanceId"] == key:
-            eip.update(InstanceId="", InstanceType="", PrivateIpAddress="", VpcId="")
-            cloud.arrive("eip", eip["AllocationId"], "Available")
-    card = cloud.store.get("network_interface", instance["_card"])
+    for disk in cloud.store.all(Disk):
+        if disk.instance_id == key:
+            cloud.store.delete(Disk, disk.disk_id)
+    for eip in cloud.store.all(Eip):
+        if eip.instance_id == key:
+            eip.lead_to("", eip.instance_region_id)
+            cloud.arrive(eip, "Available")
+    card = cloud.store.get(NetworkInterface, instance.network_interface)
     if card:  # it outlives its machine by a while, and holds groups and vSwitch until then
-        card["_groups"] = instance["SecurityGroupIds"]["SecurityGroupId"]
-        cloud.begin("network_interface", instance["_card"], card, status="Deleting", then=GONE)
-    cloud.store.delete("instance", key)
-    if instance["StoppedMode"] != ECONOMICAL:
-        move_stock(cloud.store, instance["ZoneId"], instance["InstanceType"], 1)
-    cloud.strangers.add(instance["VpcAttributes"]["VpcId"])
-
-
-def public_address(instance: Json) -> str | None:
-    """The address at which a machine is known outside."""
-    own = instance["PublicIpAddress"]["IpAddress"]
-    return instance["EipAddress"]["IpAddress"] or (own[0] if own else None)
+        card.groups = instance.security_groups
+        cloud.begin(card, status="Deleting", then=GONE)
+    cloud.store.delete(Instance, key)
+    if instance.stopped_mode != ECONOMICAL:
+        move_stock(cloud.store, instance.zone_id, instance.instance_type, 1)
+    cloud.changed_vpcs.add(instance.vpc_id)
 
 
 def problem(cloud: Cloud, key: str, text: str) -> None:
     """Remembers what went wrong behind the API, where callers of the API cannot see it."""
     print(f"{key}: {text}", file=sys.stderr)
     with cloud.lock:
-        known = cloud.store.keys("problem")
-        cloud.store.delete("problem", known[: max(0, len(known) - PROBLEMS_KEPT)])
-        cloud.store.put("problem", f"{time.time():.6f}", {"at": stamp(), "instance": key, "text": text})
+        known = [each.key for each in cloud.store.all(Problem)]
+        cloud.store.delete(Problem, known[: max(0, len(known) - PROBLEMS_KEPT)])
+        cloud.store.put(Problem(id=f"{time.time():.6f}", at=stamp(), instance=key, text=text))
 
 
 def resume(cloud: Cloud) -> None:
     """After a start of the server: finishes what it was doing, and switches on machines that should run."""
-    for vswitch in cloud.store.all("vswitch"):
-        if vswitch.get("_next", {}).get("status") == GONE:
+    for vswitch in cloud.store.all(VSwitch):
+        if vswitch.next_status == GONE:
             continue
-        cloud.backend.open_network(vswitch["VSwitchId"], vswitch["VpcId"], vswitch["CidrBlock"])
-    for system in cloud.store.keys("file_system"):
-        publish(cloud, system)
-    for instance in cloud.store.all("instance"):
-        key = instance["InstanceId"]
-        match instance["Status"]:
+        cloud.backend.open_network(vswitch.vswitch_id, vswitch.vpc_id, vswitch.cidr_block)
+    for system in cloud.store.all(FileSystem):
+        publish(cloud, system.key)
+    for instance in cloud.store.all(Instance):
+        key = instance.instance_id
+        match instance.status:
             case "Pending":
                 boot(cloud, key)
-            case "Stopping" if instance.get("_leaving"):
-                instance["_leaving"] = False
+            case "Stopping" if instance.leaving:
+                instance.leaving = False
                 release(cloud, key)
             case "Stopping":
                 power(
@@ -176,14 +172,14 @@ def resume(cloud: Cloud) -> None:
                     "Stopping",
                     "Stopped",
                     partial(cloud.backend.stop, key, force=True),
-                    mode=instance.get("_mode", ""),
+                    mode=instance.next_stopped_mode,
                 )
             case "Starting" | "Running" if not cloud.backend.running(key):
                 switch_on(cloud, key)
             case "Starting":
                 _arrive(cloud, key, "Running")
             case "Running":
-                cloud.backend.set_public(key, public_address(instance))
+                cloud.backend.set_public(key, instance.outside_address)
                 cloud.backend.set_firewall(key, rules_of(cloud, instance))
 
 
@@ -195,70 +191,69 @@ class Watch:
 
     def __call__(self, cloud: Cloud) -> None:
         """Looks around once in a while; the caller holds the lock."""
-        for vpc in list(cloud.strangers):
+        for vpc in list(cloud.changed_vpcs):
             apply_to(cloud, vpc)
         now = time.time()
         if now < self._next:
             return
         self._next = now + WATCH_SECONDS
-        for instance in cloud.store.all("instance"):
-            if instance["Status"] in PASSING:
+        for instance in cloud.store.all(Instance):
+            if instance.status in PASSING:
                 continue
-            due = instance["AutoReleaseTime"]
-            reclaimed = instance.get("_reclaim")
+            due = instance.auto_release_time
+            reclaimed = instance.reclaim_at
             if (due and _moment(due) <= now) or (reclaimed and reclaimed <= now):
-                release(cloud, instance["InstanceId"])
-            elif instance["Status"] == "Running" and not cloud.backend.running(instance["InstanceId"]):
-                instance["Status"] = "Stopped"
-                cloud.store.put("instance", instance["InstanceId"], instance)
+                release(cloud, instance.instance_id)
+            elif instance.status == "Running" and not cloud.backend.running(instance.instance_id):
+                instance.status = "Stopped"
+                cloud.store.put(instance)
 
 
-def spec_of(cloud: Cloud, instance: Json) -> MachineSpec:
+def spec_of(cloud: Cloud, instance: Instance) -> MachineSpec:
     """What the machines' side needs to know."""
-    pair = cloud.store.get("key_pair", instance["KeyPairName"]) if instance["KeyPairName"] else None
+    pair = cloud.store.get(KeyPair, instance.key_pair_name) if instance.key_pair_name else None
     return MachineSpec(
-        instance["InstanceId"], instance["HostName"],
-        instance["VpcAttributes"]["PrivateIpAddress"]["IpAddress"][0], instance["VpcAttributes"]["VSwitchId"],
-        instance["Cpu"], instance["Memory"], (pair["PublicKey"],) if pair else (),
-        base64.b64decode(instance["_user_data"]).decode(),
+        instance.instance_id, instance.host_name,
+        instance.address, instance.vswitch_id,
+        instance.cpu, instance.memory, (pair.public_key,) if pair else (),
+        base64.b64decode(instance.user_data).decode(),
     )  # fmt: skip
 
 
-def _take_place(cloud: Cloud, instance: Json) -> None:
-    zone, kind = instance["ZoneId"], instance["InstanceType"]
+def _occupy_place(cloud: Cloud, instance: Instance) -> None:
+    zone, kind = instance.zone_id, instance.instance_type
     if stock(cloud.store, zone, kind) == 0:
         raise ApiError(403, "OperationDenied.NoStock", f"The requested resource is sold out in {zone}: {kind}.")
     move_stock(cloud.store, zone, kind, -1)
-    instance["StoppedMode"] = "Not-applicable"
-    if instance["InternetMaxBandwidthOut"] and not instance["EipAddress"]["IpAddress"]:
-        instance["PublicIpAddress"]["IpAddress"] = [take_public(cloud, instance.get("_old_public", ""))]
-    cloud.store.put("instance", instance["InstanceId"], instance)
+    instance.stopped_mode = "Not-applicable"
+    if instance.internet_max_bandwidth_out and not instance.eip.ip_address:
+        instance.public_address = take_public(cloud, instance.old_public_address)
+    cloud.store.put(instance)
 
 
-def _give_place(cloud: Cloud, instance: Json) -> None:
-    own = instance["PublicIpAddress"]["IpAddress"]
-    if own:
-        instance["_old_public"] = own[0]
-        instance["PublicIpAddress"]["IpAddress"] = []
-        cloud.backend.set_public(instance["InstanceId"], public_address(instance))
-    move_stock(cloud.store, instance["ZoneId"], instance["InstanceType"], 1)
+def _free_place(cloud: Cloud, instance: Instance) -> None:
+    if instance.public_address:
+        instance.old_public_address, instance.public_address = instance.public_address, ""
+        cloud.backend.set_public(instance.instance_id, instance.outside_address)
+    move_stock(cloud.store, instance.zone_id, instance.instance_type, 1)
 
 
 def _arrive(cloud: Cloud, key: str, status: str) -> None:
     with cloud.lock:
-        instance = cloud.store.get("instance", key)
+        instance = cloud.store.get(Instance, key)
         if instance is None:
             return
         if status == "Running":
-            instance["StartTime"] = stamp(seconds=False)
-        mode = instance.pop("_mode", "") or "KeepCharging"
-        instance["StoppedMode"] = mode if status == "Stopped" else "Not-applicable"
-        if instance["StoppedMode"] == ECONOMICAL:
-            _give_place(cloud, instance)
-        cloud.arrive("instance", key, status)
+            instance.start_time = stamp(seconds=False)
+        mode = instance.next_stopped_mode or "KeepCharging"
+        instance.next_stopped_mode = ""
+        instance.stopped_mode = mode if status == "Stopped" else "Not-applicable"
+        if instance.stopped_mode == ECONOMICAL:
+            _free_place(cloud, instance)
+        cloud.arrive(instance, status)
         if status == "Running":
             try:
-                cloud.backend.set_public(key, public_address(instance))
+                cloud.backend.set_public(key, instance.outside_address)
                 cloud.backend.set_firewall(key, rules_of(cloud, instance))
             except LocalCloudError as error:
                 problem(cloud, key, str(error))

@@ -5,9 +5,8 @@ import socket
 import threading
 from collections.abc import Mapping
 
-HEADER = 12  # RFC 1035, 4.1.1
-TYPE_A, CLASS_IN = 1, 1
-ANSWERED, NO_SUCH_NAME = 0x8180, 0x8183  # a recursive answer without error; NXDOMAIN
+from dnslib import QTYPE, RCODE, RR, A, DNSError, DNSRecord
+
 TTL_SECONDS = 5
 PORT = 53
 
@@ -18,23 +17,19 @@ def answer(query: bytes, names: Mapping[str, str]) -> bytes:
     Raises:
         ValueError: the query is malformed.
     """
-    labels, at = [], HEADER
-    while at < len(query) and query[at]:
-        labels.append(query[at + 1 : at + 1 + query[at]].decode("ascii", "replace").lower())
-        at += 1 + query[at]
-    end = at + 5
-    if len(query) < end or not labels:
+    try:
+        request = DNSRecord.parse(query)
+    except DNSError as error:
+        raise ValueError(f"a malformed query: {error}") from None
+    if not request.questions:
         raise ValueError("a query without a question")
-    address = names.get(".".join(labels))
-    wanted = int.from_bytes(query[at + 1 : at + 3])
-    record = b""
-    if address and wanted == TYPE_A:
-        # 0xC00C points to the name in the question.
-        fields = (0xC00C, 2), (TYPE_A, 2), (CLASS_IN, 2), (TTL_SECONDS, 4), (4, 2)
-        record = b"".join(value.to_bytes(size) for value, size in fields) + socket.inet_aton(address)
-    counts = (1, 1 if record else 0, 0, 0)
-    head = query[:2] + (ANSWERED if address else NO_SUCH_NAME).to_bytes(2)
-    return head + b"".join(count.to_bytes(2) for count in counts) + query[HEADER:end] + record
+    address = names.get(str(request.q.qname).rstrip(".").lower())
+    reply = request.reply(aa=0)
+    if address is None:
+        reply.header.rcode = RCODE.NXDOMAIN
+    elif request.q.qtype == QTYPE.A:
+        reply.add_answer(RR(request.q.qname, QTYPE.A, ttl=TTL_SECONDS, rdata=A(address)))
+    return bytes(reply.pack())
 
 
 class NameServer:
@@ -63,7 +58,7 @@ class NameServer:
             self._sockets[address] = receiver
             self._selector.register(receiver, selectors.EVENT_READ)
 
-    def leave(self, address: str) -> None:
+    def close_address(self, address: str) -> None:
         """Answers there no longer."""
         with self._lock:
             receiver = self._sockets.pop(address, None)
@@ -76,7 +71,7 @@ class NameServer:
         self._ended.set()
         self._thread.join()
         for address in list(self._sockets):
-            self.leave(address)
+            self.close_address(address)
 
     def _serve(self) -> None:
         while not self._ended.is_set():

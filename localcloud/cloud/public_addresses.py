@@ -3,6 +3,7 @@
 import ipaddress
 
 from localcloud.cloud.cloud import Cloud
+from localcloud.cloud.model import Eip, Instance
 from localcloud.errors import ApiError
 
 
@@ -12,9 +13,8 @@ def take_public(cloud: Cloud, other_than: str = "") -> str:
     Raises:
         ApiError: none is left.
     """
-    used = {eip["IpAddress"] for eip in cloud.store.all("eip")}
-    for instance in cloud.store.all("instance"):
-        used.update(instance["PublicIpAddress"]["IpAddress"])
+    used = {eip.ip_address for eip in cloud.store.all(Eip)}
+    used |= {instance.public_address for instance in cloud.store.all(Instance)}
     hosts = ipaddress.IPv4Network(cloud.settings.public_network).hosts()
     next(hosts)
     for address in hosts:

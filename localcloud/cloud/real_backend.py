@@ -23,7 +23,7 @@ from localcloud.system.programs import run, works
 from localcloud.system.runs import remember
 
 FILES = Path(__file__).parent / "files"
-INSTANCE = Path("var/lib/cloud/instance")  # where cloud-init keeps what it was told
+INSTANCE = Path("var/lib/cloud/instance")  # where cloud-init keeps its user data
 
 
 def prepare() -> None:
@@ -71,7 +71,7 @@ class RealBackend:
             self._apply_host()
             for network in self._site.networks:
                 if network.name == vswitch:
-                    self._names.leave(network.gateway)
+                    self._names.close_address(network.gateway)
             self._site.destroy_network(vswitch)
 
     def create(self, spec: MachineSpec, rules: Sequence[Rule]) -> None:
@@ -169,15 +169,15 @@ class RealBackend:
             self._site.destroy_all()
             if works(["nft", "list", "table", "ip", self._table]):
                 run("nft", "delete", "table", "ip", self._table)
-            if works(["ip", "link", "show", self._door]):
-                run("ip", "link", "delete", self._door)
+            if works(["ip", "link", "show", self._public_bridge]):
+                run("ip", "link", "delete", self._public_bridge)
 
     @property
     def _table(self) -> str:
         return f"tandem_{self._mark}"
 
     @property
-    def _door(self) -> str:
+    def _public_bridge(self) -> str:
         return f"tcpub{self._mark}"
 
     def _bridge(self, vswitch: str) -> str:
@@ -187,10 +187,10 @@ class RealBackend:
         """An interface without a cable that has the first public address: this host, seen from the machines."""
         public = ipaddress.IPv4Network(network)
         with _translated():
-            if not works(["ip", "link", "show", self._door]):
-                run("ip", "link", "add", self._door, "type", "bridge")
-                run("ip", "address", "add", f"{public[1]}/{public.prefixlen}", "dev", self._door)
-                run("ip", "link", "set", self._door, "up")
+            if not works(["ip", "link", "show", self._public_bridge]):
+                run("ip", "link", "add", self._public_bridge, "type", "bridge")
+                run("ip", "address", "add", f"{public[1]}/{public.prefixlen}", "dev", self._public_bridge)
+                run("ip", "link", "set", self._public_bridge, "up")
 
     def _place(self, old: set[str], new: set[str]) -> None:
         """Gives the host the addresses of mount targets: a mount reaches the server's address first."""

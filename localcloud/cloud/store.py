@@ -5,30 +5,45 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
-from localcloud.cloud.wire import Json
+from localcloud.cloud import model  # noqa: F401 - importing it makes the kinds known
+from localcloud.cloud.model.document import Document
+from localcloud.errors import LocalCloudError
+
+Kind = TypeVar("Kind", bound=Document)
+VERSION = 2
+"""Of the documents' fields."""
 
 
 class Store:
     """Documents that outlive the server. The caller holds the cloud's lock.
 
-    A document has the wire's own field names; names that begin with `_` stay inside.
+    Raises:
+        LocalCloudError: the file is of another version of the local cloud.
     """
 
     def __init__(self, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
+        fresh = not file.exists()
         self._database = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
+        if fresh:
+            self._database.execute(f"PRAGMA user_version={VERSION}")
+        elif self._database.execute("PRAGMA user_version").fetchone() != (VERSION,):
+            raise LocalCloudError(
+                f"{file} is of another version of the local cloud: `python -m localcloud cloud stop --wipe --state "
+                f"{file.parent}` removes it with its machines."
+            )
         self._database.execute("PRAGMA journal_mode=WAL")
-        self._database.execute(
-            "PRAGMA synchronous=NORMAL"
-        )  # safe against a killed server; fast enough for 500 machines
+        # Safe against a killed server; fast enough for 500 machines.
+        self._database.execute("PRAGMA synchronous=NORMAL")
         self._database.execute(
             "CREATE TABLE IF NOT EXISTS document (kind TEXT, id TEXT, body TEXT NOT NULL, PRIMARY KEY (kind, id))"
         )
         self._touched: set[tuple[str, str]] | None = None  # by the transaction that is open
-        self._documents: dict[str, dict[str, Json]] = {}
+        self._documents: dict[str, dict[str, Document]] = {}
         for kind, key, body in self._database.execute("SELECT kind, id, body FROM document ORDER BY rowid"):
-            self._documents.setdefault(kind, {})[key] = json.loads(body)
+            self._documents.setdefault(kind, {})[key] = _loaded(kind, body)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -47,34 +62,33 @@ class Store:
         finally:
             self._touched = None
 
-    def get(self, kind: str, key: str) -> Json | None:
+    def get(self, kind: type[Kind], key: str) -> Kind | None:
         """The document itself, not a copy; None when there is none."""
-        self._touch(kind, key)
-        return self._documents.get(kind, {}).get(key)
+        self._touch(kind.KIND, key)
+        found = self._documents.get(kind.KIND, {}).get(key)
+        assert found is None or isinstance(found, kind)  # noqa: S101 - the dictionary is by kind
+        return found
 
-    def all(self, kind: str) -> list[Json]:
+    def all(self, kind: type[Kind]) -> list[Kind]:
         """All documents of a kind, oldest first."""
-        return list(self._documents.get(kind, {}).values())
+        return [each for each in self._documents.get(kind.KIND, {}).values() if isinstance(each, kind)]
 
-    def keys(self, kind: str) -> list[str]:
-        """Ids of a kind, oldest first."""
-        return list(self._documents.get(kind, {}))
-
-    def put(self, kind: str, key: str, document: Json) -> None:
+    def put(self, document: Document) -> None:
         """Keeps a new or changed document."""
+        kind, key = document.KIND, document.key
         self._touch(kind, key)
         self._documents.setdefault(kind, {})[key] = document
         self._database.execute(
             "INSERT INTO document VALUES (?, ?, ?) ON CONFLICT (kind, id) DO UPDATE SET body = excluded.body",
-            (kind, key, json.dumps(document)),
+            (kind, key, json.dumps(document, default=vars)),
         )
 
-    def delete(self, kind: str, keys: str | Iterable[str]) -> None:
+    def delete(self, kind: type[Document], keys: str | Iterable[str]) -> None:
         """Forgets documents; nothing happens for those that are not there."""
         for key in [keys] if isinstance(keys, str) else list(keys):
-            self._touch(kind, key)
-            self._documents.get(kind, {}).pop(key, None)
-            self._database.execute("DELETE FROM document WHERE kind = ? AND id = ?", (kind, key))
+            self._touch(kind.KIND, key)
+            self._documents.get(kind.KIND, {}).pop(key, None)
+            self._database.execute("DELETE FROM document WHERE kind = ? AND id = ?", (kind.KIND, key))
 
     def _touch(self, kind: str, key: str) -> None:
         if self._touched is not None:
@@ -87,10 +101,16 @@ class Store:
         if row is None:
             documents.pop(key, None)
             return
-        document = documents.setdefault(key, {})
-        document.clear()
-        document.update(json.loads(row[0]))
+        before = _loaded(kind, row[0])
+        if key in documents:
+            vars(documents[key]).update(vars(before))
+        else:
+            documents[key] = before
 
     def close(self) -> None:
         """Ends the connection; everything put before is on disk."""
         self._database.close()
+
+
+def _loaded(kind: str, body: str) -> Document:
+    return Document.KNOWN[kind].load(json.loads(body))

@@ -45,21 +45,21 @@ def parse(text: str) -> FirstBoot:
     if not text.startswith("#cloud-config"):
         raise LocalCloudError("The user data begins with neither `#!` nor `#cloud-config`: cloud-init would ignore it.")
     try:
-        wish = yaml.safe_load(text) or {}
+        config = yaml.safe_load(text) or {}
     except yaml.YAMLError as error:
         raise LocalCloudError(f"The user data is no YAML: {error}.") from None
-    unknown = [key for key in wish if key not in KNOWN]
+    unknown = [key for key in config if key not in KNOWN]
     if unknown:
         raise LocalCloudError(
             f"The local cloud does not support {unknown[0]!r} in #cloud-config, only {', '.join(KNOWN)}."
         )
-    keys = wish.get("ssh_keys") or {}
+    keys = config.get("ssh_keys") or {}
     private, public = keys.get("ed25519_private", ""), keys.get("ed25519_public", "")
     return FirstBoot(
-        tuple(wish.get("ssh_authorized_keys") or ()),
+        tuple(config.get("ssh_authorized_keys") or ()),
         (private, public) if private and public else None,
-        tuple(_file(entry) for entry in wish.get("write_files") or ()),
-        _script(wish.get("runcmd") or []),
+        tuple(_file(entry) for entry in config.get("write_files") or ()),
+        _script(config.get("runcmd") or []),
     )
 
 

@@ -12,8 +12,8 @@ from localcloud.errors import LocalCloudError
 from localcloud.fixtures import ensure_images, ensure_model, ensure_wheels
 from localcloud.fixtures.model import MODEL_ID
 from localcloud.http.journal import Journal
+from localcloud.system.daemon import NOT_RUNNING
 
-NOT_RUNNING = 3  # exit code of `status`, as systemctl's
 ACTIONS = {
     "start": "in the background; answers when it returns",
     "serve": "in the foreground",
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             command.add_argument("--gated", action="append", default=[], metavar="OWNER/NAME=TOKEN")
             command.add_argument("--images", type=Path, help="OCI image layout; default: the local stack's images")
             command.add_argument("--wheels", type=Path, help="folder of wheels; default: the download clients'")
-            command.add_argument("--apt", type=Path, help="folder served at /apt")
+            command.add_argument("--apt", type=Path, help="folder to serve at /apt")
 
 
 def run(options: argparse.Namespace) -> int:

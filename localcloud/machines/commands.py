@@ -12,7 +12,7 @@ from localcloud.errors import LocalCloudError
 from localcloud.machines.machine import Machine
 from localcloud.machines.site import DEFAULT_BRIDGE, DEFAULT_NETWORK, DEFAULT_SUBNET, Site, default_site
 
-EACH = ("stop", "start", "reboot", "cut", "mend", "kill", "destroy")
+EACH = ("stop", "start", "reboot", "unplug", "plug", "kill", "destroy")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -103,7 +103,7 @@ def _list(site: Site, *, as_json: bool) -> None:
         print(json.dumps(facts, indent=1))
         return
     for fact in facts:
-        cut = " (cable pulled)" if fact["cut"] else ""
+        cut = " (cable pulled)" if fact["unplugged"] else ""
         print(f"{fact['name']:20} {fact['address']:16} {fact['network']:12} {fact['state']}{cut}")
 
 
@@ -117,7 +117,7 @@ def _each(site: Site, options: argparse.Namespace) -> None:
             site.start(machine.paths.name)
         else:
             getattr(machine, options.action)()
-        if options.action in ("start", "reboot") and not options.no_wait and not machine.record.cut:
+        if options.action in ("start", "reboot") and not options.no_wait and not machine.record.unplugged:
             machine.wait_for_ssh()
 
     with ThreadPoolExecutor() as pool:

@@ -24,7 +24,7 @@ def check_host() -> None:
     """Refuses a host that cannot hold machines, before anything is done to it.
 
     Raises:
-        LocalCloudError: not Linux, not root, or a program is missing; says the command that mends it.
+        LocalCloudError: not Linux, not root, or a program is missing; says the command that installs it.
     """
     if sys.platform != "linux":
         raise LocalCloudError(

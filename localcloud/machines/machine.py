@@ -124,13 +124,13 @@ class Machine:
                 f"Machine {self.paths.name} did not reboot in {STOP_SECONDS:.0f} s: `kill` it and start it again.",
             )
 
-    def cut(self) -> None:
-        """Pulls its network cable; stays so over reboots until it is mended."""
-        self._plug(cut=True)
+    def unplug(self) -> None:
+        """Pulls its network cable; stays so over reboots, until `plug`."""
+        self._set_plugged(False)
 
-    def mend(self) -> None:
+    def plug(self) -> None:
         """Plugs its network cable in again."""
-        self._plug(cut=False)
+        self._set_plugged(True)
 
     def destroy(self) -> None:
         """Cuts the power and takes everything of it away; nothing happens when there is nothing."""
@@ -190,11 +190,11 @@ class Machine:
         groups.remove()
         self.paths.supervisor.unlink(missing_ok=True)
 
-    def _plug(self, *, cut: bool) -> None:
+    def _set_plugged(self, plugged: bool) -> None:
         with locked(self.paths.lock):
-            replace(self.record, cut=cut).save(self.paths.record)
+            replace(self.record, unplugged=not plugged).save(self.paths.record)
             if (cable.NETNS_DIR / self.paths.netns).exists():
-                cable.plug(self.paths.interface, cut=cut)
+                cable.plug(self.paths.interface, plugged=plugged)
 
     def _supervisor(self) -> ProcessRecord | None:
         try:

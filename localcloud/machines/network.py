@@ -69,14 +69,14 @@ def cable_up(machine: MachineRecord, network: NetworkRecord, netns: str, interfa
     run("ip", "-n", netns, "link", "set", "lo", "up")
     run("ip", "-n", netns, "address", "replace", f"{machine.address}/{prefix}", "dev", "eth0")
     run("ip", "link", "set", interface, "master", network.bridge)
-    plug(interface, cut=machine.cut)
+    plug(interface, plugged=not machine.unplugged)
     run("ip", "-n", netns, "link", "set", "eth0", "up")
     run("ip", "-n", netns, "route", "replace", "default", "via", network.gateway)
 
 
-def plug(interface: str, *, cut: bool) -> None:
+def plug(interface: str, *, plugged: bool) -> None:
     """Pulls the cable at the host's end (the machine sees no carrier) or plugs it in again."""
-    run("ip", "link", "set", interface, "down" if cut else "up")
+    run("ip", "link", "set", interface, "up" if plugged else "down")
 
 
 def cable_down(netns: str, interface: str) -> None:

@@ -34,4 +34,4 @@ class MachineRecord(Record):
     memory_mib: int | None = None
     cpu_list: tuple[int, ...] = ()  # CPUs of the host it may use; none means all
     binds_ro: tuple[str, ...] = ()  # HOST:INSIDE
-    cut: bool = False
+    unplugged: bool = False

@@ -167,7 +167,7 @@ class Site:
         host_key: Path | None = None,
         start: bool = True,
     ) -> Machine:
-        """Makes a machine and, unless told otherwise, switches it on; does not wait for its SSH.
+        """Makes a machine and, unless `start` is False, switches it on; does not wait for its SSH.
 
         Args:
             name: its host name.

@@ -25,7 +25,7 @@ NSPAWN_STATE = Path("/run/systemd/nspawn")
 
 
 def supervise(paths: MachinePaths, ready: int) -> None:
-    """Boots the machine again as often as it reboots; returns when it powered itself off or was told to stop."""
+    """Boots the machine again as often as it reboots; returns when it powered itself off or gets SIGTERM."""
     machine = MachineRecord.load(paths.record)
     groups = ControlGroups(paths.id)
     groups.create(machine.cpus, machine.cpu_list, machine.memory_mib)

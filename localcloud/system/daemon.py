@@ -17,6 +17,8 @@ from localcloud.system.programs import last_line
 from localcloud.system.runs import MARK
 
 START_SECONDS = 60.0
+NOT_RUNNING = 3
+"""Exit code of commands that ask for the status of one that does not run, as systemctl's."""
 
 
 @dataclass(frozen=True)

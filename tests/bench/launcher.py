@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from localcloud.fixtures.environment import find_uv
+from localcloud.fixtures.uv import find_uv
 from localcloud.system.cache import made_once
 from tests.paths import ROOT
 

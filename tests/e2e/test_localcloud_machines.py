@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from darabonba.exceptions import DaraException
 
+from localcloud.cloud.model import Problem
 from localcloud.cloud.real_backend import RealBackend
 from localcloud.cloud.service import Service
 from localcloud.cloud.settings import Settings
@@ -109,4 +110,4 @@ def test_a_deployment_lives_on_real_machines(service: Service, tmp_path: Path) -
     call("Ecs", "DeleteSecurityGroup", SecurityGroupId=world.group)
     call("Vpc", "DeleteVpc", VpcId=world.vpc)
     assert not list((tmp_path / "machines" / "machines").glob("*/machine.json"))
-    assert not service.cloud.store.all("problem")
+    assert not service.cloud.store.all(Problem)

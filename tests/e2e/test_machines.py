@@ -245,14 +245,14 @@ def test_a_pulled_cable_cuts_all_and_a_mended_one_gives_it_back(bench: Bench) ->
     """Also over a reboot, and for NFS mounts; the machine itself goes on."""
     machine = bench.site.machine("two")
     leader = machine.facts()["leader"]
-    machine.cut()
+    machine.unplug()
     assert bench.ssh(ONE, f"ping -c1 -W1 {TWO}").returncode != 0
     assert bench.ssh(TWO, "true").returncode == 255
     assert machine.running
     assert machine.facts()["leader"] == leader
     machine.reboot()
     assert bench.ssh(ONE, f"ping -c1 -W1 {TWO}").returncode != 0
-    machine.mend()
+    machine.plug()
     machine.wait_for_ssh()
     bench.ok(ONE, f"ping -c1 -W2 {TWO}")
 

@@ -17,7 +17,7 @@ import pytest
 
 from components.remote import agent
 from components.webui.webui import FILES, INNER_PORT, WebUiArgs, render_environment
-from localcloud.fixtures.environment import find_uv
+from localcloud.fixtures.uv import find_uv
 from localcloud.system.cache import key_of, made_once
 from localcloud.system.programs import run
 from stacks.versions import WEBUI_PACKAGES

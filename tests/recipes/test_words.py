@@ -17,7 +17,7 @@ import pytest
 
 from components.ray import RayPorts
 from localcloud.fixtures import ensure_environment, ensure_llamacpp
-from localcloud.fixtures.environment import find_uv
+from localcloud.fixtures.uv import find_uv
 from localcloud.system.cache import cache_dir, key_of, made_once
 from localcloud.system.programs import run
 from tests.paths import ROOT

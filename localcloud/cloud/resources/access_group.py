@@ -1,14 +1,15 @@
 """NAS access groups and their rules: who may mount."""
 
 import ipaddress
-from typing import cast
 
 from localcloud.cloud.actions import action
-from localcloud.cloud.answers import page, public
+from localcloud.cloud.answers import page
 from localcloud.cloud.checks import access_group_name, nas_description, one_of
 from localcloud.cloud.cloud import Cloud, stamp
+from localcloud.cloud.model import AccessGroup, AccessRule, MountTarget
+from localcloud.cloud.model.nas import OPEN_GROUP, access_group_key
 from localcloud.cloud.params import Params
-from localcloud.cloud.shares import OPEN_GROUP, publish_group
+from localcloud.cloud.shares import publish_group
 from localcloud.cloud.wire import Json
 from localcloud.errors import ApiError, invalid
 
@@ -16,7 +17,6 @@ MISSING = ("InvalidAccessGroup.NotFound", "access group")
 RULE_MISSING = ("InvalidAccessRule.NotFound", "access rule")
 READ_WRITE = ("RDWR", "RDONLY")
 SQUASH = ("no_squash", "root_squash", "all_squash")
-DEFAULT = OPEN_GROUP  # in every account
 KINDS = ("standard", "extreme")
 QUOTA = 20  # Alibaba's documentation of limits: groups a region, of each type of file system
 MOST_RULES = 300  # the same: rules a group
@@ -27,23 +27,22 @@ def create_access_group(cloud: Cloud, params: Params) -> Json:
     """Makes an empty group."""
     name, kind = access_group_name(params), one_of(params, "FileSystemType", *KINDS)
     words = nas_description(params)
-    key = f"{name}:{kind}"
-    if cloud.store.get("access_group", key) or name == DEFAULT:
+    if cloud.store.get(AccessGroup, access_group_key(name, kind)) or name == OPEN_GROUP:
         raise ApiError(403, "InvalidAccessGroup.AlreadyExisted", f"The access group {name} already exists.")
     group = params.text("AccessGroupType", "Vpc")
     if group not in ("Vpc", "Classic"):
         raise invalid("AccessGroupType", "it is neither Vpc nor Classic")
     if group == "Classic":
         raise ApiError(400, "UnsupportedParameter.LocalCloud", "The local cloud does not implement Classic: use Vpc.")
-    if sum(each["FileSystemType"] == kind for each in cloud.store.all("access_group")) >= QUOTA:
+    if sum(each.file_system_type == kind for each in cloud.store.all(AccessGroup)) >= QUOTA:
         raise ApiError(
             403, "OperationDenied.AccessGroupCountsExceeded", "The amount of AccessGroup has reached its limits."
         )
-    document: Json = {
-        "AccessGroupName": name, "AccessGroupType": group, "FileSystemType": kind, "CreateTime": stamp(),
-        "Description": words, "RegionId": cloud.settings.region, "_rules": [],
-    }  # fmt: skip
-    cloud.store.put("access_group", key, document)
+    made = AccessGroup(
+        access_group_name=name, access_group_type=group, file_system_type=kind, create_time=stamp(), description=words,
+        region_id=cloud.settings.region,
+    )  # fmt: skip
+    cloud.store.put(made)
     return {"AccessGroupName": name}
 
 
@@ -52,9 +51,9 @@ def describe_access_groups(cloud: Cloud, params: Params) -> Json:
     """Groups by name, of one kind of file system."""
     name, kind = params.text("AccessGroupName"), one_of(params, "FileSystemType", *KINDS)
     found = [
-        {**public(group), "RuleCount": len(group["_rules"]), "MountTargetCount": _users(cloud, group)}
-        for group in [_default(cloud, kind), *cloud.store.all("access_group")]
-        if group["FileSystemType"] == kind and name in ("", group["AccessGroupName"])
+        {**group.wire(), "RuleCount": len(group.rules), "MountTargetCount": _users(cloud, group)}
+        for group in [_default(cloud, kind), *cloud.store.all(AccessGroup)]
+        if group.file_system_type == kind and name in ("", group.access_group_name)
     ]
     return page(found, params, "AccessGroups", "AccessGroup")
 
@@ -63,8 +62,8 @@ def describe_access_groups(cloud: Cloud, params: Params) -> Json:
 def modify_access_group(cloud: Cloud, params: Params) -> Json:
     """Changes the description."""
     group = _group(cloud, params, change="Modify")
-    group["Description"] = nas_description(params)
-    _keep(cloud, group)
+    group.description = nas_description(params)
+    _save(cloud, group)
     return {}
 
 
@@ -78,7 +77,7 @@ def delete_access_group(cloud: Cloud, params: Params) -> Json:
             "InvalidAccessGroup.AlreadyAttached",
             "The specified AccessGroup is still attached by some MountTarget(s).",
         )
-    cloud.store.delete("access_group", f"{group['AccessGroupName']}:{group['FileSystemType']}")
+    cloud.store.delete(AccessGroup, f"{group.access_group_name}:{group.file_system_type}")
     return {}
 
 
@@ -86,26 +85,25 @@ def delete_access_group(cloud: Cloud, params: Params) -> Json:
 def create_access_rule(cloud: Cloud, params: Params) -> Json:
     """Lets a range of addresses mount."""
     group = _group(cloud, params, change="Modify")
-    if len(group["_rules"]) >= MOST_RULES:
+    if len(group.rules) >= MOST_RULES:
         raise ApiError(
             403, "OperationDenied.AccessRuleCountsExceeded", "The amount of AccessRule has reached its limits."
         )
-    rule: Json = {
-        "AccessRuleId": cloud.new_id("ar"), "SourceCidrIp": "", "Ipv6SourceCidrIp": params.text("Ipv6SourceCidrIp"),
-        "RWAccess": "RDWR", "UserAccess": "no_squash", "Priority": 1, "RegionId": cloud.settings.region,
-        "AccessGroupName": group["AccessGroupName"], "FileSystemType": group["FileSystemType"],
-    }  # fmt: skip
+    rule = AccessRule(
+        access_rule_id=cloud.new_id("ar"), region_id=cloud.settings.region, access_group_name=group.access_group_name,
+        file_system_type=group.file_system_type, ipv6_source_cidr_ip=params.text("Ipv6SourceCidrIp"),
+    )  # fmt: skip
     _change(rule, params)
-    group["_rules"].append(rule)
-    _keep(cloud, group)
-    return {"AccessRuleId": rule["AccessRuleId"]}
+    group.rules.append(rule)
+    _save(cloud, group)
+    return {"AccessRuleId": rule.access_rule_id}
 
 
 @action("NAS", "DescribeAccessRules")
 def describe_access_rules(cloud: Cloud, params: Params) -> Json:
     """Rules of a group."""
     group, wanted = _group(cloud, params), params.text("AccessRuleId")
-    found = [rule for rule in group["_rules"] if wanted in ("", rule["AccessRuleId"])]
+    found = [rule.wire() for rule in group.rules if wanted in ("", rule.access_rule_id)]
     return page(found, params, "AccessRules", "AccessRule")
 
 
@@ -114,7 +112,7 @@ def modify_access_rule(cloud: Cloud, params: Params) -> Json:
     """Changes a rule."""
     group = _group(cloud, params, change="Modify")
     _change(_rule(group, params), params)
-    _keep(cloud, group)
+    _save(cloud, group)
     return {}
 
 
@@ -122,14 +120,14 @@ def modify_access_rule(cloud: Cloud, params: Params) -> Json:
 def delete_access_rule(cloud: Cloud, params: Params) -> Json:
     """Takes a rule away."""
     group = _group(cloud, params, change="Modify")
-    group["_rules"].remove(_rule(group, params))
-    _keep(cloud, group)
+    group.rules.remove(_rule(group, params))
+    _save(cloud, group)
     return {}
 
 
-def _change(rule: Json, params: Params) -> None:
-    cidr = params.text("SourceCidrIp", rule["SourceCidrIp"])
-    wide = params.text("Ipv6SourceCidrIp", rule["Ipv6SourceCidrIp"])
+def _change(rule: AccessRule, params: Params) -> None:
+    cidr = params.text("SourceCidrIp", rule.source_cidr_ip)
+    wide = params.text("Ipv6SourceCidrIp", rule.ipv6_source_cidr_ip)
     try:
         if cidr:
             ipaddress.IPv4Network(cidr, strict=False)
@@ -141,57 +139,56 @@ def _change(rule: Json, params: Params) -> None:
         raise ApiError(
             400, "InvalidSourceCidrIp.Malformed", f"The source is no CIDR block: {cidr or wide!r}."
         ) from None
-    access, squash = params.text("RWAccessType", rule["RWAccess"]), params.text("UserAccessType", rule["UserAccess"])
+    access, squash = params.text("RWAccessType", rule.rw_access), params.text("UserAccessType", rule.user_access)
     if access not in READ_WRITE:
         raise invalid("RWAccessType", f"{access} is not one of {', '.join(READ_WRITE)}")
     if squash not in SQUASH:
         raise invalid("UserAccessType", f"{squash} is not one of {', '.join(SQUASH)}")
-    priority = params.number("Priority", rule["Priority"], 1, 100)
-    rule.update(SourceCidrIp=cidr, Ipv6SourceCidrIp=wide, RWAccess=access, UserAccess=squash, Priority=priority)
+    rule.priority = params.number("Priority", rule.priority, 1, 100)
+    rule.source_cidr_ip, rule.ipv6_source_cidr_ip, rule.rw_access, rule.user_access = cidr, wide, access, squash
 
 
-def _rule(group: Json, params: Params) -> Json:
+def _rule(group: AccessGroup, params: Params) -> AccessRule:
     key = params.need("AccessRuleId")
-    for rule in group["_rules"]:
-        if rule["AccessRuleId"] == key:
-            return cast(Json, rule)
+    for rule in group.rules:
+        if rule.access_rule_id == key:
+            return rule
     raise ApiError(404, RULE_MISSING[0], f"The specified access rule does not exist: {key}.")
 
 
-def _group(cloud: Cloud, params: Params, change: str = "") -> Json:
+def _group(cloud: Cloud, params: Params, change: str = "") -> AccessGroup:
     name, kind = params.need("AccessGroupName"), one_of(params, "FileSystemType", *KINDS)
-    if name == DEFAULT:
+    if name == OPEN_GROUP:
         if change:
             raise ApiError(
                 403, f"OperationDenied.DefaultAccessGroupCannot{change}",
                 f"The default AccessGroup can not be {'deleted' if change == 'Delete' else 'modified'}.",
             )  # fmt: skip
         return _default(cloud, kind)
-    key = f"{name}:{kind}"
-    return cloud.need("access_group", key, *MISSING)
+    return cloud.need(AccessGroup, access_group_key(name, kind), *MISSING)
 
 
-def _default(cloud: Cloud, kind: str) -> Json:
+def _default(cloud: Cloud, kind: str) -> AccessGroup:
     """The group that every account has: all of a VPC may mount."""
-    rule: Json = {
-        "AccessRuleId": "1", "SourceCidrIp": "0.0.0.0/0", "Ipv6SourceCidrIp": "", "RWAccess": "RDWR",
-        "UserAccess": "no_squash", "Priority": 1, "RegionId": cloud.settings.region, "AccessGroupName": DEFAULT,
-        "FileSystemType": kind,
-    }  # fmt: skip
-    return {
-        "AccessGroupName": DEFAULT, "AccessGroupType": "Vpc", "FileSystemType": kind,
-        "CreateTime": "2017-06-26T00:00:00Z", "Description": "The default VPC permission group",
-        "RegionId": cloud.settings.region, "_rules": [rule],
-    }  # fmt: skip
+    region = cloud.settings.region
+    rule = AccessRule(
+        access_rule_id="1", source_cidr_ip="0.0.0.0/0", region_id=region, access_group_name=OPEN_GROUP,
+        file_system_type=kind,
+    )  # fmt: skip
+    return AccessGroup(
+        access_group_name=OPEN_GROUP, access_group_type="Vpc", file_system_type=kind,
+        create_time="2017-06-26T00:00:00Z",
+        description="The default VPC permission group", region_id=region, rules=[rule],
+    )  # fmt: skip
 
 
-def _keep(cloud: Cloud, group: Json) -> None:
-    cloud.store.put("access_group", f"{group['AccessGroupName']}:{group['FileSystemType']}", group)
-    publish_group(cloud, group["AccessGroupName"])
+def _save(cloud: Cloud, group: AccessGroup) -> None:
+    cloud.store.put(group)
+    publish_group(cloud, group.access_group_name)
 
 
-def _users(cloud: Cloud, group: Json) -> int:
+def _users(cloud: Cloud, group: AccessGroup) -> int:
     return sum(
-        target["AccessGroup"] == group["AccessGroupName"] and target["_kind"] == group["FileSystemType"]
-        for target in cloud.store.all("mount_target")
+        target.access_group == group.access_group_name and target.file_system_type == group.file_system_type
+        for target in cloud.store.all(MountTarget)
     )

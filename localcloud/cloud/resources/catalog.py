@@ -3,6 +3,7 @@
 from localcloud.cloud.actions import action
 from localcloud.cloud.catalog import DISK_CATEGORIES, NAS_STORAGE, TYPES, ZONES, InstanceType, sold_in, stock
 from localcloud.cloud.cloud import Cloud
+from localcloud.cloud.model import NasStock
 from localcloud.cloud.params import Params
 from localcloud.cloud.wire import Json
 from localcloud.errors import ApiError
@@ -55,7 +56,7 @@ def describe_nas_zones(cloud: Cloud, params: Params) -> Json:
             {"StorageType": storage, "ProtocolType": "nfs"}
             for kind in kinds
             for storage in NAS_STORAGE.get(kind, [])
-            if not cloud.store.get("nas_stock", f"{zone}/{storage}")
+            if not cloud.store.get(NasStock, f"{zone}/{storage}")
         ]
         protocols = {storage: {"Protocol": ["NFS"]} for storage in ("Performance", "Capacity")}
         zones.append({"ZoneId": zone, "InstanceTypes": {"InstanceType": offers}, **protocols})

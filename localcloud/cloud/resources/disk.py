@@ -1,10 +1,11 @@
 """Disks: the system's and data disks that machines are made with."""
 
 from localcloud.cloud.actions import action
-from localcloud.cloud.answers import copy_given, ecs_tags, filtered, page, public, tagged
+from localcloud.cloud.answers import copy_given, filtered, page, tagged
 from localcloud.cloud.catalog import DISK_CATEGORIES
 from localcloud.cloud.checks import dry_run, unsupported
 from localcloud.cloud.cloud import Cloud, stamp
+from localcloud.cloud.model import Disk, Instance
 from localcloud.cloud.params import Params
 from localcloud.cloud.wire import Json
 from localcloud.errors import ApiError, invalid
@@ -31,18 +32,16 @@ def check_disks(params: Params, family: str) -> None:
     Raises:
         ApiError: a category, size or level that cannot be, or something that is not implemented.
     """
-    for kind, wish in [
-        ("SystemDisk", params.sub("SystemDisk")),
-        *(("DataDisk", w) for w in params.structs("DataDisk")),
-    ]:
-        category = wish.text("Category", "cloud_essd")
+    disks = [("SystemDisk", params.sub("SystemDisk")), *(("DataDisk", each) for each in params.structs("DataDisk"))]
+    for kind, given in disks:
+        category = given.text("Category", "cloud_essd")
         if category not in DISK_CATEGORIES or (category == ENTRY and family not in ENTRY_FAMILIES):
             raise ApiError(
                 400, f"Invalid{kind}Category.ValueNotSupported", f"The disk category {category} is not supported."
             )
-        unsupported(wish, "KMSKeyId", "EncryptAlgorithm", "SnapshotId", "StorageClusterId", "AutoSnapshotPolicyId")
-        size = wish.number("Size", SYSTEM_GIB, 20, 2048 if kind == "SystemDisk" else 65536)
-        check_level(category, wish.text("PerformanceLevel"), size, kind)
+        unsupported(given, "KMSKeyId", "EncryptAlgorithm", "SnapshotId", "StorageClusterId", "AutoSnapshotPolicyId")
+        size = given.number("Size", SYSTEM_GIB, 20, 2048 if kind == "SystemDisk" else 65536)
+        check_level(category, given.text("PerformanceLevel"), size, kind)
     if len(params.structs("DataDisk")) > MOST_DATA_DISKS:
         raise ApiError(400, "InvalidDataDiskCount", f"An instance has at most {MOST_DATA_DISKS} data disks.")
 
@@ -61,27 +60,23 @@ def check_level(category: str, level: str, size: int, kind: str = "SystemDisk") 
         )
 
 
-def create_disks(cloud: Cloud, instance: Json, params: Params) -> None:
+def create_disks(cloud: Cloud, instance: Instance, params: Params) -> None:
     """Makes the disks that RunInstances asks for, after `check_disks`."""
-    wishes = [("system", params.sub("SystemDisk")), *(("data", wish) for wish in params.structs("DataDisk"))]
-    for number, (kind, wish) in enumerate(wishes):
-        category = wish.text("Category", "cloud_essd")
-        size = wish.number("Size", SYSTEM_GIB)
-        key = cloud.new_id("d")
-        document: Json = {
-            "DiskId": key, "InstanceId": instance["InstanceId"], "Type": kind, "Category": category, "Size": size,
-            "DiskName": wish.text("DiskName"), "Description": wish.text("Description"), "Status": "In_use",
-            "RegionId": instance["RegionId"], "ZoneId": instance["ZoneId"], "ImageId": instance["ImageId"],
-            "Device": f"/dev/xvd{chr(ord('a') + number)}", "Encrypted": wish.flag("Encrypted"), "KMSKeyId": "",
-            "PerformanceLevel": wish.text("PerformanceLevel", LEVELS.get(category, "")),
-            "AutoSnapshotPolicyId": wish.text("AutoSnapshotPolicyId"), "BurstingEnabled": wish.flag("BurstingEnabled"),
-            "ProvisionedIops": wish.number("ProvisionedIops", 0), "StorageClusterId": wish.text("StorageClusterId"),
-            "DeleteWithInstance": wish.flag("DeleteWithInstance", True), "DeleteAutoSnapshot": True, "Portable": False,
-            "EnableAutoSnapshot": True, "DiskChargeType": "PostPaid", "CreationTime": stamp(), "AttachedTime": stamp(),
-            "ResourceGroupId": instance["ResourceGroupId"], "MultiAttach": "Disabled", "SourceSnapshotId": "",
-            "OperationLocks": {"OperationLock": []}, "_tags": dict(instance["_tags"]),
-        }  # fmt: skip
-        cloud.store.put("disk", key, document)
+    disks = [("system", params.sub("SystemDisk")), *(("data", given) for given in params.structs("DataDisk"))]
+    for number, (kind, given) in enumerate(disks):
+        category = given.text("Category", "cloud_essd")
+        disk = Disk(
+            disk_id=cloud.new_id("d"), instance_id=instance.instance_id, type=kind, category=category,
+            size=given.number("Size", SYSTEM_GIB), disk_name=given.text("DiskName"),
+            description=given.text("Description"), region_id=instance.region_id, zone_id=instance.zone_id,
+            image_id=instance.image_id, device=f"/dev/xvd{chr(ord('a') + number)}", encrypted=given.flag("Encrypted"),
+            performance_level=given.text("PerformanceLevel", LEVELS.get(category, "")),
+            auto_snapshot_policy_id=given.text("AutoSnapshotPolicyId"), bursting_enabled=given.flag("BurstingEnabled"),
+            provisioned_iops=given.number("ProvisionedIops", 0), storage_cluster_id=given.text("StorageClusterId"),
+            delete_with_instance=given.flag("DeleteWithInstance", True), creation_time=stamp(), attached_time=stamp(),
+            resource_group_id=instance.resource_group_id, tags=dict(instance.tags),
+        )  # fmt: skip
+        cloud.store.put(disk)
 
 
 @action("Ecs", "DescribeDisks")
@@ -91,11 +86,11 @@ def describe_disks(cloud: Cloud, params: Params) -> Json:
     named = filtered(params, FILTERS, starred=("DiskName",))
     wanted = params.json_items("DiskIds")
     found = (
-        {**public(disk), "Tags": ecs_tags(disk["_tags"])}
-        for disk in cloud.store.all("disk")
-        if (not machine or disk["InstanceId"] == machine)
-        and kind in ("all", disk["Type"])
-        and (not wanted or disk["DiskId"] in wanted)
+        disk.wire()
+        for disk in cloud.store.all(Disk)
+        if (not machine or disk.instance_id == machine)
+        and kind in ("all", disk.type)
+        and (not wanted or disk.disk_id in wanted)
         and named(disk)
         and "LockReason" not in params  # no disk here is ever locked
         and fits(disk)
@@ -107,38 +102,38 @@ def describe_disks(cloud: Cloud, params: Params) -> Json:
 def modify_disk_attribute(cloud: Cloud, params: Params) -> Json:
     """Changes name, description and what happens to it when its machine goes."""
     for key in params.items("DiskIds") or [params.need("DiskId")]:
-        disk = cloud.need("disk", key, "InvalidDiskId.NotFound", "disk")
-        copy_given(disk, params, {"DiskName": "DiskName", "Description": "Description"})
-        for flag in ("DeleteWithInstance", "BurstingEnabled", "DeleteAutoSnapshot"):
-            if flag in params:
-                disk[flag] = params.flag(flag)
-        cloud.store.put("disk", key, disk)
+        disk = cloud.need(Disk, key, "InvalidDiskId.NotFound", "disk")
+        copy_given(disk, params, "DiskName", "Description")
+        disk.delete_with_instance = params.flag("DeleteWithInstance", disk.delete_with_instance)
+        disk.bursting_enabled = params.flag("BurstingEnabled", disk.bursting_enabled)
+        disk.delete_auto_snapshot = params.flag("DeleteAutoSnapshot", disk.delete_auto_snapshot)
+        cloud.store.put(disk)
     return {}
 
 
 @action("Ecs", "ModifyDiskSpec")
 def modify_disk_spec(cloud: Cloud, params: Params) -> Json:
     """Changes a disk's performance level, category and provisioned IOPS."""
-    disk = cloud.need("disk", params.need("DiskId"), "InvalidDiskId.NotFound", "disk")
-    if params.text("DiskCategory", disk["Category"]) not in DISK_CATEGORIES:
+    disk = cloud.need(Disk, params.need("DiskId"), "InvalidDiskId.NotFound", "disk")
+    if params.text("DiskCategory", disk.category) not in DISK_CATEGORIES:
         raise invalid("DiskCategory", f"the disk category {params.text('DiskCategory')} is not supported")
-    category = params.text("DiskCategory", disk["Category"])
-    check_level(category, params.text("PerformanceLevel"), disk["Size"])
+    category = params.text("DiskCategory", disk.category)
+    check_level(category, params.text("PerformanceLevel"), disk.size)
     dry_run(params)
-    standing = disk["PerformanceLevel"] if category == disk["Category"] else LEVELS.get(category, "")
-    disk.update(Category=category, PerformanceLevel=params.text("PerformanceLevel", standing))
-    disk["ProvisionedIops"] = params.number("ProvisionedIops", disk["ProvisionedIops"], 0)
-    cloud.store.put("disk", disk["DiskId"], disk)
+    standing = disk.performance_level if category == disk.category else LEVELS.get(category, "")
+    disk.category, disk.performance_level = category, params.text("PerformanceLevel", standing)
+    disk.provisioned_iops = params.number("ProvisionedIops", disk.provisioned_iops, 0)
+    cloud.store.put(disk)
     return {"OrderId": "", "TaskId": ""}
 
 
 @action("Ecs", "ResizeDisk")
 def resize_disk(cloud: Cloud, params: Params) -> Json:
     """Makes a disk larger."""
-    disk = cloud.need("disk", params.need("DiskId"), "InvalidDiskId.NotFound", "disk")
+    disk = cloud.need(Disk, params.need("DiskId"), "InvalidDiskId.NotFound", "disk")
     size = params.number("NewSize", 0, 1)
-    if size <= disk["Size"]:
-        raise ApiError(400, "InvalidDiskSize.TooSmall", f"The new size must be above {disk['Size']} GiB.")
-    disk["Size"] = size
-    cloud.store.put("disk", disk["DiskId"], disk)
+    if size <= disk.size:
+        raise ApiError(400, "InvalidDiskSize.TooSmall", f"The new size must be above {disk.size} GiB.")
+    disk.size = size
+    cloud.store.put(disk)
     return {"OrderId": ""}

@@ -4,10 +4,11 @@ import json
 import secrets
 
 from localcloud.cloud.actions import action
-from localcloud.cloud.answers import page, public, tagged, vpc_tags
+from localcloud.cloud.answers import page, tagged
 from localcloud.cloud.catalog import NAS_STORAGE, ZONES
 from localcloud.cloud.checks import nas_description, new_tags, unsupported
 from localcloud.cloud.cloud import GONE, Cloud, stamp
+from localcloud.cloud.model import FileSystem, MountTarget, NasStock
 from localcloud.cloud.params import Params
 from localcloud.cloud.wire import Json
 from localcloud.errors import ApiError, invalid, missing
@@ -29,7 +30,7 @@ def create_file_system(cloud: Cloud, params: Params) -> Json:
     unsupported(params, "KmsKeyId", "SnapshotId", "Bandwidth", "DedicatedClusterId")
     words, tags = nas_description(params), new_tags(params)
     protocol = params.need("ProtocolType")
-    if len(cloud.store.all("file_system")) >= QUOTA:
+    if len(cloud.store.all(FileSystem)) >= QUOTA:
         raise ApiError(
             403,
             "OperationDenied.FileSystemCountsExceeded",
@@ -47,28 +48,23 @@ def create_file_system(cloud: Cloud, params: Params) -> Json:
     zone = zone or ZONES[cloud.settings.region][0]
     if zone not in ZONES[cloud.settings.region]:
         raise ApiError(404, "InvalidZoneId.NotFound", f"The specified zone {zone} does not exist.")
-    blocked = cloud.store.get("nas_stock", f"{zone}/{storage}")
+    blocked = cloud.store.get(NasStock, f"{zone}/{storage}")
     if blocked:
         raise ApiError(403, "InvalidAzone.NotAvailable", f"The zone {zone} does not offer {storage}.")
     capacity = params.number("Capacity", 0, *EXTREME_GIB) if kind == "extreme" else STANDARD_GIB
     if kind == "extreme" and not capacity:
         raise missing("Capacity")
     key = f"extreme-{secrets.token_hex(5)}" if kind == "extreme" else secrets.token_hex(5)
-    document: Json = {
-        "FileSystemId": key, "FileSystemType": kind, "StorageType": storage, "ProtocolType": protocol, "ZoneId": zone,
-        "RegionId": cloud.settings.region, "Description": words, "CreateTime": stamp(),
-        "Capacity": capacity, "EncryptType": params.number("EncryptType", 0, 0, 2), "ChargeType": "PayAsYouGo",
-        "KMSKeyId": params.text("KmsKeyId"), "MeteredSize": 0, "Bandwidth": 0, "Version": "", "QuorumVswId": "",
-        # VpcId and VSwitchId take no effect but for CPFS, says Alibaba's client, so that they are not shown either.
-        "VpcId": "", "RedundancyType": params.text("RedundancyType", "LRS"), "ExpiredTime": "",
-        "ResourceGroupId": params.text("ResourceGroupId", f"rg-{cloud.settings.account}"), "AccessPointCount": "0",
-        "AutoSnapshotPolicyId": "", "Packages": {"Package": []}, "_tags": tags, "_nfs_acl": False,
-        "SupportedFeatures": {"SupportedFeature": []}, "_recycle": {"Status": "Disable", "ReservedDays": 0},
-    }  # fmt: skip
+    system = FileSystem(
+        file_system_id=key, file_system_type=kind, storage_type=storage, protocol_type=protocol, zone_id=zone,
+        region_id=cloud.settings.region, description=words, create_time=stamp(), capacity=capacity,
+        encrypt_type=params.number("EncryptType", 0, 0, 2), redundancy_type=params.text("RedundancyType", "LRS"),
+        resource_group_id=params.text("ResourceGroupId", f"rg-{cloud.settings.account}"), tags=tags,
+    )  # fmt: skip
     if params.flag("DryRun"):
         return {"FileSystemId": ""}
     cloud.backend.set_share(key, {}, ["255.255.255.255/32"])
-    cloud.begin("file_system", key, document, status="Pending", then="Running")
+    cloud.begin(system, status="Pending", then="Running")
     return {"FileSystemId": key}
 
 
@@ -77,16 +73,16 @@ def describe_file_systems(cloud: Cloud, params: Params) -> Json:
     """File systems by id, kind, VPC and tags; an id that does not exist is an error, as in the cloud."""
     wanted, fits = params.text("FileSystemId"), tagged(params)
     if wanted:
-        cloud.need("file_system", wanted, *MISSING)
+        cloud.need(FileSystem, wanted, *MISSING)
     kind, vpc = params.text("FileSystemType", "all"), params.text("VpcId")
     found = [
         shown
         for shown in (
-            _shown(cloud, document)
-            for document in cloud.store.all("file_system")
-            if wanted in ("", document["FileSystemId"])
-            and (kind == "all" or document["FileSystemType"] in kind.split(","))
-            and fits(document)
+            _shown(cloud, system)
+            for system in cloud.store.all(FileSystem)
+            if wanted in ("", system.file_system_id)
+            and (kind == "all" or system.file_system_type in kind.split(","))
+            and fits(system)
         )
         if not vpc or any(target["VpcId"] == vpc for target in shown["MountTargets"]["MountTarget"])
     ]
@@ -96,78 +92,82 @@ def describe_file_systems(cloud: Cloud, params: Params) -> Json:
 @action("NAS", "ModifyFileSystem")
 def modify_file_system(cloud: Cloud, params: Params) -> Json:
     """Changes description and options."""
-    document = _need(cloud, params)
+    system = _need(cloud, params)
     if params.given("Description"):
-        document["Description"] = nas_description(params)
+        system.description = nas_description(params)
     if "Options" in params:
         try:
-            document["Options"] = json.loads(params.text("Options"))
+            system.options = json.loads(params.text("Options"))
         except json.JSONDecodeError:
             raise invalid("Options", "it is not JSON") from None
-    cloud.store.put("file_system", document["FileSystemId"], document)
+    cloud.store.put(system)
     return {}
 
 
 @action("NAS", "UpgradeFileSystem")
 def upgrade_file_system(cloud: Cloud, params: Params) -> Json:
     """Makes an extreme file system larger."""
-    document = _need(cloud, params)
+    system = _need(cloud, params)
     capacity = params.number("Capacity", 0, 1, EXTREME_GIB[1])
-    if document["FileSystemType"] != "extreme" or capacity <= document["Capacity"]:
-        raise ApiError(400, "InvalidCapacity.OutOfBounds", f"The capacity must be above {document['Capacity']} GiB.")
+    if system.file_system_type != "extreme" or capacity <= system.capacity:
+        raise ApiError(400, "InvalidCapacity.OutOfBounds", f"The capacity must be above {system.capacity} GiB.")
     if params.flag("DryRun"):
         return {}
-    document["Capacity"] = capacity
-    cloud.store.put("file_system", document["FileSystemId"], document)
+    system.capacity = capacity
+    cloud.store.put(system)
     return {}
 
 
 @action("NAS", "DeleteFileSystem")
 def delete_file_system(cloud: Cloud, params: Params) -> Json:
     """Takes a file system with all its files away, a while later, if nothing can mount it any more."""
-    key = _need(cloud, params)["FileSystemId"]
-    if any(target["_file_system"] == key for target in cloud.store.all("mount_target")):
+    system = _need(cloud, params)
+    key = system.file_system_id
+    if any(target.file_system == key for target in cloud.store.all(MountTarget)):
         raise ApiError(
             403, "OperationDenied.MountTargetNotEmpty", "There are still MountTarget(s) on the specified FileSystem."
         )
-    document = _need(cloud, params)
-    if document["Status"] != "Running":
-        raise ApiError(403, "OperationDenied.InvalidState", f"The file system is {document['Status']}.")
+    if system.status != "Running":
+        raise ApiError(403, "OperationDenied.InvalidState", f"The file system is {system.status}.")
     cloud.backend.drop_share(key)
-    cloud.begin("file_system", key, document, status="Deleting", then=GONE)
+    cloud.begin(system, status="Deleting", then=GONE)
     return {}
 
 
 @action("NAS", "GetRecycleBinAttribute")
 def get_recycle_bin_attribute(cloud: Cloud, params: Params) -> Json:
     """What becomes of deleted files."""
-    recycle = _need(cloud, params)["_recycle"]
-    return {"RecycleBinAttribute": {"Size": 0, "SecondarySize": 0, "EnableTime": "", **recycle}}
+    system = _need(cloud, params)
+    return {
+        "RecycleBinAttribute": {
+            "Size": 0, "SecondarySize": 0, "EnableTime": system.recycle_since, "ReservedDays": system.recycle_days,
+            "Status": "Enable" if system.recycle_days else "Disable",
+        }
+    }  # fmt: skip
 
 
 @action("NAS", "EnableRecycleBin", "UpdateRecycleBinAttribute")
 def enable_recycle_bin(cloud: Cloud, params: Params) -> Json:
     """Keeps deleted files for some days."""
-    document = _need(cloud, params)
-    days = params.number("ReservedDays", 3, 1, 180)
-    document["_recycle"] = {"Status": "Enable", "ReservedDays": days, "EnableTime": stamp()}
-    cloud.store.put("file_system", document["FileSystemId"], document)
+    system = _need(cloud, params)
+    system.recycle_days, system.recycle_since = params.number("ReservedDays", 3, 1, 180), stamp()
+    cloud.store.put(system)
     return {}
 
 
 @action("NAS", "DisableAndCleanRecycleBin")
 def disable_and_clean_recycle_bin(cloud: Cloud, params: Params) -> Json:
     """Keeps deleted files no longer."""
-    document = _need(cloud, params)
-    document["_recycle"] = {"Status": "Disable", "ReservedDays": 0}
-    cloud.store.put("file_system", document["FileSystemId"], document)
+    system = _need(cloud, params)
+    system.recycle_days, system.recycle_since = 0, ""
+    cloud.store.put(system)
     return {}
 
 
 @action("NAS", "DescribeNfsAcl")
 def describe_nfs_acl(cloud: Cloud, params: Params) -> Json:
     """Whether NFS access lists are in force."""
-    return {"Acl": {"Enabled": _need(cloud, params)["_nfs_acl"]}}
+    return {"Acl": {"Enabled": _need(cloud, params).nfs_acl}}
 
 
 @action("NAS", "EnableNfsAcl")
@@ -185,29 +185,29 @@ def disable_nfs_acl(cloud: Cloud, params: Params) -> Json:
 @action("NAS", "DescribeSmbAcl")
 def describe_smb_acl(cloud: Cloud, params: Params) -> Json:
     """SMB access lists, which an NFS file system has not."""
-    if _need(cloud, params)["ProtocolType"] != "SMB":
+    if _need(cloud, params).protocol_type != "SMB":
         raise ApiError(403, "InvalidProtocolType.NotSupport", "The protocol of the file system is not SMB.")
     return {"Acl": {"Enabled": False}}
 
 
 def _set_nfs_acl(cloud: Cloud, params: Params, *, enabled: bool) -> Json:
-    document = _need(cloud, params)
-    document["_nfs_acl"] = enabled
-    cloud.store.put("file_system", document["FileSystemId"], document)
+    system = _need(cloud, params)
+    system.nfs_acl = enabled
+    cloud.store.put(system)
     return {}
 
 
-def _need(cloud: Cloud, params: Params) -> Json:
-    return cloud.need("file_system", params.need("FileSystemId"), *MISSING)
+def _need(cloud: Cloud, params: Params) -> FileSystem:
+    return cloud.need(FileSystem, params.need("FileSystemId"), *MISSING)
 
 
-def _shown(cloud: Cloud, document: Json) -> Json:
+def _shown(cloud: Cloud, system: FileSystem) -> Json:
     targets = [
         {
-            "MountTargetDomain": target["MountTargetDomain"], "AccessGroupName": target["AccessGroup"],
-            "NetworkType": "Vpc", "Status": target["Status"], "VpcId": target["VpcId"], "VswId": target["VswId"],
+            "MountTargetDomain": target.mount_target_domain, "AccessGroupName": target.access_group,
+            "NetworkType": "Vpc", "Status": target.status, "VpcId": target.vpc_id, "VswId": target.vsw_id,
         }
-        for target in cloud.store.all("mount_target")
-        if target["_file_system"] == document["FileSystemId"]
+        for target in cloud.store.all(MountTarget)
+        if target.file_system == system.file_system_id
     ]  # fmt: skip
-    return {**public(document), "MountTargets": {"MountTarget": targets}, "Tags": vpc_tags(document["_tags"])}
+    return {**system.wire(), "MountTargets": {"MountTarget": targets}}

@@ -3,13 +3,14 @@
 from collections.abc import Iterable
 
 from localcloud.cloud.actions import action
-from localcloud.cloud.answers import ecs_tags, filtered, locked, page, public, tagged
+from localcloud.cloud.answers import filtered, locked, page, tagged
 from localcloud.cloud.cloud import Cloud
+from localcloud.cloud.model import Instance, NetworkInterface
+from localcloud.cloud.model.instance import MAINTENANCE
 from localcloud.cloud.params import Params
 from localcloud.cloud.wire import Json
 
 MISSING = ("InvalidInstanceId.NotFound", "instance")
-MAINTENANCE = ("AutoRecover", "Stop", "AutoRedeploy")
 FILTERS = {
     field: field
     for field in (
@@ -23,10 +24,7 @@ FILTERS = {
 @action("Ecs", "DescribeInstances")
 def describe_instances(cloud: Cloud, params: Params) -> Json:
     """Machines by id, VPC, vSwitch, group, address, tags and the plain fields."""
-    found = (
-        {**public(instance), "Tags": ecs_tags(instance["_tags"]), "NetworkInterfaces": _cards(cloud, instance)}
-        for instance in _chosen(cloud, params)
-    )
+    found = ({**instance.wire(), "NetworkInterfaces": _cards(cloud, instance)} for instance in _chosen(cloud, params))
     answer = page(found, params, "Instances", "Instance")
     answer.setdefault("NextToken", "")
     return answer
@@ -37,9 +35,9 @@ def describe_instance_status(cloud: Cloud, params: Params) -> Json:
     """Status of each machine."""
     wanted = params.items("InstanceId")
     found = (
-        {"InstanceId": instance["InstanceId"], "Status": instance["Status"]}
-        for instance in cloud.store.all("instance")
-        if not wanted or instance["InstanceId"] in wanted
+        {"InstanceId": instance.instance_id, "Status": instance.status}
+        for instance in cloud.store.all(Instance)
+        if not wanted or instance.instance_id in wanted
     )
     return page(found, params, "InstanceStatuses", "InstanceStatus", most=50)
 
@@ -47,7 +45,7 @@ def describe_instance_status(cloud: Cloud, params: Params) -> Json:
 @action("Ecs", "DescribeInstanceAttribute")
 def describe_instance_attribute(cloud: Cloud, params: Params) -> Json:
     """One machine."""
-    instance = cloud.need("instance", params.need("InstanceId"), *MISSING)
+    instance = cloud.need(Instance, params.need("InstanceId"), *MISSING)
     fields = (
         "InstanceId", "InstanceName", "HostName", "Description", "RegionId", "ZoneId", "ClusterId", "ImageId",
         "InstanceType", "InstanceNetworkType", "InstanceChargeType", "Status", "StoppedMode", "SerialNumber", "VlanId",
@@ -55,30 +53,26 @@ def describe_instance_attribute(cloud: Cloud, params: Params) -> Json:
         "SecurityGroupIds", "VpcAttributes", "PublicIpAddress", "InnerIpAddress", "EipAddress", "OperationLocks",
         "CreditSpecification", "Cpu", "Memory",
     )  # fmt: skip
-    shown = {field: instance[field] for field in fields}
-    shown["EipAddress"] = {key: value for key, value in instance["EipAddress"].items() if key != "IsSupportUnassociate"}
+    wire = instance.wire()
+    shown = {field: wire[field] for field in fields}
+    del shown["EipAddress"]["IsSupportUnassociate"]
     return {**shown, "IoOptimized": "optimized", "EnableJumboFrame": False}
 
 
 @action("Ecs", "DescribeUserData")
 def describe_user_data(cloud: Cloud, params: Params) -> Json:
-    """What a machine was told for its first boot, in Base64."""
-    instance = cloud.need("instance", params.need("InstanceId"), *MISSING)
+    """A machine's user data, in Base64."""
+    instance = cloud.need(Instance, params.need("InstanceId"), *MISSING)
     return {
-        "RegionId": cloud.settings.region, "InstanceId": instance["InstanceId"], "UserData": instance["_user_data"],
+        "RegionId": cloud.settings.region, "InstanceId": instance.instance_id, "UserData": instance.user_data,
     }  # fmt: skip
 
 
 @action("Ecs", "DescribeInstanceRamRole")
 def describe_instance_ram_role(cloud: Cloud, params: Params) -> Json:
-    """Roles of machines."""
-    sets = [
-        {"InstanceId": instance["InstanceId"], "RamRoleName": instance["_role"]}
-        for instance in _chosen(cloud, params)
-        if instance["_role"]
-    ]
+    """Roles of machines: none has one here."""
     return {
-        "RegionId": cloud.settings.region, "TotalCount": len(sets), "InstanceRamRoleSets": {"InstanceRamRoleSet": sets},
+        "RegionId": cloud.settings.region, "TotalCount": 0, "InstanceRamRoleSets": {"InstanceRamRoleSet": []},
     }  # fmt: skip
 
 
@@ -88,19 +82,19 @@ def describe_instance_maintenance_attributes(cloud: Cloud, params: Params) -> Js
     wanted = params.items("InstanceId")
     found = (
         {
-            "InstanceId": instance["InstanceId"],
+            "InstanceId": instance.instance_id,
             "MaintenanceWindows": {
-                "MaintenanceWindow": instance["_maintenance"].get("MaintenanceWindow", []),
+                "MaintenanceWindow": instance.maintenance_windows,
             },
-            "NotifyOnMaintenance": instance["_maintenance"].get("NotifyOnMaintenance", False),
+            "NotifyOnMaintenance": instance.maintenance_notice,
             "ActionOnMaintenance": {
-                "Value": instance["_maintenance"].get("ActionOnMaintenance", "AutoRecover"),
-                "DefaultValue": "AutoRecover",
+                "Value": instance.maintenance_action,
+                "DefaultValue": MAINTENANCE[0],
                 "SupportedValues": {"SupportedValue": list(MAINTENANCE)},
             },
         }
-        for instance in cloud.store.all("instance")
-        if not wanted or instance["InstanceId"] in wanted
+        for instance in cloud.store.all(Instance)
+        if not wanted or instance.instance_id in wanted
     )  # fmt: skip
     return page(found, params, "MaintenanceAttributes", "MaintenanceAttribute")
 
@@ -110,7 +104,7 @@ def describe_instance_attachment_attributes(cloud: Cloud, params: Params) -> Jso
     """Private pools of machines: none here."""
     found = (
         {
-            "InstanceId": instance["InstanceId"], "PrivatePoolOptionsId": "",
+            "InstanceId": instance.instance_id, "PrivatePoolOptionsId": "",
             "PrivatePoolOptionsMatchCriteria": "None",
         }
         for instance in _chosen(cloud, params)
@@ -124,50 +118,49 @@ def describe_instance_auto_renew_attribute(cloud: Cloud, params: Params) -> Json
     wanted = params.items("InstanceId")
     found = (
         {
-            "InstanceId": instance["InstanceId"], "AutoRenewEnabled": False, "Duration": 0, "PeriodUnit": "Month",
+            "InstanceId": instance.instance_id, "AutoRenewEnabled": False, "Duration": 0, "PeriodUnit": "Month",
             "RenewalStatus": "Normal",
         }
-        for instance in cloud.store.all("instance")
-        if not wanted or instance["InstanceId"] in wanted
+        for instance in cloud.store.all(Instance)
+        if not wanted or instance.instance_id in wanted
     )  # fmt: skip
     return page(found, params, "InstanceRenewAttributes", "InstanceRenewAttribute")
 
 
-def _chosen(cloud: Cloud, params: Params) -> Iterable[Json]:
+def _chosen(cloud: Cloud, params: Params) -> Iterable[Instance]:
     wanted = params.json_items("InstanceIds")
     named, held = filtered(params, FILTERS, starred=("InstanceName",)), locked(params)
     group, fits = params.text("SecurityGroupId"), tagged(params)
-    network = {field: params.text(field) for field in ("VpcId", "VSwitchId")}
+    vpc, vswitch = params.text("VpcId"), params.text("VSwitchId")
     addresses = params.json_items("PrivateIpAddresses")
     outside = params.json_items("PublicIpAddresses")
     elastic = params.json_items("EipAddresses")
     documents = (
-        [found for key in wanted if (found := cloud.store.get("instance", key))]
-        if wanted
-        else cloud.store.all("instance")
+        [found for key in wanted if (found := cloud.store.get(Instance, key))] if wanted else cloud.store.all(Instance)
     )
     return (
         instance
         for instance in documents
         if named(instance)
-        and held(instance)
-        and (not outside or set(outside) & set(instance["PublicIpAddress"]["IpAddress"]))
-        and (not elastic or instance["EipAddress"]["IpAddress"] in elastic)
-        and all(not value or instance["VpcAttributes"][field] == value for field, value in network.items())
-        and (not group or group in instance["SecurityGroupIds"]["SecurityGroupId"])
-        and (not addresses or instance["VpcAttributes"]["PrivateIpAddress"]["IpAddress"][0] in addresses)
+        and held(instance.locks)
+        and (not outside or instance.public_address in outside)
+        and (not elastic or instance.eip.ip_address in elastic)
+        and vpc in ("", instance.vpc_id)
+        and vswitch in ("", instance.vswitch_id)
+        and (not group or group in instance.security_groups)
+        and (not addresses or instance.address in addresses)
         and fits(instance)
     )
 
 
-def _cards(cloud: Cloud, instance: Json) -> Json:
-    card = cloud.store.get("network_interface", instance["_card"]) or {}
-    address = instance["VpcAttributes"]["PrivateIpAddress"]["IpAddress"][0]
+def _cards(cloud: Cloud, instance: Instance) -> Json:
+    card = cloud.store.get(NetworkInterface, instance.network_interface)
+    address = instance.address
     return {
         "NetworkInterface": [
             {
-                "NetworkInterfaceId": instance["_card"], "MacAddress": card.get("MacAddress", ""), "Type": "Primary",
-                "PrimaryIpAddress": address,
+                "NetworkInterfaceId": instance.network_interface, "Type": "Primary",
+                "MacAddress": card.mac_address if card else "", "PrimaryIpAddress": address,
                 "PrivateIpSets": {"PrivateIpSet": [{"PrivateIpAddress": address, "Primary": True}]},
                 "Ipv6Sets": {"Ipv6Set": []},
             }

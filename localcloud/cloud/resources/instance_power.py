@@ -3,7 +3,9 @@
 from localcloud.cloud.actions import action
 from localcloud.cloud.checks import dry_run, one_of, unsupported
 from localcloud.cloud.cloud import Cloud
-from localcloud.cloud.machines import ECONOMICAL, power, release, switch_on
+from localcloud.cloud.machines import power, release, switch_on
+from localcloud.cloud.model import Instance
+from localcloud.cloud.model.instance import ECONOMICAL
 from localcloud.cloud.params import Params
 from localcloud.cloud.resources.instance import MISSING
 from localcloud.cloud.wire import Json
@@ -15,26 +17,26 @@ WRONG = "IncorrectInstanceStatus"
 @action("Ecs", "StartInstance")
 def start_instance(cloud: Cloud, params: Params) -> Json:
     """Switches a stopped machine on."""
-    instance = cloud.need("instance", params.need("InstanceId"), *MISSING)
+    instance = cloud.need(Instance, params.need("InstanceId"), *MISSING)
     _require(instance, "Stopped")
     dry_run(params)
-    switch_on(cloud, instance["InstanceId"])
+    switch_on(cloud, instance.instance_id)
     return {}
 
 
 @action("Ecs", "StopInstance")
 def stop_instance(cloud: Cloud, params: Params) -> Json:
     """Shuts a running machine down, or cuts its power; in economical mode it keeps neither place nor public address."""
-    instance = cloud.need("instance", params.need("InstanceId"), *MISSING)
+    instance = cloud.need(Instance, params.need("InstanceId"), *MISSING)
     unsupported(params, "Hibernate")
     # The provider says what it read of a running one.
     mode = one_of(params, "StoppedMode", "KeepCharging", ECONOMICAL, "Not-applicable").replace("Not-applicable", "")
-    if instance["Status"] != "Stopped":
+    if instance.status != "Stopped":
         _require(instance, "Running")
     dry_run(params)
-    if instance["Status"] == "Stopped":
+    if instance.status == "Stopped":
         return {}
-    key, force = instance["InstanceId"], params.flag("ForceStop")
+    key, force = instance.instance_id, params.flag("ForceStop")
     power(cloud, key, "Stopping", "Stopped", lambda: cloud.backend.stop(key, force=force), mode=mode)
     return {}
 
@@ -42,10 +44,10 @@ def stop_instance(cloud: Cloud, params: Params) -> Json:
 @action("Ecs", "RebootInstance")
 def reboot_instance(cloud: Cloud, params: Params) -> Json:
     """Restarts a running machine."""
-    instance = cloud.need("instance", params.need("InstanceId"), *MISSING)
+    instance = cloud.need(Instance, params.need("InstanceId"), *MISSING)
     _require(instance, "Running")
     dry_run(params)
-    key, force = instance["InstanceId"], params.flag("ForceStop")
+    key, force = instance.instance_id, params.flag("ForceStop")
     power(cloud, key, "Starting", "Running", lambda: cloud.backend.reboot(key, force=force))
     return {}
 
@@ -73,19 +75,19 @@ def delete_instances(cloud: Cloud, params: Params) -> Json:
 
 
 def _check_release(cloud: Cloud, key: str, *, force: bool) -> None:
-    instance = cloud.need("instance", key, *MISSING)
-    if instance["DeletionProtection"]:
+    instance = cloud.need(Instance, key, *MISSING)
+    if instance.deletion_protection:
         raise ApiError(
             403, "InvalidOperation.DeletionProtection",
             f"Deletion protection of instance {key} is on: switch it off with ModifyInstanceAttribute.",
         )  # fmt: skip
-    if instance["Status"] == "Pending":
+    if instance.status == "Pending":
         raise wrong_status("instance", "Pending", f"{WRONG}.Initializing")
-    if instance.get("_leaving"):
+    if instance.leaving:
         return
     _require(instance, *(("Stopped", "Running", "Starting", "Stopping") if force else ("Stopped",)))
 
 
-def _require(instance: Json, *statuses: str) -> None:
-    if instance["Status"] not in statuses:
-        raise wrong_status("instance", instance["Status"], WRONG)
+def _require(instance: Instance, *statuses: str) -> None:
+    if instance.status not in statuses:
+        raise wrong_status("instance", instance.status, WRONG)

@@ -9,6 +9,7 @@ from localcloud.cloud.catalog import IMAGES, SPOT_SHARE, TYPES, InstanceType, mo
 from localcloud.cloud.checks import description, dry_run, ecs_name, host_name, new_tags, one_of, password, unsupported
 from localcloud.cloud.cloud import Cloud, stamp
 from localcloud.cloud.machines import boot
+from localcloud.cloud.model import Instance, KeyPair, Quota, VSwitch
 from localcloud.cloud.params import Params
 from localcloud.cloud.public_addresses import take_public
 from localcloud.cloud.resources.disk import check_disks, create_disks
@@ -34,14 +35,14 @@ RELEASE_LATEST_SECONDS = 3 * 365 * 86400
 
 
 @dataclass(frozen=True)
-class _Wish:
+class _Call:
     """A checked call; `card` is where it speaks of the network: the call itself, or its NetworkInterface.1."""
 
     params: Params
     card: Params
     kind: InstanceType
     image: str
-    vswitch: Json
+    vswitch: VSwitch
     groups: list[str]
 
 
@@ -57,21 +58,21 @@ def run_instances(cloud: Cloud, params: Params) -> Json:
     if image not in IMAGES:
         raise not_found("InvalidImageId.NotFound", f"image {image}")
     card = next(iter(params.structs("NetworkInterface")), params)
-    vswitch = cloud.need("vswitch", card.need("VSwitchId"), "InvalidVSwitchId.NotFound", "vSwitch")
-    zone = params.text("ZoneId", vswitch["ZoneId"])
-    if zone != vswitch["ZoneId"]:
-        raise ApiError(400, "InvalidParameter.Mismatch", f"vSwitch {vswitch['VSwitchId']} is not in zone {zone}.")
-    groups = _groups(cloud, card, vswitch["VpcId"])
+    vswitch = cloud.need(VSwitch, card.need("VSwitchId"), "InvalidVSwitchId.NotFound", "vSwitch")
+    zone = params.text("ZoneId", vswitch.zone_id)
+    if zone != vswitch.zone_id:
+        raise ApiError(400, "InvalidParameter.Mismatch", f"vSwitch {vswitch.vswitch_id} is not in zone {zone}.")
+    groups = _groups(cloud, card, vswitch.vpc_id)
     amount = params.number("Amount", 1, 1, MOST_AT_ONCE)
-    _check_wishes(cloud, params)
+    _check_params(cloud, params)
     amount = _check_stock(cloud, params, kind, zone, amount)
     check_disks(params, kind.family)
     dry_run(params)
-    keys = [_create(cloud, _Wish(params, card, kind, image, vswitch, groups), number) for number in range(amount)]
+    keys = [_create(cloud, _Call(params, card, kind, image, vswitch, groups), number) for number in range(amount)]
     for key in keys:
         boot(cloud, key)
     move_stock(cloud.store, zone, kind.id, -amount)
-    cloud.strangers.add(vswitch["VpcId"])
+    cloud.changed_vpcs.add(vswitch.vpc_id)
     return {
         "InstanceIdSets": {"InstanceIdSet": keys}, "OrderId": "", "TradePrice": round(kind.price * amount, 4),
     }  # fmt: skip
@@ -111,9 +112,9 @@ def _groups(cloud: Cloud, card: Params, vpc: str) -> list[str]:
     return groups
 
 
-def _check_wishes(cloud: Cloud, params: Params) -> None:
+def _check_params(cloud: Cloud, params: Params) -> None:
     pair = params.text("KeyPairName")
-    if pair and not cloud.store.get("key_pair", pair):
+    if pair and not cloud.store.get(KeyPair, pair):
         raise not_found("InvalidKeyPairName.NotFound", f"key pair {pair}")
     if one_of(params, "InstanceChargeType", "PostPaid", "PrePaid") == "PrePaid":
         raise ApiError(
@@ -151,12 +152,13 @@ def _check_stock(cloud: Cloud, params: Params, kind: InstanceType, zone: str, am
     """How many machines there will be: all, or what is there when the caller takes fewer; raises ApiError."""
     if zone not in sold_in(cloud.settings.region, kind):
         raise ApiError(403, "Zone.NotOnSale", f"The instance type {kind.id} is not sold in zone {zone}.")
-    quota = cloud.store.get("quota", "cpus") or {"value": QUOTA_CPUS}
-    used = sum(instance["Cpu"] for instance in cloud.store.all("instance"))
-    if used + kind.cpus * amount > quota["value"]:
+    ordered = cloud.store.get(Quota, Quota.CPUS)
+    quota = ordered.cpus if ordered else QUOTA_CPUS
+    used = sum(instance.cpu for instance in cloud.store.all(Instance))
+    if used + kind.cpus * amount > quota:
         raise ApiError(
             403, "QuotaExceed.ElasticQuota",
-            f"{used} of {quota['value']} vCPUs are in use, and {amount} x {kind.cpus} are asked for.",
+            f"{used} of {quota} vCPUs are in use, and {amount} x {kind.cpus} are asked for.",
         )  # fmt: skip
     if params.text("SpotStrategy") == "SpotWithPriceLimit":
         market = kind.price * SPOT_SHARE
@@ -184,59 +186,36 @@ def _price_limit(params: Params) -> float:
         raise invalid("SpotPriceLimit", "it is no price") from None
 
 
-def _create(cloud: Cloud, wish: _Wish, number: int) -> str:
-    params, card, kind, vswitch, groups = wish.params, wish.card, wish.kind, wish.vswitch, wish.groups
+def _create(cloud: Cloud, call: _Call, number: int) -> str:
+    params, card, kind, vswitch = call.params, call.card, call.kind, call.vswitch
     key = cloud.new_id("i")
     address = take_address(cloud, vswitch, card.text("PrivateIpAddress") or card.text("PrimaryIpAddress"))
     name = _numbered(params.text("InstanceName", key), params, number)
     host = _numbered(params.text("HostName"), params, number) or f"iZ{key.removeprefix('i-')}Z"
     bandwidth = params.number("InternetMaxBandwidthOut", 0, 0, 100)
     spot = params.text("SpotStrategy", "NoSpot")
-    system = IMAGES[wish.image]
-    document: Json = {
-        "InstanceId": key, "InstanceName": name, "HostName": host, "Description": params.text("Description"),
-        "RegionId": cloud.settings.region, "ZoneId": vswitch["ZoneId"], "ClusterId": "", "VlanId": "",
-        "InstanceType": kind.id, "InstanceTypeFamily": kind.family, "Cpu": kind.cpus, "Memory": kind.memory * 1024,
-        "GPUAmount": kind.gpus, "GPUSpec": kind.gpu, "ImageId": wish.image, "OSName": system.name,
-        "OSNameEn": system.name, "OSType": "linux", "CreationTime": stamp(seconds=False), "StartTime": "",
-        "ExpiredTime": "2099-12-31T15:59Z", "AutoReleaseTime": check_release_time(params.text("AutoReleaseTime")),
-        "InstanceChargeType": params.text("InstanceChargeType", "PostPaid"), "SaleCycle": "",
-        "SpotStrategy": spot, "SpotPriceLimit": _price_limit(params),
-        "SpotDuration": params.number("SpotDuration", 1 if spot != "NoSpot" else 0),
-        "SpotInterruptionBehavior": params.text("SpotInterruptionBehavior", "Terminate" if spot != "NoSpot" else ""),
-        "InternetChargeType": params.text("InternetChargeType", "PayByTraffic"), "InternetMaxBandwidthIn": 200,
-        "InternetMaxBandwidthOut": bandwidth, "InstanceNetworkType": "vpc", "IoOptimized": True,
-        "DeviceAvailable": True, "Recyclable": False, "SerialNumber": key, "StoppedMode": "Not-applicable",
-        "KeyPairName": params.text("KeyPairName"), "DeletionProtection": params.flag("DeletionProtection"),
-        "CreditSpecification": "", "DeploymentSetId": "",
-        "HpcClusterId": "", "ResourceGroupId": params.text("ResourceGroupId"),
-        "LocalStorageAmount": 0, "LocalStorageCapacity": 0, "ISP": "",
-        "SecurityGroupIds": {"SecurityGroupId": list(groups)}, "InnerIpAddress": {"IpAddress": []},
-        "RdmaIpAddress": {"IpAddress": []}, "OperationLocks": {"LockReason": []},
-        "VpcAttributes": {
-            "VpcId": vswitch["VpcId"], "VSwitchId": vswitch["VSwitchId"], "NatIpAddress": "",
-            "PrivateIpAddress": {"IpAddress": [address]},
-        },
-        "PublicIpAddress": {"IpAddress": [take_public(cloud)] if bandwidth else []},
-        "EipAddress": {
-            "AllocationId": "", "IpAddress": "", "InternetChargeType": "", "Bandwidth": 0, "IsSupportUnassociate": True,
-        },
-        "MetadataOptions": {
-            "HttpEndpoint": params.text("HttpEndpoint", "enabled"), "HttpTokens": params.text("HttpTokens", "optional"),
-            "HttpPutResponseHopLimit": params.number("HttpPutResponseHopLimit", 0), "InstanceMetadataTags": "",
-        },
-        "DedicatedHostAttribute": {"DedicatedHostId": "", "DedicatedHostName": "", "DedicatedHostClusterId": ""},
-        "DedicatedInstanceAttribute": {"Affinity": "", "Tenancy": ""},
-        "EcsCapacityReservationAttr": {"CapacityReservationId": "", "CapacityReservationPreference": ""},
-        "HibernationOptions": {"Configured": False}, "AdditionalInfo": {"EnableHighDensityMode": False},
-        "ImageOptions": {"LoginAsNonRoot": params.flag("ImageOptions.LoginAsNonRoot")},
-        "CpuOptions": {"CoreCount": max(1, kind.cpus // 2), "ThreadsPerCore": 2, "Numa": "ON", "TopologyType": ""},
-        "Status": "Pending", "_tags": params.tags(), "_user_data": params.text("UserData"),
-        "_role": "", "_maintenance": {},
-    }  # fmt: skip
-    document["_card"] = create_primary(cloud, document, address)
-    create_disks(cloud, document, params)
-    cloud.store.put("instance", key, document)
+    instance = Instance(
+        instance_id=key, instance_name=name, host_name=host, description=params.text("Description"),
+        region_id=cloud.settings.region, zone_id=vswitch.zone_id, instance_type=kind.id,
+        instance_type_family=kind.family, cpu=kind.cpus, memory=kind.memory * 1024, gpu_amount=kind.gpus,
+        gpu_spec=kind.gpu, image_id=call.image, os_name=IMAGES[call.image].name, creation_time=stamp(seconds=False),
+        auto_release_time=check_release_time(params.text("AutoReleaseTime")),
+        instance_charge_type=params.text("InstanceChargeType", "PostPaid"), spot_strategy=spot,
+        spot_price_limit=_price_limit(params),
+        spot_duration=params.number("SpotDuration", 1 if spot != "NoSpot" else 0),
+        spot_interruption_behavior=params.text("SpotInterruptionBehavior", "Terminate" if spot != "NoSpot" else ""),
+        internet_charge_type=params.text("InternetChargeType", "PayByTraffic"), internet_max_bandwidth_out=bandwidth,
+        key_pair_name=params.text("KeyPairName"), deletion_protection=params.flag("DeletionProtection"),
+        resource_group_id=params.text("ResourceGroupId"), vpc_id=vswitch.vpc_id, vswitch_id=vswitch.vswitch_id,
+        address=address, login_as_non_root=params.flag("ImageOptions.LoginAsNonRoot"),
+        security_groups=list(call.groups), public_address=take_public(cloud) if bandwidth else "",
+        http_endpoint=params.text("HttpEndpoint", "enabled"), http_tokens=params.text("HttpTokens", "optional"),
+        http_put_response_hop_limit=params.number("HttpPutResponseHopLimit", 0), status="Pending", tags=params.tags(),
+        user_data=params.text("UserData"),
+    )  # fmt: skip
+    instance.network_interface = create_primary(cloud, instance, address)
+    create_disks(cloud, instance, params)
+    cloud.store.put(instance)
     return key
 
 

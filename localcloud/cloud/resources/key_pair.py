@@ -9,9 +9,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from localcloud.cloud.actions import action
-from localcloud.cloud.answers import ecs_tags, filtered, page, public, tagged
+from localcloud.cloud.answers import filtered, page, tagged
 from localcloud.cloud.checks import ecs_name, malformed, new_tags
 from localcloud.cloud.cloud import Cloud, stamp
+from localcloud.cloud.model import Instance, KeyPair
 from localcloud.cloud.params import Params
 from localcloud.cloud.wire import Json
 from localcloud.errors import ApiError
@@ -35,7 +36,7 @@ def import_key_pair(cloud: Cloud, params: Params) -> Json:
     named = re.match(rb"\0\0\0.([a-z0-9-]+)", blob)
     if named and b"ed25519" in named[1]:
         raise malformed("PublicKeyBody")
-    return _keep(cloud, params, body, hashlib.md5(blob, usedforsecurity=False).hexdigest())
+    return _save(cloud, params, body, hashlib.md5(blob, usedforsecurity=False).hexdigest())
 
 
 @action("Ecs", "CreateKeyPair")
@@ -47,7 +48,7 @@ def create_key_pair(cloud: Cloud, params: Params) -> Json:
     )
     body = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH).decode()
     blob = base64.b64decode(body.split()[1])
-    answer = _keep(cloud, params, body, hashlib.md5(blob, usedforsecurity=False).hexdigest())
+    answer = _save(cloud, params, body, hashlib.md5(blob, usedforsecurity=False).hexdigest())
     return {**answer, "KeyPairId": cloud.new_id("ssh"), "PrivateKeyBody": secret.decode()}
 
 
@@ -58,10 +59,10 @@ def describe_key_pairs(cloud: Cloud, params: Params) -> Json:
     named = filtered(params, {"ResourceGroupId": "ResourceGroupId"})
     hidden = () if params.flag("IncludePublicKey") else ("PublicKey",)
     found = (
-        {**{k: v for k, v in public(pair).items() if k not in hidden}, "Tags": ecs_tags(pair["_tags"])}
-        for pair in cloud.store.all("key_pair")
-        if fnmatch.fnmatchcase(pair["KeyPairName"], name)
-        and (not mark or pair["KeyPairFingerPrint"] == mark)
+        {k: v for k, v in pair.wire().items() if k not in hidden}
+        for pair in cloud.store.all(KeyPair)
+        if fnmatch.fnmatchcase(pair.key_pair_name, name)
+        and (not mark or pair.key_pair_finger_print == mark)
         and named(pair)
         and fits(pair)
     )
@@ -73,24 +74,24 @@ def delete_key_pairs(cloud: Cloud, params: Params) -> Json:
     """Forgets pairs; names that do not exist are no error."""
     params.need("KeyPairNames")
     names = params.json_items("KeyPairNames")
-    for instance in cloud.store.all("instance"):
-        if instance["KeyPairName"] in names:
+    for instance in cloud.store.all(Instance):
+        if instance.key_pair_name in names:
             raise ApiError(
                 403, "InvalidParameter.KeypairAlreadyAttachedInstance",
-                f"The key pair {instance['KeyPairName']} is attached to instance {instance['InstanceId']}.",
+                f"The key pair {instance.key_pair_name} is attached to instance {instance.instance_id}.",
             )  # fmt: skip
-    cloud.store.delete("key_pair", names)
+    cloud.store.delete(KeyPair, names)
     return {}
 
 
-def _keep(cloud: Cloud, params: Params, body: str, mark: str) -> Json:
+def _save(cloud: Cloud, params: Params, body: str, mark: str) -> Json:
     params.need("KeyPairName")
     name, tags = ecs_name(params, "KeyPairName"), new_tags(params)
-    if cloud.store.get("key_pair", name):
+    if cloud.store.get(KeyPair, name):
         raise ApiError(400, "KeyPair.AlreadyExist", f"The key pair {name} already exists.")
-    document: Json = {
-        "KeyPairName": name, "KeyPairFingerPrint": mark, "CreationTime": stamp(seconds=False), "PublicKey": body,
-        "ResourceGroupId": params.text("ResourceGroupId"), "_tags": tags,
-    }  # fmt: skip
-    cloud.store.put("key_pair", name, document)
+    pair = KeyPair(
+        key_pair_name=name, key_pair_finger_print=mark, creation_time=stamp(seconds=False), public_key=body,
+        resource_group_id=params.text("ResourceGroupId"), tags=tags,
+    )  # fmt: skip
+    cloud.store.put(pair)
     return {"KeyPairName": name, "KeyPairFingerPrint": mark}

@@ -1,25 +1,36 @@
 """Tags of everything, by each product's own calls."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from localcloud.cloud.actions import action
 from localcloud.cloud.answers import tagged
 from localcloud.cloud.checks import new_tags
 from localcloud.cloud.cloud import Cloud
+from localcloud.cloud.model import (
+    Disk,
+    Eip,
+    FileSystem,
+    Instance,
+    KeyPair,
+    NetworkInterface,
+    RouteTable,
+    SecurityGroup,
+    Vpc,
+    VSwitch,
+)
+from localcloud.cloud.model.document import Resource
 from localcloud.cloud.params import Params
 from localcloud.cloud.wire import Json
 from localcloud.errors import ApiError, missing, not_found
 
 LISTED = 50  # Alibaba's documentation of ECS: entries a page where the caller asks for no number
-# The store's kinds by what each product calls them, in lower case.
-KINDS = {
+# What each product calls its kinds of resource, in lower case.
+KINDS: dict[str, dict[str, type[Resource]]] = {
     "Ecs": {
-        "instance": "instance", "disk": "disk", "securitygroup": "security_group", "eni": "network_interface",
-        "keypair": "key_pair",
+        "instance": Instance, "disk": Disk, "securitygroup": SecurityGroup, "eni": NetworkInterface, "keypair": KeyPair,
     },
-    "Vpc": {"vpc": "vpc", "vswitch": "vswitch", "routetable": "route_table", "eip": "eip"},
-    "NAS": {"filesystem": "file_system"},
+    "Vpc": {"vpc": Vpc, "vswitch": VSwitch, "routetable": RouteTable, "eip": Eip},
+    "NAS": {"filesystem": FileSystem},
 }  # fmt: skip
 
 
@@ -27,7 +38,7 @@ KINDS = {
 class _Product:
     name: str
 
-    def kind(self, params: Params) -> str:
+    def kind(self, params: Params) -> type[Resource]:
         wanted = params.need("ResourceType")
         kind = KINDS[self.name].get(wanted.lower())
         if kind is None:
@@ -38,43 +49,44 @@ class _Product:
         tags = params.tags()
         if not tags:
             raise missing("Tag")
-        for kind, key, document in self._resources(cloud, params):
-            new_tags(params, document["_tags"])
-            document["_tags"].update(tags)
-            cloud.store.put(kind, key, document)
+        for resource in self._resources(cloud, params):
+            new_tags(params, resource.tags)
+            resource.tags.update(tags)
+            cloud.store.put(resource)
         return {}
 
     def untag(self, cloud: Cloud, params: Params) -> Json:
         keys = params.items("TagKey")
-        for kind, key, document in self._resources(cloud, params):
-            gone = document["_tags"] if params.flag("All") else keys
-            document["_tags"] = {name: value for name, value in document["_tags"].items() if name not in gone}
-            cloud.store.put(kind, key, document)
+        for resource in self._resources(cloud, params):
+            gone = resource.tags if params.flag("All") else keys
+            resource.tags = {name: value for name, value in resource.tags.items() if name not in gone}
+            cloud.store.put(resource)
         return {}
 
     def listed(self, cloud: Cloud, params: Params) -> Json:
         kind, wanted, fits = self.kind(params), params.items("ResourceId"), tagged(params)
         found = [
-            {"ResourceType": params.text("ResourceType"), "ResourceId": key, "TagKey": name, "TagValue": value}
-            for key in cloud.store.keys(kind)
-            if not wanted or key in wanted
-            for document in [cloud.store.get(kind, key) or {}]
-            if fits(document)
-            for name, value in document["_tags"].items()
+            {"ResourceType": params.text("ResourceType"), "ResourceId": each.key, "TagKey": name, "TagValue": value}
+            for each in cloud.store.all(kind)
+            if (not wanted or each.key in wanted) and fits(each)
+            for name, value in each.tags.items()
         ]
         size = params.number("MaxResults", LISTED, 1)
         start = params.number("NextToken", 0, 0)
         following = str(start + size) if start + size < len(found) else ""
         return {"NextToken": following, "TagResources": {"TagResource": found[start : start + size]}}
 
-    def _resources(self, cloud: Cloud, params: Params) -> Iterator[tuple[str, str, Json]]:
+    def _resources(self, cloud: Cloud, params: Params) -> list[Resource]:
         kind, keys = self.kind(params), params.items("ResourceId")
         if not keys:
             raise missing("ResourceId")
+        found = []
         for key in keys:
-            if cloud.store.get(kind, key) is None:
+            resource = cloud.store.get(kind, key)
+            if resource is None:
                 raise not_found("InvalidResourceId.NotFound", f"{params.text('ResourceType')} {key}")
-        return ((kind, key, cloud.store.get(kind, key) or {}) for key in keys)
+            found.append(resource)
+        return found
 
 
 for _name in KINDS:
@@ -91,8 +103,8 @@ def describe_tags(cloud: Cloud, params: Params) -> Json:
     found = [
         {"TagKey": name, "TagValue": value, "ResourceTypeCount": {}}
         for kind in KINDS["Ecs"].values()
-        for key in cloud.store.keys(kind)
-        if wanted in ("", key)
-        for name, value in (cloud.store.get(kind, key) or {}).get("_tags", {}).items()
+        for each in cloud.store.all(kind)
+        if wanted in ("", each.key)
+        for name, value in each.tags.items()
     ]
     return {"TotalCount": len(found), "PageNumber": 1, "PageSize": 50, "Tags": {"Tag": found}}

@@ -3,9 +3,10 @@
 import ipaddress
 
 from localcloud.cloud.actions import action
-from localcloud.cloud.answers import copy_given, filtered, page, public, tagged, vpc_tags
+from localcloud.cloud.answers import copy_given, filtered, page, tagged
 from localcloud.cloud.checks import description, dry_run, new_tags, unsupported, vpc_name
 from localcloud.cloud.cloud import GONE, Cloud, stamp
+from localcloud.cloud.model import RouteTable, SecurityGroup, Vpc, VSwitch
 from localcloud.cloud.params import Params
 from localcloud.cloud.resources.route_table import create_system_table
 from localcloud.cloud.wire import Json
@@ -14,7 +15,6 @@ from localcloud.errors import ApiError, dependency, wrong_status
 MISSING = ("InvalidVpcID.NotFound", "VPC")
 QUOTA = 10  # Alibaba's default quota of VPCs a region
 PRIVATE = [ipaddress.IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")]
-NAMES = {"VpcName": "VpcName", "Description": "Description"}
 FILTERS = {
     "VpcName": "VpcName", "IsDefault": "IsDefault", "ResourceGroupId": "ResourceGroupId", "VpcOwnerId": "OwnerId",
     "EnableIpv6": "EnabledIpv6",
@@ -28,28 +28,30 @@ def create_vpc(cloud: Cloud, params: Params) -> Json:
     cidr = _cidr(params.text("CidrBlock", "172.16.0.0/12"))
     unsupported(params, "EnableIpv6", "Ipv6CidrBlock", "Ipv4IpamPoolId")
     name, tags, words = vpc_name(params, "VpcName"), new_tags(params), description(params)
-    if len(cloud.store.all("vpc")) >= QUOTA:
+    if len(cloud.store.all(Vpc)) >= QUOTA:
         raise ApiError(400, "QuotaExceeded.Vpc", "VPC quota exceeded.")
     dry_run(params)
     key, router = cloud.new_id("vpc"), cloud.new_id("vrt")
-    table = create_system_table(cloud, key, router)
-    document: Json = {
-        "VpcId": key, "RegionId": cloud.settings.region, "CidrBlock": cidr, "VpcName": name,
-        "Description": words, "CreationTime": stamp(), "VRouterId": router, "IsDefault": False,
-        "ResourceGroupId": params.text("ResourceGroupId", f"rg-{cloud.settings.account}"), "ClassicLinkEnabled": False,
-        "EnabledIpv6": False, "Ipv6CidrBlock": "", "DnsHostnameStatus": DNS[params.flag("EnableDnsHostname")],
-        "OwnerId": int(cloud.settings.account),
-        "UserCidrs": {"UserCidr": params.items("UserCidr")}, "SecondaryCidrBlocks": {"SecondaryCidrBlock": []},
-        "Ipv6CidrBlocks": {"Ipv6CidrBlock": []}, "_tags": tags, "_table": table,
-    }  # fmt: skip
-    cloud.begin("vpc", key, document, status="Pending", then="Available")
-    return {"VpcId": key, "VRouterId": router, "RouteTableId": table, "ResourceGroupId": document["ResourceGroupId"]}
+    vpc = Vpc(
+        vpc_id=key, region_id=cloud.settings.region, cidr_block=cidr, vpc_name=name, description=words,
+        creation_time=stamp(), vrouter_id=router, owner_id=int(cloud.settings.account),
+        resource_group_id=params.text("ResourceGroupId", f"rg-{cloud.settings.account}"),
+        dns_hostname_status=DNS[params.flag("EnableDnsHostname")], user_cidrs=params.items("UserCidr"),
+        route_table=create_system_table(cloud, key, router), tags=tags,
+    )  # fmt: skip
+    cloud.begin(vpc, status="Pending", then="Available")
+    return {
+        "VpcId": key,
+        "VRouterId": router,
+        "RouteTableId": vpc.route_table,
+        "ResourceGroupId": vpc.resource_group_id,
+    }
 
 
 @action("Vpc", "DescribeVpcAttribute")
 def describe_vpc_attribute(cloud: Cloud, params: Params) -> Json:
     """One VPC."""
-    return _shown(cloud, cloud.need("vpc", params.need("VpcId"), *MISSING), attribute=True)
+    return _shown(cloud, cloud.need(Vpc, params.need("VpcId"), *MISSING), attribute=True)
 
 
 @action("Vpc", "DescribeVpcs")
@@ -58,8 +60,8 @@ def describe_vpcs(cloud: Cloud, params: Params) -> Json:
     wanted, named, fits = params.items("VpcId"), filtered(params, FILTERS), tagged(params)
     found = (
         _shown(cloud, vpc)
-        for vpc in cloud.store.all("vpc")
-        if (not wanted or vpc["VpcId"] in wanted) and named(vpc) and fits(vpc)
+        for vpc in cloud.store.all(Vpc)
+        if (not wanted or vpc.vpc_id in wanted) and named(vpc) and fits(vpc)
     )
     return page(found, params, "Vpcs", "Vpc", most=50)
 
@@ -67,58 +69,58 @@ def describe_vpcs(cloud: Cloud, params: Params) -> Json:
 @action("Vpc", "ModifyVpcAttribute")
 def modify_vpc_attribute(cloud: Cloud, params: Params) -> Json:
     """Changes name, description, or the address block, which must still hold every vSwitch."""
-    vpc = cloud.need("vpc", params.need("VpcId"), *MISSING)
+    vpc = cloud.need(Vpc, params.need("VpcId"), *MISSING)
     if "CidrBlock" in params:
         cidr = _cidr(params.text("CidrBlock"))
-        for vswitch in _vswitches(cloud, vpc["VpcId"]):
-            if not _inside(vswitch["CidrBlock"], cidr):
-                raise dependency(f"vSwitch {vswitch['VSwitchId']} lies in {vswitch['CidrBlock']}")
-        vpc["CidrBlock"] = cidr
+        for vswitch in _vswitches(cloud, vpc.vpc_id):
+            if not _inside(vswitch.cidr_block, cidr):
+                raise dependency(f"vSwitch {vswitch.vswitch_id} lies in {vswitch.cidr_block}")
+        vpc.cidr_block = cidr
     unsupported(params, "EnableIPv6", "Ipv6CidrBlock")
     if "EnableDnsHostname" in params:
-        vpc["DnsHostnameStatus"] = DNS[params.flag("EnableDnsHostname")]
+        vpc.dns_hostname_status = DNS[params.flag("EnableDnsHostname")]
     vpc_name(params, "VpcName")
     description(params)
-    copy_given(vpc, params, NAMES)
-    cloud.store.put("vpc", vpc["VpcId"], vpc)
+    copy_given(vpc, params, "VpcName", "Description")
+    cloud.store.put(vpc)
     return {}
 
 
 @action("Vpc", "DeleteVpc")
 def delete_vpc(cloud: Cloud, params: Params) -> Json:
     """Takes an empty VPC away, a while later: vSwitches first, then security groups: so the cloud refuses."""
-    vpc = cloud.need("vpc", params.need("VpcId"), *MISSING)
-    key = vpc["VpcId"]
-    if vpc["Status"] == "Pending":
-        raise wrong_status("VPC", vpc["Status"], "IncorrectVpcStatus")
+    vpc = cloud.need(Vpc, params.need("VpcId"), *MISSING)
+    key = vpc.vpc_id
+    if vpc.status == "Pending":
+        raise wrong_status("VPC", vpc.status, "IncorrectVpcStatus")
     if vswitches := _vswitches(cloud, key):
-        raise dependency(f"vSwitch {vswitches[0]['VSwitchId']}", "DependencyViolation.VSwitch")
-    groups = [group["SecurityGroupId"] for group in cloud.store.all("security_group") if group["VpcId"] == key]
+        raise dependency(f"vSwitch {vswitches[0].vswitch_id}", "DependencyViolation.VSwitch")
+    groups = [group.security_group_id for group in cloud.store.all(SecurityGroup) if group.vpc_id == key]
     if groups:
         raise dependency(f"security group {groups[0]}", "DependencyViolation.SecurityGroup")
     dry_run(params)
-    cloud.store.delete("route_table", vpc["_table"])
-    cloud.begin("vpc", key, vpc, status="Pending", then=GONE)
+    cloud.store.delete(RouteTable, vpc.route_table)
+    cloud.begin(vpc, status="Pending", then=GONE)
     return {}
 
 
-def _shown(cloud: Cloud, vpc: Json, *, attribute: bool = False) -> Json:
-    shown = public(vpc)
-    vswitches = [vswitch["VSwitchId"] for vswitch in _vswitches(cloud, vpc["VpcId"])]
+def _shown(cloud: Cloud, vpc: Vpc, *, attribute: bool = False) -> Json:
+    shown = vpc.wire()
+    vswitches = [vswitch.vswitch_id for vswitch in _vswitches(cloud, vpc.vpc_id)]
     shown["VSwitchIds"] = {"VSwitchId": vswitches}
-    shown["Tags"] = vpc_tags(vpc["_tags"])
+    shown["Tags"] = vpc.wire_tags()
     if attribute:
         shown["CloudResources"] = {
             "CloudResourceSetType": [{"ResourceType": "VSwitch", "ResourceCount": len(vswitches)}]
         }
     else:
         del shown["ClassicLinkEnabled"]  # only the attributes have it
-        shown["RouterTableIds"] = {"RouterTableIds": [vpc["_table"]]}
+        shown["RouterTableIds"] = {"RouterTableIds": [vpc.route_table]}
     return shown
 
 
-def _vswitches(cloud: Cloud, vpc: str) -> list[Json]:
-    return [vswitch for vswitch in cloud.store.all("vswitch") if vswitch["VpcId"] == vpc]
+def _vswitches(cloud: Cloud, vpc: str) -> list[VSwitch]:
+    return [vswitch for vswitch in cloud.store.all(VSwitch) if vswitch.vpc_id == vpc]
 
 
 def _cidr(text: str) -> str:

@@ -4,6 +4,7 @@ import pytest
 from darabonba.exceptions import DaraException
 
 from localcloud.cloud.actions import ACTIONS
+from localcloud.cloud.model import Disk, Eip, FileSystem, Instance, Vpc, VSwitch
 from tests.support.localcloud_account import CLIENTS, Account
 from tests.support.localcloud_calls import ELSEWHERE, calls
 
@@ -16,12 +17,12 @@ def test_every_action_answers_alibabas_own_client(account: Account) -> None:
     assert not called & set(ELSEWHERE)
     assert not account.unknown, f"Alibaba's client does not know {account.unknown}"
     state = account.service.cloud.store
-    assert not [kind for kind in ("vpc", "vswitch", "instance", "disk", "eip", "file_system") if state.all(kind)]
+    assert not [kind for kind in (Vpc, VSwitch, Instance, Disk, Eip, FileSystem) if state.all(kind)]
 
 
 @pytest.mark.parametrize("product", CLIENTS)
 def test_a_wrong_secret_is_refused(account: Account, product: str) -> None:
-    stranger = Account(account.service, access_key_secret="wrong")  # noqa: S106 - wrong on purpose
+    other = Account(account.service, access_key_secret="wrong")  # noqa: S106 - wrong on purpose
     with pytest.raises(DaraException) as caught:
-        stranger.call(product, "DescribeZones")
+        other.call(product, "DescribeZones")
     assert caught.value.code == "SignatureDoesNotMatch"

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from localcloud.cloud.backend import MemoryBackend
+from localcloud.cloud.model import Eip, FileSystem, Instance, SecurityGroup, Vpc
 from localcloud.cloud.settings import Settings
 from localcloud.errors import LocalCloudError
 from tests.support.localcloud_account import Account, error_code
@@ -162,7 +163,7 @@ def test_nas_counts(account: Account) -> None:
 )  # fmt: skip
 def test_what_a_machine_may_be(world: World, wish: dict[str, Any], code: str) -> None:
     assert error_code(world.run, **wish) == code
-    assert not world.account.service.cloud.store.all("instance")
+    assert not world.account.service.cloud.store.all(Instance)
 
 
 def test_what_a_machine_may_be_is_also_rented(world: World) -> None:
@@ -194,7 +195,7 @@ def test_what_is_not_here_is_refused(
 ) -> None:
     assert error_code(account.call, product, action, **wish) == code
     store = account.service.cloud.store
-    assert not [kind for kind in ("vpc", "file_system", "security_group", "eip") if store.all(kind)]
+    assert not [kind for kind in (Vpc, FileSystem, SecurityGroup, Eip) if store.all(kind)]
 
 
 def test_a_dry_run_does_nothing(world: World) -> None:
@@ -206,7 +207,7 @@ def test_a_dry_run_does_nothing(world: World) -> None:
     assert error_code(world.call, "Ecs", "RebootInstance", InstanceId=machine, DryRun=True) == "DryRunOperation"
     assert world.seen(machine)[0]["Status"] == "Running"
     assert world.call("NAS", "CreateFileSystem", **NFS, DryRun=True)["FileSystemId"] == ""
-    assert not world.account.service.cloud.store.all("file_system")
+    assert not world.account.service.cloud.store.all(FileSystem)
 
 
 def test_rules_of_security_groups(world: World) -> None:

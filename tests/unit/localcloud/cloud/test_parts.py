@@ -8,6 +8,7 @@ import pytest
 
 from localcloud.cloud.backend import Rule
 from localcloud.cloud.certificates import ensure_certificates
+from localcloud.cloud.model import Stock
 from localcloud.cloud.names import answer
 from localcloud.cloud.packet_filter import host_rules, machine_rules
 from localcloud.cloud.params import Params
@@ -119,20 +120,20 @@ def test_the_signature_is_that_of_alibabas_documentation(monkeypatch: pytest.Mon
 
 def test_a_transaction_that_fails_leaves_documents_as_they_were(tmp_path: Path) -> None:
     store = Store(tmp_path / "state.sqlite")
-    store.put("thing", "old", {"value": 1})
-    held = store.get("thing", "old")
+    held = Stock(zone="z", type="old", left=1)
+    store.put(held)
 
     def fail() -> None:
         with store.transaction():
-            document = store.get("thing", "old")
-            assert document is not None
-            document["value"] = 2
-            store.put("thing", "new", {"value": 3})
+            document = store.get(Stock, "z/old")
+            assert document is held
+            document.left = 2
+            store.put(Stock(zone="z", type="new", left=3))
             raise ApiError(400, "No", "no")
 
     with pytest.raises(ApiError):
         fail()
-    assert held == {"value": 1} and store.all("thing") == [held]
+    assert held.left == 1 and store.all(Stock) == [held]
     store.close()
 
 

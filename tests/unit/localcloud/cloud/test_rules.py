@@ -18,6 +18,8 @@ import pytest
 from localcloud.cloud import faults
 from localcloud.cloud.actions import ACTIONS, PRODUCTS
 from localcloud.cloud.backend import MemoryBackend
+from localcloud.cloud.model import Disk, Instance, NetworkInterface
+from localcloud.cloud.model.fault import NAMED
 from localcloud.cloud.service import Service
 from localcloud.cloud.settings import Settings
 from tests.support.localcloud_account import Account, error_code
@@ -46,7 +48,7 @@ from tests.support.localcloud_world import World
 def test_a_wish_that_cannot_be_is_refused_and_leaves_nothing(world: World, wish: dict[str, Any], code: str) -> None:
     assert error_code(world.run, **wish) == code
     state = world.account.service.cloud.store
-    assert not [kind for kind in ("instance", "disk", "network_interface") if state.all(kind)]
+    assert not [kind for kind in (Instance, Disk, NetworkInterface) if state.all(kind)]
 
 
 def test_dependencies_hold_in_the_clouds_order(world: World) -> None:
@@ -86,7 +88,7 @@ def test_a_client_token_makes_one_gang_of_two_calls(world: World) -> None:
 def test_stock_is_for_the_whole_gang(world: World) -> None:
     world.account.admin("stock", zone="cn-hangzhou-b", type="ecs.g7.large", left=2)
     assert error_code(world.run, Amount=3) == "OperationDenied.NoStock"
-    assert not world.account.service.cloud.store.all("instance")
+    assert not world.account.service.cloud.store.all(Instance)
     machines = world.run(Amount=2)
     wish = {"DestinationResource": "InstanceType", "InstanceType": "ecs.g7.large"}
     zones = world.call("Ecs", "DescribeAvailableResource", **wish)["AvailableZones"]["AvailableZone"]
@@ -136,10 +138,10 @@ def test_pages_hold_everything_once(world: World) -> None:
     assert [len(page) for page in numbered] == [10, 3]
 
 
-@pytest.mark.parametrize("kind", [kind for kind in faults.NAMED if kind != "unavailable"])
+@pytest.mark.parametrize("kind", [kind for kind in NAMED if kind != "unavailable"])
 def test_an_ordered_fault_strikes_once_with_the_clouds_code(world: World, kind: str) -> None:
     faults.order(world.account.service.cloud.store, {"kind": kind, "action": "RunInstances"})
-    assert error_code(world.run) == faults.NAMED[kind][1]
+    assert error_code(world.run) == NAMED[kind][1]
     assert len(world.run()) == 1
 
 
@@ -154,7 +156,7 @@ def test_a_lost_answer_leaves_the_machine_and_its_token_finds_it(world: World) -
     faults.order(world.account.service.cloud.store, {"kind": "lost", "action": "RunInstances"})
     with pytest.raises(Exception, match=r"."):
         world.run(ClientToken="mine")
-    [lost] = [one["InstanceId"] for one in world.account.service.cloud.store.all("instance")]
+    [lost] = [one.key for one in world.account.service.cloud.store.all(Instance)]
     assert world.run(ClientToken="mine") == [lost]
 
 

@@ -4,6 +4,7 @@ from functools import partial
 
 import pytest
 
+from localcloud.cloud.model import Problem
 from localcloud.cloud.resources import tags
 from tests.support.localcloud_account import Account
 from tests.support.localcloud_calls import PUBLIC_KEY
@@ -75,5 +76,5 @@ def test_a_sweep_needs_no_value_and_sees_a_booting_machine(tagged: Account) -> N
     """A filter by key alone finds both stacks; a machine is found from the very answer of RunInstances."""
     both = tagged.call("Ecs", "DescribeInstances", Tag=[{"Key": "stack"}], PageSize=10)["Instances"]["Instance"]
     assert len(both) == EACH + 1
-    faulty = tagged.service.cloud.store.all("problem")
+    faulty = tagged.service.cloud.store.all(Problem)
     assert not faulty
