@@ -1,4 +1,4 @@
-"""Tandem: from machines to an OpenAI-compatible URL that answers. Read stacks/inference.py next."""
+"""Tandem: from machines to an OpenAI-compatible URL that answers. Read stacks/deployment.py next."""
 
 # ruff: noqa: E402  # an interrupt may come during the imports, which take their time
 from stacks.interrupted import end_quietly
@@ -8,7 +8,7 @@ end_quietly()
 import pulumi
 
 from stacks import settings
-from stacks.inference import deploy
+from stacks.deployment import deploy
 from stacks.large import settled, spare_large_graphs
 
 

@@ -100,7 +100,7 @@ class CloudSettings(Model):
         le=24 * 365,
         description="dead man's switch: machines release themselves so many hours after `pulumi up` last prolonged it",
     )
-    create_machines: Literal["weights-verified", "weights-nearly"] = Field(
+    create_machines: Literal["weights-verified", "early-start"] = Field(
         "weights-verified",
         description="when the machines are rented: when the weights are verified, or prepareMinutes before",
     )

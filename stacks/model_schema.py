@@ -95,7 +95,7 @@ class ModelSettings(Repository):
     task: Literal["chat", "completion", "embedding", "rerank", "transcription"] | None = Field(
         None, description="what the model is for, and so what shows that it is ready; found from its files if unset"
     )
-    check: str = Field("", description="any text; change it to have every checksum verified again")
+    trigger: str = Field("", description="any text; change it to have every checksum verified again")
     more: tuple[MoreSettings, ...] = Field(
         (), description="repositories beside the model's: a list of source and id, and name, files, revision, endpoint"
     )

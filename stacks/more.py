@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from components.models import WeightsArgs
+from components.weights import WeightsArgs
 
 if TYPE_CHECKING:
     from stacks.model_schema import Repository
@@ -83,7 +83,7 @@ def _args(settings: Settings, told: Repository, *, belongs: bool = False, own_hu
         endpoint=told.endpoint,
         mount_point=settings.storage.folder,
         files=told.files,
-        check=settings.model.check,
+        trigger=settings.model.trigger,
         prefers="gguf" if settings.serving.engine in GGUF_ENGINES else "safetensors",
         belongs=belongs,
         own_hub=own_hub,

@@ -42,7 +42,7 @@ class NativeSettings(Model):
         (), description="pip requirements that have the engine, for an environment of its own on each machine"
     )
     path: tuple[LoginPath, ...] = Field((), description="folders of programs, put before PATH: llama.cpp's, Ollama's")
-    check: str = Field(
+    trigger: str = Field(
         "", description="any text; change it after a machine was restarted: what isn't running is started"
     )
 
@@ -70,7 +70,7 @@ class NativeSettings(Model):
 
 
 def refusals(settings: Settings) -> Iterator[str]:
-    """What the room and other settings don't allow together, one sentence each."""
+    """What runtime native and other settings don't allow together, one sentence each."""
     native, storage = settings.runtime == "native", settings.storage
     if not native:
         if settings.native != NativeSettings():  # type: ignore[call-arg]  # every field has a default

@@ -284,7 +284,7 @@ def _start(settings: Settings) -> Start:
         storage_class="performance" if storage == "premium" else storage,
         download_bytes_per_second=cloud.fetcher.bandwidth_mbps / 8 * 1e6,
         weights_ready=ready,
-        early=cloud.prepare_minutes * 60 if cloud.create_machines == "weights-nearly" else 0.0,
+        early=cloud.prepare_minutes * 60 if cloud.create_machines == "early-start" else 0.0,
     )
 
 

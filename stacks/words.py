@@ -1,6 +1,6 @@
 """Types of settings that become a word of a command, a line of a unit file, a mount or an address on a machine.
 
-Every step quotes what it is told (components/remote/payload.py), and these are the second lock: a value that could be
+Every step quotes what it is told (components/machine/payload.py), and these are the second lock: a value that could be
 read as another word, an option or a specifier is refused before anything is created. tests/unit/stacks/test_words.py
 asks it of every text that a stack can be told.
 """

@@ -9,7 +9,7 @@ import pulumi_alicloud
 
 MODULES = (
     "pulumi.runtime.stack",
-    "stacks.inference",
+    "stacks.deployment",
     "alibabacloud_credentials.client",
     "alibabacloud_tea_openapi.client",
 )

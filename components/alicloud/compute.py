@@ -10,7 +10,7 @@ import pulumi
 import pulumi_alicloud as alicloud
 
 from components.half_made import HALF_MADE
-from components.remote import HostKey, Lease, Machine
+from components.machine import HostKey, Lease, Machine
 
 
 @dataclass(frozen=True)
@@ -168,6 +168,7 @@ class Compute(pulumi.ComponentResource):
             port=22,
             private_key=private_key,
             host_key=host_key.public,
+            stack=stack,
             ssh_options=(
                 *("-F", "none", "-i", key_file, "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=yes"),
                 *("-o", "UserKnownHostsFile=/dev/null", "-o", echo, "-o", "ServerAliveInterval=10"),
@@ -178,7 +179,6 @@ class Compute(pulumi.ComponentResource):
         self.machine = Lease(
             f"{name}-lease",
             machine=reached,
-            stack=stack,
             after=[*ready, *([wake(instance.id)] if wake else [])],
             parent=self,
         ).machine

@@ -9,7 +9,7 @@ import pulumi
 from components.alicloud.api import Api
 from components.alicloud.doors import Stranger, as_words, groups, strangers
 from components.alicloud.network import Network
-from components.remote import run_here
+from components.machine import run_here
 
 
 def watch_doors(

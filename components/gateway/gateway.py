@@ -12,9 +12,7 @@ from string import Template
 import pulumi
 
 from components.gateway.answers import ANSWERS, PATHS
-from components.host import Host
-from components.rooms import run_workload
-from components.workload import Workload
+from components.host import Host, Mount, Workload
 
 FILES = Path(__file__).parent / "files"
 CONFIG = "/tandem/gateway.conf"
@@ -93,7 +91,7 @@ class Gateway(pulumi.ComponentResource):
     nginx in a container; a program of ours where there are none.
 
     Attributes:
-        url: base of the API: this machine's, or the one told, where somebody forwards it.
+        url: base of the API: this machine's, or the given one, where somebody forwards it.
         version: changes whenever the gateway was made anew.
         host: where it is.
     """
@@ -104,25 +102,22 @@ class Gateway(pulumi.ComponentResource):
         *,
         host: Host,
         image: pulumi.Input[str],
-        stack: str,
         key: pulumi.Input[str],
         port: int,
         engine_port: int,
         allowed_cidrs: Sequence[str],
-        mounts: Sequence[str],
+        mounts: Sequence[Mount],
         url: str | None = None,
         fronts: Sequence[Front] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("tandem:gateway:Gateway", name, None, opts)
-        native = host.room == "native"
+        native = not host.has_containers
         make = render_native if native else render
         config = pulumi.Output.from_input(key).apply(lambda k: make(k, port, engine_port, allowed_cidrs, fronts))
-        container = run_workload(
+        container = host.run(
             f"{host.machine.name}-{name}",
-            host=host,
-            stack=stack,
-            args=Workload(
+            Workload(
                 image=image,
                 entrypoint=["python3", PROGRAM] if native else ["nginx"],
                 command=[CONFIG] if native else ["-c", CONFIG, "-g", "daemon off;"],

@@ -1,4 +1,4 @@
-"""What a host is told of its accelerators."""
+"""The accelerators of a host."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class AcceleratorArgs:
             and is new enough for `cuda` is never touched.
         driver: where a missing driver comes from. `packages`: apt. `alibaba`: Alibaba Cloud's own installer.
             `present`: from nowhere; it must be there.
-        alibaba_versions: what Alibaba Cloud's installer is told: driver, CUDA and cuDNN, each a full version.
+        alibaba_versions: what Alibaba Cloud's installer is given: driver, CUDA and cuDNN, each a full version.
         driver_repository: a line for apt's sources with NVIDIA's packages, for systems whose archive has none
             (Debian); empty takes what the machine's own sources have.
         toolkit_repository: URL of the container toolkit's archive, or of a mirror of it.

@@ -8,9 +8,8 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import pulumi
-import pulumi_docker as docker
 
-from components.remote import Machine, RemoteStep
+from components.machine import Machine, RemoteStep
 
 FILES = Path(__file__).parent / "files"
 DOCKER_HUB = {"docker.io", "index.docker.io", "hub.docker.com", "registry.hub.docker.com"}
@@ -24,10 +23,15 @@ class RegistryLogin:
     username: str
     password: pulumi.Input[str]
 
+    @property
+    def provider_address(self) -> str:
+        """As Docker's provider knows the registry."""
+        return "registry-1.docker.io" if self.address in DOCKER_HUB else self.address
+
 
 @dataclass(frozen=True)
 class Outside:
-    """What a machine is told of the way outside. The default is none: it is reached directly.
+    """How a machine reaches what lies outside. The default is none: it is reached directly.
 
     Attributes:
         proxies: URL by scheme, `http` and `https`, without passwords.
@@ -47,21 +51,9 @@ class Outside:
     authority_hosts: Sequence[str] = ()
     logins: Sequence[RegistryLogin] = ()
 
-    def registry_auths(self) -> list[docker.ProviderRegistryAuthArgs] | None:
-        """For the provider of a machine's containers, by which images are pulled."""
-        return [
-            docker.ProviderRegistryAuthArgs(
-                address="registry-1.docker.io" if login.address in DOCKER_HUB else login.address,
-                username=login.username,
-                password=login.password,
-            )
-            for login in self.logins
-        ] or None
-
 
 def way_outside(
     machine: Machine,
-    stack: str,
     outside: Outside,
     *,
     containers: bool,
@@ -76,7 +68,6 @@ def way_outside(
     return RemoteStep(
         f"{machine.name}-outside",
         machine=machine,
-        stack=stack,
         script=FILES / "outside.sh",
         environment={
             "PROXIES": " ".join(f"{scheme}={url}" for scheme, url in sorted(outside.proxies.items())),
@@ -84,7 +75,7 @@ def way_outside(
             "DIRECT": ",".join(dict.fromkeys(outside.direct)),
             "AUTHORITY": outside.authority,
             "AUTHORITY_HOSTS": " ".join(outside.authority_hosts) if containers else "",
-            "OWN": "no" if machine.borrowed else "yes",
+            "OWN": "yes" if machine.installation.root else "no",
             "CONTAINERS": "yes" if containers else "no",
         },
         secrets={

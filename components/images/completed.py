@@ -3,31 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pulumi
 
-from components.host import Host
 from components.images.needs import ImageNeeds
-from components.remote import RemoteStep
+from components.machine import Machine, RemoteStep, Stage
 
 FILES = Path(__file__).parent / "files"
-
-
-@dataclass(frozen=True)
-class CompletedImage:
-    """What containers are made from.
-
-    Attributes:
-        id: the image's id on this machine.
-        base: the image as the registry names it by digest, `NAME@sha256:...`; the id where no registry has it.
-        done: done when it is whole.
-    """
-
-    id: pulumi.Output[str]
-    base: pulumi.Output[str]
-    done: pulumi.Resource
 
 
 @dataclass(frozen=True)
@@ -41,74 +25,65 @@ class BuildArgs:
         keep: the image stays when the stack is destroyed.
     """
 
-    arguments: Mapping[str, str]
+    arguments: Mapping[str, str] = field(default_factory=dict)
     pip_index: str | None = None
     apt_mirror: str | None = None
     keep: bool = False
 
 
-def complete_image(
-    name: str,
+def completion(
     *,
-    host: Host,
-    stack: str,
     image: str,
     image_id: pulumi.Input[str],
     needs: ImageNeeds,
     args: BuildArgs,
     mounts: Sequence[str] = (),
-    environment: Mapping[str, str] | None = None,
-) -> CompletedImage:
+    variables: Mapping[str, str] | None = None,
+) -> Stage:
     """Asks an image for what is needed, and builds one that has it where it lacks something.
 
+    Its result: `image`, the id of the whole one; `base`, the image as the registry names it by digest,
+    `NAME@sha256:...`, or its id where no registry has it.
+
     Args:
-        name: Pulumi name; starts with the machine's.
-        host: where.
-        stack: the deployment's own name on machines.
         image: the name it was pulled by.
         image_id: its id, pulled.
         needs: what it must hold.
         args: how a missing part is built.
         mounts: folders that containers of it get, `source:target[:ro]`.
-        environment: of the engine's processes; what says where programs are is looked at.
+        variables: environment of the engine's processes; what says where programs are is looked at.
     """
-    told = environment or {}
+    found = variables or {}
     recipe = needs.recipe
     files = {} if recipe is None else {f"recipe/{file.name}": file for file in _files(recipe)}
-    step = RemoteStep(
-        name,
-        machine=host.machine,
-        stack=stack,
-        script=FILES / "complete.sh",
-        files={"probe.sh": FILES / "probe.sh", "build.sh": FILES / "build.sh", **files},
-        environment={
+    return Stage(
+        FILES / "complete.sh",
+        {
             "IMAGE": image,
             "IMAGE_ID": image_id,
             "PROGRAMS": " ".join(needs.programs),
             "MODULES": " ".join(needs.modules),
             "RECIPE": "" if recipe is None else recipe.name,
             "ARGUMENTS": "\n".join(f"{key}={value}" for key, value in sorted(args.arguments.items())),
-            "MOUNTS": " ".join(mounts),
-            "PLACES": " ".join(f"{key}={told[key]}" for key in ("PATH", "PYTHONPATH") if key in told),
+            "MOUNTS": "\n".join(mounts),
+            "PLACES": "\n".join(f"{key}={found[key]}" for key in ("PATH", "PYTHONPATH") if key in found),
             "KEEP": "yes" if args.keep else "no",
         },
+        {"probe.sh": FILES / "probe.sh", "build.sh": FILES / "build.sh", **files},
         # Where parts come from is no part of the content, and a URL may hold a password.
         secrets={"PIP_INDEX": args.pip_index or "", "APT_MIRROR": args.apt_mirror or ""},
-        long=True,
         timeout=7200,
-        after=[host.packages],
-        parent=host,
-    )
-    found = pulumi.Output.all(step.result, image_id)
-    return CompletedImage(
-        # A step that says nothing of an image has built none.
-        found.apply(lambda both: str(both[0].get("image", both[1]))),
-        step.result.apply(lambda result: str(result.get("base", image))),
-        step.done,
     )
 
 
-def same_images(name: str, *, hosts: Sequence[Host], images: Sequence[CompletedImage], stack: str) -> pulumi.Resource:
+def same_images(
+    name: str,
+    *,
+    machines: Sequence[Machine],
+    images: Sequence[pulumi.Output[str]],
+    after: Sequence[pulumi.Resource],
+    parent: pulumi.Resource,
+) -> pulumi.Resource:
     """Done when all machines are seen to hold the same: a tag that has moved gives late ones another.
 
     What uses the images waits for it, and takes no value from it: a machine that is added changes this step, and must
@@ -116,21 +91,21 @@ def same_images(name: str, *, hosts: Sequence[Host], images: Sequence[CompletedI
 
     Args:
         name: Pulumi name; the first machine's name is put before it.
-        hosts: all hosts.
-        images: of each.
-        stack: the deployment's own name on machines.
+        machines: all of them.
+        images: of each, by digest.
+        after: done when each image is there.
+        parent: the component that the step is a part of.
     """
-    head = hosts[0]
-    told = [pulumi.Output.concat(h.machine.name, "=", i.base) for h, i in zip(hosts, images, strict=True)]
+    head = machines[0]
+    pairs = [pulumi.Output.concat(m.name, "=", image) for m, image in zip(machines, images, strict=True)]
     return RemoteStep(
-        f"{head.machine.name}-{name}",
-        machine=head.machine,
-        stack=stack,
+        f"{head.name}-{name}",
+        machine=head,
         script=FILES / "same.sh",
-        environment={"IMAGES": pulumi.Output.all(*told).apply(" ".join)},
+        environment={"IMAGES": pulumi.Output.all(*pairs).apply(" ".join)},
         timeout=30,
-        after=[image.done for image in images],
-        parent=head,
+        after=after,
+        parent=parent,
     ).done
 
 

@@ -11,10 +11,8 @@ from typing import ClassVar
 
 import pulumi
 
-from components.host import Host
-from components.remote import GeneratedSecret, RemoteStep
-from components.rooms import run_workload
-from components.workload import Workload
+from components.host import Mount, Node, Workload
+from components.machine import GeneratedSecret, RemoteStep
 
 FILES = Path(__file__).parent / "files"
 TOKEN_FILE = "/tandem/ray-token"  # noqa: S105  # a path, not a token
@@ -76,12 +74,9 @@ class RayCluster(pulumi.ComponentResource):
         self,
         name: str,
         *,
-        hosts: Sequence[Host],
-        accelerators: Sequence[int],
-        images: Sequence[pulumi.Input[str]],
-        stack: str,
-        environment: Sequence[Mapping[str, pulumi.Input[str]]],
-        mounts: Sequence[str],
+        nodes: Sequence[Node],
+        environment: Mapping[str, pulumi.Input[str]],
+        mounts: Sequence[Mount],
         resource: str = "GPU",
         ports: RayPorts | None = None,
         after: Sequence[pulumi.Resource] = (),
@@ -91,11 +86,8 @@ class RayCluster(pulumi.ComponentResource):
 
         Args:
             name: Pulumi name.
-            hosts: head first.
-            accelerators: how many each host brings.
-            images: the engine image's id on each host.
-            stack: the deployment's own name on machines.
-            environment: each host's environment: its own address, its own network interface.
+            nodes: head first.
+            environment: the user's own, which wins over each node's.
             mounts: folders mounted into every container.
             resource: what Ray calls an accelerator: `GPU` or `NPU`.
             ports: Ray's ports.
@@ -104,12 +96,13 @@ class RayCluster(pulumi.ComponentResource):
         """
         super().__init__("tandem:ray:RayCluster", name, None, opts)
         ports = ports or RayPorts()
-        head = hosts[0]
+        head = nodes[0].host
         self.token = GeneratedSecret(f"{name}-token", opts=pulumi.ResourceOptions(parent=self)).value
         self.address = pulumi.Output.concat(head.machine.peer_address, f":{ports.gcs}")
-        self.mounts = (f"/var/lib/tandem/{stack}/ray:{SHARED}",)
-        nodes = []
-        for host, count, image, variables in zip(hosts, accelerators, images, environment, strict=True):
+        self._shared = [Mount(f"{node.host.machine.folder}/ray", SHARED) for node in nodes]
+        running = []
+        for node, shared in zip(nodes, self._shared, strict=True):
+            host, count = node.host, node.accelerators
             role = (
                 [
                     "--head",
@@ -132,18 +125,16 @@ class RayCluster(pulumi.ComponentResource):
                 f"--object-store-memory={OBJECT_STORE_BYTES}",
                 *ports.arguments(),
             ]
-            nodes.append(
-                run_workload(
+            running.append(
+                host.run(
                     f"{host.machine.name}-ray",
-                    host=host,
-                    stack=stack,
-                    args=Workload(
-                        image=image,
+                    Workload(
+                        image=node.image,
                         entrypoint=["ray"],
                         command=command,
-                        environment={**self.environment(), **variables},
+                        environment={**self.environment(), **node.environment, **environment},
                         files={TOKEN_FILE: self.token},
-                        mounts=[*mounts, *self.mounts],
+                        mounts=[*mounts, shared],
                         accelerated=True,
                     ),
                     opts=pulumi.ResourceOptions(parent=self, depends_on=list(after)),
@@ -152,27 +143,33 @@ class RayCluster(pulumi.ComponentResource):
         self.counted = RemoteStep(
             f"{head.machine.name}-ray-count",
             machine=head.machine,
-            stack=stack,
             script=FILES / "count.sh",
-            files={"count.py": FILES / "count.py", **head.room_files},
+            files={"count.py": FILES / "count.py", **head.step_files},
             environment={
-                "CONTAINER": nodes[0].name,
+                "CONTAINER": running[0].name,
                 "ADDRESS": self.address,
-                "NODES": pulumi.Output.all(*(host.machine.peer_address for host in hosts)).apply(" ".join),
-                "ACCELERATORS": str(sum(accelerators)),
+                "NODES": pulumi.Output.all(*(node.host.machine.peer_address for node in nodes)).apply(" ".join),
+                "ACCELERATORS": str(sum(node.accelerators for node in nodes)),
                 "RESOURCE": resource,
                 # Another container on any host is another node: count again.
-                "CONTAINERS": pulumi.Output.all(*(node.id for node in nodes)).apply(" ".join),
+                "CONTAINERS": pulumi.Output.all(*(each.id for each in running)).apply(" ".join),
             },
             long=True,
             timeout=300,
-            after=[node.resource for node in nodes],
+            after=[each.resource for each in running],
             parent=self,
         ).done
-        self.version = pulumi.Output.all(*(node.id for node in nodes)).apply(lambda ids: "-".join(i[:12] for i in ids))
+        self.version = pulumi.Output.all(*(each.id for each in running)).apply(
+            lambda ids: "-".join(i[:12] for i in ids)
+        )
         self.register_outputs({"address": self.address})
+
+    @property
+    def shared(self) -> Mount:
+        """The head's folder that a driver of the cluster shares with it."""
+        return self._shared[0]
 
     @staticmethod
     def environment() -> dict[str, str]:
-        """What every process of the cluster and its clients must be told."""
+        """What every process of the cluster and its clients needs."""
         return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": TOKEN_FILE, "RAY_USAGE_STATS_ENABLED": "0"}

@@ -1,6 +1,6 @@
 """What every engine says of itself: pure data, from which `Replica` makes containers.
 
-An engine is told the machines in order, the first with the API, and answers with one process for each machine
+An engine gets the machines in order, the first with the API, and answers with one process for each machine
 that gets a container of its own. Ranks of one replica live and die together (docs/decisions/0004), whatever the engine.
 """
 
@@ -35,7 +35,7 @@ class ServeArgs:
         environment: more environment.
         ready_timeout: seconds to the first completion.
         engine_port: the engine's own port between machines; None takes the one in `Engine.ports`.
-        task: what the model is for, as in components/remote/files/question.py; None is found from its files.
+        task: what the model is for, as in components/serving/files/question.py; None is found from its files.
     """
 
     served_name: str
@@ -51,7 +51,7 @@ class ServeArgs:
 
 
 @dataclass(frozen=True)
-class Node:
+class Peer:
     """A machine as an engine sees it.
 
     Attributes:
@@ -144,11 +144,11 @@ class Engine(Protocol):
             accelerators: of each machine.
         """
 
-    def processes(self, args: ServeArgs, model: str, nodes: Sequence[Node]) -> list[Process]:
+    def processes(self, args: ServeArgs, model: str, peers: Sequence[Peer]) -> list[Process]:
         """The processes of the first machines, in order: all of them, or the first alone where others place the rest.
 
         Args:
             args: how it serves.
             model: folder of the weights, the same on every machine.
-            nodes: the machines.
+            peers: the machines.
         """

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pulumi
 
 from components.images import ImageNeeds
-from components.serving.engine import IMAGES, Node, Process, ServeArgs
+from components.serving.engine import IMAGES, Peer, Process, ServeArgs
 from components.serving.topology import check_layers
 
 RPC_PORT = 50052
@@ -49,10 +49,10 @@ class LlamaCpp:
         """See `Engine`. llama-server waits for a load as long as it takes."""
         return {}
 
-    def processes(self, args: ServeArgs, model: str, nodes: Sequence[Node]) -> list[Process]:
+    def processes(self, args: ServeArgs, model: str, peers: Sequence[Peer]) -> list[Process]:
         """See `Engine`. The model is the folder's GGUF file, or the first of a split one."""
         port = args.engine_port or RPC_PORT
-        servers = [f"{node.address}:{port}" for node in nodes[1:]]
+        servers = [f"{peer.address}:{port}" for peer in peers[1:]]
         words = [
             *("llama-server", "--model", f"{model}/*.gguf", "--alias", args.served_name),
             *("--host", "127.0.0.1", "--port", str(args.port), "--no-ui"),
@@ -63,6 +63,6 @@ class LlamaCpp:
         if servers:
             words += ["--rpc", ",".join(servers)]
         rpc = [
-            Process(["ggml-rpc-server", "--host", node.address, "--port", str(port), "--cache"]) for node in nodes[1:]
+            Process(["ggml-rpc-server", "--host", peer.address, "--port", str(port), "--cache"]) for peer in peers[1:]
         ]
         return [Process([*words, *args.arguments], after=servers, find=f"{model}/*.gguf"), *rpc]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pulumi
 
 from components.images import ImageNeeds
-from components.serving.engine import IMAGES, Node, Process, ServeArgs
+from components.serving.engine import IMAGES, Peer, Process, ServeArgs
 from components.serving.topology import check_layers
 
 FILES = Path(__file__).parent / "files"
@@ -53,7 +53,7 @@ class Ollama:
         """See `Engine`. A load that moves nothing for 5 minutes is given up (envconfig/config.go) otherwise."""
         return {"OLLAMA_LOAD_TIMEOUT": f"{args.ready_timeout}s"}
 
-    def processes(self, args: ServeArgs, model: str, nodes: Sequence[Node]) -> list[Process]:
+    def processes(self, args: ServeArgs, model: str, peers: Sequence[Peer]) -> list[Process]:
         """See `Engine`."""
         context = [] if args.max_model_len is None else [f"num_ctx={args.max_model_len}"]
         return [

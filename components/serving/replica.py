@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pulumi
 
-from components.host import Host
+from components.host import Mount, Node, Workload
+from components.machine import GeneratedSecret, RemoteStep
 from components.ray import RayCluster
 from components.ray.cluster import TOKEN_FILE
-from components.remote import GeneratedSecret, RemoteStep
-from components.rooms import run_workload
-from components.serving.engine import GROUP_PORT, Engine, Node, ServeArgs
-from components.workload import Workload
+from components.serving.engine import GROUP_PORT, Engine, Peer, ServeArgs
 
 FILES = Path(__file__).parent / "files"
-QUESTION = Path(__file__).parents[1] / "remote" / "files" / "question.py"
-SUPERVISOR = "/tandem/supervise.py"
+SUPERVISOR = "/tandem/rank_supervisor.py"
 GROUP_TOKEN_FILE = "/tandem/group-token"  # noqa: S105  # a path, not a token
 
 
@@ -37,14 +35,10 @@ class Replica(pulumi.ComponentResource):
         name: str,
         *,
         engine: Engine,
-        hosts: Sequence[Host],
-        accelerators: Sequence[int],
-        images: Sequence[pulumi.Input[str]],
-        stack: str,
+        nodes: Sequence[Node],
         args: ServeArgs,
         model: pulumi.Input[str],
-        environment: Sequence[Mapping[str, pulumi.Input[str]]],
-        mounts: Sequence[str],
+        mounts: Sequence[Mount],
         cluster: RayCluster | None = None,
         group_port: int = GROUP_PORT,
         after: Sequence[pulumi.Resource] = (),
@@ -55,13 +49,9 @@ class Replica(pulumi.ComponentResource):
         Args:
             name: Pulumi name; containers carry it. The same for every engine, so that one waits for the end of another.
             engine: which, and how it runs over machines.
-            hosts: the first one serves the API.
-            accelerators: how many each host brings.
-            images: the engine image's id on each host.
-            stack: the deployment's own name on machines.
+            nodes: the first one serves the API.
             args: how it serves.
             model: folder of the verified weights, the same on every host.
-            environment: each host's environment.
             mounts: folders mounted into every container, the storage among them.
             cluster: the Ray cluster, for an engine whose ranks Ray places.
             group_port: where the supervisors meet, on the first host.
@@ -69,63 +59,63 @@ class Replica(pulumi.ComponentResource):
             opts: Pulumi options.
         """
         super().__init__("tandem:serving:Replica", name, None, opts)
-        head = hosts[0]
+        head = nodes[0].host
         child = pulumi.ResourceOptions(parent=self, depends_on=[*after, *([cluster.counted] if cluster else [])])
         supervisor = {
-            f"/tandem/{name}": (FILES / name).read_text() for name in ("supervise.py", "group.py", "still.py")
+            f"/tandem/{name}": (FILES / name).read_text() for name in ("rank_supervisor.py", "group.py", "still.py")
         }
-        members = [head] if cluster else hosts
+        accelerators = [node.accelerators for node in nodes]
+        shared: list[Mount] = []
         if cluster:
             ranks = args.tensor_parallel_size * args.pipeline_parallel_size
             group = ["--group=ray", f"--accelerators={ranks}", f"--resource={engine.ray_resource}"]
-            secret_files = {TOKEN_FILE: cluster.token}
+            secret_files, shared = {TOKEN_FILE: cluster.token}, [cluster.shared]
         else:
             token = GeneratedSecret(f"{name}-group", opts=pulumi.ResourceOptions(parent=self)).value
-            group = ["--group=peers", f"--ranks={len(hosts)}", f"--port={group_port}", f"--token={GROUP_TOKEN_FILE}"]
+            group = ["--group=peers", f"--ranks={len(nodes)}", f"--port={group_port}", f"--token={GROUP_TOKEN_FILE}"]
             secret_files = {GROUP_TOKEN_FILE: token}
-        addresses = [pulumi.Output.from_input(host.machine.peer_address) for host in hosts]
-        known = pulumi.Output.all(model, *addresses, *(host.nic for host in hosts))
-        own_mounts = [f"/var/lib/tandem/{stack}/cache:{engine.cache}"] if engine.cache else []
+        peers = pulumi.Output.all(*(_peer(node) for node in nodes))
         containers = []
-        for rank, host in enumerate(members):
-            told = [
+        for rank, node in enumerate(nodes[:1] if cluster else nodes):
+            host = node.host
+            own = [
                 *group,
                 f"--machine={host.machine.name}",
                 f"--accelerator={host.accelerator.kind}",
                 "--state=/tandem",
             ]
+            cache = [Mount(f"{host.machine.folder}/cache", engine.cache)] if engine.cache else []
             containers.append(
-                run_workload(
+                host.run(
                     f"{host.machine.name}-{name}",
-                    host=host,
-                    stack=stack,
-                    args=Workload(
-                        image=images[rank],
+                    Workload(
+                        image=node.image,
                         entrypoint=["python3"],
-                        command=known.apply(partial(_supervised, engine, args, (told, rank), tuple(accelerators))),
+                        command=pulumi.Output.all(model=model, peers=peers).apply(
+                            partial(_supervised, engine, args, own, rank)
+                        ),
                         environment={
                             **({**cluster.environment(), "RAY_ADDRESS": cluster.address} if cluster else {}),
-                            **environment[rank],
+                            **node.environment,
                             **engine.variables(args, accelerators),
                             **args.environment,
                         },
                         files={**supervisor, **engine.files, **secret_files},
-                        mounts=[*mounts, *own_mounts, *(cluster.mounts if cluster else ())],
+                        mounts=[*mounts, *cache, *shared],
                         sees_processes=cluster is not None,
                         accelerated=True,
                     ),
                     opts=child,
                 )
             )
-        own = pulumi.Output.all(*(c.id for c in containers)).apply(lambda ids: "-".join(i[:12] for i in ids))
+        ids = pulumi.Output.all(*(c.id for c in containers)).apply(lambda ids: "-".join(i[:12] for i in ids))
         # Another node takes the ranks with it that stood on the old one: the engine comes up again.
-        self.version = pulumi.Output.concat(own, "-", cluster.version) if cluster else own
+        self.version = pulumi.Output.concat(ids, "-", cluster.version) if cluster else ids
         ready = RemoteStep(
             f"{head.machine.name}-{name}-ready",
             machine=head.machine,
-            stack=stack,
             script=FILES / "ready.sh",
-            files={**head.room_files, "question.py": QUESTION},
+            files={**head.step_files, "question.py": FILES / "question.py"},
             environment={
                 "FOLDER": model,
                 "TASK": args.task or "",
@@ -146,15 +136,18 @@ class Replica(pulumi.ComponentResource):
         self.register_outputs({"version": self.version})
 
 
-def _supervised(
-    engine: Engine, args: ServeArgs, place: tuple[list[str], int], accelerators: tuple[int, ...], known: Sequence[str]
-) -> list[str]:
-    """The supervisor's words and the engine's, once addresses and interfaces are known."""
-    (group, rank), model, rest = place, known[0], known[1:]
-    machines = len(accelerators)
-    nodes = [Node(*told) for told in zip(rest[:machines], rest[machines:], accelerators, strict=True)]
-    process = engine.processes(args, model, nodes)[rank]
-    own = [] if engine.ray_resource else [f"--rank={rank}", f"--leader={nodes[0].address}"]
-    own += [f"--after={awaited}" for awaited in process.after]
-    own += [f"--find={process.find}"] if process.find else []
-    return [SUPERVISOR, *group, *own, "--", *process.argv]
+def _peer(node: Node) -> pulumi.Output[Peer]:
+    """A node as its engine knows it, once address and interface are known."""
+    return pulumi.Output.all(node.host.machine.peer_address, node.host.nic).apply(
+        lambda known: Peer(known[0], known[1], node.accelerators)
+    )
+
+
+def _supervised(engine: Engine, args: ServeArgs, own: Sequence[str], rank: int, known: dict[str, Any]) -> list[str]:
+    """The supervisor's arguments and the engine's, once model and peers are known."""
+    model, peers = known["model"], known["peers"]
+    process = engine.processes(args, model, peers)[rank]
+    place = [] if engine.ray_resource else [f"--rank={rank}", f"--leader={peers[0].address}"]
+    place += [f"--after={awaited}" for awaited in process.after]
+    place += [f"--find={process.find}"] if process.find else []
+    return [SUPERVISOR, *own, *place, "--", *process.argv]

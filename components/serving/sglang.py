@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pulumi
 
 from components.images import ImageNeeds
-from components.serving.engine import Node, Process, ServeArgs
+from components.serving.engine import Peer, Process, ServeArgs
 from components.serving.topology import check_ranks
 
 MASTER_PORT = 29501
@@ -45,7 +45,7 @@ class Sglang:
         """See `Engine`. Its first request of its own may take 600 s (srt/entrypoints/http_server.py) otherwise."""
         return {"SGLANG_WARMUP_TIMEOUT": str(args.ready_timeout)}
 
-    def processes(self, args: ServeArgs, model: str, nodes: Sequence[Node]) -> list[Process]:
+    def processes(self, args: ServeArgs, model: str, peers: Sequence[Peer]) -> list[Process]:
         """See `Engine`."""
         words = [
             *("python3", "-m", "sglang.launch_server"),
@@ -59,11 +59,11 @@ class Sglang:
         if args.max_model_len is not None:
             words.append(f"--context-length={args.max_model_len}")
         found = []
-        for rank in range(len(nodes)):
+        for rank in range(len(peers)):
             place = [
-                f"--nnodes={len(nodes)}",
+                f"--nnodes={len(peers)}",
                 f"--node-rank={rank}",
-                f"--dist-init-addr={nodes[0].address}:{args.engine_port or MASTER_PORT}",
+                f"--dist-init-addr={peers[0].address}:{args.engine_port or MASTER_PORT}",
             ]
-            found.append(Process([*words, *(place if len(nodes) > 1 else []), *args.arguments]))
+            found.append(Process([*words, *(place if len(peers) > 1 else []), *args.arguments]))
         return found

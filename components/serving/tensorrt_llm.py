@@ -10,7 +10,7 @@ from pathlib import Path
 import pulumi
 
 from components.images import ImageNeeds
-from components.serving.engine import Node, Process, ServeArgs
+from components.serving.engine import Peer, Process, ServeArgs
 from components.serving.topology import check_ranks
 
 FILES = Path(__file__).parent / "files"
@@ -49,7 +49,7 @@ class TensorRtLlm:
         """See `Engine`. trtllm-serve has no limit of its own on its start."""
         return {}
 
-    def processes(self, args: ServeArgs, model: str, nodes: Sequence[Node]) -> list[Process]:
+    def processes(self, args: ServeArgs, model: str, peers: Sequence[Peer]) -> list[Process]:
         """See `Engine`."""
         words = [
             *("trtllm-serve", model),
@@ -60,24 +60,24 @@ class TensorRtLlm:
         if args.max_model_len is not None:
             words += ["--max_seq_len", str(args.max_model_len)]
         words += args.arguments
-        if len(nodes) == 1:
+        if len(peers) == 1:
             return [Process(words)]
-        ranks = args.tensor_parallel_size * args.pipeline_parallel_size // len(nodes)
+        ranks = args.tensor_parallel_size * args.pipeline_parallel_size // len(peers)
         port = args.engine_port or AGENT_PORT
-        # The agent that mpirun starts is told where its peers listen; Open MPI splits these words at blanks.
-        told = f"env TANDEM_MPI_PORT={port} " if args.engine_port else ""
+        # The agent that mpirun starts has to know where its peers listen; Open MPI splits these words at blanks.
+        variables = f"env TANDEM_MPI_PORT={port} " if args.engine_port else ""
         launch = [
             *("mpirun", "--allow-run-as-root", "--leave-session-attached"),
-            *("--mca", "plm_rsh_agent", f"{told}python3 {AGENT} run", "--mca", "plm_rsh_no_tree_spawn", "1"),
-            *_networks([node.address for node in nodes]),
-            *("-np", str(ranks * len(nodes)), "--map-by", f"ppr:{ranks}:node"),
-            *("-H", ",".join(f"{node.address}:{ranks}" for node in nodes)),
+            *("--mca", "plm_rsh_agent", f"{variables}python3 {AGENT} run", "--mca", "plm_rsh_no_tree_spawn", "1"),
+            *_networks([peer.address for peer in peers]),
+            *("-np", str(ranks * len(peers)), "--map-by", f"ppr:{ranks}:node"),
+            *("-H", ",".join(f"{peer.address}:{ranks}" for peer in peers)),
             "trtllm-llmapi-launch",
         ]
         agents = [
-            Process(["python3", AGENT, "serve", f"--address={node.address}", f"--port={port}"]) for node in nodes[1:]
+            Process(["python3", AGENT, "serve", f"--address={peer.address}", f"--port={port}"]) for peer in peers[1:]
         ]
-        return [Process([*launch, *words], after=[f"{n.address}:{port}" for n in nodes[1:]]), *agents]
+        return [Process([*launch, *words], after=[f"{n.address}:{port}" for n in peers[1:]]), *agents]
 
 
 def _networks(addresses: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Literal
 import pulumi
 
 from components.images import ImageNeeds
-from components.serving.engine import IMAGES, Node, Process, ServeArgs
+from components.serving.engine import IMAGES, Peer, Process, ServeArgs
 from components.serving.topology import check_ranks, spans_machines
 
 MASTER_PORT = 29501
@@ -79,7 +79,7 @@ class Vllm:
             found["VLLM_ALLREDUCE_USE_SYMM_MEM"] = "0"
         return found
 
-    def processes(self, args: ServeArgs, model: str, nodes: Sequence[Node]) -> list[Process]:
+    def processes(self, args: ServeArgs, model: str, peers: Sequence[Peer]) -> list[Process]:
         """See `Engine`."""
         words = [
             *(self.program, "serve", model),
@@ -93,17 +93,17 @@ class Vllm:
             words.append(f"--max-model-len={args.max_model_len}")
         if self.executor == "ray":
             return [Process([*words, "--distributed-executor-backend=ray", *args.arguments])]
-        return [Process([*words, *_place(args, nodes, rank), *args.arguments]) for rank in range(len(nodes))]
+        return [Process([*words, *_place(args, peers, rank), *args.arguments]) for rank in range(len(peers))]
 
 
-def _place(args: ServeArgs, nodes: Sequence[Node], rank: int) -> list[str]:
+def _place(args: ServeArgs, peers: Sequence[Peer], rank: int) -> list[str]:
     """A rank's place among several machines; ranks are contiguous on each."""
-    if len(nodes) == 1:
+    if len(peers) == 1:
         return []
     return [
-        f"--nnodes={len(nodes)}",
+        f"--nnodes={len(peers)}",
         f"--node-rank={rank}",
-        f"--master-addr={nodes[0].address}",
+        f"--master-addr={peers[0].address}",
         f"--master-port={args.engine_port or MASTER_PORT}",
         *(["--headless"] if rank else []),
     ]

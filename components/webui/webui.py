@@ -9,10 +9,8 @@ from pathlib import Path
 
 import pulumi
 
-from components.host import Host
-from components.remote import GeneratedSecret
-from components.rooms import run_workload
-from components.workload import Workload
+from components.host import Host, Mount, Workload
+from components.machine import GeneratedSecret
 
 FILES = Path(__file__).parent / "files"
 SCRIPT, VARIABLES = "/tandem/webui.sh", "/tandem/webui.env"
@@ -23,7 +21,7 @@ INNER_PORT = 8180
 
 @dataclass(frozen=True)
 class WebUiArgs:
-    """What Open WebUI is told (names of variables read and run in 0.12.4, open_webui/env.py and config.py).
+    """How Open WebUI is set up (names of variables read and run in 0.12.4, open_webui/env.py and config.py).
 
     Attributes:
         image: see `Workload.image`.
@@ -77,9 +75,8 @@ class WebUi(pulumi.ComponentResource):
         name: str,
         *,
         host: Host,
-        stack: str,
         args: WebUiArgs,
-        mounts: Sequence[str] = (),
+        mounts: Sequence[Mount] = (),
         environment: Mapping[str, str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -88,8 +85,7 @@ class WebUi(pulumi.ComponentResource):
         Args:
             name: Pulumi name.
             host: where; the gateway is there.
-            stack: the deployment's own name on machines.
-            args: what it is told.
+            args: how it is set up.
             mounts: more folders mounted into its container.
             environment: more of its environment, nothing secret.
             opts: Pulumi options.
@@ -97,19 +93,17 @@ class WebUi(pulumi.ComponentResource):
         super().__init__("tandem:webui:WebUi", name, None, opts)
         session = GeneratedSecret(f"{name}-session", opts=pulumi.ResourceOptions(parent=self)).value
         variables = pulumi.Output.all(args.key, args.admin_password, session).apply(
-            lambda told: render_environment(args, *told)
+            lambda known: render_environment(args, *known)
         )
-        running = run_workload(
+        running = host.run(
             f"{host.machine.name}-{name}",
-            host=host,
-            stack=stack,
-            args=Workload(
+            Workload(
                 image=args.image,
                 entrypoint=["bash", SCRIPT],
                 command=[VARIABLES],
                 environment={**(environment or {}), "DATA_DIR": DATA},
                 files={SCRIPT: (FILES / "webui.sh").read_text(), VARIABLES: variables},
-                mounts=[*mounts, f"/var/lib/tandem/{stack}/webui:{DATA}"],
+                mounts=[*mounts, Mount(f"{host.machine.folder}/webui", DATA)],
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )

@@ -24,8 +24,8 @@ from components.alicloud.network import Network
 from components.alicloud.storage import Storage
 from components.alicloud.tags import tags_of
 from components.alicloud.watch import watch_doors
-from components.remote import Machine, run_here
-from components.remote.payload import content_hash
+from components.machine import Machine, run_here
+from components.machine.payload import content_hash
 from stacks.cloud_schema import Candidate
 from stacks.platforms.asking import asking
 from stacks.platforms.keys import expanded, private_key
@@ -348,7 +348,7 @@ class Cloud:
 
 def _files_of_steps() -> str:
     """Changes with any file that a step on the fetcher may be made of: such a step then runs, which needs it awake."""
-    files = [file for part in ("remote", "host", "models") for file in COMPONENTS.glob(f"{part}/files/*")]
+    files = [file for part in ("machine", "host", "runtime", "weights") for file in COMPONENTS.glob(f"{part}/files/*")]
     return content_hash({str(file.relative_to(COMPONENTS)): file.read_bytes() for file in files if file.is_file()}, {})
 
 

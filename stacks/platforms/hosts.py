@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pulumi
 
-from components.remote import BASE, Jump, Machine, proxy_command
+from components.machine import Installation, Jump, Machine, proxy_command
 from stacks.platforms.keys import check_agent, expanded, private_key
 from stacks.platforms.known_hosts import KnownHosts
 from stacks.schema import MachineSettings, Settings
@@ -22,6 +22,8 @@ DIRECT = "none"
 
 def machines(
     settings: Settings,
+    stack: str,
+    installation: Installation,
     *,
     passphrase: pulumi.Output[str] | None = None,
     sudo_password: pulumi.Output[str] | None = None,
@@ -30,6 +32,8 @@ def machines(
 
     Args:
         settings: checked settings.
+        stack: the deployment's own name on machines.
+        installation: the runtime's.
         passphrase: of the user's key, a secret.
         sudo_password: what sudo asks the login for, a secret.
 
@@ -60,9 +64,9 @@ def machines(
                 port=machine.port,
                 private_key=key,
                 host_key=_host_key(machine.name, machine.address, machine.port, known, known_file),
+                stack=stack,
                 ssh_options=_options(own, between),
-                base=settings.native.folder if settings.runtime == "native" else BASE,
-                borrowed=settings.runtime == "native",
+                installation=installation,
                 passphrase=passphrase,
                 sudo_password=sudo_password,
                 jump=_jump(own, between, known, known_file, (key, passphrase)) if between else None,

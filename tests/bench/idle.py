@@ -6,7 +6,7 @@ import statistics
 import time
 from pathlib import Path
 
-from tests.engine.project import Project
+from tests.support.project import Project
 
 RUNS = 3
 

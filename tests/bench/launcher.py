@@ -9,7 +9,7 @@ from pathlib import Path
 
 from localcloud.fixtures.uv import find_uv
 from localcloud.system.cache import made_once
-from tests.paths import ROOT
+from tests.support.paths import ROOT
 
 
 def ensure_launcher() -> Path:

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from tests.bench.idle import RUNS
-from tests.bench.test_path import nothing_changed, state, timed_up
+from tests.bench.timed import nothing_changed, state, timed_up
 from tests.bench.timeline import Step, critical_path, steps, table
-from tests.e2e.account import PUBLIC, Account
+from tests.support.account import PUBLIC, Account
 
 pytestmark = [pytest.mark.root, pytest.mark.engine]
 
@@ -80,7 +80,7 @@ def test_machines_are_not_paid_for_while_weights_download(account):
     told = {}
     for order, changes in {
         "weights first": {},
-        "machines first": {"cloud": {"createMachines": "weights-nearly", "prepareMinutes": 120}},
+        "machines first": {"cloud": {"createMachines": "early-start", "prepareMinutes": 120}},
     }.items():
         throttle(SLOW_HUB)
         seconds, events = timed_up(account, **changes)

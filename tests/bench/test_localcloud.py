@@ -12,9 +12,9 @@ import pytest
 from localcloud.cloud import daemon
 from localcloud.cloud.service import Service
 from localcloud.cloud.settings import Settings
-from tests.support.localcloud_account import Account
-from tests.support.localcloud_deployment import PUBLIC, Deployment, opens
-from tests.support.localcloud_world import World
+from tests.support.cloud_account import Account
+from tests.support.cloud_world import World
+from tests.support.rented import PUBLIC, Deployment, opens
 
 MACHINES = 500
 MEDIAN_MS = 5.0

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import statistics
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.bench.idle import RUNS, second_up
+from tests.bench.idle import RUNS
 from tests.bench.launcher import ensure_launcher
 from tests.bench.memory import Sampler
+from tests.bench.timed import nothing_changed, state, timed_up
 from tests.bench.timeline import critical_path, steps, table
-from tests.e2e.deployment import Deployment
-from tests.paths import ROOT
+from tests.support.deployment import Deployment
+from tests.support.paths import ROOT
 
 pytestmark = [pytest.mark.root, pytest.mark.engine]
 
@@ -65,43 +62,6 @@ def ray_up(tmp_path_factory: pytest.TempPathFactory) -> float:
     return scripted("ray_up.sh", tmp_path_factory.mktemp("ray"), RAY=str(ensure_launcher()), PYTHON=sys.executable)
 
 
-def timed_up(deployment: Deployment, **changes: Any) -> tuple[float, list[tuple[float, dict[str, Any]]]]:
-    """`pulumi up` with some settings changed: seconds, and the engine's events, each with the second it was written.
-
-    The log's own times are whole seconds, so the log is a pipe and each line is stamped as it comes.
-    """
-    pipe = deployment.folder / "events"
-    os.mkfifo(pipe)
-    events: list[tuple[float, dict[str, Any]]] = []
-    began = time.monotonic()
-
-    def read() -> None:
-        with pipe.open() as lines:
-            events.extend((time.monotonic() - began, json.loads(line)) for line in lines)
-
-    reader = threading.Thread(target=read, daemon=True)
-    reader.start()
-    deployment.environment["PULUMI_DEBUG_COMMANDS"] = "true"
-    deployment.write(deployment.changed_config(**changes))
-    words = ["up", "--yes", "--skip-preview", "--stack", "test", "--config-file", str(deployment.config_file)]
-    try:
-        deployment.pulumi(*words, "--event-log", str(pipe)).good()
-        seconds = time.monotonic() - began
-    finally:
-        # Nobody may have opened the pipe: a writer that closes at once lets the reader end.
-        os.close(os.open(pipe, os.O_RDWR | os.O_NONBLOCK))
-        reader.join(10)
-        pipe.unlink()
-    return seconds, events
-
-
-def state(deployment: Deployment) -> list[dict[str, Any]]:
-    """The stack's resources as its export has them."""
-    exported = deployment.pulumi("stack", "export", "--stack", "test").good().text
-    resources: list[dict[str, Any]] = json.loads(exported[exported.index("{") :])["deployment"]["resources"]
-    return resources
-
-
 def test_up_against_by_hand_ray_up_and_the_critical_path(by_hand, ray_up, machines):
     """P1: <= 0.7 of by hand, <= 0.8 of ray up, <= 1.05 of the critical path. P2: nothing changed, nobody logs in."""
     with Sampler() as memory:
@@ -128,17 +88,6 @@ def test_up_against_by_hand_ray_up_and_the_critical_path(by_hand, ray_up, machin
     assert [logins(machines, name) for name in NAMES] == [count + 1 for count in before]
     nothing_changed(machines, taken)
     machines.destroy().good()
-
-
-def nothing_changed(deployment: Deployment, taken: Sequence[float]) -> float:
-    """Prints and returns P2: the median of `taken` against a program whose resources, as many, do nothing."""
-    resources = state(deployment)
-    custom = sum(bool(resource.get("custom")) for resource in resources)
-    empty = second_up(deployment.folder / "empty", custom, len(resources) - custom)
-    median = statistics.median(taken)
-    print(f"P2 up with nothing changed {median:.1f} s; {len(resources)} resources that do nothing {empty:.1f} s")
-    print(f"P2 ratio {median / empty:.2f} (goal 1.30)")
-    return median / empty
 
 
 def logins(deployment: Deployment, name: str) -> int:

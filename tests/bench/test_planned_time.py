@@ -13,9 +13,9 @@ import pytest
 from planner import Plan
 from stacks.planning import plan_for
 from stacks.settings import parse
-from tests.bench.test_path import state, timed_up
+from tests.bench.timed import state, timed_up
 from tests.bench.timeline import Step, steps
-from tests.e2e.account import Account
+from tests.support.account import Account
 
 pytestmark = [pytest.mark.root, pytest.mark.engine]
 
@@ -25,9 +25,9 @@ RESOURCES = {
     "network": r"network-.*|key|guard",
     "storage": r"storage-.*",
     "fetcher machine": r"fetcher-(instance|lease.*)",
-    "client": r"fetcher-(facts|tuning|packages|storage|weights).*",
+    "client": r"fetcher-(prepare|weights).*",
     "machines": r"node-\d-(instance|lease.*)",
-    "host": r"node-\d-(facts|tuning|packages|storage|docker).*",
+    "host": r"node-\d-(prepare|docker).*",
     "image": r".*-image",
     "cluster": r"node-\d-ray.*",
     "engine": r"node-\d-engine.*",

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 import toolchain
-from tests.paths import ROOT
+from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.engine
 

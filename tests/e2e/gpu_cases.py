@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tests.e2e.gpu_packages import BOTH, DRIVER_ONLY, OLD
-from tests.e2e.host_machine import kernel
+from tests.support.host_machine import kernel
 
 L20, H20, V100, B200, RTX4090 = "0x26ba", "0x2329", "0x1db6", "0x2901", "0x2684"
 OPEN = "nvidia-headless-580-server-open=580.126.09-0ubuntu0.24.04.1 nvidia-utils-580-server=580.126.09-0ubuntu0.24.04.1"
@@ -254,3 +254,25 @@ PROOFS = [
         result={"hca": "=mlx5_0", "infiniband": "yes", "peermem": "no"},
     ),
 ]
+
+
+ASCEND = {
+    "no-accelerator": ("rm -r /opt/fake-sys", {}, "PCI bus has no Ascend accelerator"),
+    "no-driver": ("rm /opt/fake-ascend/driver/version.info", {}, "install the Ascend HDK driver"),
+    "no-firmware": ("rm /opt/fake-ascend/firmware/version.info", {}, "install the Ascend HDK firmware"),
+    "old-driver": (
+        "echo Version=23.0.6 > /opt/fake-ascend/driver/version.info", {}, "Ascend driver 23.0.6 is too old",
+    ),
+    "no-npu-smi": ("rm /usr/local/bin/npu-smi", {}, "npu-smi is not on PATH"),
+    "driver-not-running": ("echo dcmi > /etc/fake-npu-fault", {}, "npu-smi fails: dcmi module initialize failed"),
+    "unhealthy": ("echo alarm > /etc/fake-npu-fault", {}, "an accelerator is not healthy ( 1 910B3 Alarm"),
+    "one-missing": ("rm /opt/fake-dev/davinci1", {}, "2 accelerators are expected, the PCI bus has 2 and"),
+    "no-manager": ("rm /opt/fake-dev/hisi_hdc", {}, "hisi_hdc is not there"),
+    "no-addresses": ("rm /etc/hccn.conf", {}, "/etc/hccn.conf is not there"),
+    "an-address-missing": ("sed -i /address_1/d /etc/hccn.conf", {}, "gives 1 of 2 accelerators an address"),
+    "a-port-down": (
+        "sed -i s/UP/DOWN/ /opt/fake-ascend/driver/tools/hccn_tool", {}, "port of accelerator 0 is not up",
+    ),
+    "one-machine-needs-no-addresses": ("rm /etc/hccn.conf", {"SEVERAL": "no"}, ""),
+    "good": ("true", {}, ""),
+}  # fmt: skip

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from tests.e2e.gpu_cases import (
+    ASCEND,
     B200,
     DRIVERS,
     FABRIC_535,
@@ -21,8 +22,7 @@ from tests.e2e.gpu_cases import (
     V100,
     Case,
 )
-from tests.e2e.test_host_ascend import CASES as ASCEND
-from tests.paths import ROOT
+from tests.support.paths import ROOT
 
 BEGIN, END = "<!-- cases: python -m tests.e2e.gpu_table -->", "<!-- end of cases -->"
 HEAD = ("case", "state before", "what it ran", "state after, or the sentence", "run again")

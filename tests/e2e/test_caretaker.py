@@ -12,7 +12,7 @@ import pytest
 from localcloud import caretaker
 from localcloud.system.processes import ProcessRecord, wait_until
 from localcloud.system.runs import MARK, Run, own, runs
-from tests.paths import ROOT
+from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.root
 
@@ -29,7 +29,7 @@ def links():
 def run(tmp_path):
     """A run in a process of its own, with one thing of each kind made."""
     environment = {name: value for name, value in os.environ.items() if name != MARK}
-    words = [sys.executable, "-m", "tests.e2e.owning", str(tmp_path), BRIDGE, NET, PUBLIC]
+    words = [sys.executable, "-m", "tests.support.owning", str(tmp_path), BRIDGE, NET, PUBLIC]
     with subprocess.Popen(
         words,
         cwd=ROOT,

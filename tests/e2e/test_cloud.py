@@ -13,10 +13,10 @@ import pytest
 
 from components.alicloud.leftovers import leftovers
 from localcloud.cloud import daemon
-from tests.e2e.account import OUTSIDER, PUBLIC, Account
-from tests.e2e.deployment import chat
-from tests.e2e.portscan import open_ports
-from tests.scripts.test_supervise import until
+from tests.support.account import OUTSIDER, PUBLIC, Account
+from tests.support.deployment import chat
+from tests.support.portscan import open_ports
+from tests.support.waiting import until
 from toolchain.parts import all_parts
 
 pytestmark = [
@@ -129,7 +129,7 @@ def test_a_machine_that_was_released_is_rented_again(account):
     assert "node-1-instance delete" in said.text
     changed = account.up().good().changed()
     assert "node-1-instance" in changed
-    assert not {name for name in changed if name.startswith("node-0-") and name.endswith(("-instance", "packages-run"))}
+    assert not {name for name in changed if name.startswith("node-0-") and name.endswith(("-instance", "prepare-run"))}
     after = account.instances()
     assert after["node-0"]["InstanceId"] == before["node-0"]["InstanceId"]
     assert after["node-1"]["InstanceId"] != before["node-1"]["InstanceId"]

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.deployment import Deployment, chat
-from tests.e2e.test_llamacpp import GREEDY
-from tests.paths import ROOT
-from tests.scripts.test_supervise import until
+from tests.support.deployment import GREEDY, Deployment, chat
+from tests.support.paths import ROOT
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.root, pytest.mark.engine]
 

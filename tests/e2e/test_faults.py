@@ -22,9 +22,9 @@ import pytest
 
 from localcloud.depot import daemon
 from localcloud.fixtures import ensure_model
-from tests.e2e.deployment import ANSI, Deployment, Run
-from tests.paths import ROOT
-from tests.scripts.test_supervise import until
+from tests.support.deployment import ANSI, Deployment, Run
+from tests.support.paths import ROOT
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.root, pytest.mark.engine]
 
@@ -63,11 +63,15 @@ class Faults(Deployment):
         listen = f"{self.site.network().gateway}:8602"
         models = {"tandem/tiny-qwen2": self.small, GATED: self.small, BIG: self.big}
         self.url = daemon.start(self.hub, listen, models=models, tokens={GATED: TOKEN}).url
-        self.environment |= {"TANDEM_TAKE_SECONDS": "90", "TANDEM_LEAVE_SECONDS": "3", "TANDEM_LOST_SECONDS": "120"}
+        self.environment |= {
+            "TANDEM_ACQUIRE_SECONDS": "90",
+            "TANDEM_CLEANUP_SECONDS": "3",
+            "TANDEM_LOST_SECONDS": "120",
+        }
         record = self.machine(NODE).record
         ssh = {"address": record.address, "key": str(self.site.key), "hostKey": record.host_key}
         self.config = {"ssh": ssh, "storage": {"server": "nas", "export": "/share", "mountPoint": MOUNT}}
-        self.config |= {"step": {}, "weights": {}, "leave": {}}
+        self.config |= {"step": {}, "weights": {}, "cleanup": {}}
         self.share = self.folder / "machines/nfs/shares/share"
 
     def close(self) -> None:
@@ -366,7 +370,7 @@ def test_a_byte_that_changed_on_the_storage_is_found_and_mended(faults):
         stream.seek(1000)
         stream.write(b"\xff\x00\xff\x00")
     since = faults.journal()
-    faults.fetch(stall_seconds=4, check="again").good()
+    faults.fetch(stall_seconds=4, trigger="again").good()
     assert stored.read_bytes() == (faults.big / SHARD).read_bytes()
     # Only the file that was wrong was fetched.
     lines = map(json.loads, (faults.hub / "requests.jsonl").read_text().splitlines()[since:])
@@ -377,14 +381,14 @@ def test_a_byte_that_changed_on_the_storage_is_found_and_mended(faults):
 def test_a_hub_that_alters_bytes_is_named(faults):
     (faults.share / "models/tandem--big" / SHARD).unlink()
     faults.fault(kind="corrupt", path=f"*{SHARD}*", at=5000, times=50)
-    run = faults.fetch(check="corrupt")
+    run = faults.fetch(trigger="corrupt")
     sentence(
         run,
         rf"weights: {MOUNT}/models/tandem--big/{SHARD} holds other bytes than the hub's \(checksum differs\) "
         "after downloading it twice; the hub or the storage alters bytes",
     )
     faults.fault()
-    faults.fetch(check="corrupt").good()
+    faults.fetch(trigger="corrupt").good()
 
 
 def test_a_full_storage_is_told_and_gone_on_with_when_there_is_space(faults):
@@ -393,13 +397,13 @@ def test_a_full_storage_is_told_and_gone_on_with_when_there_is_space(faults):
     try:
         since = faults.journal()
         sentence(
-            faults.fetch(check="small"),
+            faults.fetch(trigger="small"),
             r"weights: /mnt/tandem/models has [\d.]+ MB free and tandem/big needs [\d.]+ MB more; "
             "free space there or use a larger storage",
         )
         assert not faults.asked(since)
         faults.ssh(NODE, f"mount -o remount,size=100m {MOUNT}")
-        faults.fetch(check="small").good()
+        faults.fetch(trigger="small").good()
         assert faults.asked(since)
     finally:
         faults.ssh(NODE, f"umount {MOUNT} && systemctl start mnt-tandem.mount")
@@ -412,7 +416,7 @@ def test_a_storage_that_fills_up_in_mid_download_is_told_and_gone_on_with(faults
     try:
         since = faults.journal()
         faults.fault(kind="stall", path=f"*{SHARD}*", at=size // 2, seconds=300)
-        run = faults.begin(prepare=True, weights=faults.weights(check="fills", stall_seconds=4))
+        run = faults.begin(prepare=True, weights=faults.weights(trigger="fills", stall_seconds=4))
         until(lambda: int(faults.ssh(NODE, f"du --summarize --bytes {MOUNT} | cut -f1")) > size // 2, 90)
         faults.ssh(NODE, f"dd if=/dev/zero of={MOUNT}/filler bs=1M status=none", check=False)
         sentence(
@@ -421,7 +425,7 @@ def test_a_storage_that_fills_up_in_mid_download_is_told_and_gone_on_with(faults
         )
         faults.fault()
         faults.ssh(NODE, f"rm {MOUNT}/filler")
-        faults.fetch(check="fills", stall_seconds=4).good()
+        faults.fetch(trigger="fills", stall_seconds=4).good()
         assert sum(max(int(r["bytes"]), 0) for r in faults.asked(since)) < 1.6 * size
     finally:
         faults.ssh(NODE, f"umount {MOUNT} && systemctl start mnt-tandem.mount")
@@ -429,7 +433,7 @@ def test_a_storage_that_fills_up_in_mid_download_is_told_and_gone_on_with(faults
 
 def test_destroy_leaves_the_machine_as_it_was_and_keeps_the_weights_it_names(faults):
     kept = f"{MOUNT}/models/tandem--big"
-    faults.up(prepare=True, weights=faults.weights(), leave={"KEPT_WEIGHTS": kept}).good()
+    faults.up(prepare=True, weights=faults.weights(), cleanup={"KEPT_WEIGHTS": kept}).good()
     run = faults.destroy().good()
     assert re.search(rf"node-0: kept the weights in {kept} \(\S+\)", run.text)
     assert "kept the packages" in run.text
@@ -444,7 +448,7 @@ def test_destroy_deletes_the_weights_when_told_and_kept_ones_are_verified_first(
     stored = faults.share / "models/tandem--big" / SHARD
     with stored.open("r+b") as stream:
         stream.write(b"\xff\x00\xff\x00")
-    faults.up(prepare=True, weights=faults.weights(), leave={"DELETE_WEIGHTS": f"{MOUNT}/models/tandem--big"}).good()
+    faults.up(prepare=True, weights=faults.weights(), cleanup={"DELETE_WEIGHTS": f"{MOUNT}/models/tandem--big"}).good()
     assert stored.read_bytes() == (faults.big / SHARD).read_bytes()
     faults.destroy().good()
     assert not stored.parent.exists()

@@ -14,13 +14,13 @@ import pytest
 
 from tests.e2e.gpu_cases import DRIVERS, HEADERS, PROOFS, Case
 from tests.e2e.gpu_packages import FAKES, write_archive
-from tests.e2e.host_machine import HostMachine, Outcome, kernel
+from tests.support.host_machine import HostMachine, Outcome, kernel
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(os.geteuid() != 0, reason="machines need root")]
 
 DRIVER_FILES = ("package_manager.sh", "nvidia_state.sh", "pci.py", "drivers.py")
 PACKAGES_FILES = ("package_manager.sh", "daemon_json.py")
-COLLECTIVE_FILES = ("collective.py", "room.sh=room_docker.sh")
+COLLECTIVE_FILES = ("collective.py", "runtime.sh=docker.sh")
 NO_REGISTRIES = {"CONTAINERS": "yes", "DOCKER_PACKAGES": "", "REGISTRY_MIRRORS": "", "INSECURE_REGISTRIES": ""}
 PROOF_FILES = ("nvidia_state.sh", "pci.py", "rails.py")
 
@@ -105,7 +105,7 @@ def test_gpus_and_rdma_devices_reach_each_others_memory(host: HostMachine) -> No
     assert not outcome.error
     conf = "/etc/modules-load.d/tandem-nvidia-peermem.conf"
     assert host.ok(f"ls -d /opt/fake-sys/module/nvidia_peermem; cat {conf}").split()[1] == "nvidia-peermem"
-    host.leave()
+    host.cleanup()
     assert host.ok(f"apt-mark showhold; ls {conf} /etc/apt/preferences.d/tandem-nvidia 2>/dev/null || true") == ""
     assert "nvidia-headless-580-server-open" in host.ok("dpkg-query -W 'nvidia-headless*'")
 
@@ -138,7 +138,7 @@ def test_docker_gets_the_runtime_and_a_container_runs_with_all_gpus(host: HostMa
     collective = {
         "STACK_CONTAINER": "tandem-host-collective", "IMAGE": "stand-in:1", "NODES": "1", "NODE_RANK": "0",
         "COUNT": "2", "ADDRESS": host.address, "PORT": "29417", "BACKEND": "nccl", "MIB": "1",
-        "NETWORK": "NCCL_IB_DISABLE=1", "DOCKER_OPTIONS": "--gpus=all --cap-add=CAP_IPC_LOCK",
+        "RUN_ENVIRONMENT": "NCCL_IB_DISABLE=1", "RUN_OPTIONS": "--gpus=all\n--cap-add=CAP_IPC_LOCK",
     }  # fmt: skip
     outcome = host.run("collective", COLLECTIVE_FILES, collective)
     assert outcome.result == {"ranks": "2", "bus_gb_per_s": "1.5", "transports": "NET/Socket"}, outcome

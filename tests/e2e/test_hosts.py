@@ -9,21 +9,20 @@ import json
 import re
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 
 from localcloud import hosts
 from localcloud.fixtures import ensure_environment, ensure_model
-from tests.e2e.deployment import Deployment, chat, fetch
-from tests.paths import ROOT
-from tests.scripts.test_supervise import until
+from tests.support.deployment import Deployment, chat, fetch
+from tests.support.paths import ROOT
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.root, pytest.mark.engine]
 
 MODEL = "tiny-qwen2"
 NOT_EAGER = ["--max-num-seqs=4", "--kv-cache-memory-bytes=67108864", "--dtype=float32"]
-PREPARED = {f"node-{n}-{step}-run" for n in (0, 1) for step in ("facts", "tuning", "packages", "storage", "lease")}
+PREPARED = {f"node-{n}-{what}" for n in (0, 1) for what in ("lease", "prepare-run", "prepare-done")}
 INSIDE = ROOT / "localcloud/fixtures/files/inside.sh"
 
 
@@ -39,7 +38,7 @@ def one_machine(tmp_path_factory):
     """What one machine says: the model's greedy text, by vLLM without Tandem."""
     folder = tmp_path_factory.mktemp("one")
     shutil.copytree(ensure_model(), folder / "model")
-    shutil.copy(Path(__file__).with_name("greedy.py"), folder)
+    shutil.copy(ROOT / "tests/support/greedy.py", folder)
     done = subprocess.run(
         ["bash", str(INSIDE), str(ensure_environment()), str(folder), "python3", "/mnt/greedy.py"],
         capture_output=True,
@@ -189,7 +188,7 @@ def test_a_third_machine_leaves_the_first_two_alone(deployment):
     )
     deployment.known_hosts.write_text(deployment.site.known_hosts)
     ops = {step["urn"].rsplit("::", 1)[-1]: step["op"] for step in steps}
-    assert ops["node-2-packages-run"] == "create"
+    assert ops["node-2-prepare-run"] == "create"
     assert {ops.get(name, "same") for name in PREPARED} == {"same"}
     assert {ops.get(f"node-{n}-ray", "same") for n in (0, 1)} == {"same"}
 

@@ -21,7 +21,7 @@ import pytest
 from components.images.completed import FILES, _files
 from components.images.needs import ImageNeeds
 from components.serving import find_engine
-from tests.e2e.host_machine import HostMachine, Outcome
+from tests.support.host_machine import HostMachine, Outcome
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(os.geteuid() != 0, reason="machines need root")]
 
@@ -142,9 +142,9 @@ def test_ray_is_added_once_for_each_content_and_goes_with_the_last_stack(host: H
     # Another stack has the same image under its own name, from anywhere.
     other = complete(host, stack="tandem-b", PIP_INDEX="http://127.0.0.1:1/simple")
     assert other == Outcome({**first.result, "built": "before"}, "")
-    host.leave("tandem-a")
+    host.cleanup("tandem-a")
     assert host.ok(f"docker run --rm --entrypoint ray {image}") == "ray 2.60.0"
-    host.leave("tandem-b")
+    host.cleanup("tandem-b")
     assert listed(host) == before
 
 
@@ -160,8 +160,8 @@ def test_two_steps_that_need_one_image_build_it_once(host: HostMachine) -> None:
     thread.join()
     assert sorted(each.result.get("built", each.error) for each in found) == ["before", "now"]
     assert len({each.result["image"] for each in found}) == 1
-    host.leave("tandem-a")
-    host.leave("tandem-b")
+    host.cleanup("tandem-a")
+    host.cleanup("tandem-b")
     assert listed(host) == before
 
 
@@ -175,7 +175,7 @@ def test_an_index_that_does_not_answer_is_told(host: HostMachine) -> None:
     said = complete(host, ARGUMENTS="RAY=2.61.0").error
     assert "pip could not install it: " in said
     assert "ray==2.61.0" in said
-    host.leave("tandem-a")
+    host.cleanup("tandem-a")
 
 
 @pytest.mark.long
@@ -193,5 +193,5 @@ def test_programs_are_compiled_in_a_first_part_and_checked_before(host: HostMach
     image = done.result["image"]
     assert host.ok(f"docker run --rm --entrypoint llama-server {image}") == "hello"
     assert host.ok(f"docker run --rm --entrypoint sh {image} -c 'command -v cmake || true'") == ""
-    host.leave("tandem-a")
+    host.cleanup("tandem-a")
     assert listed(host) == before

@@ -7,15 +7,13 @@ import re
 
 import pytest
 
-from tests.e2e.deployment import Deployment, chat, fetch
-from tests.paths import ROOT
-from tests.scripts.test_supervise import until
+from tests.support.deployment import GREEDY, Deployment, chat, fetch
+from tests.support.paths import ROOT
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.root, pytest.mark.engine]
 
 MODEL = "tiny-qwen2"
-GREEDY = " assum 2 liyalty purpose�OWNER softwareCTyaltyruSEQUENTIAL"
-"""What vLLM says to the same question with the same weights, on one machine (test_hosts.py asks it each time)."""
 
 
 @pytest.fixture(scope="module")

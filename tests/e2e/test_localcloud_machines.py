@@ -10,7 +10,7 @@ from localcloud.cloud.model import Problem
 from localcloud.cloud.real_backend import RealBackend
 from localcloud.cloud.service import Service
 from localcloud.cloud.settings import Settings
-from tests.support.localcloud_deployment import PUBLIC, Deployment, opens
+from tests.support.rented import PUBLIC, Deployment, opens
 
 pytestmark = pytest.mark.root
 

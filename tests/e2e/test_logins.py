@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from probe import reached  # lies beside openssh.py, whose folder the agent has put on the path
 
-from components.remote import agent
-from components.remote.agent import Failure, reached
+from components.machine import agent
+from components.machine.agent import Failure
 from localcloud.machines import Site
-from tests.e2e.logins import PASSPHRASE, PASSWORD, STACK, Logins, running_agent
-from tests.engine.project import Project
-from tests.paths import ROOT
+from tests.support.logins import PASSPHRASE, PASSWORD, STACK, Logins, running_agent
+from tests.support.paths import ROOT
+from tests.support.project import Project
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(os.geteuid() != 0, reason="machines need root")]
 
@@ -24,7 +25,7 @@ pytestmark = [pytest.mark.root, pytest.mark.skipif(os.geteuid() != 0, reason="ma
 @pytest.fixture(scope="module")
 def logins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Logins]:
     # A sentence that isn't found would be waited for as long as a boot may take.
-    agent.TAKE_SECONDS = 20
+    agent.ACQUIRE_SECONDS = 20
     folder = tmp_path_factory.mktemp("logins")
     net = f"10.{200 + os.getpid() % 50}.{os.getpid() // 50 % 256}"
     site = Site(folder / "site", f"tl{os.getpid() % 10**6}", f"{net}.0/24")
@@ -37,19 +38,21 @@ def logins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Logins]:
 
 
 def test_sudo_with_and_without_a_password_and_none_at_all(logins: Logins) -> None:
-    """What `take` says of each login; a wrong password costs one attempt, since machines lock logins after a few."""
-    assert "taken=" in logins.taken(logins.call())
-    assert "taken=" in logins.taken(logins.call(sudo_password=PASSWORD)), "sudo asks for none, and it isn't in the way"
-    assert "taken=" in logins.taken(logins.call(user="ops", sudo_password=PASSWORD))
+    """What acquiring says of each login; a wrong password costs one attempt, since machines lock logins after a few."""
+    assert "acquired=" in logins.acquired(logins.call())
+    assert "acquired=" in logins.acquired(logins.call(sudo_password=PASSWORD)), (
+        "sudo asks for none, and it isn't in the way"
+    )
+    assert "acquired=" in logins.acquired(logins.call(user="ops", sudo_password=PASSWORD))
 
-    asked = logins.taken(logins.call(user="ops"))
+    asked = logins.acquired(logins.call(user="ops"))
     assert "sudo asks this login for a password; give it with `pulumi config set --secret sudoPassword`" in asked
     assert "echo 'ops ALL=(ALL) NOPASSWD: ALL' | sudo tee /etc/sudoers.d/ops" in asked
     failures = "journalctl --quiet --identifier=sudo --grep 'ops.*incorrect password' --output=cat | tail -1"
-    wrong = logins.taken(logins.call(user="ops", sudo_password="another"))  # noqa: S106
+    wrong = logins.acquired(logins.call(user="ops", sudo_password="another"))  # noqa: S106
     assert "sudo refuses the secret sudoPassword" in wrong
     assert "1 incorrect password attempt " in logins.ok("far", failures)
-    assert "this login may not become root" in logins.taken(logins.call(user="guest", sudo_password=PASSWORD))
+    assert "this login may not become root" in logins.acquired(logins.call(user="guest", sudo_password=PASSWORD))
 
 
 def test_a_step_runs_as_root_by_a_password_that_nobody_sees(logins: Logins, tmp_path: Path) -> None:
@@ -70,14 +73,14 @@ def test_a_step_runs_as_root_by_a_password_that_nobody_sees(logins: Logins, tmp_
 
 def test_a_key_with_a_passphrase_and_an_agent_open_machines(logins: Logins, tmp_path: Path) -> None:
     locked = logins.locked.read_text()
-    assert "taken=" in logins.taken(logins.call(private_key=locked, passphrase=PASSPHRASE))
-    wrong = logins.taken(logins.call(private_key=locked, passphrase="another"))  # noqa: S106
+    assert "acquired=" in logins.acquired(logins.call(private_key=locked, passphrase=PASSPHRASE))
+    wrong = logins.acquired(logins.call(private_key=locked, passphrase="another"))  # noqa: S106
     assert "the secret sshKeyPassphrase does not open the private key" in wrong
     with running_agent(tmp_path, logins.locked, passphrase=PASSPHRASE):
-        assert "taken=" in logins.taken(logins.call(private_key=None))
-        assert "taken=" in logins.taken(logins.call(private_key=None, **logins.through(private_key=None)))
+        assert "acquired=" in logins.acquired(logins.call(private_key=None))
+        assert "acquired=" in logins.acquired(logins.call(private_key=None, **logins.through(private_key=None)))
     with running_agent(tmp_path):
-        assert "refuses any key of the running ssh-agent" in logins.taken(logins.call(private_key=None))
+        assert "refuses any key of the running ssh-agent" in logins.acquired(logins.call(private_key=None))
 
 
 def test_a_host_between_forwards_and_each_failure_names_its_host(logins: Logins) -> None:
@@ -85,18 +88,18 @@ def test_a_host_between_forwards_and_each_failure_names_its_host(logins: Logins)
     with logins.ssh(logins.call(**logins.through())) as connection:
         seen = connection.run("echo $SSH_CONNECTION").stdout.split()
     assert (seen[0], seen[2]) == (logins.address("gate"), logins.address("far"))
-    assert "taken=" in logins.taken(logins.call(user="ops", sudo_password=PASSWORD, **logins.through()))
+    assert "acquired=" in logins.acquired(logins.call(user="ops", sudo_password=PASSWORD, **logins.through()))
 
-    unknown = logins.taken(logins.call(**logins.through(user="nobody")))
+    unknown = logins.acquired(logins.call(**logins.through(user="nobody")))
     assert f"far: the jump host nobody@{logins.address('gate')}:22: the machine refuses this key" in unknown
     assert "ssh.proxyJump" in unknown
     key = logins.site.machine("far").record.host_key
-    assert "far: the jump host hop@" in (other := logins.taken(logins.call(**logins.through(host_key=key))))
+    assert "far: the jump host hop@" in (other := logins.acquired(logins.call(**logins.through(host_key=key))))
     assert "shows another host key" in other
     key = logins.site.machine("gate").record.host_key
-    assert f"far (ubuntu@{logins.address('far')}:22)" in logins.taken(logins.call(host_key=key, **logins.through()))
+    assert f"far (ubuntu@{logins.address('far')}:22)" in logins.acquired(logins.call(host_key=key, **logins.through()))
     logins.ok("gate", "echo 'AllowTcpForwarding no' >>/etc/ssh/sshd_config && systemctl reload ssh")
-    assert "hop@" in (shut := logins.taken(logins.call(**logins.through())))
+    assert "hop@" in (shut := logins.acquired(logins.call(**logins.through())))
     assert "forwards no connections" in shut
     logins.ok("gate", "sed -i '/^AllowTcpForwarding/d' /etc/ssh/sshd_config && systemctl reload ssh")
 
@@ -127,7 +130,7 @@ def test_docker_is_reached_by_a_login_in_no_group_and_given_back(logins: Logins)
     """The socket of its own, after a reboot too; destroy takes it away, and nobody else could use it."""
     install = "apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install docker.io >/dev/null"
     logins.ok("far", install)
-    script = Path("components/host/files/docker_access.sh").resolve()
+    script = Path("components/runtime/files/docker_access.sh").resolve()
     socket = f"/run/{STACK}-docker.sock"
     call = logins.call(user="ops", sudo_password=PASSWORD)
     seen = logins.step(call, "docker-access", script, {"LOGIN": "ops", "SOCKET": socket})
@@ -145,7 +148,7 @@ def test_docker_is_reached_by_a_login_in_no_group_and_given_back(logins: Logins)
     )
     with logins.ssh(call) as connection:
         assert connection.run(asked).stdout.strip() == seen["docker"]
-        assert connection.run_script(call["scripts"]["leave.sh"], STACK).returncode == 0
+        assert connection.run_script(call["scripts"]["cleanup.sh"], STACK).returncode == 0
     assert logins.ok("far", f"ls -d {socket} /etc/systemd/system/{STACK}* /var/lib/tandem 2>/dev/null || true") == ""
     assert logins.ok("far", f"systemctl list-units --all --no-legend '{STACK}*'") == ""
 

@@ -11,10 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from localcloud.fixtures import ensure_environment
-from tests.e2e.deployment import Deployment, chat, fetch
-from tests.e2e.test_llamacpp import GREEDY
-from tests.paths import ROOT
-from tests.scripts.test_supervise import until
+from tests.support.deployment import GREEDY, Deployment, chat, fetch
+from tests.support.paths import ROOT
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.root, pytest.mark.engine]
 
@@ -119,14 +118,14 @@ def test_a_rank_that_dies_comes_back_with_its_group(deployment):
     assert answer(deployment).said == GREEDY
 
 
-def test_after_a_restart_of_a_machine_a_changed_check_starts_what_is_not_running(deployment):
+def test_after_a_restart_of_a_machine_a_changed_trigger_starts_what_is_not_running(deployment):
     """As a rented container comes back: nothing of ours runs there, the files are. Here all that runs is killed."""
-    before = deployment.ssh("node-0", f"cat {PROCESSES}/*/keeper")
+    before = deployment.ssh("node-0", f"cat {PROCESSES}/*/supervisor")
     deployment.ssh("node-1", "pkill -9 -u renter")
-    run = llamacpp(deployment, check="again").good()
+    run = llamacpp(deployment, trigger="again").good()
     assert {"node-0-engine", "node-1-engine"} <= run.changed()
     assert answer(deployment).said == GREEDY
-    assert deployment.ssh("node-0", f"cat {PROCESSES}/*/keeper") == before
+    assert deployment.ssh("node-0", f"cat {PROCESSES}/*/supervisor") == before
 
 
 def test_destroy_leaves_nothing(deployment):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from components.remote import agent
+from components.machine import agent
 from components.webui.webui import FILES, INNER_PORT, WebUiArgs, render_environment
 from localcloud.fixtures.uv import find_uv
 from localcloud.system.cache import key_of, made_once

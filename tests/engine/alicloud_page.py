@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from localcloud.cloud.actions import ACTIONS
 from tests.engine.alicloud_calls import CALLED
 from tests.engine.alicloud_table import TABLE, Row, camel
-from tests.paths import ROOT
-from tests.support.localcloud_account import CLIENTS
-from tests.support.localcloud_calls import ELSEWHERE
+from tests.support.cloud_account import CLIENTS
+from tests.support.cloud_calls import ELSEWHERE
+from tests.support.paths import ROOT
 
 BEGIN, END = "<!-- tables: python -m tests.engine.alicloud_page -->", "<!-- end of the tables -->"
 PAGE = ROOT / "docs/localcloud-table.md"

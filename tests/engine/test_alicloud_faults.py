@@ -13,8 +13,8 @@ import pytest
 from components.alicloud.api import Api
 from components.alicloud.leftovers import release
 from localcloud.cloud import daemon
-from tests.engine.project import Project
-from tests.engine.test_alicloud_plugin import aliproject, cloud, program, pytestmark
+from tests.support.project import Project
+from tests.support.provider import aliproject, cloud, program, pytestmark
 
 __all__ = ["aliproject", "cloud", "pytestmark"]  # fixtures and mark are that module's
 

@@ -19,9 +19,9 @@ import pytest
 from components.alicloud.api import Api
 from tests.engine.alicloud_calls import CALLED
 from tests.engine.alicloud_table import TABLE, camel, program, properties, resolved, shown
-from tests.engine.project import Project
-from tests.engine.test_alicloud_plugin import aliproject, cloud, pytestmark
-from tests.engine.test_alicloud_plugin import program as with_provider
+from tests.support.project import Project
+from tests.support.provider import aliproject, cloud, pytestmark
+from tests.support.provider import program as with_provider
 
 __all__ = ["aliproject", "cloud", "pytestmark"]  # fixtures and mark are that module's
 

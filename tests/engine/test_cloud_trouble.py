@@ -22,9 +22,9 @@ import pytest
 from components.alicloud.leftovers import leftovers
 from localcloud.cloud import daemon
 from stacks import sweep
-from tests.engine.renting import Renting, renting
-from tests.engine.test_alicloud_plugin import pytestmark
-from tests.scripts.test_supervise import until
+from tests.support.provider import pytestmark
+from tests.support.renting import Renting, renting
+from tests.support.waiting import until
 
 __all__ = ["pytestmark"]  # that module's
 

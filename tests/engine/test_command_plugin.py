@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.project import Project
-from tests.paths import ROOT
+from tests.support.paths import ROOT
+from tests.support.project import Project
 
 pytestmark = pytest.mark.engine
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from components.half_made import HALF_MADE
-from tests.engine.dockerd import IMAGE, Daemon, running
-from tests.engine.project import Project
+from tests.support.dockerd import IMAGE, Daemon, running
+from tests.support.project import Project
 
 pytestmark = [pytest.mark.engine, pytest.mark.root]
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from components.alicloud.api import Api
-from tests.engine.project import Project
-from tests.engine.test_alicloud_plugin import aliproject, cloud, program, pytestmark
-from tests.paths import ROOT
+from tests.support.paths import ROOT
+from tests.support.project import Project
+from tests.support.provider import aliproject, cloud, program, pytestmark
 
 __all__ = ["aliproject", "cloud", "pytestmark"]  # fixtures and mark are that module's
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.paths import ROOT
+from tests.support.paths import ROOT
 from toolchain.gobuild import find_go
 
 pytestmark = pytest.mark.engine

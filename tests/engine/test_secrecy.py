@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from tests.engine.project import Project
-from tests.paths import ROOT
+from tests.support.paths import ROOT
+from tests.support.project import Project
 
 pytestmark = pytest.mark.engine
 PROGRAM = f"""

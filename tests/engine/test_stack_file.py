@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from tests.paths import ROOT
+from tests.support.paths import ROOT
 from toolchain import environment
 from toolchain.errors import ToolchainError
 from toolchain.stack_file import prepare

@@ -13,7 +13,7 @@ export NCCL_NVLS_ENABLE=${NCCL_NVLS_ENABLE:-0}
 # A step's folder, as run.sh of the remote steps lays it out.
 export TANDEM_DIR=$out/step TANDEM_HOME=$out/home TANDEM_STEP=proof TANDEM_STACK=gpu-test SYSFS=/sys HCAS="" FABRIC_SECONDS=30
 mkdir -p "$TANDEM_DIR" "$TANDEM_HOME"
-cp components/remote/files/lib.sh $files/*.sh $files/*.py "$TANDEM_DIR/"
+cp components/machine/files/lib.sh $files/*.sh $files/*.py "$TANDEM_DIR/"
 
 timeout 20 python3 "$TANDEM_DIR/pci.py" /sys >"$out/pci.json"
 COUNT=$(python3 -c 'import json,sys; print(len(json.load(sys.stdin)["gpus"]))' <"$out/pci.json")

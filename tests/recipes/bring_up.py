@@ -19,16 +19,17 @@ from pathlib import Path
 from typing import Any
 
 from components.alicloud.leftovers import leftovers
+from localcloud import caretaker
 from localcloud.fixtures import ensure_gguf, ensure_model
 from localcloud.fixtures.model import GGUF_IDS, MODEL_ID
 from localcloud.hosts import EXPORT, SHARE
-from tests.e2e.account import Account
-from tests.e2e.deployment import Deployment, chat
 from tests.e2e.gpu_packages import FAKES, write_archive
-from tests.e2e.host_machine import kernel
-from tests.paths import ROOT
 from tests.recipes.recipes import RECIPES
-from tests.recipes.reduced import GPUS, NPU_MODEL, WHOLE, Here, Reduced, read, reduce
+from tests.recipes.reduced import GPUS, NPU_MODEL, Here, Reduced, has_whole_shape, read, reduce
+from tests.support.account import Account
+from tests.support.deployment import Deployment, chat
+from tests.support.host_machine import kernel
+from tests.support.paths import ROOT
 
 RECORDS = Path(__file__).with_name("came_up.json")
 WHOLE_RECORDS = RECORDS.with_name("came_up_whole.json")
@@ -120,16 +121,21 @@ def _hosts(config: dict[str, Any], folder: Path, whole: bool) -> tuple[Deploymen
             *([] if reduced.local.real else [f"{STAND_INS}:/opt/tandem/stand-ins"]),
             *(_gpus(folder) if whole else []),
         ],
-        models={NPU_MODEL: ensure_model()},
+        # A hub's model keeps its name in its own shape, and with it the plan.
+        models={NPU_MODEL: ensure_model()}
+        | ({config["model"]["id"]: ensure_model()} if whole and config["model"]["source"] != "path" else {}),
     )
     if config.get("runtime") == "native":
         with ThreadPoolExecutor() as pool:
             list(pool.map(lambda machine: place.ssh(machine["name"], LANDLORD.read_text()), reduced.config["machines"]))
     if whole:
-        told = " ".join((str(GPUS[1]), GPUS[0]))
+        device, count, switches = GPUS[config["accelerator"]["gpu"]]
         with ThreadPoolExecutor() as pool:
             list(
-                pool.map(lambda m: place.ssh(m["name"], f"bash /opt/gpus/stand_in_gpus.sh {told}"), config["machines"])
+                pool.map(
+                    lambda m: place.ssh(m["name"], f"bash /opt/gpus/stand_in_gpus.sh {count} {device} {switches}"),
+                    config["machines"],
+                )
             )
     if reduced.weights:
         target, model = reduced.weights
@@ -175,8 +181,10 @@ def main() -> int:
     if unknown:
         parser.error(f"no recipe: {', '.join(sorted(unknown))}; there are {', '.join(names)}")
     failed = False
+    # What a run that fails half-way has made goes with it.
+    caretaker.begin()
     if told.whole:
-        names = [name for name in names if read(name)["serving"]["engine"] in WHOLE]
+        names = [name for name in names if has_whole_shape(read(name))]
     records_of, file = (whole_records, WHOLE_RECORDS) if told.whole else (records, RECORDS)
     for name in told.recipe or names:
         print(f"{name}:", flush=True)

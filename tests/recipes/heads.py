@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from tests.paths import ROOT
 from tests.recipes.reduced import read
+from tests.support.paths import ROOT
 
 
 def advice(name: str) -> list[dict[str, Any]]:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import yaml
 
 from components.serving import ServeArgs, find_engine
-from components.serving.engine import Node
+from components.serving.engine import Peer
 from planner import Plan
 from stacks.planning import COUNTED_AS, plan_for, unplanned
 from stacks.schema import Settings
 from stacks.settings import parse
-from tests.paths import ROOT
+from tests.support.paths import ROOT
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Recipe:
             port=serving.port,
             arguments=serving.arguments,
         )
-        nodes = [Node(f"10.0.0.{n + 1}", "eth0", count) for n, count in enumerate(settings.accelerators)]
+        nodes = [Peer(f"10.0.0.{n + 1}", "eth0", count) for n, count in enumerate(settings.accelerators)]
         engine = find_engine(serving.engine, serving.executor)
         return [list(process.argv) for process in engine.processes(args, "/mnt/tandem/models/m", nodes)]
 

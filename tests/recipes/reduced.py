@@ -17,11 +17,11 @@ import yaml
 
 from localcloud.fixtures.model import GGUF_IDS, MODEL_ID
 from localcloud.hosts import DEPOT_PORT, ENGINE
-from tests.paths import ROOT
+from tests.support.paths import ROOT
 
 MOST_MACHINES = 2
-GPUS = ("0x2204", 8)
-"""RTX 3090 by its PCI device, and how many a machine of the recipes has."""
+GPUS = {"RTX-3090": ("0x2204", 8, 0), "H20-96GB": ("0x2329", 8, 4)}
+"""Of the recipes' machines: PCI device of the GPU, how many a machine has, and its NVSwitches (seed notes)."""
 NPU_MODEL = "tandem/tiny-for-npus"
 """The tiny model under a name that the planner doesn't know: it would rightly refuse an NPU's engine on processors."""
 
@@ -133,10 +133,21 @@ LOCAL: Mapping[str, Local] = {
 GPU_FILES = "/opt/fake-sys:/opt/fake-sys:ro"
 WHOLE: Mapping[str, Local] = {
     name: replace(_stand_in(what, gpus=True), mounts=(*_stand_in(what).mounts, GPU_FILES))
-    for name, what in (("llamacpp", "llama.cpp b11434"), ("ollama", "Ollama 0.17.4"))
+    for name, what in (
+        ("llamacpp", "llama.cpp b11434"),
+        ("ollama", "Ollama 0.17.4"),
+        ("sglang", "SGLang 0.5.23"),
+        ("tensorrt-llm", "TensorRT-LLM 1.2 and Open MPI 4.1"),
+        ("vllm", "vLLM 0.33 (Ray 2.60 is real)"),
+    )
 }
-"""Engines that come up in a recipe's own shape: all its machines, with as many GPUs as each has. They speak no NCCL;
-the others' collective asks CUDA itself."""
+"""Engines that come up in a recipe's own shape: all its machines, with as many GPUs as each has."""
+
+
+def has_whole_shape(config: Mapping[str, Any]) -> bool:
+    """Whether this computer can show a recipe's own shape: GPUs in machines that are there, with Docker."""
+    own = config["platform"] == "hosts" and not _native(config)
+    return own and config["accelerator"].get("gpu") in GPUS and config["serving"]["engine"] in WHOLE
 
 
 @dataclass(frozen=True)
@@ -178,7 +189,7 @@ def reduce(config: Mapping[str, Any], here: Here | None = None, *, whole: bool =
     here = here or Here()
     local = (WHOLE if whole else LOCAL)[config["serving"]["engine"]]
     changes = (
-        *(_cloud(config, here) if config["platform"] == "alicloud" else _machines(config, here)),
+        *(_cloud(config, here) if config["platform"] == "alicloud" else _machines(config, here, whole)),
         *_accelerators(config, local),
         *_model(config, here, local),
         *_serving(config, local),
@@ -192,11 +203,11 @@ def reduce(config: Mapping[str, Any], here: Here | None = None, *, whole: bool =
     return Reduced(reduced, changes, local, by_hand)
 
 
-def _machines(config: Mapping[str, Any], here: Here) -> list[Change]:
-    kept = config["machines"][:MOST_MACHINES]
+def _machines(config: Mapping[str, Any], here: Here, whole: bool) -> list[Change]:
+    kept = config["machines"] if whole else config["machines"][:MOST_MACHINES]
     machines = [{**each, "address": f"{here.network}.{11 + n}"} for n, each in enumerate(kept)]
     return [
-        Change("machines", machines, f"machines of this computer, {MOST_MACHINES} at most"),
+        Change("machines", machines, f"machines of this computer{'' if whole else f', {MOST_MACHINES} at most'}"),
         Change("ssh.privateKeyFile", "$TANDEM_STATE/machines/id_ed25519", "their key"),
         Change("ssh.knownHostsFile", "$TANDEM_STATE/machines/known_hosts", "their host keys"),
         *([] if _native(config) else [Change("storage.server", "nas", "this computer's shared folder")]),
@@ -267,7 +278,7 @@ def _model(config: Mapping[str, Any], here: Here, local: Local) -> list[Change]:
     hub = {"huggingface": "hf", "modelscope": "modelscope"}[told["source"]]
     depot = f"{here.public if 'cloud' in config else here.network}.1:{DEPOT_PORT}"
     return [
-        Change("model.id", _files_of(config), "random weights of 2 MiB"),
+        *([] if local.gpus else [Change("model.id", _files_of(config), "random weights of 2 MiB")]),
         *(
             []
             if told.get("servedName")
@@ -284,6 +295,10 @@ def _served(told: Mapping[str, Any]) -> str:
 
 def _serving(config: Mapping[str, Any], local: Local) -> list[Change]:
     told, changes = config["serving"], []
+    if local.gpus:
+        changes.append(
+            Change("serving.collective", value=False, why="the GPUs that machines show here compute nothing")
+        )
     if local.longest and told.get("maxModelLen", math.inf) > local.longest:
         changes.append(Change("serving.maxModelLen", local.longest, "the tiny model's"))
     given: Sequence[str] = told.get("arguments", ())
@@ -311,6 +326,7 @@ def _images(config: Mapping[str, Any], local: Local, here: Here) -> list[Change]
         return [Change("native.python", "/opt/rented/bin/python3", f"has {local.name}: {what}"), index]
     return [
         Change("images.engine", f"{depot}/tandem/{local.image}", f"{local.name}: {what}"),
+        *([Change("images.diskGib", 1, "an image here is a frame")] if local.gpus else []),
         Change("images.gateway", f"{depot}/tandem/gateway:1.22", "nginx of Debian"),
         Change("images.mounts", list(local.mounts), "images here are frames around what machines have"),
         index,

@@ -6,11 +6,11 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.paths import ROOT
 from tests.recipes.bring_up import records, whole_records
 from tests.recipes.recipes import RECIPES, Recipe
-from tests.recipes.reduced import WHOLE, read, reduce
+from tests.recipes.reduced import has_whole_shape, read, reduce
 from tests.recipes.untried import UNTRIED
+from tests.support.paths import ROOT
 
 BEGIN, END = "<!-- {}: python -m tests.recipes.table -->", "<!-- end of {} -->"
 HEAD = ("recipe", "previewed", "planned", "words accepted by", "came up here", "engine", "completion", "own shape")
@@ -52,8 +52,8 @@ def came_up(name: str) -> tuple[str, str, str]:
 def whole(name: str) -> str:
     """The recipe in its own shape; of these settings only."""
     config, record = read(name), whole_records().get(name)
-    if config["serving"]["engine"] not in WHOLE:
-        return "no: the collective asks for CUDA"
+    if not has_whole_shape(config):
+        return "no: machines here show GPUs only where Docker is and nothing is rented"
     if record is None or record["settings"] != reduce(config, whole=True).digest:
         return "not yet"
     each = config["accelerator"]["perMachine"]

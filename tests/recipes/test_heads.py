@@ -8,12 +8,12 @@ import json
 import pulumi
 import pytest
 
-from stacks.inference import deploy
+from stacks.deployment import deploy
 from stacks.planning import plan_for, unplanned
 from stacks.settings import parse
 from tests.recipes.heads import advice, filled_in
 from tests.recipes.recipes import RECIPES
-from tests.unit.stacks.test_graph import Answers, Recorder
+from tests.support.graph import Answers, Recorder
 
 WAYS = [
     pytest.param(recipe.name, pieces, id=f"{recipe.name}-{number}")

@@ -12,12 +12,12 @@ import yaml
 import toolchain
 from stacks.planning import plan_for, unplanned
 from stacks.settings import parse
-from tests.paths import ROOT
-from tests.recipes.bring_up import records
+from tests.recipes.bring_up import records, whole_records
 from tests.recipes.recipes import RECIPES
-from tests.recipes.reduced import WHOLE, read, reduce
+from tests.recipes.reduced import has_whole_shape, read, reduce
 from tests.recipes.table import page, written
 from tests.recipes.untried import UNTRIED
+from tests.support.paths import ROOT
 
 
 def ids(recipe):
@@ -76,13 +76,22 @@ def test_a_reduced_recipe_is_the_recipe_but_for_its_changes(recipe):
     assert plan_for(parsed) or unplanned(parsed)
 
 
-@pytest.mark.parametrize("recipe", [r for r in RECIPES if r.settings().serving.engine in WHOLE], ids=ids)
+@pytest.mark.parametrize("recipe", [r for r in RECIPES if has_whole_shape(read(r.name))], ids=ids)
 def test_in_its_own_shape_a_recipe_keeps_machines_and_accelerators(recipe):
     told, whole = read(recipe.name), reduce(read(recipe.name), whole=True).config
     assert whole["accelerator"] == told["accelerator"]
     assert [machine["name"] for machine in whole["machines"]] == [machine["name"] for machine in told["machines"]]
     same = {key: value for key, value in told["serving"].items() if key != "environment"}
-    assert {key: value for key, value in whole["serving"].items() if key != "environment"} == same
+    assert {k: v for k, v in whole["serving"].items() if k not in ("environment", "collective")} == same
+
+
+@pytest.mark.parametrize("recipe", [r for r in RECIPES if has_whole_shape(read(r.name))], ids=ids)
+def test_a_recipe_came_up_in_its_own_shape(recipe):
+    """On machines that show its GPUs: the record is of these very settings."""
+    assert whole_records().get(recipe.name, {}).get("settings") == reduce(read(recipe.name), whole=True).digest, (
+        f"{recipe.name} or its own shape has changed since it came up: python -m tests.recipes.bring_up --whole "
+        f"{recipe.name}, then python -m tests.recipes.table"
+    )
 
 
 def flat(value, path=""):

@@ -20,9 +20,9 @@ from localcloud.fixtures import ensure_environment, ensure_llamacpp
 from localcloud.fixtures.uv import find_uv
 from localcloud.system.cache import cache_dir, key_of, made_once
 from localcloud.system.programs import run
-from tests.paths import ROOT
 from tests.recipes.recipes import RECIPES
-from tests.scripts.test_supervise import free_port, until
+from tests.support.paths import ROOT
+from tests.support.waiting import free_port, until
 
 pytestmark = [pytest.mark.root, pytest.mark.engine]
 

@@ -12,14 +12,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.models import WeightsArgs
-from components.models.weights import environment as told_to
+from components.weights import WeightsArgs
+from components.weights.weights import environment as told_to
 from localcloud.depot.repository import Repository
 from localcloud.depot.server import Contents, Depot
 from localcloud.http.journal import Journal
-from tests.paths import ROOT
+from tests.support.paths import ROOT
 
-FILES = ROOT / "components/models/files"
+FILES = ROOT / "components/weights/files"
 MODEL, GATED, TOKEN = "some/model", "some/gated", "hub-token-4c1f9be07d"
 
 

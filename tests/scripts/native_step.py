@@ -6,9 +6,9 @@ import os
 import subprocess
 from pathlib import Path
 
-from components.remote.payload import FILES, parse_result, render_environment
-
-HOST = Path(FILES).parents[1] / "host/files"
+from components.machine.payload import FILES, parse_result, render_environment
+from tests.support.paths import ROOT
+from tests.support.scripts import script as named
 
 
 class Step:
@@ -31,19 +31,19 @@ class Step:
         """Its result, or the sentence with which it failed.
 
         Args:
-            script: a name of the host's scripts, or a path.
-            others: the host's files that it sources; the native room is there anyway.
+            script: a name of our scripts without `.sh`, or a path.
+            others: the files that it needs beside it; the native runtime's are there anyway.
             told: its environment.
         """
-        path = script if isinstance(script, Path) else HOST / f"{script}.sh"
+        path = script if isinstance(script, Path) else named(f"{script}.sh")
         sources = {
             "step.sh": path,
-            "room.sh": HOST / "room_native.sh",
+            "runtime.sh": named("native.sh"),
             "run.sh": FILES / "run.sh",
             "lib.sh": FILES / "lib.sh",
-            "question.py": FILES / "question.py",
+            "question.py": ROOT / "components/serving/files/question.py",
         }
-        for name, source in {**sources, **{other: HOST / other for other in others}}.items():
+        for name, source in {**sources, **{other: named(other) for other in others}}.items():
             (self.dir / name).write_bytes(source.read_bytes())
         (self.dir / "env").write_text(render_environment(told))
         done = subprocess.run(

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from components.remote.payload import FILES, pack
-from tests.scripts.test_keep import alive
-from tests.scripts.test_supervise import until
+from components.machine.payload import FILES, pack
+from tests.support.supervised import alive
+from tests.support.waiting import until
 
 WAITS = """
 echo x >>"$TANDEM_HOME/runs"

@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from tests.paths import ROOT
+from tests.support.paths import ROOT
 
-SOURCE = ROOT / "components/host/files/daemon_json.py"
+SOURCE = ROOT / "components/runtime/files/daemon_json.py"
 
 
 @pytest.fixture

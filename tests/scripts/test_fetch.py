@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from components.models.weights import environment, travelling
-from components.remote.payload import FILES as REMOTE
-from components.remote.payload import render_environment
+from components.machine.payload import FILES as REMOTE
+from components.machine.payload import render_environment
+from components.weights.weights import environment, travelling
 from localcloud.depot.faults import Fault
 from localcloud.depot.repository import Repository
 from tests.scripts.hub import FILES, GATED, MODEL, TOKEN, Hub, differing, ended, hub_of
-from tests.scripts.test_supervise import until
+from tests.support.waiting import until
 
 SOURCES = ["huggingface", "modelscope", "openmind", "git-lfs"]
 SMALL = {"DOWNLOAD_PIECE": str(64 << 10)}
@@ -100,7 +100,7 @@ def test_every_cut_is_survived(hub: Hub, model, source):
 
 
 def test_a_killed_download_goes_on_where_it_was(hub: Hub, model):
-    """Killed at half, the next run, and nobody else, fetches the rest; its own lease doesn't hold it up."""
+    """Killed at half, the next run, and nobody else, fetches the rest; its own lock doesn't hold it up."""
     hub.depot.faults.order(Fault("stall", f"*{SHARD}", at=200_000, seconds=30))
     process, _ = hub.start(more={**SMALL, "DOWNLOAD_CONNECTIONS": "1"}, stall_seconds=60)
     part = hub.folder() / f"{SHARD}.tandem-part"
@@ -274,15 +274,15 @@ def test_of_two_that_want_the_same_one_writes_and_the_other_finds_it_done(hub: H
 
 
 def test_a_writer_that_vanished_elsewhere_is_waited_for_and_then_replaced(hub: Hub, model):
-    """Another machine's lease that nobody touches any more."""
-    lease = hub.folder().parent / f".{hub.folder().name}.lease"
-    lease.parent.mkdir(parents=True)
-    lease.write_text("gpu-9 0123456789abcdef 4711 99")
-    process, folder = hub.start(more={"LEASE_BEAT_SECONDS": "0.1"})
+    """Another machine's lock that nobody touches any more."""
+    lock = hub.folder().parent / f".{hub.folder().name}.lock"
+    lock.parent.mkdir(parents=True)
+    lock.write_text("gpu-9 0123456789abcdef 4711 99")
+    process, folder = hub.start(more={"LOCK_BEAT_SECONDS": "0.1"})
     until(lambda: "gpu-9 writes" in ((folder / "status").read_text() if (folder / "status").exists() else ""), 20)
     assert ended(process, folder).code == 0
     assert differing(hub.folder(), model) == []
-    assert not lease.exists()
+    assert not lock.exists()
 
 
 def test_the_step_as_it_travels(hub: Hub, model, tmp_path):

@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from components.gateway.gateway import FILES, Front, render_native
-from tests.scripts.test_supervise import until
+from tests.support.waiting import until
 
 KEY = "k.y" * 16
 

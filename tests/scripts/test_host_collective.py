@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from localcloud.fixtures import ensure_environment
-from tests.paths import ROOT
+from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.root
 INSIDE = ROOT / "localcloud/fixtures/files/inside.sh"

@@ -5,8 +5,8 @@ import subprocess
 
 import pytest
 
-from components.remote.payload import FILES
-from tests.paths import ROOT
+from components.machine.payload import FILES
+from tests.support.paths import ROOT
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from components.models import WeightsArgs
-from components.models.weights import environment
+from components.weights import WeightsArgs
+from components.weights.weights import environment
 from tests.scripts.hub import FILES, TOKEN, Fetched, ended
 
 COMMIT = "c" * 40

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.scripts.native_step import HOST, Step
+from tests.scripts.native_step import Step
 
 SMI = """echo "==============NVSMI LOG=============="
 echo "Driver Version                            : {driver}"
@@ -61,10 +61,11 @@ def test_dockers_own_reason_is_told_and_not_its_hint(step, end, hint):
     script = step.home / "try.sh"
     step.home.mkdir(exist_ok=True)
     script.write_text(
-        '. "$TANDEM_DIR/lib.sh"\n. "$TANDEM_DIR/room_docker.sh"\n'
-        'room_run name image "" "" /file 2>"$TANDEM_DIR/said" || fail "$(room_reason "$TANDEM_DIR/said")"\n'
+        '. "$TANDEM_DIR/lib.sh"\n. "$TANDEM_DIR/docker.sh"\n'
+        'RUN_OPTIONS="" RUN_ENVIRONMENT=""\n'
+        'runtime_run name image /file 2>"$TANDEM_DIR/said" || fail "$(runtime_reason "$TANDEM_DIR/said")"\n'
     )
-    assert step.run(script, "room_docker.sh")[1] == f"Docker could not start it on these GPUs: {REASON}"
+    assert step.run(script, "docker.sh")[1] == f"Docker could not start it on these GPUs: {REASON}"
 
 
 def bus(root, ids):
@@ -81,8 +82,7 @@ def drive(step, tmp_path, ids, driver, **told):
     step.program("nvidia-smi", f"for n in {' '.join('1' for _ in ids)}; do echo {driver}; done")
     for name in ("apt-get", "apt-cache", "dpkg", "dpkg-query", "apt-mark", "systemctl", "modprobe", "modinfo"):
         step.program(name, "exit 0")
-    others = [p.name for p in HOST.glob("*") if p.name in ("nvidia_state.sh", "pci.py", "drivers.py")]
-    others += [p.name for p in HOST.glob("*.sh") if p.name in ("package_manager.sh", "package_manager.sh")]
+    others = ("nvidia_state.sh", "pci.py", "drivers.py", "package_manager.sh")
     base = {
         "COUNT": str(len(ids)), "CUDA": "12.8", "BRANCH": "", "DRIVER": "present", "DRIVER_REPOSITORY": "",
         "ALIBABA_VERSIONS": "", "SYSFS": bus(tmp_path / "sys", ids),

@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from localcloud.depot.repository import Repository, RepositoryFile
-from tests.paths import ROOT
 from tests.scripts.hub import MODEL, Hub, hub_of
+from tests.support.paths import ROOT
 
-sys.path.insert(0, str(ROOT / "components/models/files"))
+sys.path.insert(0, str(ROOT / "components/weights/files"))
 
 from folder import MANIFEST  # lie there for the machine
 from inside import Inside, Outside, alike, check_names, refused_name

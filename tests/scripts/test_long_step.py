@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from components.remote.payload import FILES, render_environment
-from tests.scripts.test_keep import alive
-from tests.scripts.test_supervise import until
+from components.machine.payload import FILES, render_environment
+from tests.support.supervised import alive
+from tests.support.waiting import until
 
 
 class LongStep:
@@ -73,14 +73,14 @@ def test_a_unit_that_a_reboot_took_away_is_started_again(step):
     assert step.run("poll") == ["finished", "a=1"]
 
 
-class DetachedStep(LongStep):
+class StepWithoutSystemd(LongStep):
     """The same where no systemd is ours: systemctl and systemd-run would fail, and aren't asked."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self._program("systemctl", "exit 99")
         self._program("systemd-run", "exit 99")
-        (folder / "stack/detached").touch()
+        (folder / "stack/runtime").write_text("native\n")
 
     def wait(self) -> list[str]:
         told: list[str] = []
@@ -94,47 +94,47 @@ class DetachedStep(LongStep):
 
 
 @pytest.fixture
-def detached(tmp_path):
-    made = DetachedStep(tmp_path)
+def own_session(tmp_path):
+    made = StepWithoutSystemd(tmp_path)
     yield made
     made.run("end")
 
 
-def test_without_systemd_a_step_runs_on_after_its_caller_and_is_watched(detached):
-    detached.script("echo $BASHPID >$TANDEM_DIR/pid; until [[ -e $TANDEM_DIR/go ]]; do sleep 0.1; done; result a=1")
-    detached.run("launch")
-    until((detached.dir / "pid").exists, 10)
-    assert detached.run("poll")[0] == "running"
-    assert os.getsid(int((detached.dir / "pid").read_text())) != os.getsid(0)
+def test_without_systemd_a_step_runs_on_after_its_caller_and_is_watched(own_session):
+    own_session.script("echo $BASHPID >$TANDEM_DIR/pid; until [[ -e $TANDEM_DIR/go ]]; do sleep 0.1; done; result a=1")
+    own_session.run("launch")
+    until((own_session.dir / "pid").exists, 10)
+    assert own_session.run("poll")[0] == "running"
+    assert os.getsid(int((own_session.dir / "pid").read_text())) != os.getsid(0)
     # Asked for again while it runs: it goes on.
-    pid = (detached.dir / "pid").read_text()
-    detached.run("launch")
-    (detached.dir / "go").touch()
-    assert detached.wait() == ["finished", "a=1"]
-    assert (detached.dir / "pid").read_text() == pid
+    pid = (own_session.dir / "pid").read_text()
+    own_session.run("launch")
+    (own_session.dir / "go").touch()
+    assert own_session.wait() == ["finished", "a=1"]
+    assert (own_session.dir / "pid").read_text() == pid
 
 
-def test_without_systemd_a_step_that_was_cut_off_is_started_again(detached):
-    detached.script("[[ -e $TANDEM_DIR/go ]] || { touch $TANDEM_DIR/began; sleep 600; }; result a=1")
-    detached.run("launch")
-    until((detached.dir / "began").exists, 10)
-    detached.run("end")
-    (detached.dir / "go").touch()
-    assert detached.run("poll") == ["running", "started again after an interruption"]
-    assert detached.wait() == ["finished", "a=1"]
+def test_without_systemd_a_step_that_was_cut_off_is_started_again(own_session):
+    own_session.script("[[ -e $TANDEM_DIR/go ]] || { touch $TANDEM_DIR/began; sleep 600; }; result a=1")
+    own_session.run("launch")
+    until((own_session.dir / "began").exists, 10)
+    own_session.run("end")
+    (own_session.dir / "go").touch()
+    assert own_session.run("poll") == ["running", "started again after an interruption"]
+    assert own_session.wait() == ["finished", "a=1"]
 
 
-def test_without_systemd_another_version_ends_the_old_one_with_all_its_processes(detached):
-    detached.script("sleep 600 & echo $! >$TANDEM_HOME/child; wait")
-    detached.run("launch")
-    child = detached.dir.parents[2] / "child"
+def test_without_systemd_another_version_ends_the_old_one_with_all_its_processes(own_session):
+    own_session.script("sleep 600 & echo $! >$TANDEM_HOME/child; wait")
+    own_session.run("launch")
+    child = own_session.dir.parents[2] / "child"
     until(lambda: child.exists() and child.read_text().strip(), 10)
     pid = int(child.read_text())
-    newer = detached.dir.with_name("4567")
-    shutil.copytree(detached.dir, newer)
-    old, detached.dir = detached.dir, newer
-    detached.script("result a=2")
-    detached.run("launch")
-    assert detached.wait() == ["finished", "a=2"]
+    newer = own_session.dir.with_name("4567")
+    shutil.copytree(own_session.dir, newer)
+    old, own_session.dir = own_session.dir, newer
+    own_session.script("result a=2")
+    own_session.run("launch")
+    assert own_session.wait() == ["finished", "a=2"]
     assert not old.exists()
     assert not alive(pid)

@@ -13,8 +13,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.paths import ROOT
-from tests.scripts.test_supervise import free_port, until
+from tests.support.paths import ROOT
+from tests.support.waiting import free_port, until
 
 AGENT = ROOT / "components/serving/files/mpi_agent.py"
 

@@ -23,7 +23,7 @@ esac"""
 
 def proof(step, gpus=2, driver="580.95.05", errors="0", **told):
     step.program("nvidia-smi", SMI.format(gpus=gpus, driver=driver, errors=errors))
-    return step.run("native_nvidia", *NVIDIA, **{"COUNT": "2", "CUDA": "13.0", "HCAS": "", **told})
+    return step.run("nvidia_driver_proof", *NVIDIA, **{"COUNT": "2", "CUDA": "13.0", "HCAS": "", **told})
 
 
 def test_gpus_that_work_are_counted_by_their_driver(step):
@@ -67,7 +67,7 @@ esac"""
 def test_of_more_gpus_the_named_ones_or_the_first_are_used(step, count, devices, used):
     """Stand-in: eight GPUs, one of them with a slice."""
     step.program("nvidia-smi", SLICES)
-    found, said = step.run("native_nvidia", *NVIDIA, COUNT=count, DEVICES=devices, CUDA="13.0", HCAS="")
+    found, said = step.run("nvidia_driver_proof", *NVIDIA, COUNT=count, DEVICES=devices, CUDA="13.0", HCAS="")
     assert (found.get("use"), found.get("gpus")) == (used, "8"), said
 
 
@@ -82,7 +82,7 @@ def test_of_more_gpus_the_named_ones_or_the_first_are_used(step, count, devices,
 )
 def test_devices_that_are_not_there_are_named(step, count, devices, sentence):
     step.program("nvidia-smi", SLICES)
-    said = step.run("native_nvidia", *NVIDIA, COUNT=count, DEVICES=devices, CUDA="13.0", HCAS="")[1]
+    said = step.run("nvidia_driver_proof", *NVIDIA, COUNT=count, DEVICES=devices, CUDA="13.0", HCAS="")[1]
     assert said.startswith(sentence)
 
 
@@ -138,7 +138,7 @@ def test_an_index_with_a_certificate_has_it_looked_at(step, tmp_path, index, wor
 def test_a_shared_folder_is_looked_at_and_left_as_it_was(step, tmp_path):
     drive = tmp_path / "drive"
     drive.mkdir()
-    found, _ = step.run("native_storage", FOLDER=str(drive), WRITES="yes")
+    found, _ = step.run("mounted_storage", FOLDER=str(drive), WRITES="yes")
     assert found["mount"] == str(drive)
     assert not list(drive.iterdir())
 
@@ -146,8 +146,8 @@ def test_a_shared_folder_is_looked_at_and_left_as_it_was(step, tmp_path):
 @pytest.mark.parametrize(
     ("script", "told", "sentence"),
     [
-        ("native_storage", {"FOLDER": "/nowhere", "WRITES": "no"}, "there is no folder /nowhere on this machine"),
-        ("native_storage", {"FOLDER": "/proc", "WRITES": "yes"}, "root may not write /proc, where the weights go"),
+        ("mounted_storage", {"FOLDER": "/nowhere", "WRITES": "no"}, "there is no folder /nowhere on this machine"),
+        ("mounted_storage", {"FOLDER": "/proc", "WRITES": "yes"}, "root may not write /proc, where the weights go"),
     ],
 )
 def test_a_shared_folder_that_will_not_do_is_named(step, script, told, sentence):
@@ -157,13 +157,11 @@ def test_a_shared_folder_that_will_not_do_is_named(step, script, told, sentence)
 def test_weights_that_others_have_written_are_seen(step, tmp_path):
     (tmp_path / "m").mkdir()
     (tmp_path / "m/config.json").touch()
-    assert step.run("native_weights", FOLDER=str(tmp_path / "m"))[0] == {"weights": str(tmp_path / "m")}
+    assert step.run("weights_seen", FOLDER=str(tmp_path / "m"))[0] == {"weights": str(tmp_path / "m")}
 
 
 def test_weights_that_are_only_on_the_first_machine_are_named(step):
-    assert (
-        "is no folder that the machines share" in step.run("native_weights", FOLDER="/nowhere/m", WAIT_SECONDS="0")[1]
-    )
+    assert "is no folder that the machines share" in step.run("weights_seen", FOLDER="/nowhere/m", WAIT_SECONDS="0")[1]
 
 
 def copies(step, tmp_path, *, here):
@@ -176,8 +174,8 @@ def copies(step, tmp_path, *, here):
             if text is not None:
                 (folders[name] / path).parent.mkdir(parents=True, exist_ok=True)
                 (folders[name] / path).write_text(text)
-    listed = step.run("native_weights", "weights_seen.py", FOLDER=str(folders["first"]), LIST="yes")[0]["listed"]
-    return step.run("native_weights", "weights_seen.py", FOLDER=str(folders["here"]), LISTED=listed, WAIT_SECONDS="0")
+    listed = step.run("weights_seen", "weights_seen.py", FOLDER=str(folders["first"]), LIST="yes")[0]["listed"]
+    return step.run("weights_seen", "weights_seen.py", FOLDER=str(folders["here"]), LISTED=listed, WAIT_SECONDS="0")
 
 
 @pytest.mark.parametrize(
@@ -200,7 +198,7 @@ def test_a_copy_of_the_weights_is_the_first_machines(step, tmp_path, here, says)
 def test_a_folder_with_something_else_in_it_is_no_weights(step, tmp_path):
     (tmp_path / "m").mkdir()
     (tmp_path / "m/half-of-something.tmp").write_text("x")
-    error = step.run("native_weights", FOLDER=str(tmp_path / "m"), WAIT_SECONDS="0")[1]
+    error = step.run("weights_seen", FOLDER=str(tmp_path / "m"), WAIT_SECONDS="0")[1]
     assert "m holds no model, neither a config.json nor GGUF or safetensors files, only half-of-something.tmp;" in error
 
 
@@ -268,13 +266,14 @@ def test_a_line_more_is_no_setting_more_of_the_unit(step, name):
     assert "has a character that no unit file can carry" in step.run("storage", **told)[1]
 
 
-def test_what_a_program_of_the_room_caches_lies_with_the_stack(step):
+def test_what_a_program_run_once_caches_lies_with_the_stack(step):
     """The collective before the weights: CUDA, Triton and others write where their environment says."""
     step.program("python3", 'printf "%s\n" "$XDG_CACHE_HOME" "$TRITON_HOME" "$CUDA_CACHE_PATH"')
     script = step.home / "run.sh"
     script.write_text(
-        '. "$TANDEM_DIR/lib.sh"\n. "$TANDEM_DIR/room.sh"\n'
-        'seen=$(room_run name "" "" "" file | sed "s|^$TANDEM_HOME|home|" | paste -sd,)\nresult "seen=$seen"\n'
+        '. "$TANDEM_DIR/lib.sh"\n. "$TANDEM_DIR/runtime.sh"\n'
+        'RUN_ENVIRONMENT=""\n'
+        'seen=$(runtime_run name "" file | sed "s|^$TANDEM_HOME|home|" | paste -sd,)\nresult "seen=$seen"\n'
     )
     found, _ = step.run(script)
     assert found["seen"] == "home/cache,home/cache,home/cache/nv"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from components.remote.payload import FILES
+from components.machine.payload import FILES
 from tests.scripts.native_step import Step
 
 PROXY = "http://user:p%40ss'w%24rd@proxy.example:3128"
@@ -57,7 +57,7 @@ def next_step(step, text):
 
 
 def undone(step):
-    """What leave.sh runs, with the stand-in of systemctl."""
+    """What cleanup.sh runs, with the stand-in of systemctl."""
     for line in reversed((step.home / "undo").read_text().splitlines()):
         environment = {**os.environ, "PATH": f"{step.programs}:{os.environ['PATH']}"}
         subprocess.run(["bash", "-c", line], check=True, env=environment)
@@ -141,10 +141,10 @@ def test_an_authority_of_ones_own_is_believed_by_curl_and_python_and_the_usual_o
     assert "BEGIN CERT" in (step.etc / "docker/certs.d/localhost:5000/tandem-stack.crt").read_text()
 
 
-def test_a_process_of_a_native_room_gets_no_proxy_that_its_own_environment_does_not_name(step):
+def test_a_process_of_runtime_native_gets_no_proxy_that_its_own_environment_does_not_name(step):
     """gRPC between ranks would go by it."""
     outside(step, **through())
-    for name in ("keep.py", "process.sh"):
+    for name in ("process_supervisor.py", "process.sh"):
         (step.dir / name).write_bytes((FILES / name).read_bytes())
     spec = (
         '{"argv": ["bash", "-c", "env >$HOME_/seen; sleep 60"], "path": [], "renames": {}, "owner": "stack-test", '
@@ -164,5 +164,5 @@ def test_a_process_of_a_native_room_gets_no_proxy_that_its_own_environment_does_
         }
     finally:
         folder = step.home / "processes/p"
-        subprocess.run(["python3", folder / "keep.py", "stop", folder], check=True)
+        subprocess.run(["python3", folder / "process_supervisor.py", "stop", folder], check=True)
     assert found["id"]

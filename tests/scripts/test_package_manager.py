@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from components.remote.payload import FILES, parse_result, render_environment
-from tests.paths import ROOT
-from tests.scripts.native_step import HOST, Step
+from components.machine.payload import FILES, parse_result, render_environment
+from tests.scripts.native_step import Step
+from tests.support.paths import ROOT
+from tests.support.scripts import script as named
 
 DNF = r"""
 words=()
@@ -89,8 +90,8 @@ class Machine(Step):
         self.program("python3", 'case "$*" in *ensurepip*) exit 1 ;; *daemon_json*) echo same ;; esac')
 
     def go(self, script, *others, **told):
-        sources = {"step.sh": HOST / f"{script}.sh", "run.sh": FILES / "run.sh", "lib.sh": FILES / "lib.sh"}
-        for name, source in {**sources, **{other: HOST / other for other in others}}.items():
+        sources = {"step.sh": named(f"{script}.sh"), "run.sh": FILES / "run.sh", "lib.sh": FILES / "lib.sh"}
+        for name, source in {**sources, **{other: named(other) for other in others}}.items():
             (self.dir / name).write_bytes(source.read_bytes())
         (self.dir / "env").write_text(render_environment({"ETC": str(self.etc), **told}))
         done = subprocess.run(
@@ -213,4 +214,4 @@ def test_no_container_of_ours_is_kept_from_its_folders_by_selinux():
             found += 1
             assert "--ipc host" in line or "--security-opt label=disable" in line, script
     assert found
-    assert 'ipc_mode="host"' in (ROOT / "components/containers.py").read_text()
+    assert 'ipc_mode="host"' in (ROOT / "components/runtime/docker.py").read_text()

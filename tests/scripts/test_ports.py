@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.scripts.native_step import HOST, Step
+from tests.scripts.native_step import Step
+from tests.support.scripts import script
 
 LISTEN = (
     "import socket, sys; s = socket.create_server((sys.argv[1], 0), family=int(sys.argv[2]));"
@@ -34,7 +35,7 @@ def listening(address: str = "127.0.0.1", **environment: str) -> Iterator[tuple[
 
 def ports(*wanted: str, stack: str = "tandem-t", environment: Mapping[str, str] | None = None) -> tuple[int, str]:
     done = subprocess.run(
-        [sys.executable, str(HOST / "ports.py"), stack, *wanted],
+        [sys.executable, str(script("ports.py")), stack, *wanted],
         capture_output=True, text=True, check=False, timeout=60, env={**os.environ, **(environment or {})},
     )  # fmt: skip
     assert done.stderr == ""
@@ -103,4 +104,4 @@ def test_it_runs_on_old_pythons():
     """Nothing that Python 3.6 can't read: it travels to machines as they are."""
     import ast
 
-    ast.parse(Path(HOST / "ports.py").read_text(), feature_version=(3, 6))
+    ast.parse(Path(script("ports.py")).read_text(), feature_version=(3, 6))

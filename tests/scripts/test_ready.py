@@ -11,17 +11,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from components.remote.payload import FILES
+from components.machine.payload import FILES
 from tests.scripts.native_step import Step
 
 READY = FILES.parents[1] / "serving/files/ready.sh"
-KEEP = """from pathlib import Path
+SUPERVISOR = """from pathlib import Path
 here = Path(__file__).parent
 with (here / "log").open("a") as log:
     log.write((here / "end").read_text())
 print("running 1")
 """
-"""Stand-in of keep.py: the engine ends while it is looked at."""
+"""Stand-in of process_supervisor.py: the engine ends while it is looked at."""
 
 START = "tandem: the group is whole, starting the engine (attempt 1)\n"
 END = """(APIServer pid=7) RuntimeError: Engine core initialization failed. See root cause above.
@@ -33,7 +33,7 @@ def said(tmp_path, words):
     step = Step(tmp_path)
     engine = step.home / "processes/engine"
     engine.mkdir(parents=True)
-    (engine / "keep.py").write_text(KEEP)
+    (engine / "process_supervisor.py").write_text(SUPERVISOR)
     (engine / "log").write_text(f"ValueError: of the attempt before\n{START}")
     (engine / "end").write_text(words + END)
     with socket.socket() as closed:  # bound, and nobody listens
@@ -52,6 +52,11 @@ def said(tmp_path, words):
         (
             "(APIServer pid=9) RuntimeError: \n(APIServer pid=9)         An attempt has been made\n",
             "RuntimeError: An attempt has been made",
+        ),
+        (
+            "ray.exceptions.RayTaskError(RuntimeError): ray::Rank.look() (pid=9, ip=10.0.0.1)\n"
+            "    raise RuntimeError(message)\nRuntimeError: NCCL_SOCKET_IFNAME is not set\n",
+            ": RuntimeError: NCCL_SOCKET_IFNAME is not set",
         ),
         (
             "(EngineCore pid=8) torch.AcceleratorError:\n\n  CUDA error: no kernel\n",
@@ -88,7 +93,7 @@ def asked(tmp_path, code, text, **told):
     step = Step(tmp_path)
     engine = step.home / "processes/engine"
     engine.mkdir(parents=True)
-    (engine / "keep.py").write_text('print("running 1")')
+    (engine / "process_supervisor.py").write_text('print("running 1")')
     (engine / "log").write_text(START)
     handler = type("Handler", (Stub,), {"code": code, "text": text})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -136,24 +141,32 @@ def test_a_proxy_of_the_login_is_not_asked(tmp_path, monkeypatch):
     assert asked(tmp_path, 200, '{"choices":[{"message":{"content":"hi"}}]}')[0]["task"] == "chat"
 
 
-def test_a_real_supervisor_under_the_real_keeper_is_read_by_the_real_step(tmp_path):
+def test_a_real_supervisor_under_the_real_process_supervisor_is_read_by_the_real_step(tmp_path):
     """An engine that dies before its first word, seen through the file that its supervisor keeps."""
     step = Step(tmp_path)
     engine = step.home / "processes/engine"
     (engine / "files").mkdir(parents=True)
-    for name in ("supervise.py", "group.py", "still.py"):
+    for name in ("rank_supervisor.py", "group.py", "still.py"):
         shutil.copy(READY.with_name(name), engine / "files" / name)
-    shutil.copy(FILES / "keep.py", engine / "keep.py")
-    argv = ["python3", "/tandem/supervise.py", "--group=peers", "--ranks=1", "--machine=gpu-3", "--state=/tandem", "--"]
+    shutil.copy(FILES / "process_supervisor.py", engine / "process_supervisor.py")
+    argv = [
+        "python3",
+        "/tandem/rank_supervisor.py",
+        "--group=peers",
+        "--ranks=1",
+        "--machine=gpu-3",
+        "--state=/tandem",
+        "--",
+    ]
     spec = {"argv": [*argv, "/no/such/engine"], "environment": {}, "path": [], "owner": f"test-{os.getpid()}"}
     (engine / "spec.json").write_text(json.dumps({**spec, "renames": {"/tandem": "./files"}}))
-    keep = [sys.executable, str(engine / "keep.py")]
-    subprocess.run([*keep, "start", str(engine)], check=True)
+    supervisor = [sys.executable, str(engine / "process_supervisor.py")]
+    subprocess.run([*supervisor, "start", str(engine)], check=True)
     try:
         with socket.socket() as closed:
             closed.bind(("127.0.0.1", 0))
             port = str(closed.getsockname()[1])
             sentence = step.run(READY, CONTAINER="engine", MODEL="m", PORT=port, READY_SECONDS="50")[1]
     finally:
-        subprocess.run([*keep, "stop", str(engine)], check=True)
+        subprocess.run([*supervisor, "stop", str(engine)], check=True)
     assert "(rank 0 on gpu-3, exit code 127): error: /no/such/engine: " in sentence

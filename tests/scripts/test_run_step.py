@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from components.remote.payload import FILES, parse_result, render_environment
+from components.machine.payload import FILES, parse_result, render_environment
 
 
 class Step:
@@ -83,7 +83,7 @@ def test_undo_and_kept_are_written_once(step):
 
 
 def test_what_is_undone_is_a_command_of_words_whatever_they_hold(step):
-    """leave.sh has a shell read each line: a folder's name must not become a command there."""
+    """cleanup.sh has a shell read each line: a folder's name must not become a command there."""
     odd = "/mnt/x;touch $HOME/made $(id) 'a' \n*"
     step.run('undo printf "<%s>" "$PLACE"', PLACE=odd)
     lines = (step.home / "undo").read_text().splitlines()
@@ -152,3 +152,40 @@ def test_a_result_survives_a_later_failure_only_as_a_failure(step):
     done = step.run("fail no")
     assert done.returncode == 1
     assert "a=1" not in done.stdout
+
+
+@pytest.fixture
+def stages(step):
+    """Runs scripts as the stages of a step, `name=(seconds, text)`."""
+
+    def run(**scripts):
+        (step.dir / "stages").mkdir(parents=True, exist_ok=True)
+        for name, (_, text) in scripts.items():
+            (step.dir / f"stages/{name}.sh").write_text('. "$TANDEM_DIR/lib.sh"\n' + text)
+        order = " ".join(f"{name}:{seconds}" for name, (seconds, _) in scripts.items())
+        return step.run((FILES / "stages.sh").read_text(), STAGES=order)
+
+    return run
+
+
+def test_stages_run_in_order_and_their_results_are_one(step, stages):
+    log = 'echo "$TANDEM_STEP" >>"$TANDEM_HOME/order"'
+    done = stages(
+        facts=(9, f"{log}\nresult nic=eth0 a=1"), tuning=(9, log), storage=(9, f"{log}\nresult mount=/mnt/x a=2")
+    )
+    assert parse_result(done.stdout) == {"nic": "eth0", "mount": "/mnt/x", "a": "2"}, done.stderr
+    assert (step.home / "order").read_text().split() == ["facts", "tuning", "storage"]
+
+
+def test_the_first_stage_that_fails_ends_the_step_with_its_own_sentence(step, stages):
+    done = stages(facts=(9, "result a=1"), driver=(9, "fail 'no driver; install one'"), proof=(9, "touch made"))
+    assert done.stderr.startswith("no driver; install one\n")
+    done = stages(facts=(9, "result a=1"), driver=(9, "false"), proof=(9, "touch made"))
+    assert "driver: line 2: 'false' failed" in done.stderr
+    assert not (step.dir / "made").exists()
+
+
+def test_a_stage_that_takes_too_long_is_named(stages):
+    assert stages(facts=(1, "sleep 30")).stderr.startswith(
+        "facts did not finish within 1 s; look at what it waited for"
+    )

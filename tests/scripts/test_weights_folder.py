@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from tests.paths import ROOT
+from tests.support.paths import ROOT
 
-sys.path.insert(0, str(ROOT / "components/models/files"))
+sys.path.insert(0, str(ROOT / "components/weights/files"))
 
 from folder import File, read_manifest, write_manifest, wrong_files  # lies there for the machine
 
@@ -79,8 +79,8 @@ def test_a_folder_put_there_by_hand_holds_a_model_of_some_engine(tmp_path, file)
         (tmp_path / "weights" / file).write_text("GGUF")
     told = {"SOURCE": "path", "MODEL_ID": "weights", "REVISION": "", "ENDPOINT": "", "STALL_SECONDS": "1"}
     told |= {"TANDEM_DIR": str(tmp_path), "FOLDER": str(tmp_path / "weights")}
-    (tmp_path / "folder.py").write_text((ROOT / "components/models/files/folder.py").read_text())
-    fetch = ROOT / "components/models/files/fetch.py"
+    (tmp_path / "folder.py").write_text((ROOT / "components/weights/files/folder.py").read_text())
+    fetch = ROOT / "components/weights/files/fetch.py"
     done = subprocess.run([sys.executable, fetch], env={**os.environ, **told}, capture_output=True, check=False)
     assert (done.returncode == 0) == bool(file), done.stderr
     said = tmp_path / ("result" if file else "error")

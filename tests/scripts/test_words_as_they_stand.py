@@ -1,6 +1,6 @@
 """Words of serving.arguments and values of serving.environment reach the engine's process as they stand.
 
-From settings to what Docker's API and the native keeper are told, and from the keeper through the supervisor to execve.
+From settings to what Docker's API and the process supervisor get, and from there through the rank supervisor to execve.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from pathlib import Path
 from google.protobuf.json_format import MessageToDict
 
 from components.serving.replica import FILES as SERVING
-from tests.scripts.test_keep import Kept
-from tests.scripts.test_supervise import until
-from tests.unit.stacks.test_graph import graph
+from tests.support.graph import graph
+from tests.support.supervised import Supervised
+from tests.support.waiting import until
 
 WORDS = [
     "--plain=1", "", " ", "two words", "$HOME", "${HOME}", "$(touch /tmp/pwned)", "`id`", "%n %i %%", "a;b|c&d>e<f",
@@ -31,7 +31,7 @@ VARIABLES = {f"V{number}": word for number, word in enumerate(WORDS)}
 PRINTS = "import json,os,sys; print(json.dumps([sys.argv[1:], {k: os.environ.get(k) for k in sys.argv[1].split(',')}]))"
 
 
-def test_dockers_api_is_told_them_so(monkeypatch, tmp_path):
+def test_dockers_api_gets_them_so(monkeypatch, tmp_path):
     for executor in ("ray", "mp"):
         seen = graph(monkeypatch, tmp_path, executor=executor, arguments=WORDS, environment=VARIABLES)
         told = MessageToDict(seen["n0-engine"].object)
@@ -40,9 +40,9 @@ def test_dockers_api_is_told_them_so(monkeypatch, tmp_path):
         assert {f"{name}={value}" for name, value in VARIABLES.items()} <= set(told["envs"])
 
 
-def test_the_native_keeper_is_told_them_so(monkeypatch, tmp_path):
-    room = {"runtime": "native", "storage": {"path": "/data"}}
-    seen = graph(monkeypatch, tmp_path, executor="mp", room=room, arguments=WORDS, environment=VARIABLES)
+def test_the_process_supervisor_gets_them_so(monkeypatch, tmp_path):
+    native = {"runtime": "native", "storage": {"path": "/data"}}
+    seen = graph(monkeypatch, tmp_path, executor="mp", runtime=native, arguments=WORDS, environment=VARIABLES)
     sent = MessageToDict(seen["n0-engine"].object)["stdin"]["value"]
     with tarfile.open(fileobj=io.BytesIO(gzip.decompress(base64.b64decode(sent)))) as archive:
         members = {member.name: member.mode for member in archive}
@@ -55,19 +55,19 @@ def test_the_native_keeper_is_told_them_so(monkeypatch, tmp_path):
 
 
 def test_the_engine_gets_them_so(tmp_path: Path):
-    """Through keep.py and supervise.py, as processes."""
-    kept = Kept(tmp_path / "process")
+    """Through process_supervisor.py and rank_supervisor.py, as processes."""
+    process = Supervised(tmp_path / "process")
     (tmp_path / "engine.py").write_text(f"{PRINTS}\nimport time; time.sleep(600)\n")
     names = ",".join(VARIABLES)
-    argv = [sys.executable, str(SERVING / "supervise.py"), "--group=peers", "--ranks=1", "--"]
+    argv = [sys.executable, str(SERVING / "rank_supervisor.py"), "--group=peers", "--ranks=1", "--"]
     argv += [sys.executable, "-u", str(tmp_path / "engine.py"), names, *WORDS]
     try:
-        kept.start("", argv=argv, environment=VARIABLES)
-        until(lambda: '[["V0' in kept.log, 30)
-        line = next(line for line in kept.log.splitlines() if line.startswith('[["V0'))
+        process.start("", argv=argv, environment=VARIABLES)
+        until(lambda: '[["V0' in process.log, 30)
+        line = next(line for line in process.log.splitlines() if line.startswith('[["V0'))
         words, variables = json.loads(line)
         assert words[1:] == WORDS
         assert variables == VARIABLES
-        assert (kept.folder / "spec.json").exists()
+        assert (process.folder / "spec.json").exists()
     finally:
-        kept.run("stop")
+        process.run("stop")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.paths import ROOT
+from tests.support.paths import ROOT
 
 LONGEST = 480
 """Lines of a file that a reader can hold in the head."""
@@ -38,15 +38,15 @@ ALLOWED = {
 }
 
 
-@pytest.mark.parametrize("room", sorted(ALLOWED))
-def test_arrows_run_one_way(room):
-    for path in tracked(f"{room}/*.py"):
-        assert imports(path) & OURS <= ALLOWED[room], path
+@pytest.mark.parametrize("part", sorted(ALLOWED))
+def test_arrows_run_one_way(part):
+    for path in tracked(f"{part}/*.py"):
+        assert imports(path) & OURS <= ALLOWED[part], path
 
 
-def test_only_remote_runs_commands():
+def test_only_machine_runs_commands():
     users = {p.relative_to(ROOT) for p in tracked("*.py") if "pulumi_command" in imports(p)}
-    outside = {p for p in users if p.parts[:2] != ("components", "remote") and p.parts[0] != "tests"}
+    outside = {p for p in users if p.parts[:2] != ("components", "machine") and p.parts[0] != "tests"}
     assert users
     assert not outside
 
@@ -58,6 +58,18 @@ def test_the_planner_knows_no_pulumi():
 def test_only_the_settings_read_configuration():
     readers = {str(p.relative_to(ROOT)) for p in tracked("*.py") if "pulumi.Config(" in p.read_text()}
     assert {r for r in readers if not r.startswith("tests/")} == {"stacks/settings.py"}
+
+
+def test_tests_share_only_what_lies_in_support():
+    """A file of tests is nobody's library: neither it nor a conftest is imported."""
+    shared = {
+        f"{path.relative_to(ROOT)}: {node.module}"
+        for path in tracked("tests/*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("tests.")
+        if node.module.split(".")[-1].startswith(("test_", "conftest"))
+    }
+    assert not shared
 
 
 def test_scripts_stop_at_the_first_mistake():
@@ -74,8 +86,8 @@ def test_files_fit_into_a_head():
 
 def test_nothing_strays_into_the_entrance():
     """What lies at the top is what the README, Pulumi, make or CI looks for there."""
-    rooms = {"components", "docs", "localcloud", "planner", "stacks", "tests", "toolchain", ".ci"}
+    parts = {"components", "docs", "localcloud", "planner", "stacks", "tests", "toolchain", ".ci"}
     entrance = {"README.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "__main__.py"}
     entrance |= {"pyproject.toml", "requirements.lock", ".gitignore", ".shellcheckrc"}
     found = {file.relative_to(ROOT).parts[0] for file in tracked()}
-    assert {name for name in found if not name.startswith("Pulumi.")} == rooms | entrance
+    assert {name for name in found if not name.startswith("Pulumi.")} == parts | entrance

@@ -1,4 +1,4 @@
-"""Every script that travels to a machine runs on the oldest Python that take.sh lets pass.
+"""Every script that travels to a machine runs on the oldest Python that a machine is acquired with.
 
 Three ways of looking: names and syntax by vermin, what vermin doesn't know by our own eyes on the syntax tree, and each
 interpreter of this computer that has every script loaded.
@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from components.remote.payload import FILES
-from tests.paths import ROOT
 from tests.scripts.native_step import Step
+from tests.support.paths import ROOT
+from tests.support.scripts import lease_scripts
 
 OLDEST = (3, 8)
 TRAVELLING = sorted(ROOT.glob("components/*/files/*.py"))
@@ -97,8 +97,9 @@ def test_every_script_loads(python):
     """With the modules that lie beside it on a machine."""
     load = (
         "import os, runpy, sys\nsys.dont_write_bytecode = True\n"
-        "class Told(dict):\n    def __missing__(self, name): return '1'\n"
-        "os.environ = Told(os.environ)\n"
+        "class Any(dict):\n    def __missing__(self, name): return '1'\n"
+        "os.environ = Any(os.environ)\n"
+        "sys.path += sorted({os.path.dirname(path) for path in sys.argv[1:]})\n"
         "for path in sys.argv[1:]:\n"
         "    os.environ['TANDEM_DIR'] = sys.path[0] = os.path.dirname(path)\n"
         "    runpy.run_path(path, run_name='loaded')\n"
@@ -108,8 +109,8 @@ def test_every_script_loads(python):
     assert done.returncode == 0, done.stderr
 
 
-def taking(tmp_path, script, *pythons, base=None):
-    """take.sh where these are the only Pythons, with the checks of root and systemd left out."""
+def acquiring(tmp_path, runtime, *pythons):
+    """The runtime's acquire.sh where these are the only Pythons, with the checks of root and systemd left out."""
     programs = tmp_path / "bin"
     programs.mkdir()
     needed = ("base64", "gzip", "tar", "timeout", "flock", "setsid", "curl", "bash", "id", "date", "mkdir", "rm", "ln")
@@ -124,15 +125,14 @@ def taking(tmp_path, script, *pythons, base=None):
         )
         (programs / label).chmod(0o755)
     (programs / "env").symlink_to("/usr/bin/env")
-    text = (FILES / script).read_text()
-    text = text.replace("/run/systemd/system", "/").replace("/var/lib/tandem", str(tmp_path / "home"))
-    words = ["bash", "-c", text, "tandem", "stack", str(int(time.time())), *([base] if base else [])]
+    text = lease_scripts(runtime)["acquire.sh"].replace("/run/systemd/system", "/")
+    words = ["bash", "-c", text, "tandem", "stack", str(int(time.time())), str(tmp_path / "home")]
     return subprocess.run(
         words, env={"PATH": str(programs), "HOME": str(tmp_path)}, capture_output=True, text=True, check=False
     )
 
 
-@pytest.mark.parametrize("script", ["take.sh", "take_native.sh"])
+@pytest.mark.parametrize("runtime", ["docker", "native"])
 @pytest.mark.parametrize(
     ("pythons", "says", "link"),
     [
@@ -143,9 +143,8 @@ def taking(tmp_path, script, *pythons, base=None):
         ([], "has no python3 and our steps need Python 3.8 or newer", None),
     ],
 )
-def test_a_machine_is_taken_with_a_python_that_will_do(tmp_path, script, pythons, says, link):
-    base = str(tmp_path / "home") if script == "take_native.sh" else None
-    done = taking(tmp_path, script, *pythons, base=base)
+def test_a_machine_is_acquired_with_a_python_that_will_do(tmp_path, runtime, pythons, says, link):
+    done = acquiring(tmp_path, runtime, *pythons)
     assert says in done.stderr
     assert bool(says) == bool(done.returncode), done.stderr
     shortcut = tmp_path / "home/stack/bin/python3"
@@ -154,7 +153,7 @@ def test_a_machine_is_taken_with_a_python_that_will_do(tmp_path, script, pythons
 
 @pytest.mark.parametrize("version", ["3.6", "3.7"])
 def test_a_step_on_an_older_python_says_so(tmp_path, version):
-    """Exchanged after the machine was taken, say."""
+    """Exchanged after the machine was acquired, say."""
     found = [*Path("~/.pyenv/versions").expanduser().glob(f"{version}.*/bin/python3")]
     if not found:
         pytest.skip(f"no Python {version} on this computer")

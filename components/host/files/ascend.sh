@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Ascend accelerators: driver, firmware, devices and the network between them. Huawei's driver comes with an account,
-# so it is checked here and never installed. Changes nothing. Told: COUNT DEVICES DRIVER_MINIMUM SEVERAL SYSFS DEV
-# shellcheck source=components/remote/files/lib.sh
+# so it is checked here and never installed. Changes nothing. Environment: COUNT DEVICES DRIVER_MINIMUM SEVERAL SYSFS DEV
+# shellcheck source=components/machine/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
 SYSFS=${SYSFS:-/sys} DEV=${DEV:-/dev} ASCEND=${ASCEND:-/usr/local/Ascend}
 

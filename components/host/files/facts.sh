@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Reads what the later steps build on, and refuses a machine that can't carry them.
-# Told: PEER OWN_ADDRESS DISK_MINIMUM_GIB; IMAGE and IMAGE_GIB, the engine's image and the disk it takes (0: none comes)
-# shellcheck source=components/remote/files/lib.sh
+# Environment: PEER OWN_ADDRESS DISK_MINIMUM_GIB; IMAGE and IMAGE_GIB, the engine's image and the disk it takes (0: none comes)
+# shellcheck source=components/machine/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
 
 status "reading facts"
@@ -36,7 +36,7 @@ disk_gib=$(df --output=avail -B1G "$TANDEM_HOME" | tail -1 | tr -d ' ')
 ((disk_gib >= DISK_MINIMUM_GIB)) ||
   fail "only $disk_gib GiB are free under ${TANDEM_HOME%/*} and $DISK_MINIMUM_GIB are needed for logs and what is installed there; free space or give the machine a larger disk"
 
-# images_at: the folder that images go to, by Docker where it is there already, else by what it will be told.
+# images_at: the folder that images go to, by Docker where it is there already, else by what it will be given.
 images_at() {
   local root=''
   if docker info --format '{{json .DriverStatus}}' 2>/dev/null | grep -q 'io.containerd.snapshotter'; then

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Machines must have different host names: Ray and HCCL tell them apart by these. Told: NAMES, machine=hostname words.
-# shellcheck source=components/remote/files/lib.sh
+# Machines must have different host names: Ray and HCCL tell them apart by these. Environment: NAMES, machine=hostname words.
+# shellcheck source=components/machine/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
 
 status "comparing host names"

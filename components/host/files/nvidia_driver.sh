@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # An NVIDIA driver that the engine's CUDA runs on, with Fabric Manager of the same version on NVSwitch machines.
 # A driver that works and is new enough is never touched. At most one reboot; the step starts again after it.
-# Told: COUNT DEVICES CUDA BRANCH DRIVER DRIVER_REPOSITORY ALIBABA_VERSIONS SYSFS METADATA
-# shellcheck source=components/remote/files/lib.sh
+# Environment: COUNT DEVICES CUDA BRANCH DRIVER DRIVER_REPOSITORY ALIBABA_VERSIONS SYSFS METADATA
+# shellcheck source=components/machine/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
-# shellcheck source=components/host/files/package_manager.sh
+# shellcheck source=components/machine/files/package_manager.sh
 . "$TANDEM_DIR/package_manager.sh"
 # shellcheck source=components/host/files/nvidia_state.sh
 . "$TANDEM_DIR/nvidia_state.sh"
@@ -52,7 +52,7 @@ read_pci
 # More than are used is as well: others may have them.
 ((pci_count == 0 || pci_count >= $(least_gpus))) || fail "this machine's PCI bus has $pci_count NVIDIA GPUs and $COUNT are expected; set its accelerators to $pci_count, name MIG slices in accelerator.devices, or see why the bus has lost some"
 minimum='' branch='' modules='' compatible=''
-# shellcheck disable=SC2086,SC2153 # ids are words; BRANCH is what we are told, branch what follows
+# shellcheck disable=SC2086,SC2153 # ids are words; BRANCH is the setting, branch what follows
 assignments=$(plan plan "$CUDA" "$BRANCH" $pci_gpus)
 # shellcheck disable=SC2086 # name=value words, of our own making
 declare $assignments

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Proof that the GPUs work: driver against PCI bus, memory errors, Fabric Manager, RDMA. Changes nothing.
-# Told: COUNT DEVICES HCAS SYSFS FABRIC_SECONDS
-# shellcheck source=components/remote/files/lib.sh
+# Environment: COUNT DEVICES HCAS SYSFS FABRIC_SECONDS
+# shellcheck source=components/machine/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
 # shellcheck source=components/host/files/nvidia_state.sh
 . "$TANDEM_DIR/nvidia_state.sh"

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # How this machine reaches what lies outside: proxies for what steps fetch (run.sh reads outside.env) and for Docker's own
 # pulls, and the certificates of an authority of the user's own. Nothing of it reaches engines.
-# Told: PROXIES INSIDE DIRECT (of INSIDE, what is no machine of the deployment) AUTHORITY AUTHORITY_HOSTS OWN CONTAINERS,
+# Environment: PROXIES INSIDE DIRECT (of INSIDE, what is no machine of the deployment) AUTHORITY AUTHORITY_HOSTS OWN CONTAINERS,
 # and as secrets HTTP_PROXY_URL HTTPS_PROXY_URL
-# shellcheck source=components/remote/files/lib.sh
+# shellcheck source=components/machine/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
 ETC=${ETC:-/etc}
 
@@ -12,7 +12,7 @@ environment=$TANDEM_HOME/outside.env
 : >"$environment.new"
 say() { printf '%s=%q\n' "$1" "$2" >>"$environment.new"; }
 if [[ -n $PROXIES ]]; then
-  # shellcheck disable=SC2153 # told
+  # shellcheck disable=SC2153 # of the environment
   for pair in "http_proxy $HTTP_PROXY_URL" "https_proxy $HTTPS_PROXY_URL" "no_proxy $INSIDE"; do
     read -r name value <<<"$pair"
     if [[ -n $value ]]; then

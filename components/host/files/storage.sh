@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Mounts the shared storage, now and after each boot, and proves that it gives bytes, and takes them where weights are
-# written. Told: SERVER EXPORT MOUNT_POINT MOUNT_OPTIONS WRITES
-# shellcheck source=components/remote/files/lib.sh
+# written. Environment: SERVER EXPORT MOUNT_POINT MOUNT_OPTIONS WRITES
+# shellcheck source=components/machine/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
 
-for told in "$SERVER" "$EXPORT" "$MOUNT_POINT" "$MOUNT_OPTIONS"; do
+for value in "$SERVER" "$EXPORT" "$MOUNT_POINT" "$MOUNT_OPTIONS"; do
   # A line more in a unit file is a setting more.
-  [[ $told != *[[:cntrl:]]* ]] || fail "storage: $(printf %q "$told") has a character that no unit file can carry; correct it"
+  [[ $value != *[[:cntrl:]]* ]] || fail "storage: $(printf %q "$value") has a character that no unit file can carry; correct it"
 done
 status "mounting $SERVER:$EXPORT"
 unit=$(systemd-escape --path --suffix=mount "$MOUNT_POINT")

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Kernel and limits as inference hosts want them: deep accept queues, many open files, unlimited locked
 # memory for RDMA, and no kernel upgrade under a running driver.
-# shellcheck source=components/remote/files/lib.sh
+# shellcheck source=components/machine/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
-# shellcheck source=components/host/files/package_manager.sh
+# shellcheck source=components/machine/files/package_manager.sh
 . "$TANDEM_DIR/package_manager.sh"
 
 status "tuning"

@@ -24,7 +24,7 @@ moved() {
 
 # build_image REFERENCE CONTEXT OPTION...: its exit code is a recipe's own where that failed, else 1.
 build_image() {
-  local reference=$1 context=$2 code=0 line builder=(docker build) told
+  local reference=$1 context=$2 code=0 line builder=(docker build) log
   shift 2
   BUILD_NAME=${reference%%:*} BUILD_AT=preparing BUILD_SHARE=
   # The default builder sees the machine's own images, which a recipe begins with.
@@ -38,15 +38,15 @@ build_image() {
     if [[ -n ${!line:-} ]]; then set -- "$@" --build-arg "$line"; fi
   done
   status "building $BUILD_NAME"
-  told=$TANDEM_DIR/build.log
-  : >"$told"
-  "${builder[@]}" --network host --tag "$reference" "$@" "$context" 2>&1 | tee "$told" | while IFS= read -r line; do
+  log=$TANDEM_DIR/build.log
+  : >"$log"
+  "${builder[@]}" --network host --tag "$reference" "$@" "$context" 2>&1 | tee "$log" | while IFS= read -r line; do
     printf '%s\n' "$line"
     moved "$line"
   done || code=${PIPESTATUS[0]}
   if ((code == 1)); then # BuildKit ends with 1 whatever its command did, and says the code in its last words
-    told=$(tail -n 3 "$told" | sed -nE 's/.*did not complete successfully: exit code: ([0-9]+)$/\1/p' | tail -n 1)
-    code=${told:-1}
+    log=$(tail -n 3 "$log" | sed -nE 's/.*did not complete successfully: exit code: ([0-9]+)$/\1/p' | tail -n 1)
+    code=${log:-1}
   fi
   return "$code"
 }

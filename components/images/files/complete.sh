@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The engine's image on this machine: what it lacks is added here, once for each content.
-# Told: IMAGE IMAGE_ID PROGRAMS MODULES RECIPE ARGUMENTS (a line each) MOUNTS PLACES KEEP PIP_INDEX APT_MIRROR
-# shellcheck disable=SC2153 # told
-# shellcheck source=components/remote/files/lib.sh
+# Environment: IMAGE IMAGE_ID PROGRAMS MODULES RECIPE; ARGUMENTS MOUNTS PLACES, a line each; KEEP PIP_INDEX APT_MIRROR
+# shellcheck disable=SC2153 # of the environment
+# shellcheck source=components/machine/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
 # shellcheck source=components/images/files/build.sh
 . "$TANDEM_DIR/build.sh"
@@ -10,8 +10,8 @@
 read -ra programs <<<"$PROGRAMS"
 read -ra modules <<<"$MODULES"
 options=()
-for told in $MOUNTS; do options+=(--volume "$told"); done
-for told in $PLACES; do options+=(--env "$told"); done
+while IFS= read -r line; do [[ -z $line ]] || options+=(--volume "$line"); done <<<"$MOUNTS"
+while IFS= read -r line; do [[ -z $line ]] || options+=(--env "$line"); done <<<"$PLACES"
 chmod 644 "$TANDEM_DIR/probe.sh"
 
 # lacking IMAGE: what it lacks, a line each.

@@ -24,14 +24,14 @@ def missing(accelerators: int, nodes: list[str], resource: str) -> str:
     return "" if total == accelerators else f"{total} of {accelerators} accelerators on {len(seen)} machines"
 
 
-told = os.fdopen(os.dup(1), "w")
+output = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
 address, wanted, members = sys.argv[1], int(sys.argv[2]), sys.argv[3].split()
 ray.init(address=address, logging_level="ERROR", log_to_driver=False)
 deadline = time.monotonic() + PATIENCE
 while why := missing(wanted, members, sys.argv[4]):
     if time.monotonic() > deadline:
-        print(why, file=told, flush=True)
+        print(why, file=output, flush=True)
         sys.exit(1)
     time.sleep(0.5)
-print(f"nodes={len(members)} accelerators={wanted}", file=told, flush=True)
+print(f"nodes={len(members)} accelerators={wanted}", file=output, flush=True)

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Every node and every accelerator must be there before weights load: what is missing shows here, by name.
-# shellcheck source=components/remote/files/lib.sh
+# shellcheck source=components/machine/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
-# shellcheck source=components/host/files/room_docker.sh
-. "$TANDEM_DIR/room.sh"
+# shellcheck source=components/runtime/files/docker.sh
+. "$TANDEM_DIR/runtime.sh"
 
 ask() {
-  room_exec "$CONTAINER" python3 - "$ADDRESS" "$ACCELERATORS" "$NODES" "$RESOURCE" <"$TANDEM_DIR/count.py"
+  runtime_exec "$CONTAINER" python3 - "$ADDRESS" "$ACCELERATORS" "$NODES" "$RESOURCE" <"$TANDEM_DIR/count.py"
 }
 
 for ((second = 0; second < 240; second += 2)); do
@@ -17,8 +17,8 @@ for ((second = 0; second < 240; second += 2)); do
   # It could not even ask: then its last word is the reason.
   seen=${seen:-$(tail -n 1 "$TANDEM_DIR/said")}
   status "waiting for Ray: $seen"
-  [[ $(room_restarts "$CONTAINER") -lt 5 ]] ||
-    fail "Ray's head does not stay up: $(room_log "$CONTAINER" 5 | grep -v '^tandem: keeper' | tail -n 1); is port ${ADDRESS##*:} taken on this machine?"
+  [[ $(runtime_restarts "$CONTAINER") -lt 5 ]] ||
+    fail "Ray's head does not stay up: $(runtime_log "$CONTAINER" 5 | grep -v '^tandem: supervisor' | tail -n 1); is port ${ADDRESS##*:} taken on this machine?"
   sleep 2
 done
-fail "Ray does not see what it should: $seen; look at what ray said on the machine that is missing ($room_log_place), and let all ports between the machines be open"
+fail "Ray does not see what it should: $seen; look at what ray said on the machine that is missing ($runtime_log_place), and let all ports between the machines be open"

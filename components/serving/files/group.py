@@ -56,11 +56,11 @@ class Group(Protocol):
 
     exited_elsewhere: bool
 
-    def report(self, told: dict[str, Any]) -> None:
+    def report(self, entry: dict[str, Any]) -> None:
         """How this rank is, for the first one to know."""
 
     def reports(self) -> list[dict[str, Any]]:
-        """What others have told since the last time."""
+        """What others have reported since the last time."""
 
     def asked(self) -> bool:
         """Whether somebody wants to know of ranks that stand still."""
@@ -80,7 +80,7 @@ class Apart:
 
     exited_elsewhere = False
 
-    def report(self, told: dict[str, Any]) -> None:
+    def report(self, entry: dict[str, Any]) -> None:
         """Nobody to tell."""
 
     def reports(self) -> list[dict[str, Any]]:
@@ -155,10 +155,10 @@ class Link:
             with contextlib.suppress(ValueError):
                 self.reports.append(json.loads(bytes.fromhex(line.partition(REPORT)[2].decode())))
 
-    def report(self, told: dict[str, Any]) -> None:
+    def report(self, entry: dict[str, Any]) -> None:
         """Tells the other side."""
         with contextlib.suppress(OSError), self.guard:
-            self.connection.sendall(REPORT + json.dumps(told).encode().hex().encode() + b"\n")
+            self.connection.sendall(REPORT + json.dumps(entry).encode().hex().encode() + b"\n")
 
     def alive(self) -> bool:
         """Whether the other side was heard of lately."""
@@ -253,7 +253,7 @@ class Leader:
             say(f"rank {rank}: engine exited" if self.links[rank].exited else f"rank {rank} was lost")
         return not lost
 
-    def report(self, told: dict[str, Any]) -> None:
+    def report(self, entry: dict[str, Any]) -> None:
         """The first rank's own is in its file already."""
 
     def reports(self) -> list[dict[str, Any]]:
@@ -265,7 +265,7 @@ class Leader:
         return found
 
     def asked(self) -> bool:
-        """As on this machine; the others are told."""
+        """As on this machine; the others hear of it."""
         now = wished()
         for link in self.links.values():
             link.beat = ASKED if now else b"."
@@ -311,13 +311,13 @@ class Member:
         self.exited_elsewhere = self.link.exited
         return False
 
-    def report(self, told: dict[str, Any]) -> None:
+    def report(self, entry: dict[str, Any]) -> None:
         """See `Group`."""
         if self.link:
-            self.link.report(told)
+            self.link.report(entry)
 
     def reports(self) -> list[dict[str, Any]]:
-        """Only the first rank is told."""
+        """Only the first rank hears of it."""
         return []
 
     def asked(self) -> bool:
@@ -346,10 +346,10 @@ class RayCluster(Apart):
     def _count(self) -> int:
         """Accelerators on living nodes, asked in a process of its own: a lost head must not take us along."""
         program = (
-            "import os; told = os.dup(1); os.dup2(2, 1);"  # what Ray prints there goes elsewhere
+            "import os; out = os.dup(1); os.dup2(2, 1);"  # what Ray prints there goes elsewhere
             "import ray; ray.init(address='auto', logging_level='ERROR', log_to_driver=False);"
             f"found = int(sum(n['Resources'].get({self.resource!r}, 0) for n in ray.nodes() if n['Alive']));"
-            "os.write(told, str(found).encode())"
+            "os.write(out, str(found).encode())"
         )
         try:
             done = subprocess.run(

@@ -123,8 +123,8 @@ def main() -> int:
     parser.add_argument("action", choices=["serve"])
     parser.add_argument("--address", required=True)
     parser.add_argument("--port", type=int, default=PORT)
-    told = parser.parse_args()
-    serve(told.address, told.port, TOKEN.read_bytes().strip())
+    args = parser.parse_args()
+    serve(args.address, args.port, TOKEN.read_bytes().strip())
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Ready means: the model has done once what it is for. Health pages say yes with a dead rank behind them.
-# Told: CONTAINER CONTAINERS PORT MODEL FOLDER TASK READY_SECONDS
-# shellcheck source=components/remote/files/lib.sh
+# Environment: CONTAINER CONTAINERS PORT MODEL FOLDER TASK READY_SECONDS
+# shellcheck source=components/machine/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
-# shellcheck source=components/host/files/room_docker.sh
-. "$TANDEM_DIR/room.sh"
+# shellcheck source=components/runtime/files/docker.sh
+. "$TANDEM_DIR/runtime.sh"
 
 question=$TANDEM_DIR/question.py
 answer=$TANDEM_DIR/answer.json
@@ -12,7 +12,7 @@ group=$TANDEM_DIR/group.json
 began=$SECONDS
 task=${TASK:-$(python3 "$question" task "${FOLDER:-/nowhere}" || echo chat)}
 
-log() { room_log "$CONTAINER" "${1:-40}"; }
+log() { runtime_log "$CONTAINER" "${1:-40}"; }
 # field FILE NAME...: one value of a JSON file; nothing where it isn't there.
 field() {
   python3 -c 'import json, sys
@@ -25,12 +25,12 @@ except (OSError, ValueError, AttributeError):
 print("" if value is None else str(value).lower() if isinstance(value, bool) else value)' "$@"
 }
 # How the ranks are, in the supervisor's own file; it looks for ranks that stand still while it is asked.
-look() { room_exec "$CONTAINER" sh -c 'touch /tandem/asked; cat /tandem/group.json' >"$group" 2>/dev/null || true; }
+look() { runtime_exec "$CONTAINER" sh -c 'touch /tandem/asked; cat /tandem/group.json' >"$group" 2>/dev/null || true; }
 exits() {
   local n
   n=$(field "$group" exits)
   # Without that file, a supervisor that can't write, its words have to do.
-  echo "${n:-$(room_log "$CONTAINER" | grep -cE '^tandem: (rank [0-9]+: )?engine exited' || true)}"
+  echo "${n:-$(runtime_log "$CONTAINER" | grep -cE '^tandem: (rank [0-9]+: )?engine exited' || true)}"
 }
 # The engine's log as a reader wants it: no colours, no process names, no time stamps.
 plain() {
@@ -43,7 +43,7 @@ reason() {
     head != "" && NF {sub(/: *$/, ": ", head); sub(/^ */, ""); $0 = head $0; head = ""}
     {text = text $0 "\n"} END {printf "%s", text}' |
     grep -E '^([A-Za-z_.]*(Error|Exception|Interrupt)\b.*: |.*(error: |No available memory|address already in use))' |
-    grep -vE 'Engine core initialization failed|EngineDeadError|cancelled' | head -n 1 | cut -c1-400 || true
+    grep -vE 'Engine core initialization failed|EngineDeadError|cancelled|RayTaskError\(' | head -n 1 | cut -c1-400 || true
 }
 words_of_the_exit() {
   python3 -c 'import json, sys
@@ -57,12 +57,12 @@ stage() {
 # Ranks that give no sign, as one sentence; nothing while all of them move.
 still() {
   python3 -c 'import json, sys
-told = sorted((json.load(open(sys.argv[1])).get("still") or {}).values(), key=lambda one: -one["seconds"])
-print("; ".join("rank {rank} on {machine} has stood still for {seconds} s: {where}".format(**one) for one in told)[:int(sys.argv[2])])' "$group" "$1" 2>/dev/null || true
+ranks = sorted((json.load(open(sys.argv[1])).get("still") or {}).values(), key=lambda one: -one["seconds"])
+print("; ".join("rank {rank} on {machine} has stood still for {seconds} s: {where}".format(**one) for one in ranks)[:int(sys.argv[2])])' "$group" "$1" 2>/dev/null || true
 }
 
 look
-before=$(exits) restarts=$(room_restarts "$CONTAINER" 2>/dev/null || echo 0)
+before=$(exits) restarts=$(runtime_restarts "$CONTAINER" 2>/dev/null || echo 0)
 while :; do
   python3 -c 'import json, sys; print(json.dumps(dict(zip(sys.argv[1::2], sys.argv[2::2]))))' \
     url "http://127.0.0.1:$PORT/v1" model "$MODEL" task "$task" | python3 "$question" ask >"$answer"
@@ -72,7 +72,7 @@ while :; do
     exit 0
   fi
   look
-  running=$(room_state "$CONTAINER")
+  running=$(runtime_state "$CONTAINER")
   trouble=$(field "$group" trouble)
   [[ -z $trouble ]] || fail "the engine can't be started: $trouble"
   if (($(exits) > before)); then
@@ -81,14 +81,14 @@ while :; do
     [[ -n $why ]] || why=$(log 2000 | reason)
     if [[ -z $why ]]; then
       why=$(words_of_the_exit | plain | grep -v '^ *$' | tail -n 1 | cut -c1-200 || true)
-      why="this machine shows no error, so see $room_log_place of the rank that exited${why:+, whose last words are: $why}"
+      why="this machine shows no error, so see $runtime_log_place of the rank that exited${why:+, whose last words are: $why}"
     fi
     [[ -z $rank ]] || rank=" (rank $rank on $(field "$group" exit machine), exit code $(field "$group" exit code))"
     fail "the engine ended before its first completion$rank: $why; change serving.* accordingly and run \`pulumi up\` again"
   fi
-  if [[ $running != true ]] || (($(room_restarts "$CONTAINER" 2>/dev/null || echo 0) > restarts + 2)); then
+  if [[ $running != true ]] || (($(runtime_restarts "$CONTAINER" 2>/dev/null || echo 0) > restarts + 2)); then
     log
-    fail "the engine ($CONTAINER) does not stay up: $(log 20 | grep -v '^tandem: keeper: the process ended' | tail -n 1)"
+    fail "the engine ($CONTAINER) does not stay up: $(log 20 | grep -v '^tandem: supervisor: the process ended' | tail -n 1)"
   fi
   if [[ $code == 500 ]]; then
     # It came up and can't answer: give it a moment to end by itself, then say so.
@@ -99,7 +99,7 @@ while :; do
     done
     log 60
     why=$(log 2000 | reason)
-    fail "the engine is up but its first $task failed: ${why:-$(field "$answer" said)}; its health page says ready all the same; a rank on another machine may have failed first: see $room_log_place there"
+    fail "the engine is up but its first $task failed: ${why:-$(field "$answer" said)}; its health page says ready all the same; a rank on another machine may have failed first: see $runtime_log_place there"
   fi
   if [[ $code =~ ^4 ]]; then
     said=$(field "$answer" said)

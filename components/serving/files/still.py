@@ -21,7 +21,7 @@ READ, GREW, COMPUTED = 1 << 20, 16 << 20, 0.2
 Waiting ranks spin, so on GPUs and NPUs a busy processor is no sign.
 """
 MOST = 8
-"""Processes whose stack is told: a rank an accelerator."""
+"""Processes whose stack is shown: a rank an accelerator."""
 KERNEL = {
     "T": "it was stopped by a signal (SIGSTOP)",
     "t": "a debugger holds it",
@@ -102,8 +102,8 @@ class Still:
         self.moved = self.sampled = time.monotonic()
         self.before: dict[str, float] = {}
         self.known: set[int] = set()
-        self.told = ""
-        self.told_at = 0.0
+        self.sentence = ""
+        self.sentence_at = 0.0
 
     def look(self, pids: list[int], said: int) -> float:
         """Seconds without a sign.
@@ -127,17 +127,17 @@ class Still:
             self.kind == "cpu" and grown["seconds"] > COMPUTED * (now - self.sampled),
         )
         if any(signs) or (now - self.moved > self.limit / 2 and busy(self.kind)):
-            self.moved, self.told = now, ""
+            self.moved, self.sentence = now, ""
         self.before, self.known, self.sampled = found, set(pids), now
         return now - self.moved
 
     def where(self, pids: list[int]) -> str:
         """Where the processes stand, asked anew once a minute at most."""
-        if not self.told or time.monotonic() - self.told_at > 60:
+        if not self.sentence or time.monotonic() - self.sentence_at > 60:
             ranked = sorted(pids, key=lambda pid: (WORKERS.search(name(pid)) is None, pid))
-            told = [f"{name(pid)} (process {pid}) {stand(pid)}" for pid in ranked[:MOST] if name(pid)]
-            self.told, self.told_at = "; ".join(told) or "no process of it is left", time.monotonic()
-        return self.told
+            stacks = [f"{name(pid)} (process {pid}) {stand(pid)}" for pid in ranked[:MOST] if name(pid)]
+            self.sentence, self.sentence_at = "; ".join(stacks) or "no process of it is left", time.monotonic()
+        return self.sentence
 
 
 def name(pid: int) -> str:

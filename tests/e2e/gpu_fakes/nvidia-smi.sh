@@ -45,7 +45,13 @@ case $* in
       index=$((index + 1))
     done
     ;;
-  -q)
+  -q | "-q -i 0")
+    printf '\n==============NVSMI LOG==============\n\nTimestamp                                 : %s\n' "$(date)"
+    # A branch's first release ships the newest CUDA that it knows (NVIDIA's CUDA release notes, table 3).
+    declare -A cuda=([535]=12.2 [570]=12.8 [580]=13.0)
+    printf 'Driver Version                            : %s\nCUDA Version                              : %s\n\n' "$library" "${cuda[${library%%.*}]:-12.0}"
+    printf 'Attached GPUs                             : %s\n' "${#gpus[@]}"
+    if [[ $* == *"-i 0" ]]; then gpus=("${gpus[@]:0:1}"); fi
     state=N/A status=N/A
     if grep -qs 0x068000 "$sys"/bus/pci/devices/*/class; then
       if [[ $fault == fabric ]]; then
@@ -57,7 +63,7 @@ case $* in
       fi
     fi
     for gpu in "${gpus[@]}"; do
-      printf 'GPU 0000%s\n    Fabric\n        State                             : %s\n        Status                            : %s\n    Processes                             : None\n' "$gpu" "$state" "$status"
+      printf 'GPU 0000%s\n    Product Brand                         : GeForce\n    Fabric\n        State                             : %s\n        Status                            : %s\n    Processes                             : None\n' "$gpu" "$state" "$status"
     done
     ;;
   -L) for gpu in "${gpus[@]}"; do

@@ -4,38 +4,37 @@ from __future__ import annotations
 
 import pulumi
 
-from components.containers import run_container
-from components.host import Host, HostArgs
-from components.remote import Lease
-from components.workload import Workload
+from components.host import HostArgs, Workload
+from components.machine import Lease
+from components.runtime import DockerHost
 from stacks import settings
 from stacks.platforms import hosts
 
-STACK = "tandem-logins"
-told = settings.load()
+loaded = settings.load()
 (bare,) = hosts.machines(
-    told, passphrase=settings.secret("sshKeyPassphrase"), sudo_password=settings.secret("sudoPassword")
+    loaded,
+    "tandem-logins",
+    DockerHost.installation(),
+    passphrase=settings.secret("sshKeyPassphrase"),
+    sudo_password=settings.secret("sudoPassword"),
 )
-machine = Lease("far-lease", machine=bare, stack=STACK, leave={"MOUNT_POINT": told.storage.folder}).machine
-host = Host(
+machine = Lease("far-lease", machine=bare, cleanup={"MOUNT_POINT": loaded.storage.folder}).machine
+host = DockerHost(
     "far",
     machine=machine,
-    stack=STACK,
     args=HostArgs(
         peer=machine.peer_address,
-        storage_server=told.storage.server or "",
-        storage_export=told.storage.export,
-        mount_point=told.storage.folder,
+        storage_server=loaded.storage.server or "",
+        storage_export=loaded.storage.export,
+        mount_point=loaded.storage.folder,
         mount_options="vers=3,nolock",
         disk_minimum_gib=1,
     ),
 )
-container = run_container(
+container = host.run(
     "far-it",
-    host=host,
-    stack=STACK,
-    args=Workload(image="tiny:1", entrypoint=["/bin/sleep"], command=["100000"]),
-    opts=pulumi.ResourceOptions(depends_on=[host.storage, host.packages]),
+    Workload(image="tiny:1", entrypoint=["/bin/sleep"], command=["100000"]),
+    opts=pulumi.ResourceOptions(depends_on=[host.prepared]),
 )
 pulumi.export("container", container.id)
-pulumi.export("ssh", hosts.ssh(told, machine))
+pulumi.export("ssh", hosts.ssh(loaded, machine))

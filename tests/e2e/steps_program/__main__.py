@@ -12,11 +12,11 @@ from typing import Any
 
 import pulumi
 
-from components.host import Host, HostArgs
-from components.models import Weights, WeightsArgs
-from components.remote import Lease, Machine, RemoteStep
+from components.host import HostArgs
+from components.machine import Lease, Machine, RemoteStep
+from components.runtime import DockerHost
+from components.weights import Weights, WeightsArgs
 
-STACK = "tandem-steps"
 config = pulumi.Config("tandem")
 ssh: dict[str, str] = config.require_object("ssh")
 storage: dict[str, str] = config.require_object("storage")
@@ -31,16 +31,16 @@ bare = Machine(
     port=22,
     private_key=pulumi.Output.secret(Path(ssh["key"]).read_text()),
     host_key=ssh["hostKey"],
+    stack="tandem-steps",
 )
-leave = {"MOUNT_POINT": storage["mountPoint"], **(config.get_object("leave") or {})}
-machine = Lease("node-0-lease", machine=bare, stack=STACK, leave=leave).machine
+cleanup = {"MOUNT_POINT": storage["mountPoint"], **(config.get_object("cleanup") or {})}
+machine = Lease("node-0-lease", machine=bare, cleanup=cleanup).machine
 
 if step:
     steps = pulumi.ComponentResource("tandem:test:Steps", "steps")
     RemoteStep(
         f"node-0-{step['name']}",
         machine=machine,
-        stack=STACK,
         script=Path(step["script"]),
         environment=step.get("environment"),
         # In a file, as the SSH key is: Pulumi writes down what stands in a stack's configuration.
@@ -52,10 +52,9 @@ if step:
     )
 
 if config.get_bool("prepare"):
-    host = Host(
+    host = DockerHost(
         "node-0",
         machine=machine,
-        stack=STACK,
         args=HostArgs(
             peer=ssh["address"],
             storage_server=storage["server"],
@@ -69,4 +68,4 @@ if config.get_bool("prepare"):
         token_file = weights.pop("tokenFile", None)
         token = pulumi.Output.secret(Path(token_file).read_text()) if token_file else None
         args = WeightsArgs(mount_point=storage["mountPoint"], **{"revision": None, **weights})
-        Weights("weights", writer=machine, stack=STACK, args=args, token=token, after=[host.storage])
+        Weights("weights", writer=machine, args=args, token=token, after=[host.prepared])

@@ -93,12 +93,21 @@ def gpus() -> int:
     for device in sorted(Path("/opt/fake-sys/bus/pci/devices").glob("*")):
         if ((device / "vendor").read_text().strip(), (device / "class").read_text()[:6]) == ("0x10de", "0x0302"):
             found.append(str(len(found)))
+    # What Docker hands to NVIDIA's hook: the container has these alone, numbered anew.
+    given = os.environ.get("NVIDIA_VISIBLE_DEVICES", "all")
+    found = found if given == "all" else [str(n) for n, _ in enumerate(given.split(","))]
     wanted = os.environ.get("CUDA_VISIBLE_DEVICES")
     if wanted is None:
         return len(found)
     # CUDA stops at the first that isn't there.
     shown = wanted.split(",")
     return next((n for n, name in enumerate(shown) if name not in found), len(shown))
+
+
+def check_gpus(ranks: int) -> None:
+    """As many GPUs as ranks, on machines that show any."""
+    if Path("/opt/fake-sys").exists() and gpus() < ranks:
+        refuse(f"{ranks} ranks on this machine and {gpus()} GPUs")
 
 
 def serve(host: str, port: int, model: str, saw: str) -> None:

@@ -6,12 +6,13 @@ import sys
 
 import pytest
 
-from tests.paths import ROOT
+from tests.support.paths import ROOT
 
 FILES = ROOT / "components/host/files"
 
 
-sys.path.insert(0, str(FILES))  # on a machine these lie side by side
+for folder in (FILES, ROOT / "components/runtime/files"):  # on a machine these lie side by side
+    sys.path.insert(0, str(folder))
 pci, drivers, rails, collective, image_fits = (
     importlib.import_module(n) for n in ("pci", "drivers", "rails", "collective", "image_fits")
 )

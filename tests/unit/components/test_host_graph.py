@@ -9,10 +9,10 @@ import pytest
 from google.protobuf.json_format import MessageToDict
 from pulumi.runtime.mocks import MockMonitor, MockResourceArgs, Mocks
 
-from components.containers import run_container
-from components.host import AcceleratorArgs, Collective, Host, HostArgs
-from components.remote import Machine
-from components.workload import Workload
+from components.host import AcceleratorArgs, CollectiveCheck, HostArgs, Node, Workload
+from components.machine import Machine
+from components.runtime import DockerHost
+from tests.support.graph import step_environment
 
 SAID = (
     "nic=eth0 nofile=1024 memlock=-1 hostname=h hca==mlx5_0 infiniband=yes "
@@ -52,20 +52,22 @@ def declare(kind):
     def run():
         hosts = []
         for number in (1, 2):
-            machine = Machine(f"n{number}", f"10.0.0.{number}", f"10.0.0.{number}", "root", 22, "KEY", "ssh-ed25519 A")
+            machine = Machine(
+                f"n{number}", f"10.0.0.{number}", f"10.0.0.{number}", "root", 22, "KEY", "ssh-ed25519 A", stack="t-t"
+            )
             args = HostArgs(
                 peer=f"10.0.0.{3 - number}", storage_server="s", storage_export="/", mount_point="/m",
                 mount_options="o", accelerator=AcceleratorArgs(kind=kind, count=1),
             )  # fmt: skip
-            host = Host(machine.name, machine=machine, stack="t-t", args=args)
+            host = DockerHost(machine.name, machine=machine, args=args)
             hosts.append(host)
             for name, accelerated in (("engine", True), ("gateway", False)):
                 container = Workload(image="i", entrypoint=["x"], command=[], accelerated=accelerated)
-                run_container(
-                    f"{machine.name}-{name}", host=host, stack="t-t", args=container, opts=pulumi.ResourceOptions()
-                )
+                host.run(f"{machine.name}-{name}", container, opts=pulumi.ResourceOptions())
         if kind != "cpu":
-            collective = Collective("collective", hosts=hosts, images=["a", "b"], stack="t-t")
+            collective = CollectiveCheck(
+                "collective", nodes=[Node(host, 1, image, {}) for host, image in zip(hosts, "ab", strict=True)]
+            )
             return pulumi.Output.all(collective.bandwidth, collective.transports).apply(bandwidth.extend)
         return None
 
@@ -93,29 +95,40 @@ def test_a_processor_gets_no_stage_and_its_containers_nothing():
     seen, _ = declare("cpu")
     assert not [name for name in seen if "nvidia" in name or "ascend" in name or "collective" in name]
     engine = inputs(seen, "n1-engine")
-    assert not {"gpus", "devices", "capabilities"} & engine.keys()
+    assert not {"gpus", "deviceRequests", "devices", "capabilities"} & engine.keys()
     assert engine["envs"] == []
 
 
-def test_gpus_driver_then_docker_then_toolkit_then_anything_that_a_reboot_or_restart_would_break():
+@pytest.mark.parametrize(
+    ("kind", "order"),
+    [
+        ("cpu", "facts tuning packages storage"),
+        ("nvidia", "facts tuning nvidia-driver packages storage nvidia-toolkit nvidia-proof"),
+        ("ascend", "facts tuning packages storage ascend"),
+    ],
+)
+def test_what_reboots_comes_before_what_a_reboot_would_break(kind, order):
+    """The driver's stage reboots the machine, the toolkit's restarts Docker; images and containers wait for all."""
+    seen, _ = declare(kind)
+    stages = step_environment(seen["n1-prepare-run"])["STAGES"].split()
+    assert [stage.partition(":")[0] for stage in stages] == order.split()
+    assert "n1-prepare-done" in before(seen, "n1-docker")
+    assert "n1-docker" in seen["n1-engine"].provider
+
+
+def test_all_machines_are_prepared_before_their_accelerators_meet():
     seen, bandwidth = declare("nvidia")
-    assert {"n1-facts-run", "n1-tuning-run"} <= before(seen, "n1-nvidia-driver-run")
-    assert "n1-nvidia-driver-done" in before(seen, "n1-packages-run")
-    assert {"n1-nvidia-toolkit-done", "n1-packages-done"} <= before(seen, "n1-docker")
-    assert "n1-nvidia-proof-done" in before(seen, "n1-engine")
-    assert "n1-nvidia-proof-done" not in before(seen, "n1-gateway")
-    assert {f"n{n}-nvidia-proof-done" for n in (1, 2)} | {"n1-collective-names-run"} <= before(
-        seen, "n2-collective-run"
-    )
+    assert {f"n{n}-prepare-done" for n in (1, 2)} | {"n1-collective-names-run"} <= before(seen, "n2-collective-run")
     assert bandwidth == [12.5, "NET/IB"]
 
 
 @pytest.mark.parametrize(
     ("kind", "wanted"),
     [
-        ("nvidia", {"gpus": "all", "devices": ["/dev/infiniband"],
-                    "envs": ["NCCL_IB_DISABLE=0", "NCCL_IB_HCA==mlx5_0"], "volumes": []}),
-        ("ascend", {"gpus": None, "devices": ["/dev/davinci0", "/dev/davinci_manager"], "envs": [],
+        ("nvidia", {"requests": [{"driver": "nvidia", "count": -1, "capabilities": ["gpu"]}],
+                    "devices": ["/dev/infiniband"], "volumes": [],
+                    "envs": ["NCCL_IB_DISABLE=0", "NCCL_IB_HCA==mlx5_0"]}),
+        ("ascend", {"requests": None, "devices": ["/dev/davinci0", "/dev/davinci_manager"], "envs": [],
                     "volumes": ["/usr/local/dcmi", "/usr/local/bin/npu-smi", "/usr/local/Ascend/driver",
                                 "/etc/ascend_install.info", "/etc/hccn.conf"]}),
     ],
@@ -124,18 +137,17 @@ def test_only_what_computes_gets_the_accelerators(kind, wanted):
     seen, _ = declare(kind)
     engine, gateway = inputs(seen, "n1-engine"), inputs(seen, "n1-gateway")
     found = {
-        "gpus": engine.get("gpus"),
+        "requests": engine.get("deviceRequests"),
         "devices": [device["hostPath"] for device in engine["devices"]],
         "envs": engine["envs"],
         "volumes": [volume["hostPath"] for volume in engine["volumes"]],
     }
     assert found == wanted
     assert engine["capabilities"] == {"adds": ["CAP_IPC_LOCK"]}
-    assert not {"gpus", "devices", "capabilities"} & gateway.keys()
+    assert not {"gpus", "deviceRequests", "devices", "capabilities"} & gateway.keys()
     assert gateway["volumes"] == []
 
 
 def test_ascend_machines_compare_names_before_they_meet():
     seen, _ = declare("ascend")
     assert "n1-collective-names-run" in before(seen, "n1-collective-run")
-    assert "n1-ascend-done" in before(seen, "n1-collective-run")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.remote.payload import content_hash, pack, parse_result, render_environment
+from components.machine.payload import content_hash, pack, parse_result, render_environment
 
 TEXT = st.text(st.characters(blacklist_characters="\0", blacklist_categories=["Cs"]), max_size=60)
 

@@ -3,12 +3,12 @@
 import pytest
 
 from components.serving import ServeArgs, find_engine
-from components.serving.engine import Node
+from components.serving.engine import Peer
 
 ARGS = ServeArgs(
     served_name="m", tensor_parallel_size=2, pipeline_parallel_size=3, max_model_len=512, arguments=("--port=9",)
 )
-NODES = [Node(f"10.0.0.{n}", "eth0", 2) for n in (1, 2, 3)]
+NODES = [Peer(f"10.0.0.{n}", "eth0", 2) for n in (1, 2, 3)]
 
 
 def words(executor, nodes=NODES):

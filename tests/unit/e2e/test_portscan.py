@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from tests.e2e.portscan import ALL, open_ports
+from tests.support.portscan import ALL, open_ports
 
 
 def test_it_finds_what_listens_and_nothing_else() -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from planner.catalog import model_config
-from tests.unit.planner.shapes import SHAPES, VISION
+from tests.support.shapes import SHAPES, VISION
 
 HERE = Path(__file__).parent
 RECORDED = HERE / "engine_oracle.json"

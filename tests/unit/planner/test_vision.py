@@ -8,7 +8,7 @@ from planner.engine import resolve_arguments, vllm_version
 from planner.memory import memory
 from planner.refusal import Refusal
 from planner.split import Split
-from tests.unit.planner.shapes import VISION
+from tests.support.shapes import VISION
 
 VERSION, GPU = vllm_version("0.32.0"), device("H100-80GB")
 

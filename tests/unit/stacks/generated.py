@@ -13,7 +13,7 @@ import yaml
 
 from stacks.planning import plan_for
 from stacks.settings import SettingsError, parse
-from tests.paths import ROOT
+from tests.support.paths import ROOT
 from tests.unit.planner.generated import VALUES
 
 STACKS = ("dev", "hosts", "local")

@@ -4,8 +4,7 @@ import pytest
 
 from stacks.planning import plan_for, unplanned
 from stacks.settings import SettingsError, parse
-from tests.unit.stacks.test_planning import stack
-from tests.unit.stacks.test_settings import refusal, values
+from tests.support.settings import refusal, stack, values
 
 GPUS = {"kind": "nvidia", "gpu": "L20", "perMachine": 2}
 QWEN = {"source": "modelscope", "id": "Qwen/Qwen2.5-72B-Instruct"}

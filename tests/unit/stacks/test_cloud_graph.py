@@ -3,63 +3,22 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from typing import Any
 
 import pulumi
 import pytest
-import yaml
-from pulumi.runtime.mocks import MockResourceArgs
 
 from components.alicloud.compute import cloud_config
 from localcloud.cloud import user_data
 from stacks.cloud_schema import CloudSettings
-from stacks.inference import deploy
+from stacks.deployment import deploy
 from stacks.platforms import alicloud
 from stacks.platforms.alicloud import _release_time
 from stacks.platforms.stock import decide
-from stacks.settings import SettingsError, parse
-from tests.paths import ROOT
-from tests.unit.stacks.test_graph import Answers, Recorder, dependencies, reaches, urn_name
-
-ACCELERATOR = re.compile(r"node-\d-(nvidia|collective|engine-image-fits)|collective")
-"""Steps that a machine without accelerator does not have: what `accelerator.kind` is there for."""
-
-
-class Cloud(Answers):
-    """What machines and the programs here would say."""
-
-    def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
-        identity, outputs = super().new_resource(args)
-        if args.name.endswith("-host-key-made"):
-            outputs["stdout"] = json.dumps({"private": "PRIVATE", "public": "ssh-ed25519 AAAA"})
-        return identity, outputs
-
-
-def settings_of(stack: str, webui: dict[str, Any] | None = None, model_more: Any = None, **changes: Any) -> Any:
-    config = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
-    values = {key.removeprefix("tandem:"): value for key, value in config.items()}
-    values["cloud"] = {**values["cloud"], **changes}
-    values["webui"] = webui or {}
-    values["model"] = {**values["model"], **({"more": model_more} if model_more else {})}
-    return parse({key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()})
-
-
-def graph(monkeypatch: pytest.MonkeyPatch, stack: str, **changes: Any) -> dict[str, Any]:
-    """All resources of a preview without an account, by name."""
-    monkeypatch.setattr(alicloud, "has_keys", lambda: False)
-    monkeypatch.setenv("TANDEM_STATE", "/nowhere")
-    settings = settings_of(stack, **changes)
-    monitor = Recorder(Cloud())
-    pulumi.runtime.set_mocks(Cloud(), project="tandem", stack="t", preview=True, monitor=monitor)
-
-    @pulumi.runtime.test
-    def run():
-        return pulumi.Output.all(**deploy(settings, api_key=None, hub_token=None))
-
-    run()
-    return monitor.seen
+from stacks.settings import SettingsError
+from tests.support.cloud_graph import ACCELERATOR, Cloud, graph, settings_of
+from tests.support.graph import dependencies, reaches, urn_name
 
 
 def ordinary(seen: dict[str, Any]) -> dict[str, Any]:
@@ -82,6 +41,12 @@ def test_dev_and_local_are_one_graph(monkeypatch):
         assert direct <= dependencies(local, name), f"only dev: {name} waits for {direct - dependencies(local, name)}"
 
 
+def test_a_rented_gpu_machine_costs_fourteen_resources(monkeypatch):
+    """What a preview of many machines costs grows with this number; Compute and Host have one name."""
+    own = [name for name in graph(monkeypatch, "dev") if name == "node-1" or name.startswith("node-1-")]
+    assert len(own) + 1 <= 14
+
+
 def test_no_machine_that_costs_is_rented_before_the_weights_are_there(monkeypatch):
     seen = graph(monkeypatch, "local")
     assert reaches(seen, "node-0-instance", "fetcher-weights-done")
@@ -89,8 +54,8 @@ def test_no_machine_that_costs_is_rented_before_the_weights_are_there(monkeypatc
 
 
 def test_machines_may_be_rented_while_the_download_ends(monkeypatch):
-    seen = graph(monkeypatch, "local", createMachines="weights-nearly")
-    assert reaches(seen, "node-0-instance", "fetcher-weights-nearly-done")
+    seen = graph(monkeypatch, "local", createMachines="early-start")
+    assert reaches(seen, "node-0-instance", "fetcher-weights-early-start-done")
     assert not reaches(seen, "node-0-instance", "fetcher-weights-done")
     assert reaches(seen, "answer-asked", "fetcher-weights-done")
 
@@ -159,7 +124,7 @@ def test_what_is_stopped_in_economical_mode_keeps_its_address(monkeypatch):
     # Asked to end what went with the machine already, the provider would try for minutes.
     assert link.retainOnDelete and {"privateIpAddress", "vpcId"} <= set(link.ignoreChanges)
     assert reaches(seen, "fetcher-instance", "fetcher-address")
-    for name in ("fetcher-lease-taken", "fetcher-packages-run", "fetcher-weights-done"):
+    for name in ("fetcher-lease", "fetcher-prepare-run", "fetcher-weights-done"):
         assert reaches(seen, name, "fetcher-address-link"), name
     assert {"instanceType", "userData"} <= set(fetcher.replaceOnChanges)
     assert "instanceType" not in node.replaceOnChanges and "userData" in node.replaceOnChanges

@@ -1,20 +1,15 @@
 """Which of a machine's accelerators are used: said in one place, and told to driver check, Docker and engine."""
 
-import base64
-import gzip
-import io
-import json
-import tarfile
 from typing import Any
 
 import pulumi
 import pytest
 from google.protobuf.json_format import MessageToDict
 
-from stacks.inference import deploy
+from stacks.deployment import deploy
 from stacks.settings import SettingsError, parse
-from tests.unit.stacks.test_graph import Answers, Recorder
-from tests.unit.stacks.test_settings import refusal, values
+from tests.support.graph import Answers, Recorder, step_environment
+from tests.support.settings import refusal, values
 
 NVIDIA: dict[str, Any] = {"kind": "nvidia", "gpu": "H20-96GB"}
 
@@ -68,18 +63,7 @@ def test_devices_that_make_no_sense_are_refused(changes, expected):
     assert expected in refusal(**changes)
 
 
-def environment(seen: dict[str, Any], name: str) -> dict[str, str]:
-    """What a step is told."""
-    packed = MessageToDict(seen[name].object)["stdin"]
-    packed = packed["value"] if isinstance(packed, dict) else packed
-    archive = tarfile.open(fileobj=io.BytesIO(gzip.decompress(base64.b64decode(packed))))  # noqa: SIM115  # in memory
-    file = archive.extractfile("env")
-    assert file is not None
-    lines = file.read().decode().splitlines()
-    return dict(line.removeprefix("export ").partition("=")[::2] for line in lines if "=" in line)
-
-
-def test_steps_and_containers_are_told(tmp_path):
+def test_steps_and_containers_get_the_named_ones(tmp_path):
     key, known = tmp_path / "key", tmp_path / "known_hosts"
     key.write_text("PRIVATE")
     known.write_text("".join(f"10.0.0.{n} ssh-ed25519 AAAA\n" for n in (1, 2)))
@@ -108,12 +92,12 @@ def test_steps_and_containers_are_told(tmp_path):
         return pulumi.Output.all(**deploy(settings, api_key=None, hub_token=None))
 
     run()
-    for step in ("a-nvidia-driver-run", "a-nvidia-proof-run"):
-        told = environment(monitor.seen, step)
-        assert (told["COUNT"].strip("'\""), told["DEVICES"].strip("'\"")) == ("2", "4 5")
+    prepare = step_environment(monitor.seen["a-prepare-run"])
+    assert (prepare["COUNT"], prepare["DEVICES"]) == ("2", "4 5")
     engine = MessageToDict(monitor.seen["a-engine"].object)
-    assert engine["gpus"] == '"device=4,5"'
-    assert '--gpus="device=4,5"' in json.dumps(environment(monitor.seen, "a-collective-run")).replace("\\", "")
+    assert engine["deviceRequests"] == [{"driver": "nvidia", "capabilities": ["gpu"], "deviceIds": ["4", "5"]}]
+    options = step_environment(monitor.seen["a-collective-run"])["RUN_OPTIONS"]
+    assert '--gpus="device=4,5"' in options.splitlines()
 
 
 def test_what_the_environment_said_before_is_the_remedy_s_data():

@@ -8,115 +8,14 @@ from __future__ import annotations
 
 import json
 import socket
-from typing import Any
 
-import pulumi
 import pytest
-from pulumi.runtime.mocks import MockMonitor, MockResourceArgs, Mocks
 
-from stacks.inference import deploy
+from components.machine import Installation
 from stacks.platforms import hosts
 from stacks.settings import SettingsError, parse
-from tests.unit.stacks.test_settings import values
-
-SAID = "nic=eth0 nofile=1024 memlock=-1 folder=/mnt/tandem/models/m id=1f path=/opt/engine/bin"
-
-
-class Answers(Mocks):
-    """What machines would say."""
-
-    def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
-        outputs = dict(args.inputs)
-        if args.typ.startswith("command:"):
-            made = args.name.endswith("-made")
-            outputs["stdout"] = "ab" * 24 if made else SAID
-        if args.typ == "docker:index/remoteImage:RemoteImage":
-            outputs["imageId"] = "sha256:1"
-        return f"{args.name}-id", outputs
-
-    def call(self, args):
-        return {}
-
-
-class Recorder(MockMonitor):
-    """Keeps what the program registered: by name, with everything the engine would be told."""
-
-    def __init__(self, mocks: Mocks) -> None:
-        super().__init__(mocks)
-        self.seen: dict[str, Any] = {}
-
-    def RegisterResource(self, request):
-        self.seen[request.name] = request
-        return super().RegisterResource(request)
-
-
-def graph(monkeypatch, tmp_path, machines=2, executor="ray", *, room=None, webui=None, model=None, **changes):
-    """All resources of a deployment, by name.
-
-    Args:
-        monkeypatch: unused by now.
-        tmp_path: for key and known hosts.
-        machines: how many.
-        executor: of vLLM.
-        room: settings of another runtime than docker.
-        webui: settings of the page.
-        model: another than the usual.
-        changes: of `serving`.
-    """
-    key = tmp_path / "key"
-    key.write_text("PRIVATE")
-    known = tmp_path / "known_hosts"
-    addresses = [f"10.0.0.{n + 1}" for n in range(machines)]
-    known.write_text("".join(f"{a} ssh-ed25519 AAAA\n" for a in addresses))
-    settings = parse(
-        values(
-            machines=[{"name": f"n{i}", "address": a} for i, a in enumerate(addresses)],
-            ssh={"privateKeyFile": str(key), "knownHostsFile": str(known)},
-            webui=webui or {},
-            **({"model": model} if model else {}),
-            **(room or {"images": {"engine": "registry/vllm:1"}}),
-            serving={"tensorParallelSize": machines, "executor": executor, **changes},
-        )
-    )
-    monitor = Recorder(Answers())
-    pulumi.runtime.set_mocks(Answers(), project="tandem", stack="t", monitor=monitor)
-
-    @pulumi.runtime.test
-    def run():
-        outputs = deploy(settings, api_key=None, hub_token=None)
-        return pulumi.Output.all(**outputs)
-
-    run()
-    return monitor.seen
-
-
-def urn_name(urn: str) -> str:
-    return urn.rsplit("::", 1)[-1]
-
-
-def dependencies(seen, name) -> set[str]:
-    """Names that a resource waits for, directly."""
-    request = seen[name]
-    found = {urn_name(u) for u in request.dependencies}
-    for entry in request.propertyDependencies.values():
-        found |= {urn_name(u) for u in entry.urns}
-    if request.provider:
-        found.add(urn_name(request.provider.rsplit("::", 1)[0]))
-    return found
-
-
-def reaches(seen, start: str, goal: str) -> bool:
-    """Whether start waits for goal, over any number of others."""
-    todo, done = [start], set()
-    while todo:
-        name = todo.pop()
-        if name == goal:
-            return True
-        if name in done or name not in seen:
-            continue
-        done.add(name)
-        todo += dependencies(seen, name)
-    return False
+from tests.support.graph import graph, reaches, urn_name
+from tests.support.settings import values
 
 
 @pytest.mark.parametrize("executor", ["ray", "mp"])
@@ -125,7 +24,7 @@ def test_nothing_happens_on_a_machine_before_its_lease(monkeypatch, tmp_path, ex
     for name, request in seen.items():
         own = name.startswith("n1-") and not name.startswith("n1-lease")
         if own and request.type.startswith(("command:", "docker:index")):
-            assert reaches(seen, name, "n1-lease-taken"), name
+            assert reaches(seen, name, "n1-lease"), name
 
 
 @pytest.mark.parametrize("executor", ["ray", "mp"])
@@ -134,14 +33,14 @@ def test_everything_on_a_machine_goes_with_its_lease(monkeypatch, tmp_path, exec
     for name, request in seen.items():
         on_machine = request.type == "command:remote:Command" or request.type.startswith("docker:index")
         if on_machine:
-            assert urn_name(request.deletedWith).endswith("-lease-taken"), name
+            assert urn_name(request.deletedWith).endswith("-lease"), name
 
 
 def test_machines_are_prepared_side_by_side(monkeypatch, tmp_path):
     """No step of one machine's preparation waits for another machine."""
     seen = graph(monkeypatch, tmp_path)
-    assert not reaches(seen, "n1-storage-run", "n0-lease-taken")
-    assert not reaches(seen, "n0-storage-run", "n1-lease-taken")
+    assert not reaches(seen, "n1-prepare-run", "n0-lease")
+    assert not reaches(seen, "n0-prepare-run", "n1-lease")
 
 
 def test_weights_do_not_wait_for_images_nor_images_for_weights(monkeypatch, tmp_path):
@@ -174,11 +73,10 @@ def test_a_third_machine_changes_nothing_about_the_first_two(monkeypatch, tmp_pa
                 name: dict(r.object.fields["create"].struct_value.fields or {})
                 or r.object.fields["create"].string_value
                 for name, r in seen.items()
-                if r.type == "command:remote:Command"
-                and name.split("-")[1] in ("facts", "tuning", "packages", "storage")
+                if r.type == "command:remote:Command" and name.split("-")[1] == "prepare"
             }
         )
-    assert len(inputs[0]) == 8
+    assert len(inputs[0]) == 2
     assert inputs[0].items() <= inputs[1].items()
 
 
@@ -187,13 +85,13 @@ def test_children_hang_below_their_component(monkeypatch, tmp_path):
     seen = graph(monkeypatch, tmp_path)
     top = {name for name, r in seen.items() if urn_name(r.parent) in ("tandem-t", "")}
     alone = {n for n in top if not seen[n].type.startswith(("tandem:", "pulumi:"))}
-    assert alone == {"n0-lease-taken", "n1-lease-taken", "n0-engine-image", "n1-engine-image", "gateway-image"}
+    assert alone == {"n0-lease", "n1-lease", "n0-engine-image", "n1-engine-image", "gateway-image"}
 
 
-def test_a_machine_costs_twelve_resources(monkeypatch, tmp_path):
-    """What a preview of many machines costs grows with this number; two are the engine's image, looked into."""
+def test_a_machine_costs_nine_resources(monkeypatch, tmp_path):
+    """What a preview of many machines costs grows with this number."""
     two, three = (len(graph(monkeypatch, tmp_path, machines=n, executor="mp")) for n in (2, 3))
-    assert three - two <= 12
+    assert three - two <= 9
 
 
 def test_the_key_is_in_no_plain_property(monkeypatch, tmp_path):
@@ -222,7 +120,7 @@ def parents_and_order(seen):
 def test_processes_stand_where_containers_would(monkeypatch, tmp_path, executor):
     """The same names, below the same components, in the same order: only what they are differs."""
     containers = graph(monkeypatch, tmp_path, executor=executor)
-    processes = graph(monkeypatch, tmp_path, executor=executor, room=NATIVE)
+    processes = graph(monkeypatch, tmp_path, executor=executor, runtime=NATIVE)
     assert parents_and_order(processes) == parents_and_order(containers)
     assert {processes[n].type for n in ("n0-engine", "n0-gateway")} == {"command:remote:Command"}
     assert not [
@@ -231,27 +129,27 @@ def test_processes_stand_where_containers_would(monkeypatch, tmp_path, executor)
 
 
 def test_a_machine_that_is_lent_is_neither_tuned_nor_given_packages_nor_mounts(monkeypatch, tmp_path):
-    seen = graph(monkeypatch, tmp_path, executor="mp", room=NATIVE)
+    seen = graph(monkeypatch, tmp_path, executor="mp", runtime=NATIVE)
     steps = {n for n in seen if n.startswith("n1-") and seen[n].type == "command:remote:Command"}
-    assert steps == {"n1-facts-run", "n1-storage-run", "n1-engine-environment-run", "n1-weights-seen-run", "n1-engine"}
+    assert steps == {"n1-prepare-run", "n1-engine-environment-run", "n1-weights-seen-run", "n1-engine"}
     for name in steps:
         assert not seen[name].object.fields["create"].string_value.startswith("sudo")
-        assert urn_name(seen[name].deletedWith) == "n1-lease-taken"
-        assert reaches(seen, name, "n1-lease-taken")
+        assert urn_name(seen[name].deletedWith) == "n1-lease"
+        assert reaches(seen, name, "n1-lease")
     assert reaches(seen, "n1-engine", "n1-weights-seen-run")
     assert reaches(seen, "n1-weights-seen-run", "n0-weights-done")
 
 
-@pytest.mark.parametrize("room", [None, NATIVE])
-def test_the_page_is_told_when_it_has_been_logged_in_to_after_the_answer(monkeypatch, tmp_path, room):
+@pytest.mark.parametrize("runtime", [None, NATIVE])
+def test_the_page_is_told_when_it_has_been_logged_in_to_after_the_answer(monkeypatch, tmp_path, runtime):
     page = {"enabled": True, "allowedCidrs": ["192.0.2.0/24"]}
-    seen = graph(monkeypatch, tmp_path, executor="mp", room=room, webui=page)
+    seen = graph(monkeypatch, tmp_path, executor="mp", runtime=runtime, webui=page)
     assert reaches(seen, "webui-login-tried", "n0-webui")
     assert reaches(seen, "webui-login-tried", "answer-asked")
     assert not reaches(seen, "answer-asked", "n0-webui")
     assert "n1-webui" not in seen
     marker = "4dabf18193072939515e22adb298388d"
-    hidden = seen["n0-webui"].object.fields["stdin" if room else "uploads"]
+    hidden = seen["n0-webui"].object.fields["stdin" if runtime else "uploads"]
     assert marker in str(hidden)
 
 
@@ -261,11 +159,11 @@ def test_without_the_setting_there_is_no_page(monkeypatch, tmp_path):
 
 def test_weights_on_each_machines_own_disk_are_looked_at_on_each_and_nothing_is_mounted(monkeypatch, tmp_path):
     own = {"storage": {"path": "/data/models", "export": "/"}, "model": {"source": "path", "id": "M"}}
-    seen = graph(monkeypatch, tmp_path, executor="mp", room=own)
+    seen = graph(monkeypatch, tmp_path, executor="mp", runtime=own)
     assert reaches(seen, "n1-engine", "n1-weights-seen-run")
     assert reaches(seen, "n1-weights-seen-run", "n0-weights-listed-run")
     assert reaches(seen, "n0-weights-listed-run", "n0-weights-done")
-    assert {"n0-packages-run", "n1-packages-run"} <= seen.keys()
+    assert {"n0-prepare-run", "n1-prepare-run"} <= seen.keys()
     volumes = str(seen["n1-engine"].object.fields["volumes"])
     assert "/data/models" in volumes
 
@@ -305,6 +203,6 @@ def test_an_rsa_host_key_alone_is_refused_with_the_command_that_adds_another(mon
         )
     )
     with pytest.raises(SettingsError) as told:
-        hosts.machines(settings)
+        hosts.machines(settings, "tandem-t", Installation())
     assert "only a key of type ssh-rsa for n0 (10.0.0.1)" in str(told.value)
     assert f"ssh-keyscan -t ed25519 -p 22 10.0.0.1 >> {known}" in str(told.value)

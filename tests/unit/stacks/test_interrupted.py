@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 from stacks.interrupted import SHOWN
-from tests.paths import ROOT
+from tests.support.paths import ROOT
 
 WAITS = """
 from stacks.interrupted import end_quietly

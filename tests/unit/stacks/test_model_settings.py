@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from components.models import WeightsArgs
+from components.weights import WeightsArgs
 from stacks.model_schema import ModelSettings
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from stacks.more import all_weights, fetched_folders, folders, placed_arguments
 from stacks.settings import SettingsError, parse
-from tests.unit.stacks.test_cloud_graph import graph as cloud_graph
-from tests.unit.stacks.test_graph import graph, reaches
-from tests.unit.stacks.test_settings import values
+from tests.support.cloud_graph import graph as cloud_graph
+from tests.support.graph import graph, reaches
+from tests.support.settings import values
 
 MODEL = {"source": "huggingface", "id": "Qwen/Qwen2.5-72B-Instruct"}
 EAGLE = {"source": "huggingface", "id": "yuhuili/EAGLE-Qwen2-72B-Instruct"}
@@ -108,8 +108,8 @@ def test_engines_wait_for_all_and_one_machine_writes(monkeypatch, tmp_path):
     for engine in ("n0-engine", "n1-engine"):
         if engine in seen:
             assert reaches(seen, engine, f"n0-{name}-done")
-    leave = json.loads(seen["n0-lease-taken"].object.fields["stdin"].struct_value["value"])["leave"]
-    assert leave["KEPT_WEIGHTS"].splitlines() == [
+    cleanup = json.loads(seen["n0-lease"].object.fields["stdin"].struct_value["value"])["cleanup"]
+    assert cleanup["KEPT_WEIGHTS"].splitlines() == [
         "/mnt/tandem/models/some--model", PLACES["more.eagle-qwen2-72b-instruct"],
     ]  # fmt: skip
 

@@ -16,12 +16,12 @@ import pytest
 from google.protobuf.json_format import MessageToDict
 
 from components.host.outside import with_password
-from stacks.inference import deploy
+from stacks.deployment import deploy
 from stacks.outside import registry_of, registry_problems
 from stacks.room import image_gib
 from stacks.settings import parse
-from tests.unit.stacks.test_graph import Answers, Recorder
-from tests.unit.stacks.test_settings import refusal, values
+from tests.support.graph import Answers, Recorder
+from tests.support.settings import refusal, values
 
 MARK = "4dabf18193072939515e22adb298388d"  # how the engine marks a secret
 
@@ -59,7 +59,7 @@ def declared(tmp_path, *, registry=None, proxy=None, **changes):
 
 def told(resource) -> dict[str, str]:
     """A step's environment."""
-    raw = io.BytesIO(gzip.decompress(base64.b64decode(plain(resource)["stdin"])))
+    raw = io.BytesIO(gzip.decompress(base64.b64decode(plain(resource)["stdin"].split("\n", 1)[1])))
     with tarfile.open(fileobj=raw) as archive:
         env = archive.extractfile("env")
         assert env is not None

@@ -6,22 +6,12 @@ from typing import Any
 
 import pulumi
 import pytest
-import yaml
 
 from planner.catalog import model_config
 from stacks.planning import plan_for, summary, unplanned
 from stacks.settings import SettingsError, parse
-from tests.paths import ROOT
+from tests.support.settings import stack
 from tests.unit.stacks.generated import refusals
-
-
-def stack(name: str, **changes: dict[str, Any]) -> dict[str, str]:
-    """A stack's own file as Pulumi hands it over, with some settings changed."""
-    told = yaml.safe_load((ROOT / f"Pulumi.{name}.yaml").read_text())["config"]
-    config = {key.removeprefix("tandem:"): value for key, value in told.items()}
-    for section, values in changes.items():
-        config[section] = {**config.get(section, {}), **values}
-    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
 
 
 def refused(name: str, **changes: dict[str, Any]) -> str:

@@ -11,11 +11,11 @@ from google.protobuf.json_format import MessageToDict
 from pulumi.runtime import config
 
 from stacks import planning
-from stacks.inference import deploy
+from stacks.deployment import deploy
 from stacks.secrecy import Secrecy
 from stacks.settings import SettingsError, load
-from tests.unit.stacks.test_graph import Answers, Recorder
-from tests.unit.stacks.test_settings import values
+from tests.support.graph import Answers, Recorder
+from tests.support.settings import values
 
 MARK = "4dabf18193072939515e22adb298388d"
 """How the engine marks a secret."""

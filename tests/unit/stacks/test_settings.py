@@ -9,28 +9,8 @@ import yaml
 from components.host import AcceleratorArgs
 from stacks.schema import Settings
 from stacks.settings import NAMESPACE, SECRETS, SettingsError, load, parse
-from tests.paths import ROOT
-
-
-def values(**changes: Any) -> dict[str, str]:
-    """A stack's configuration as Pulumi hands it over: objects as JSON text."""
-    base: dict[str, Any] = {
-        "platform": "hosts",
-        "machines": [{"name": "a", "address": "10.0.0.1"}, {"name": "b", "address": "10.0.0.2"}],
-        "ssh": {"privateKeyFile": "~/.ssh/id"},
-        "accelerator": {"kind": "cpu"},
-        "model": {"source": "huggingface", "id": "owner/Model-7B"},
-        "storage": {"server": "nas"},
-        "serving": {"tensorParallelSize": 2, "executor": "mp"},
-    }
-    base.update(changes)
-    return {k: v if isinstance(v, str) else json.dumps(v) for k, v in base.items() if v is not None}
-
-
-def refusal(**changes: Any) -> str:
-    with pytest.raises(SettingsError) as caught:
-        parse(values(**changes))
-    return str(caught.value)
+from tests.support.paths import ROOT
+from tests.support.settings import refusal, values
 
 
 def test_defaults_fill_what_is_not_said():

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from components.machine import Installation
 from stacks.platforms import hosts, keys
 from stacks.platforms.known_hosts import KnownHosts
 from stacks.settings import SettingsError, parse
-from tests.unit.stacks.test_settings import refusal, values
+from tests.support.settings import refusal, values
 
 TWO: list[dict[str, object]] = [{"name": "a", "address": "10.0.0.1"}, {"name": "b", "address": "10.0.0.2"}]
 ED = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPlain"
@@ -106,7 +107,8 @@ def reached(tmp_path, monkeypatch):
         if hosts_file is not None:
             known.write_text(hosts_file)
         ssh = {"privateKeyFile": str(key), "knownHostsFile": str(known), **ssh}
-        return hosts.machines(parse(values(machines=machines, ssh={k: v for k, v in ssh.items() if v is not None})))
+        settings = parse(values(machines=machines, ssh={k: v for k, v in ssh.items() if v is not None}))
+        return hosts.machines(settings, "tandem-t", Installation())
 
     return of
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from stacks.schema import Settings
 from stacks.settings import SettingsError, parse
-from tests.paths import ROOT
+from tests.support.paths import ROOT
 
 LINES = ("a\nb", "a\n", "a\0b", "a\x1b[31m")
 OPTIONS = ("-x", "--upload-pack=touch x")
@@ -26,8 +26,8 @@ VERBATIM = {
 QUOTED = {
     "model.servedName": "quoted in JSON by ready.sh, in the printed curl by shlex; argument of the engine",
     "model.config": "a path on this computer, opened by Python",
-    "model.check": "hashed",
-    "native.check": "hashed",
+    "model.trigger": "hashed",
+    "native.trigger": "hashed",
     "model.files": "patterns for Python's fnmatch, in a quoted variable",
     "model.more.files": "the same",
     "ssh.user": "checked with SSH's own settings",

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.paths import ROOT
-from tests.unit.toolchain.conftest import Site, program
+from tests.support.paths import ROOT
+from tests.support.release_site import Site, program
 from toolchain import ToolchainError, assembly, ensuring, environment
 from toolchain.chooser import Origin, choose
 from toolchain.part import Part

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pulumi_command import local, remote
 
-from tests.paths import ROOT
+from tests.support.paths import ROOT
 from toolchain.versions import versions
 
 SCHEMA: dict[str, Any] = json.loads((ROOT / "toolchain/plugins/internal/command/schema.json").read_text())

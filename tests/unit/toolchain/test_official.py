@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.toolchain.conftest import Site, seconds
+from tests.support.release_site import Site, seconds
 from toolchain import official
 from toolchain.paths import cache_dir
 from toolchain.versions import versions

@@ -8,7 +8,7 @@ mkdir -p "$target"
 if ! python3 -m pip --version >/dev/null 2>&1; then
   command -v uv >/dev/null || give_up 46 "this image has neither pip nor uv"
   index=$(sed -n 's/^index-url = //p' pip.conf)
-  uv pip install ${index:+--index-url "$index"} --target "$target/pip" pip || give_up 41 "pip itself could not be had"
+  uv pip install ${index:+--index-url "$index"} --target "$target/pip" pip || give_up 41 "pip itself could not be fetched"
   export PYTHONPATH=$target/pip
 fi
 pip_says() { # WORD...

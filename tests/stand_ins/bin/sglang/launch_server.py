@@ -23,6 +23,7 @@ told = words.parse_args()
 world = told.tensor_parallel_size * told.pipeline_parallel_size
 if world % told.nnodes:
     stand_in.refuse("tp_size * pp_size must be divisible by number of nodes")
+stand_in.check_gpus(world // told.nnodes)
 stand_in.check_model(told.model_path)
 stand_in.check_network("SGLANG_HOST_IP", "GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME")
 same = [word for word in sys.argv[1:] if not word.startswith("--node-rank")]

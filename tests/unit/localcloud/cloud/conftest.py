@@ -8,8 +8,8 @@ import pytest
 from localcloud.cloud.backend import MemoryBackend
 from localcloud.cloud.service import Service
 from localcloud.cloud.settings import Settings
-from tests.support.localcloud_account import Account
-from tests.support.localcloud_world import World
+from tests.support.cloud_account import Account
+from tests.support.cloud_world import World
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from darabonba.exceptions import DaraException
 
 from localcloud.cloud.actions import ACTIONS
 from localcloud.cloud.model import Disk, Eip, FileSystem, Instance, Vpc, VSwitch
-from tests.support.localcloud_account import CLIENTS, Account
-from tests.support.localcloud_calls import ELSEWHERE, calls
+from tests.support.cloud_account import CLIENTS, Account
+from tests.support.cloud_calls import ELSEWHERE, calls
 
 
 def test_every_action_answers_alibabas_own_client(account: Account) -> None:

@@ -9,8 +9,8 @@ from localcloud.cloud.backend import MemoryBackend
 from localcloud.cloud.model import Eip, FileSystem, Instance, SecurityGroup, Vpc
 from localcloud.cloud.settings import Settings
 from localcloud.errors import LocalCloudError
-from tests.support.localcloud_account import Account, error_code
-from tests.support.localcloud_world import World
+from tests.support.cloud_account import Account, error_code
+from tests.support.cloud_world import World
 
 RSA = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQC"
 NFS = {"StorageType": "Performance", "ProtocolType": "NFS"}

@@ -10,8 +10,8 @@ from localcloud.cloud.params import Params
 from localcloud.cloud.wire import Json
 from localcloud.errors import ApiError
 from localcloud.http.messages import Request
-from tests.support.localcloud_account import Account
-from tests.support.localcloud_calls import calls
+from tests.support.cloud_account import Account
+from tests.support.cloud_calls import calls
 
 ODD = ("", "-1", "[", "[1]", "{}", "x", "nan", "0", "9" * 30, "ü", "10.0.0.0/99", "2026-13-01T00:00:00Z", "/8e-3")
 STEADY = {"Action", "Version", "AccessKeyId", "SignatureNonce", "Timestamp", "RegionId", "ClientToken", "Format"}

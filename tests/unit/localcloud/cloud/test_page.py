@@ -13,7 +13,7 @@ from localcloud.cloud.actions import ACTIONS
 from tests.engine.alicloud_calls import CALLED
 from tests.engine.alicloud_page import BEGIN, END, PAGE, tables
 from tests.engine.alicloud_table import TABLE
-from tests.paths import ROOT
+from tests.support.paths import ROOT
 
 BRIDGED = json.loads((ROOT / "toolchain/bridge/providers/alicloud.json").read_text())["resources"]
 

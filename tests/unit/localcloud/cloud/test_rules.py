@@ -22,8 +22,8 @@ from localcloud.cloud.model import Disk, Instance, NetworkInterface
 from localcloud.cloud.model.fault import NAMED
 from localcloud.cloud.service import Service
 from localcloud.cloud.settings import Settings
-from tests.support.localcloud_account import Account, error_code
-from tests.support.localcloud_world import World
+from tests.support.cloud_account import Account, error_code
+from tests.support.cloud_world import World
 
 
 @pytest.mark.parametrize(

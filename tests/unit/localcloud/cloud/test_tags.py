@@ -6,9 +6,9 @@ import pytest
 
 from localcloud.cloud.model import Problem
 from localcloud.cloud.resources import tags
-from tests.support.localcloud_account import Account
-from tests.support.localcloud_calls import PUBLIC_KEY
-from tests.support.localcloud_world import IMAGE, World
+from tests.support.cloud_account import Account
+from tests.support.cloud_calls import PUBLIC_KEY
+from tests.support.cloud_world import IMAGE, World
 
 MINE, THEIRS = [{"Key": "stack", "Value": "mine"}], [{"Key": "stack", "Value": "theirs"}]
 # Product, kind of ListTagResources, action that lists by tag, path of its list, field of the id.

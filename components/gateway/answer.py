@@ -1,0 +1,67 @@
+"""The last step of all: a completion, or what else the model is for, through the address the user gets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pulumi
+
+from components.machine import Jump, run_here
+
+PROBE = "components/gateway/files/chat_probe.py"
+"""Runs here; relative to the project, so the state names no folder of one user's."""
+
+
+class Answer(pulumi.ComponentResource):
+    """Asks the model for a completion from here, through the public URL and with the key.
+
+    Attributes:
+        url: the URL's base, known only after a completion came back through it.
+        text: what the model said.
+    """
+
+    url: pulumi.Output[str]
+    text: pulumi.Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        url: pulumi.Input[str],
+        model: str,
+        key: pulumi.Input[str],
+        task: pulumi.Input[str] = "chat",
+        served_by: pulumi.Input[str],
+        through: Jump | None = None,
+        after: Sequence[pulumi.Resource] = (),
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Asks.
+
+        Args:
+            name: Pulumi name.
+            url: base of the API, ending in /v1.
+            model: the model's served name.
+            key: the API key, a secret.
+            task: what the model is for; a question of that kind is asked.
+            served_by: changes whenever what serves has changed, so that the question is asked again.
+            through: the host between, from which it is asked; None to ask from here.
+            after: what must be done before.
+            opts: Pulumi options.
+        """
+        super().__init__("tandem:gateway:Answer", name, None, opts)
+        asked = run_here(
+            f"{name}-asked",
+            create=pulumi.Output.concat(f"python3 {PROBE} ", served_by),
+            call={
+                "url": url,
+                "model": model,
+                "key": key,
+                "task": task,
+                **({"through": through.facts()} if through else {}),
+            },
+            opts=pulumi.ResourceOptions(parent=self, depends_on=list(after)),
+        )
+        self.text = asked.stdout
+        self.url = pulumi.Output.all(url, asked.stdout).apply(lambda both: str(both[0]))
+        self.register_outputs({"url": self.url})

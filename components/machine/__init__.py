@@ -1,0 +1,37 @@
+"""Work on machines over SSH: the only package that imports `pulumi_command`.
+
+A *step* is a script file with its environment, delivered by standard input and run once by
+`remote.Command`; long work becomes a systemd unit that short commands watch. A *lease* stands for
+what lies on a machine: acquired before the first step, and what it stands for is removed when the stack is destroyed.
+"""
+
+from components.machine.generated import GeneratedSecret
+from components.machine.host_key import HostKey
+from components.machine.installation import BASE, Installation
+from components.machine.local_command import run_here
+from components.machine.machine import Jump, Lease, Machine
+from components.machine.process import ProcessArgs, RemoteProcess
+from components.machine.shared import PACKAGE_MANAGER, PIP
+from components.machine.ssh import known_name, proxy_command
+from components.machine.stages import Stage, run_stages
+from components.machine.step import RemoteStep
+
+__all__ = [
+    "BASE",
+    "PACKAGE_MANAGER",
+    "PIP",
+    "GeneratedSecret",
+    "HostKey",
+    "Installation",
+    "Jump",
+    "Lease",
+    "Machine",
+    "ProcessArgs",
+    "RemoteProcess",
+    "RemoteStep",
+    "Stage",
+    "known_name",
+    "proxy_command",
+    "run_here",
+    "run_stages",
+]

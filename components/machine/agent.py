@@ -1,0 +1,160 @@
+"""SSH from this computer: acquire and clean up a machine, watch a step.
+
+Run as a program by `local.Command` with its call as JSON on standard input; needs Python 3.11 and
+OpenSSH's client, nothing else. Answers on standard output, progress on standard error, and ends with
+one sentence that names cause and remedy when it fails.
+
+    agent.py acquire | cleanup | await STEP VERSION | secret | host-key
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "files"))
+
+from openssh import Failure, Ssh  # lies beside what travels
+
+__all__ = ["Failure", "Ssh", "acquire", "await_step", "cleanup", "main"]
+
+ACQUIRE_SECONDS = int(os.environ.get("TANDEM_ACQUIRE_SECONDS", "300"))
+"""How long a machine may take to answer: a cloud machine boots in one to three minutes."""
+CLEANUP_SECONDS = int(os.environ.get("TANDEM_CLEANUP_SECONDS", "20"))
+"""How long a machine is looked for when the stack is destroyed."""
+LOST_SECONDS = int(os.environ.get("TANDEM_LOST_SECONDS", "600"))
+"""How long a machine may be away in the middle of a step: a server's reboot takes up to ten minutes."""
+REPEAT_SECONDS = 10
+
+
+def say(line: str) -> None:
+    """One line of progress; Pulumi's command plugin stops at one of 64 KiB."""
+    print(line[:2000], file=sys.stderr, flush=True)
+
+
+def acquire(ssh: Ssh) -> str:
+    """Waits until SSH answers with the right keys, then makes sure the machine is one we can work on."""
+    call = ssh.call
+    deadline = time.monotonic() + ACQUIRE_SECONDS
+    while (tried := ssh.run("true", timeout=20)).returncode:
+        error = tried.stderr.strip()
+        if sentence := ssh.explain(error):
+            raise Failure(sentence)
+        left = deadline - time.monotonic()
+        reason = ssh.reason(tried)
+        if left <= 0:
+            raise Failure(
+                f"{ssh.where}: SSH did not answer in {ACQUIRE_SECONDS} s ({reason}); start the machine, open its port "
+                f"{call['port']} to this computer, or correct its address"
+            )
+        say(f"{call['name']}: waiting for SSH ({reason}), {left:.0f} s left")
+        time.sleep(2)
+    ssh.check_sudo()
+    done = ssh.run_script(call["scripts"]["acquire.sh"], call["stack"], str(int(time.time())), call["base"])
+    if done.returncode:
+        raise Failure(f"{ssh.where}: {(done.stderr or done.stdout).strip()}")
+    return done.stdout.strip()
+
+
+def cleanup(ssh: Ssh) -> str:
+    """Removes all that is ours; a machine that does not answer is left alone, and said so."""
+    call = ssh.call
+    deadline = time.monotonic() + CLEANUP_SECONDS
+    while (tried := ssh.run("true", timeout=20)).returncode:
+        if ssh.explain(tried.stderr) or time.monotonic() > deadline:
+            say(
+                f"{ssh.where}: not reached ({ssh.reason(tried)}), so nothing was removed there; if it still exists, "
+                "run cleanup_common.sh and cleanup.sh of components/machine/files there, as one script"
+            )
+            return f"gone={call['name']}"
+        time.sleep(1)
+    variables = [f"{name}={value}" for name, value in sorted(call["cleanup"].items())]
+    done = ssh.run_script(call["scripts"]["cleanup.sh"], call["stack"], call["base"], *variables, timeout=300)
+    for line in done.stderr.splitlines():
+        say(f"{call['name']}: {line}")
+    if done.returncode:
+        raise Failure(f"{ssh.where}: could not remove everything: {done.stderr.strip()}; mend that and destroy again")
+    return done.stdout.strip()
+
+
+def await_step(ssh: Ssh, step: str) -> str:
+    """Watches a step until it ends; connections may break and the machine may reboot meanwhile."""
+    call = ssh.call
+    poll = 'exec bash "${1/#\\~/$HOME}/run.sh" poll'
+    shown, said, lost, pause, began = "", 0.0, 0.0, 0.2, time.monotonic()
+    while True:
+        done = ssh.run_script(poll, call["folder"], timeout=30)
+        lines = done.stdout.splitlines()
+        now = time.monotonic()
+        if done.returncode in (254, 255) or not lines:
+            if sentence := ssh.explain(done.stderr):
+                raise Failure(sentence)
+            lost = lost or now
+            if now - lost > LOST_SECONDS:
+                raise Failure(
+                    f"{ssh.where}: gone for {LOST_SECONDS} s in the middle of {step}; bring the machine back and run "
+                    "`pulumi up` again: the step goes on where it was"
+                )
+            line = f"{call['name']}: connection lost, waiting for it to come back ({now - lost:.0f} s)"
+        elif lines[0] == "finished":
+            return "\n".join(lines[1:])
+        elif lines[0] == "failed":
+            raise Failure(f"{ssh.where}: {step}: " + "\n".join(lines[1:]))
+        else:
+            lost = 0.0
+            line = f"{call['name']}: {' '.join(lines[1:]) or step} ({now - began:.0f} s)"
+        # A new stage at once; the same one now and then, to show that it lives.
+        stage = line.rsplit(" (", 1)[0]
+        if stage != shown or now - said > REPEAT_SECONDS:
+            say(line)
+            shown, said = stage, now
+        time.sleep(pause)
+        pause = min(pause * 1.5, 2.0)
+
+
+def host_key() -> str:
+    """A new ed25519 pair as JSON."""
+    with tempfile.TemporaryDirectory(prefix="tandem-") as folder:
+        file = Path(folder) / "key"
+        argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "tandem", "-f", str(file)]
+        subprocess.run(argv, check=True, capture_output=True)
+        public = " ".join(file.with_suffix(".pub").read_text().split()[:2])
+        return json.dumps({"private": file.read_text(), "public": public})
+
+
+def main(words: list[str]) -> int:
+    """Runs one call; 0 or 1 with a sentence on standard error."""
+    what = words[0] if words else ""
+    if what in ("secret", "host-key"):
+        print(secrets.token_hex(24) if what == "secret" else host_key(), end="")
+        return 0
+    call = json.load(sys.stdin)
+    try:
+        with tempfile.TemporaryDirectory(prefix="tandem-") as folder:
+            ssh = Ssh.open(call, folder)
+            try:
+                match what:
+                    case "acquire":
+                        print(acquire(ssh))
+                    case "cleanup":
+                        print(cleanup(ssh))
+                    case "await":
+                        print(await_step(ssh, words[1]))
+                    case _:
+                        raise Failure(f"unknown call {what!r}; use acquire, cleanup, await, secret or host-key")
+            finally:
+                ssh.close()
+    except Failure as failure:
+        say(str(failure))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

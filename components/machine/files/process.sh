@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Brings a process up as it was delivered beside this file (spec.json, files/), and leaves one alone that runs so already.
+# Environment: PROCESS
+# shellcheck source=components/machine/files/lib.sh
+. "$TANDEM_DIR/lib.sh"
+
+# Ranks and gateway talk to machines inside, and gRPC would go by a proxy; who needs one is told so by its own environment.
+unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY
+folder=$TANDEM_HOME/processes/$PROCESS
+wanted=$(cd "$TANDEM_DIR" && find spec.json process_supervisor.py files -type f -exec sha256sum {} + | sort | sha256sum | cut -c1-12)
+
+if [[ $(cat "$folder/content" 2>/dev/null) != "$wanted" || $(python3 "$folder/process_supervisor.py" status "$folder") != running* ]]; then
+  if [[ -f $folder/process_supervisor.py ]]; then
+    status "stopping $PROCESS"
+    python3 "$folder/process_supervisor.py" stop "$folder"
+    rm -rf "${folder:?}"
+  fi
+  status "starting $PROCESS"
+  mkdir -p "$folder/files"
+  cp -a "$TANDEM_DIR/spec.json" "$TANDEM_DIR/process_supervisor.py" "$folder/"
+  if [[ -d $TANDEM_DIR/files ]]; then cp -a "$TANDEM_DIR/files/." "$folder/files/"; fi
+  python3 "$folder/process_supervisor.py" start "$folder" || fail "$PROCESS could not be started on this machine: $(tail -n 1 "$TANDEM_DIR/log")"
+  echo "$wanted" >"$folder/content"
+fi
+rm -rf "$TANDEM_DIR/files" # secrets among them; the process has its own copy
+now=$(python3 "$folder/process_supervisor.py" status "$folder")
+[[ $now == running* ]] || fail "$PROCESS ended at once: $(tail -n 1 "$folder/supervisor.errors" "$folder/log" 2>/dev/null | paste -sd' ')"
+result "id=${now#running }"

@@ -1,0 +1,106 @@
+"""A process under a supervisor of ours, where neither a container engine nor an init is at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+from pulumi_command import remote
+
+from components.machine.agent_call import hide
+from components.machine.machine import Machine
+from components.machine.payload import FILES, content_hash, pack, parse_result
+from components.machine.receiving import receive_command, receive_stdin
+
+OWN = {"step.sh": "process.sh", **{name: name for name in ("run.sh", "lib.sh", "process_supervisor.py")}}
+
+
+@dataclass(frozen=True)
+class ProcessArgs:
+    """One process.
+
+    Attributes:
+        argv: program and words.
+        environment: variables, beside the login's.
+        path: folders before PATH.
+        files: content by its path below the process's own `files/`; secrets among them, readable by the login only.
+        renames: a path as words and variables have it, to where it is on the machine; `./x` is below the process's
+            own folder, `~` the login's.
+        trigger: any text; another has it looked after again, and started if it isn't running.
+    """
+
+    argv: pulumi.Input[Sequence[pulumi.Input[str]]]
+    environment: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    path: pulumi.Input[Sequence[str]] = ()
+    files: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    renames: Mapping[str, str] = field(default_factory=dict)
+    trigger: str = ""
+
+
+class RemoteProcess:
+    """Supervised by files/process_supervisor.py: restarted when it ends, its log kept, removed with the resource.
+
+    What changes restarts it in place; what doesn't leaves it alone.
+
+    Attributes:
+        id: another value is another run of it.
+        done: what others depend on who need it started.
+    """
+
+    id: pulumi.Output[str]
+    done: pulumi.Resource
+
+    def __init__(self, name: str, *, machine: Machine, args: ProcessArgs, opts: pulumi.ResourceOptions) -> None:
+        """Declares the process.
+
+        Args:
+            name: Pulumi name, and the process's name on the machine.
+            machine: where it runs.
+            args: which process.
+            opts: parent and order.
+        """
+        own = {target: (FILES / source).read_bytes() for target, source in OWN.items()}
+        spec = pulumi.Output.json_dumps(
+            {
+                "argv": args.argv,
+                "environment": dict(args.environment),
+                "path": args.path,
+                "renames": dict(args.renames),
+                "owner": machine.stack,
+            },
+            sort_keys=True,
+        )
+        variables = {"PROCESS": name, "TANDEM_TIMEOUT": "120", **({"TRIGGER": args.trigger} if args.trigger else {})}
+        # Files may be secret and stay out of the hash; that they changed is seen by the standard input.
+        version = spec.apply(lambda text: content_hash({**own, "spec.json": text.encode()}, variables))
+        whole = pulumi.Output.all(spec, dict(args.files)).apply(lambda both: _packed(own, both, variables))
+        end = [
+            "bash",
+            "-c",
+            (FILES / "end_process.sh").read_text(),
+            "end",
+            machine.installation.base,
+            machine.stack,
+            name,
+        ]
+        before = [machine.acquired] if machine.acquired else []
+        command = remote.Command(
+            name,
+            connection=machine.connection(),
+            create=version.apply(lambda v: receive_command(machine, f"process-{name}", v, "sync")),
+            delete=machine.as_root(end),
+            stdin=hide(machine.root_stdin(whole)),
+            add_previous_output_in_env=False,
+            opts=pulumi.ResourceOptions.merge(
+                opts, pulumi.ResourceOptions(deleted_with=machine.owner, depends_on=before)
+            ),
+        )
+        self.done = command
+        self.id = command.stdout.apply(lambda text: parse_result(text)["id"])
+
+
+def _packed(own: Mapping[str, bytes], both: Sequence[Any], variables: Mapping[str, str]) -> str:
+    spec, files = str(both[0]), {f"files/{path}": str(text).encode() for path, text in both[1].items()}
+    return receive_stdin(pack({**own, **files, "spec.json": spec.encode()}, variables))

@@ -1,0 +1,14 @@
+"""What the package shares with `agent.py`, which runs as a program and can't import the package: pulumi isn't there."""
+
+from __future__ import annotations
+
+import sys
+
+from components.machine.payload import FILES
+
+if str(FILES) not in sys.path:
+    sys.path.append(str(FILES))
+
+from openssh import known_name, proxy_command, sudo_stdin, sudo_words
+
+__all__ = ["known_name", "proxy_command", "sudo_stdin", "sudo_words"]

@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Where the engine's programs are on this machine: in an environment that is there, or in one made of packages.
+# Environment: PROGRAMS MODULE PYTHON PACKAGES (a line each) FOLDERS PIP_INDEX
+# shellcheck source=components/machine/files/lib.sh
+. "$TANDEM_DIR/lib.sh"
+# shellcheck source=components/machine/files/pip.sh
+. "$TANDEM_DIR/pip.sh"
+
+path=
+for folder in ${FOLDERS//:/ }; do path=$path:${folder/#\~/$HOME}; done
+if [[ -n $PYTHON ]]; then
+  python=${PYTHON/#\~/$HOME}
+  [[ -x $python ]] || fail "native.python: there is no $python on this machine; name the interpreter of the environment that holds the engine"
+  path=$path:$(dirname "$python")
+elif [[ -n $PACKAGES ]]; then
+  base=$TANDEM_HOME/environments/$TANDEM_STEP
+  venv=$base/$(sha256sum <<<"$PACKAGES" | cut -c1-12)
+  if [[ ! -e $venv/whole ]]; then
+    status "installing $(paste -sd' ' <<<"$PACKAGES")"
+    rm -rf "$base"
+    mkdir -p "$base"
+    python3 -m venv "$venv" || fail "python3 -m venv failed; take an image that has python3-venv, or name an environment in native.python"
+    read_index "$PIP_INDEX"
+    mapfile -t requirements <<<"$PACKAGES"
+    tries 3 "$venv/bin/python" -m pip install --disable-pip-version-check --cache-dir "$TANDEM_HOME/cache/pip" "${pip_words[@]}" "${requirements[@]}" ||
+      fail "native.packages: pip could not install $(paste -sd' ' <<<"$PACKAGES"): $(grep -E '^ERROR' "$TANDEM_DIR/log" | tail -1); see the machine's package index and mirrors.pip"
+    touch "$venv/whole"
+  fi
+  path=$path:$venv/bin
+fi
+path=${path#:}
+remedy="name its environment in native.python, its folder in native.path, or its packages in native.packages"
+PATH=${path:+$path:}$PATH
+for program in $PROGRAMS; do
+  status "looking for $program"
+  have "$program" || fail "there is no program $program on this machine, in $PATH; $remedy"
+done
+if [[ -n $MODULE ]]; then
+  python3 -c 'import importlib.util, sys; sys.exit(not importlib.util.find_spec(sys.argv[1]))' "$MODULE" ||
+    fail "$(command -v python3) has no $MODULE; $remedy"
+fi
+# The plan counts with a version: the one that is really here must be that.
+version=
+if [[ -n $MODULE ]]; then
+  version=$(python3 -c 'import importlib.metadata as m, sys; print(m.version(sys.argv[1]).split("+")[0])' "$MODULE" 2>/dev/null || true)
+fi
+if [[ -n ${EXPECTED:-} && -n $version && $version != "$EXPECTED" ]]; then
+  fail "native.version is $EXPECTED and this machine's environment has $MODULE $version; set native.version to $version, by whose rules memory and split are then planned, or bring $EXPECTED there"
+fi
+result "path=$path version=$version"

@@ -1,0 +1,330 @@
+"""Runs an engine as one rank of a group: together up, together down, together up again.
+
+The engine starts when the group is whole and is ended when the group breaks; when the engine ends, the
+group breaks for everybody. Needs nothing but Python; `--group=ray` needs Ray.
+
+    rank_supervisor.py --group=peers --rank=N --ranks=M --leader=ADDRESS --port=P --token=FILE -- ENGINE...
+    rank_supervisor.py --group=ray --accelerators=N --resource=GPU -- ENGINE...
+
+--after=HOST:PORT, as often as needed, is what must listen before the engine starts.
+--find=FOLDER/*.gguf: the engine's first word that says this is a file that is looked for here; one of several parts is
+named by its first. Without it, what follows the first --model is. All other words reach the engine as they stand.
+
+--state=FOLDER: group.json in it says how the ranks are, for programs: attempt, exits, trouble, exit (the last), still
+(ranks that give no sign, looked for while somebody touches the file `asked`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any, NoReturn
+
+import still
+from group import Alone, Group, Leader, Member, RayCluster, say, wish
+
+KEPT_LINES = 400
+LAST_WORDS = 10.0
+"""Seconds our engine has to tell by itself why another rank's ended: often it is the same mistake."""
+GRACE = 15.0
+"""Seconds an engine has to end by itself."""
+PART = re.compile(r"-\d{5}-of-\d{5}(?=\.gguf$)")
+"""How llama.cpp numbers the files of a split model."""
+
+
+class State:
+    """What programs read of this rank and, on the first, of all others: a file of its own, apart from the log."""
+
+    def __init__(self, rank: int, machine: str, folder: Path | None = None) -> None:
+        self.rank, self.machine = rank, machine
+        self.file = folder / "group.json" if folder else None
+        self.known: dict[str, Any] = {"attempt": 0, "exits": 0, "trouble": "", "exit": None, "still": {}}
+        if self.file:
+            with contextlib.suppress(OSError, ValueError, KeyError):
+                self.known["exits"] = int(json.loads(self.file.read_text())["exits"])
+        self.write()
+
+    def write(self, **changed: object) -> None:
+        """Keeps it, whole or not at all."""
+        self.known.update(changed)
+        if self.file:
+            with contextlib.suppress(OSError):  # a read-only folder is no reason to serve nothing
+                new = self.file.with_suffix(".new")
+                new.write_text(json.dumps(self.known))
+                new.replace(self.file)
+
+    def exited(self, report: dict[str, Any]) -> None:
+        """An engine ended by itself, here or elsewhere; of one attempt the first one counts."""
+        if (self.known["exit"] or {}).get("attempt") != self.known["attempt"]:
+            self.write(exits=self.known["exits"] + 1, exit={**report, "attempt": self.known["attempt"]})
+
+    def stands(self, report: dict[str, Any]) -> None:
+        """A rank gives no sign, or does again."""
+        ranks = dict(self.known["still"])
+        ranks.pop(str(report["rank"]), None)
+        if report.get("seconds"):
+            ranks[str(report["rank"])] = report
+        if ranks != self.known["still"]:
+            self.write(still=ranks)
+
+
+def reap_orphans(engine: subprocess.Popen[bytes]) -> None:
+    """As a container's first process we inherit the engine's lost children; the dead among them are taken in."""
+    if os.getpid() != 1:
+        return
+    with contextlib.suppress(ChildProcessError):
+        while found := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            if found.si_pid == engine.pid and engine.poll() is not None:
+                continue  # poll() has taken it in
+            os.waitpid(found.si_pid, 0)
+
+
+def end(engine: subprocess.Popen[bytes]) -> None:
+    """Ends the engine with all its processes: kindly, then not."""
+    for number, patience in ((signal.SIGTERM, GRACE), (signal.SIGKILL, 10.0)):
+        try:
+            os.killpg(engine.pid, number)
+        except ProcessLookupError:
+            break
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            engine.poll()
+            reap_orphans(engine)  # a dead process that nobody took in still counts as one of the group
+            try:
+                os.killpg(engine.pid, 0)
+            except ProcessLookupError:
+                return
+            time.sleep(0.1)
+
+
+class Trouble(Exception):
+    """Why the engine can't be started, as one sentence."""
+
+
+def find_file(word: str) -> str:
+    """The one file that a pattern names; a projector beside a model (mmproj) is no second one.
+
+    Raises:
+        Trouble: none, or several that aren't the parts of one.
+    """
+    folder, pattern = os.path.split(word)
+    every = sorted(str(path) for path in Path(folder).glob(pattern))
+    found = [path for path in every if "mmproj" not in Path(path).name.lower()] or every
+    parts = [name for name in found if PART.search(name)]
+    if found and (len(found) == 1 or (len(parts) == len(found) and len({PART.sub("", n) for n in found}) == 1)):
+        return found[0]
+    why = f"{len(found)} files and not the parts of one" if found else "none"
+    raise Trouble(f"of {pattern} there are {why} in {folder}: choose one by model.files, or name it by --model")
+
+
+def settled(words: list[str], pattern: str) -> list[str]:
+    """The engine's words with the file that ours names; a --model of the user's, who comes last, wins over ours.
+
+    Raises:
+        Trouble: the file can't be named.
+    """
+    at = next((n for n, word in enumerate(words) if word == pattern), None) if pattern else None
+    if not pattern:
+        at = next((n + 1 for n, word in enumerate(words[:-1]) if word == "--model" and "*" in words[n + 1]), None)
+    if at is None:
+        return words
+    if words[at - 1] == "--model" and any(w in ("--model", "-m") or w.startswith("--model=") for w in words[at + 1 :]):
+        return words[: at - 1] + words[at + 1 :]
+    return [*words[:at], find_file(words[at]), *words[at + 1 :]]
+
+
+class Output:
+    """What an engine says: passed on as it comes, the last of it kept for whoever asks why it ended."""
+
+    def __init__(self, engine: subprocess.Popen[bytes]) -> None:
+        self.said, self.lines, self.engine = 0, [b""], engine
+        self.thread = threading.Thread(target=self._copy, daemon=True)
+        self.thread.start()
+
+    def _copy(self) -> None:
+        source = self.engine.stdout
+        assert source  # noqa: S101  # it was asked for
+        with contextlib.suppress(OSError, ValueError):
+            while True:
+                part = os.read(source.fileno(), 65536)
+                if not part:
+                    break
+                self.said += len(part)
+                first, *more = part.split(b"\n")
+                self.lines[-1] += first
+                self.lines += more
+                del self.lines[:-KEPT_LINES]
+                sys.stdout.buffer.write(part)
+                sys.stdout.buffer.flush()
+
+    def words(self) -> list[str]:
+        """Its last lines, once all of them are here or a child that lives on holds the line."""
+        self.thread.join(2)
+        return [line[:500].decode(errors="replace") for line in self.lines if line.strip()]
+
+
+def listens(place: str) -> bool:
+    """Whether something listens at host:port."""
+    host, _, port = place.rpartition(":")
+    host = host.strip("[]")
+    with contextlib.suppress(OSError), socket.create_connection((host, int(port)), timeout=2):
+        return True
+    return False
+
+
+def wait_for(places: list[str], group: Group) -> bool:
+    """Until all places listen; False when the group broke meanwhile."""
+    for place in places:
+        shown = False
+        while not listens(place):
+            if not group.intact():
+                return False
+            if not shown:
+                say(f"waiting for {place}")
+                shown = True
+            time.sleep(0.5)
+    return True
+
+
+def run(group: Group, command: list[str], state: State, current: list[subprocess.Popen[bytes]], kind: str) -> None:
+    """One life of the engine, until it ends or the group breaks."""
+    try:
+        engine = subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    except OSError as error:
+        say(f"error: {command[0]} can't be started ({error})")
+        entry = {"rank": state.rank, "machine": state.machine, "code": 127, "words": [f"error: {command[0]}: {error}"]}
+        group.report({"exit": entry})
+        state.exited(entry)
+        group.leave(exited=True)
+        return
+    current[:] = [engine]
+    output, watch = Output(engine), still.Still(kind)
+    while engine.poll() is None and group.intact():
+        reap_orphans(engine)
+        take_reports(group, state)
+        if group.asked():
+            pids = still.tree([engine.pid, *(still.of_ray() if isinstance(group, RayCluster) else [])])
+            look(group, state, watch, pids, output.said)
+        time.sleep(0.5)
+    deadline = time.monotonic() + LAST_WORDS
+    while group.exited_elsewhere and engine.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.2)
+    code = engine.poll()
+    words = output.words() if code is not None else []
+    say(f"engine exited with code {code}" if code is not None else "the group broke, ending the engine")
+    take_reports(group, state)
+    if code is not None:
+        entry = {"rank": state.rank, "machine": state.machine, "code": code, "words": words[-60:]}
+        group.report({"exit": entry})
+        state.exited(entry)
+    group.leave(exited=code is not None)
+    end(engine)
+    state.write(still={})
+
+
+def take_reports(group: Group, state: State) -> None:
+    """What other ranks have reported, into the file."""
+    for entry in group.reports():
+        if "exit" in entry:
+            state.exited(entry["exit"])
+        elif "rank" in entry:
+            state.stands(entry)
+
+
+def look(group: Group, state: State, watch: still.Still, pids: list[int], said: int) -> None:
+    """Tells of an engine that stands still, and when it moves again."""
+    seconds = watch.look(pids, said)
+    entry: dict[str, Any] = {"rank": state.rank, "machine": state.machine, "seconds": 0}
+    if seconds > watch.limit:
+        fresh = not watch.sentence
+        entry.update(seconds=round(seconds), where=watch.where(pids))
+        if fresh:
+            say(f"rank {state.rank} has given no sign for {seconds:.0f} s: {entry['where']}")
+    elif str(state.rank) not in state.known["still"]:
+        return
+    group.report(entry)
+    state.stands(entry)
+
+
+def supervise(group: Group, words: list[str], args: argparse.Namespace, state: State) -> NoReturn:
+    """Forever: form, run, end together."""
+    current: list[subprocess.Popen[bytes]] = []
+
+    def stop(*_: object) -> NoReturn:
+        group.leave()
+        for engine in current:
+            end(engine)
+        sys.exit(0)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    attempt, pause = 0, 1.0
+    while True:
+        group.form()
+        if not wait_for(args.after, group):
+            say("the group broke before the engine started")
+            group.leave()
+            continue
+        attempt += 1
+        began = time.monotonic()
+        state.write(attempt=attempt, trouble="", still={})
+        try:
+            command = settled(words, args.find)
+        except Trouble as trouble:
+            say(f"error: {trouble}")
+            state.write(trouble=str(trouble))
+            group.leave(exited=True)
+        else:
+            say(f"the group is whole, starting the engine (attempt {attempt})")
+            run(group, command, state, current, args.accelerator)
+        # Quick failures wait longer and longer; an engine that ran for minutes is started again at once.
+        pause = 1.0 if time.monotonic() - began > 120 else min(pause * 2, 30.0)
+        time.sleep(pause)
+
+
+def main() -> NoReturn:
+    """Reads the arguments and never returns."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--group", choices=("peers", "ray"), required=True)
+    parser.add_argument("--rank", type=int, default=0)
+    parser.add_argument("--ranks", type=int, default=1)
+    parser.add_argument("--leader", default="")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--token", type=Path)
+    parser.add_argument("--accelerators", type=int, default=0)
+    parser.add_argument("--resource", default="GPU")
+    parser.add_argument("--after", action="append", default=[])
+    parser.add_argument("--find", default="")
+    parser.add_argument("--state", type=Path)
+    parser.add_argument("--machine", default=os.uname().nodename)
+    parser.add_argument("--accelerator", choices=("cpu", "nvidia", "ascend"), default="cpu")
+    parser.add_argument("command", nargs="+")
+    args = parser.parse_args()
+    group: Group
+    wish(args.state)
+    if args.group == "ray":
+        group = RayCluster(args.accelerators, args.resource)
+    elif args.ranks == 1:
+        group = Alone()
+    else:
+        token = args.token.read_bytes().strip()
+        group = (
+            Member((args.leader, args.port), args.rank, token)
+            if args.rank
+            else Leader(args.leader, args.port, args.ranks, token)
+        )
+    supervise(group, args.command, args, State(args.rank, args.machine, args.state))
+
+
+if __name__ == "__main__":
+    main()

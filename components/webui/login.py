@@ -1,0 +1,64 @@
+"""A login on the page that people get, and the model there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pulumi
+
+from components.machine import Jump, run_here
+
+PROBE = "components/webui/files/login_probe.py"
+"""Runs here; relative to the project, so the state names no folder of one user's."""
+
+
+class Login(pulumi.ComponentResource):
+    """Logs in from here as the first account and looks for the model in its list.
+
+    Attributes:
+        url: the page's address, known only after the login and the model were seen through it.
+    """
+
+    url: pulumi.Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        url: pulumi.Input[str],
+        model: str,
+        email: str,
+        password: pulumi.Input[str],
+        served_by: pulumi.Input[str],
+        through: Jump | None = None,
+        after: Sequence[pulumi.Resource] = (),
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Logs in.
+
+        Args:
+            name: Pulumi name.
+            url: the page's address.
+            model: the model's served name.
+            email: the first account's.
+            password: its password, a secret.
+            served_by: changes whenever what serves has changed, so that it is asked again.
+            through: the host between, from which it is asked; None to ask from here.
+            after: what must be done before.
+            opts: Pulumi options.
+        """
+        super().__init__("tandem:webui:Login", name, None, opts)
+        tried = run_here(
+            f"{name}-tried",
+            create=pulumi.Output.concat(f"python3 {PROBE} ", served_by),
+            call={
+                "url": url,
+                "model": model,
+                "email": email,
+                "password": password,
+                **({"through": through.facts()} if through else {}),
+            },
+            opts=pulumi.ResourceOptions(parent=self, depends_on=list(after)),
+        )
+        self.url = pulumi.Output.all(url, tried.stdout).apply(lambda both: str(both[0]))
+        self.register_outputs({"url": self.url})

@@ -1,0 +1,358 @@
+"""The composition: read this file and know the deployment.
+
+alicloud: network, storage -> fetcher -> weights -> machines -> hosts -+
+hosts:    machines that exist -> hosts -> weights ---------------------+-> Ray -> engine -> gateway -> a completion
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+
+import pulumi
+
+from components.gateway import Answer, Front, Gateway
+from components.host import (
+    AcceleratorArgs,
+    CollectiveCheck,
+    Host,
+    HostArgs,
+    Mount,
+    Node,
+    Outside,
+    ProgramsArgs,
+    check_weights,
+)
+from components.machine import GeneratedSecret, Lease, Machine
+from components.ray import RayCluster
+from components.runtime import find_runtime
+from components.serving import Replica, ServeArgs, find_engine
+from components.webui import Login, WebUi, WebUiArgs
+from components.weights import EarlyStart, Weights
+from stacks import planning, ports
+from stacks.more import all_weights, fetched_folders, placed_arguments
+from stacks.outside import Passwords, outside_of
+from stacks.platforms import hosts as hosts_platform
+from stacks.platforms.alicloud import Cloud
+from stacks.platforms.ssh_agent import refuse_dead_agent
+from stacks.programs import engine_programs, same_programs, webui_programs
+from stacks.room import image_gib
+from stacks.schema import Settings
+from stacks.serving_rules import task_of
+
+StorageAt = tuple[pulumi.Input[str], str]
+"""NFS server and exported folder."""
+
+
+def deploy(
+    settings: Settings,
+    *,
+    api_key: pulumi.Output[str] | None,
+    hub_token: pulumi.Output[str] | None,
+    webui_password: pulumi.Output[str] | None = None,
+    registry_password: pulumi.Output[str] | None = None,
+    proxy_password: pulumi.Output[str] | None = None,
+    key_passphrase: pulumi.Output[str] | None = None,
+    sudo_password: pulumi.Output[str] | None = None,
+) -> dict[str, pulumi.Output[object]]:
+    """Declares one deployment.
+
+    Args:
+        settings: checked settings.
+        api_key: the user's key, a secret; None to have one made.
+        hub_token: the model hub's access token, a secret.
+        webui_password: of the page's first account, a secret; None to have one made.
+        registry_password: of the registries' logins, a secret; None without any.
+        proxy_password: of the user whom the proxies' URLs name, a secret; None without any.
+        key_passphrase: of the SSH key, a secret; None for a key without.
+        sudo_password: of the login on the machines, a secret; None where sudo asks for none.
+
+    Returns:
+        The stack's outputs. `apiUrl` exists only after a completion came back through it.
+    """
+    kind = find_engine(settings.serving.engine, settings.serving.executor)
+    # Before any resource: what can't work is refused here.
+    refuse_dead_agent()
+    planned = planning.announce(settings)
+    if planned and settings.model.more:
+        pulumi.log.info("the plan counts the model alone, and not the memory of what model.more lists beside it")
+    settings.secrecy.watch()
+    stack = f"{pulumi.get_project()}-{pulumi.get_stack()}"
+    passwords = Passwords(registry_password, proxy_password)
+    runtime = find_runtime(settings.runtime)
+    if settings.platform == "alicloud":
+        cloud = Cloud(settings, stack)
+        storage: StorageAt = (cloud.storage.server, "/")
+        outside = outside_of(settings, passwords, [cloud.fetcher.peer_address, cloud.storage.server])
+        fetcher = _host(settings, cloud.fetcher, cloud.fetcher, storage, outside=outside, containers=False, writes=True)
+        weights, *more = _weights(settings, fetcher, hub_token)
+        # No GPU is paid for while a model downloads.
+        early = _early_start(settings, fetcher)
+        machines = cloud.machines(after=[early] if early else [weights, *more])
+        cloud.rest(weights.folder, after=[weights, *more])
+        hosts = _hosts(settings, machines, storage, passwords)
+        ssh = {machine.name: cloud.ssh(machine) for machine in machines}
+    else:
+        storage = (settings.storage.server or "", settings.storage.export)
+        found = hosts_platform.machines(
+            settings, stack, runtime.installation(settings.native.folder),
+            passphrase=key_passphrase, sudo_password=sudo_password,
+        )  # fmt: skip
+        machines = [_lease(settings, machine, writer=not number) for number, machine in enumerate(found)]
+        hosts = _hosts(settings, machines, storage, passwords)
+        weights, *more = _weights(settings, hosts[0], hub_token)
+        ssh = {machine.name: hosts_platform.ssh(settings, machine) for machine in machines}
+    head = hosts[0]
+    mounts = [Mount.parse(text) for text in settings.images.mounts]
+    programs = [host.prepare(f"{host.machine.name}-engine", engine_programs(settings, kind)) for host in hosts]
+    proven, engine_image = same_programs(hosts, programs)
+    nodes = [
+        Node(host, count, ready.id, kind.environment(host.machine.peer_address, host.nic, count))
+        for host, count, ready in zip(hosts, settings.accelerators, programs, strict=True)
+    ]
+    shared: list[pulumi.Resource] = [*more]
+    if settings.storage.path:
+        shared += check_weights(hosts, weights.folder)
+    if settings.collective:
+        # Ranks and accelerators are proven to work together before a weight is loaded.
+        proven += CollectiveCheck(
+            "collective",
+            nodes=nodes,
+            mounts=mounts,
+            port=settings.serving.collective_port,
+            environment=settings.serving.environment,
+            after=proven,
+        ).proven
+    cluster = (
+        RayCluster(
+            "ray",
+            nodes=nodes,
+            resource=kind.ray_resource,
+            environment=settings.serving.environment,
+            # The workers read the weights too; the storage is mounted before Docker is asked for a container.
+            mounts=[*mounts, Mount(settings.storage.folder, settings.storage.folder)],
+            ports=ports.ray_ports(settings),
+            after=proven,
+        )
+        if kind.ray_resource
+        else None
+    )
+    engine = Replica(
+        "engine",
+        engine=kind,
+        nodes=nodes,
+        args=ServeArgs(
+            served_name=settings.model.name,
+            tensor_parallel_size=settings.serving.tensor_parallel_size,
+            pipeline_parallel_size=settings.serving.pipeline_parallel_size,
+            max_model_len=settings.serving.max_model_len,
+            port=settings.serving.port,
+            arguments=placed_arguments(settings),
+            environment=settings.serving.environment,
+            ready_timeout=settings.serving.ready_timeout,
+            engine_port=settings.serving.engine_port,
+            task=settings.model.task or task_of(settings.serving.arguments),
+        ),
+        model=weights.folder,
+        mounts=[*mounts, Mount(settings.storage.folder, settings.storage.folder, read_only=True)],
+        cluster=cluster,
+        group_port=settings.serving.group_port,
+        after=[*proven, *shared],
+    )
+    key = api_key if api_key is not None else GeneratedSecret("api-key").value
+    gateway = Gateway(
+        "gateway",
+        host=head,
+        # Without containers it needs Python, which is there.
+        image=head.prepare("gateway", ProgramsArgs(settings.images.gateway)).id,
+        key=key,
+        port=settings.gateway.port,
+        engine_port=settings.serving.port,
+        # The page asks the gateway from its own machine, with the key.
+        allowed_cidrs=[*settings.gateway.allowed_cidrs, *(["127.0.0.1/32"] if settings.webui.enabled else [])],
+        mounts=mounts,
+        url=settings.gateway.url,
+        fronts=[Front(settings.webui.port, settings.webui.inner_port, settings.webui.allowed_cidrs)]
+        if settings.webui.enabled
+        else [],
+    )
+    answer = Answer(
+        "answer",
+        url=gateway.url,
+        model=settings.model.name,
+        key=key,
+        task=engine.task,
+        served_by=pulumi.Output.concat(gateway.version, "-", engine.version),
+        # Where a host stands between, no address of a machine leads anywhere from here.
+        through=None if settings.gateway.url else head.machine.jump,
+        after=[engine],
+    )
+    page = _webui(settings, gateway, key, password=webui_password, after=answer) if settings.webui.enabled else {}
+    outputs = {**_outputs(settings.model.name, ssh, answer, key, engine.task), **engine_image, **page, **planned}
+    return {name: settings.secrecy.hidden(value) for name, value in outputs.items()}
+
+
+def _webui(
+    settings: Settings,
+    gateway: Gateway,
+    key: pulumi.Output[str],
+    *,
+    password: pulumi.Output[str] | None,
+    after: pulumi.Resource,
+) -> dict[str, pulumi.Output[object]]:
+    """The page to chat on; its address is told when its first account has logged in and seen the model."""
+    page_settings, head = settings.webui, gateway.host
+    if password is None:
+        password = GeneratedSecret("webui-password").value
+    page = WebUi(
+        "webui",
+        host=head,
+        args=WebUiArgs(
+            image=head.prepare("webui", webui_programs(settings)).id,
+            gateway_port=settings.gateway.port,
+            key=key,
+            admin_email=page_settings.admin_email,
+            admin_password=password,
+            port=page_settings.inner_port,
+        ),
+        mounts=[Mount.parse(text) for text in settings.images.mounts],
+    )
+    login = Login(
+        "webui-login",
+        url=page_settings.url or pulumi.Output.concat("http://", head.machine.address, f":{page_settings.port}"),
+        model=settings.model.name,
+        email=page_settings.admin_email,
+        password=password,
+        served_by=pulumi.Output.concat(page.version, "-", gateway.version),
+        through=None if page_settings.url else head.machine.jump,
+        after=[after],
+    )
+    return {
+        "webuiUrl": login.url,
+        "webuiLogin": pulumi.Output.from_input(page_settings.admin_email),
+        "webuiPassword": password,
+    }
+
+
+def _weights(settings: Settings, writer: Host, token: pulumi.Output[str] | None) -> list[Weights]:
+    """The model's, then those that belong to it."""
+
+    def tell(note: str) -> None:
+        if note:
+            pulumi.log.info(settings.secrecy.redacted(note))
+
+    made = []
+    for name, args in all_weights(settings).items():
+        made.append(Weights(name, writer=writer.machine, args=args, token=token, after=[writer.prepared]))
+        made[-1].note.apply(tell)
+    return made
+
+
+def _early_start(settings: Settings, writer: Host) -> EarlyStart | None:
+    """What the machines wait for instead of the weights, when the settings say so."""
+    if settings.cloud is None or settings.cloud.create_machines == "weights-verified":
+        return None
+    seconds = round(settings.cloud.prepare_minutes * 60)
+    return EarlyStart("weights-early-start", writer=writer.machine, seconds=seconds, after=[writer.prepared])
+
+
+def _lease(settings: Settings, machine: Machine, *, writer: bool) -> Machine:
+    """Acquires a machine that exists; the one that wrote the weights is the one that may delete them."""
+    cleanup: dict[str, pulumi.Input[str]] = {"MOUNT_POINT": settings.storage.folder}
+    if settings.storage.path:
+        cleanup["MOUNTED"] = "yes"
+    if writer and (fetched := fetched_folders(settings)):
+        cleanup["KEPT_WEIGHTS" if settings.model.keep else "DELETE_WEIGHTS"] = "\n".join(fetched)
+    return Lease(f"{machine.name}-lease", machine=machine, cleanup=cleanup).machine
+
+
+def _hosts(settings: Settings, machines: Sequence[Machine], storage: StorageAt, passwords: Passwords) -> list[Host]:
+    inside = [*(machine.peer_address for machine in machines), *(machine.address for machine in machines), storage[0]]
+    outside = outside_of(settings, passwords, [name for name in inside if name])
+    return [
+        _host(
+            settings, machine, next((m for m in machines if m is not machine), machine), storage,
+            outside=outside, accelerators=count, devices=devices, number=number,
+            writes=settings.platform == "hosts" and bool(fetched_folders(settings)) and not number,
+        )
+        for number, (machine, count, devices) in enumerate(
+            zip(machines, settings.accelerators, settings.devices, strict=True)
+        )
+    ]  # fmt: skip
+
+
+def _host(
+    settings: Settings,
+    machine: Machine,
+    peer: Machine,
+    storage: StorageAt,
+    *,
+    outside: Outside,
+    accelerators: int = 0,
+    devices: tuple[str, ...] = (),
+    containers: bool = True,
+    writes: bool = False,
+    number: int | None = None,
+) -> Host:
+    """One host; `number` is its place among those that serve, None for one that only downloads."""
+    server, export = storage
+    runtime = find_runtime(settings.runtime)
+    own = settings.machines[number] if settings.machines and number is not None else None
+    return runtime(
+        machine.name,
+        machine=machine,
+        args=HostArgs(
+            peer=peer.peer_address,
+            storage_server=server,
+            storage_export=export,
+            mount_point=settings.storage.folder,
+            mount_options=settings.storage.options,
+            registry_mirrors=settings.mirrors.registry_mirrors,
+            insecure_registries=settings.mirrors.insecure_registries,
+            containers=containers,
+            image=settings.engine_image if containers else "",
+            image_gib=image_gib(settings) if containers and runtime.has_containers else 0,
+            pip_index=settings.mirrors.pip or "",
+            accelerator=settings.accelerator.of_machine(accelerators, devices, own.hcas if own else ())
+            if accelerators
+            else AcceleratorArgs(),
+            writes=writes,
+            mounted=settings.storage.path is not None,
+            trigger=settings.native.trigger,
+            outside=outside,
+            docker_packages=settings.mirrors.docker_packages,
+            nic=(own.nic if own else None) or "",
+            ports=ports.of_machine(settings, number) if number is not None else (),
+        ),
+    )
+
+
+def _outputs(
+    name: str, ssh: Mapping[str, pulumi.Input[str]], answer: Answer, key: pulumi.Output[str], task: pulumi.Output[str]
+) -> dict[str, pulumi.Output[object]]:
+    curl = pulumi.Output.concat(
+        "curl ", answer.url, pulumi.Output.from_input(task).apply(lambda kind: _question(name, kind)),
+        """ -H "Authorization: Bearer $(pulumi stack output apiKey --show-secrets)" """.rstrip(),
+    )  # fmt: skip
+    return {
+        "apiUrl": answer.url,
+        "apiKey": key,
+        "model": pulumi.Output.from_input(name),
+        "machines": pulumi.Output.all(**ssh),
+        "curl": curl,
+    }
+
+
+def _question(name: str, task: str) -> str:
+    """Path and words of a `curl` that has the model do what it is for."""
+    if task == "transcription":
+        return f"/audio/transcriptions -F file=@speech.wav -F {shlex.quote(f'model={name}')}"
+    bodies: dict[str, dict[str, object]] = {
+        "completion": {"prompt": "Once upon a time", "max_tokens": 200},
+        "embedding": {"input": "Who are you?"},
+        "rerank": {"query": "Who are you?", "documents": ["I am a model.", "It rains."]},
+    }
+    body = bodies.get(task, {"messages": [{"role": "user", "content": "Who are you?"}], "max_tokens": 512})
+    path = {"completion": "completions", "embedding": "embeddings", "rerank": "rerank"}.get(task, "chat/completions")
+    return f"/{path} -H 'Content-Type: application/json' -d {shlex.quote(json.dumps({'model': name, **body}))}"

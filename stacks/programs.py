@@ -1,0 +1,83 @@
+"""What the programs of a deployment are on its hosts: images, or environments where there are no containers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pulumi
+
+from components.host import Environment, Host, Mount, Programs, ProgramsArgs
+from components.images import BuildArgs, same_images
+from components.serving import Engine
+from stacks import planning, versions
+from stacks.native_schema import PROGRAMS
+from stacks.schema import Settings
+
+
+def engine_programs(settings: Settings, engine: Engine) -> ProgramsArgs:
+    """The engine's: its image is made whole where it lacks something."""
+    needs = engine.needs
+    cpu = versions.CPU_IMAGE_ARGUMENTS if settings.accelerator.kind == "cpu" else {}
+    recipe = needs.recipe.name if needs.recipe else ""
+    return ProgramsArgs(
+        image=settings.engine_image,
+        environment=_environment(settings),
+        needs=needs,
+        build=BuildArgs(
+            arguments=cpu.get(recipe) or versions.IMAGE_ARGUMENTS.get(recipe, {}),
+            pip_index=settings.mirrors.pip,
+            apt_mirror=settings.mirrors.apt,
+            keep=settings.images.keep,
+        ),
+        mounts=[Mount.parse(text) for text in settings.images.mounts],
+        variables=settings.serving.environment,
+        accelerated=True,
+    )
+
+
+def webui_programs(settings: Settings) -> ProgramsArgs:
+    """The page's."""
+    return ProgramsArgs(
+        image=settings.webui.image,
+        environment=Environment(
+            programs=("open-webui",),
+            packages=settings.webui.packages,
+            path=settings.native.path,
+            pip_index=settings.mirrors.pip,
+        ),
+    )
+
+
+def same_programs(
+    hosts: Sequence[Host], programs: Sequence[Programs]
+) -> tuple[list[pulumi.Resource], dict[str, pulumi.Output[object]]]:
+    """What to wait for before the engine's images are used, and the output that names them; nothing without images."""
+    sources = [ready.source for ready in programs if ready.source is not None]
+    if not sources:
+        return [], {}
+    same = same_images(
+        "engine-same",
+        machines=[host.machine for host in hosts],
+        images=sources,
+        after=[ready.done for ready in programs if ready.done],
+        parent=hosts[0],
+    )
+    return [same], {"engineImage": sources[0]}
+
+
+def _environment(settings: Settings) -> Environment | None:
+    """Where the engine's programs are without containers; None for an engine that runs in its image only."""
+    native, serving = settings.native, settings.serving
+    if serving.engine not in PROGRAMS:
+        return None
+    programs, module = PROGRAMS[serving.engine]
+    return Environment(
+        programs=programs,
+        module=module,
+        python=native.python,
+        packages=native.requirements(serving.engine, serving.executor),
+        path=native.path,
+        pip_index=settings.mirrors.pip,
+        version=native.version,
+        planned=planning.NEWEST if serving.engine == "vllm" and native.python and not native.version else "",
+    )

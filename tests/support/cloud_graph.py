@@ -1,0 +1,56 @@
+"""The graph of a deployment on Alibaba Cloud, by a recorder in place of the engine."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pulumi
+import pytest
+import yaml
+from pulumi.runtime.mocks import MockResourceArgs
+
+from stacks.deployment import deploy
+from stacks.platforms import alicloud
+from stacks.settings import parse
+from tests.support.graph import Answers, Recorder
+from tests.support.paths import ROOT
+
+ACCELERATOR = re.compile(r"node-\d-collective|collective")
+"""Steps that a machine without accelerator does not have: what `accelerator.kind` is there for."""
+
+
+class Cloud(Answers):
+    """What machines and the programs here would say."""
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        identity, outputs = super().new_resource(args)
+        if args.name.endswith("-host-key-made"):
+            outputs["stdout"] = json.dumps({"private": "PRIVATE", "public": "ssh-ed25519 AAAA"})
+        return identity, outputs
+
+
+def settings_of(stack: str, webui: dict[str, Any] | None = None, model_more: Any = None, **changes: Any) -> Any:
+    config = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
+    values = {key.removeprefix("tandem:"): value for key, value in config.items()}
+    values["cloud"] = {**values["cloud"], **changes}
+    values["webui"] = webui or {}
+    values["model"] = {**values["model"], **({"more": model_more} if model_more else {})}
+    return parse({key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()})
+
+
+def graph(monkeypatch: pytest.MonkeyPatch, stack: str, **changes: Any) -> dict[str, Any]:
+    """All resources of a preview without an account, by name."""
+    monkeypatch.setattr(alicloud, "has_keys", lambda: False)
+    monkeypatch.setenv("TANDEM_STATE", "/nowhere")
+    settings = settings_of(stack, **changes)
+    monitor = Recorder(Cloud())
+    pulumi.runtime.set_mocks(Cloud(), project="tandem", stack="t", preview=True, monitor=monitor)
+
+    @pulumi.runtime.test
+    def run():
+        return pulumi.Output.all(**deploy(settings, api_key=None, hub_token=None))
+
+    run()
+    return monitor.seen

@@ -1,0 +1,127 @@
+"""The graph of resources that a deployment declares, by a recorder in place of the engine."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import io
+import shlex
+import tarfile
+from typing import Any
+
+import pulumi
+from google.protobuf.json_format import MessageToDict
+from pulumi.runtime.mocks import MockMonitor, MockResourceArgs, Mocks
+
+from stacks.deployment import deploy
+from stacks.settings import parse
+from tests.support.settings import values
+
+SAID = "nic=eth0 nofile=1024 memlock=-1 folder=/mnt/tandem/models/m id=1f path=/opt/engine/bin"
+
+
+class Answers(Mocks):
+    """What machines would say."""
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        outputs = dict(args.inputs)
+        if args.typ.startswith("command:"):
+            made = args.name.endswith("-made")
+            outputs["stdout"] = "ab" * 24 if made else SAID
+        if args.typ == "docker:index/remoteImage:RemoteImage":
+            outputs["imageId"] = "sha256:1"
+        return f"{args.name}-id", outputs
+
+    def call(self, args):
+        return {}
+
+
+class Recorder(MockMonitor):
+    """Keeps what the program registered: by name, with everything the engine would be told."""
+
+    def __init__(self, mocks: Mocks) -> None:
+        super().__init__(mocks)
+        self.seen: dict[str, Any] = {}
+
+    def RegisterResource(self, request):
+        self.seen[request.name] = request
+        return super().RegisterResource(request)
+
+
+def graph(monkeypatch, tmp_path, machines=2, executor="ray", *, runtime=None, webui=None, model=None, **changes):
+    """All resources of a deployment, by name.
+
+    Args:
+        monkeypatch: unused by now.
+        tmp_path: for key and known hosts.
+        machines: how many.
+        executor: of vLLM.
+        runtime: settings of another runtime than docker.
+        webui: settings of the page.
+        model: another than the usual.
+        changes: of `serving`.
+    """
+    key = tmp_path / "key"
+    key.write_text("PRIVATE")
+    known = tmp_path / "known_hosts"
+    addresses = [f"10.0.0.{n + 1}" for n in range(machines)]
+    known.write_text("".join(f"{a} ssh-ed25519 AAAA\n" for a in addresses))
+    settings = parse(
+        values(
+            machines=[{"name": f"n{i}", "address": a} for i, a in enumerate(addresses)],
+            ssh={"privateKeyFile": str(key), "knownHostsFile": str(known)},
+            webui=webui or {},
+            **({"model": model} if model else {}),
+            **(runtime or {"images": {"engine": "registry/vllm:1"}}),
+            serving={"tensorParallelSize": machines, "executor": executor, **changes},
+        )
+    )
+    monitor = Recorder(Answers())
+    pulumi.runtime.set_mocks(Answers(), project="tandem", stack="t", monitor=monitor)
+
+    @pulumi.runtime.test
+    def run():
+        outputs = deploy(settings, api_key=None, hub_token=None)
+        return pulumi.Output.all(**outputs)
+
+    run()
+    return monitor.seen
+
+
+def step_environment(request) -> dict[str, str]:
+    """The variables of a step's script, from what its command sends to the machine."""
+    packed = MessageToDict(request.object)["stdin"]
+    packed = packed["value"] if isinstance(packed, dict) else packed
+    with tarfile.open(fileobj=io.BytesIO(gzip.decompress(base64.b64decode(packed.split("\n", 1)[1])))) as archive:
+        file = archive.extractfile("env")
+        assert file is not None
+        return dict(word.split("=", 1) for word in shlex.split(file.read().decode()))
+
+
+def urn_name(urn: str) -> str:
+    return urn.rsplit("::", 1)[-1]
+
+
+def dependencies(seen, name) -> set[str]:
+    """Names that a resource waits for, directly."""
+    request = seen[name]
+    found = {urn_name(u) for u in request.dependencies}
+    for entry in request.propertyDependencies.values():
+        found |= {urn_name(u) for u in entry.urns}
+    if request.provider:
+        found.add(urn_name(request.provider.rsplit("::", 1)[0]))
+    return found
+
+
+def reaches(seen, start: str, goal: str) -> bool:
+    """Whether start waits for goal, over any number of others."""
+    todo, done = [start], set()
+    while todo:
+        name = todo.pop()
+        if name == goal:
+            return True
+        if name in done or name not in seen:
+            continue
+        done.add(name)
+        todo += dependencies(seen, name)
+    return False

@@ -1,0 +1,18 @@
+"""Waiting for a condition, and a free port to wait at."""
+
+import socket
+import time
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def until(condition, seconds=30.0):
+    """Waits for a condition and returns what it gave; the bound is for a broken program only."""
+    deadline = time.monotonic() + seconds
+    while not (got := condition()):
+        assert time.monotonic() < deadline, "never happened"
+        time.sleep(0.05)
+    return got
