@@ -17,9 +17,9 @@ import pytest
 
 from components.machine import agent
 from components.webui.webui import FILES, INNER_PORT, WebUiArgs, render_environment
-from localcloud.engine.environment import find_uv
-from localcloud.machines.cache import key_of, made_once
-from localcloud.machines.programs import run
+from localcloud.fixtures.uv import find_uv
+from localcloud.system.cache import key_of, made_once
+from localcloud.system.programs import run
 from stacks.versions import WEBUI_PACKAGES
 
 pytestmark = pytest.mark.long

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from localcloud.engine.model import GGUF_IDS, MODEL_ID
+from localcloud.fixtures.model import GGUF_IDS, MODEL_ID
 from localcloud.hosts import DEPOT_PORT, ENGINE
 from tests.support.paths import ROOT
 

@@ -78,7 +78,7 @@ def test_recorded_answers_are_what_the_engine_says_today():
     """A dense, a quantized, an expert-parallel, a sparse and a refused case, asked again: 10 to 40 s."""
     python = engine_python()
     if python is None:
-        pytest.skip("no engine environment in the cache: python -m localcloud.engine makes one")
+        pytest.skip("no engine environment in the cache: python -m localcloud prepare stacks makes one")
     names = [
         "qwen2.5-0.5b-instruct 2x1",
         "qwen3-32b-fp8 8x1",
