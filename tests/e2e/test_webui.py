@@ -86,7 +86,7 @@ def test_the_account_of_the_settings_logs_in_and_sees_the_model(page):
 
 
 def test_another_password_is_told_at_once(page):
-    with pytest.raises(login_probe.Failure, match="the page refuses admin@localhost"):
+    with pytest.raises(login_probe.Failure, match="the page refuses admin@localhost"):  # type: ignore[attr-defined]  # as the probe imports it
         login_probe.login({**page, "password": "x" * 12})
 
 
@@ -100,5 +100,5 @@ def test_nobody_signs_up_and_nobody_is_let_in_without_a_login(page):
 
 def test_a_model_that_is_not_served_is_named(page, monkeypatch):
     monkeypatch.setattr(login_probe, "LOGIN_SECONDS", 1)
-    with pytest.raises(login_probe.Failure, match=f"the model is not in its list \\({MODEL}\\)"):
+    with pytest.raises(login_probe.Failure, match=f"the model is not in its list \\({MODEL}\\)"):  # type: ignore[attr-defined]  # as the probe imports it
         login_probe.login({**page, "model": "another"})
