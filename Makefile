@@ -5,8 +5,8 @@ SHELL := /bin/bash
 PYTHON := .venv/bin/python
 STACK ?= local
 # What this computer must run for the stack: a cloud, machines, or nothing.
-HERE = $(if $(filter local,$(STACK)),localcloud.account,$(if $(filter hosts,$(STACK)),localcloud.hosts,))
-WITH_ENV = eval "$$($(PYTHON) -m toolchain env)"; eval "$$($(PYTHON) -m localcloud.account env)";
+HERE = $(if $(filter local,$(STACK)),account,$(if $(filter hosts,$(STACK)),hosts,))
+WITH_ENV = eval "$$($(PYTHON) -m toolchain env)"; eval "$$($(PYTHON) -m localcloud account env)";
 # Pulumi writes a salt into the file of a stack: those of this computer are copied, and the checkout stays as it is.
 CONFIG = $(if $(HERE),--config-file "$$($(PYTHON) -m toolchain stack $(STACK))")
 SHELL_FILES = $$(git ls-files '*.sh' .ci/run)
@@ -21,11 +21,11 @@ setup: ## All that a fresh machine needs; nothing where nothing is missing
 
 env: ## Lines for your shell: eval "$$(make -s env)", then plain pulumi commands
 	@$(PYTHON) -m toolchain env
-	@$(PYTHON) -m localcloud.account env
+	@$(PYTHON) -m localcloud account env
 	@$(if $(HERE),echo "export TANDEM_STACK_FILE=$$($(PYTHON) -m toolchain stack $(STACK))")
 
 up: setup ## The main job on this computer: a cloud, two machines, one model over both, a URL that answers
-	@$(if $(HERE),$(PYTHON) -m localcloud.prepare stacks && $(PYTHON) -m $(HERE) start)
+	@$(if $(HERE),$(PYTHON) -m localcloud prepare stacks && $(PYTHON) -m localcloud $(HERE) start)
 	@$(WITH_ENV) $(if $(HERE),,pulumi stack select --create $(STACK) >/dev/null &&) \
 	  pulumi up --stack $(STACK) $(CONFIG) --yes --skip-preview
 	@$(WITH_ENV) pulumi stack output --stack $(STACK)
@@ -33,13 +33,13 @@ up: setup ## The main job on this computer: a cloud, two machines, one model ove
 down: ## All of it away again
 	@$(WITH_ENV) if pulumi stack select $(STACK) >/dev/null 2>&1; then \
 	  pulumi destroy --stack $(STACK) $(CONFIG) --yes --skip-preview; fi
-	@$(if $(HERE),$(PYTHON) -m $(HERE) stop)
+	@$(if $(HERE),$(PYTHON) -m localcloud $(HERE) stop)
 
 sweep: ## What the account still holds of STACK, by tag; DELETE=1 deletes it
 	@$(WITH_ENV) $(PYTHON) -m stacks.sweep $(STACK) $(if $(DELETE),--delete)
 
 test: setup ## All tests, with all that they need; LONG=1 adds the long ones
-	@$(PYTHON) -m localcloud.prepare tests
+	@$(PYTHON) -m localcloud prepare tests
 	@$(PYTHON) -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 15 -m "$(if $(LONG),,not long)"
 
 check: setup ## ruff, mypy --strict, shellcheck, gofmt and vet
@@ -48,7 +48,7 @@ check: setup ## ruff, mypy --strict, shellcheck, gofmt and vet
 	@.venv/bin/mypy .
 	@shellcheck $(SHELL_FILES)
 	@unformatted=$$(gofmt -l toolchain); test -z "$$unformatted" || { echo "gofmt -w $$unformatted"; exit 1; }
-	@for module in host bridge; do (cd toolchain/$$module && go vet -mod=mod ./...); done
+	@for module in plugins bridge; do (cd toolchain/$$module && go vet -mod=mod ./...); done
 
 bench: setup ## Ratios of times within one run
 	@$(PYTHON) -m pytest tests/bench --benchmark -s -p no:xdist

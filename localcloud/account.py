@@ -1,4 +1,4 @@
-"""python -m localcloud.account start | stop | env: an account on the local cloud, and what its machines fetch.
+"""`python -m localcloud account`: an account on the local cloud, and what its machines fetch.
 
 For Pulumi.local.yaml: the API at a fixed port, machines whose image holds the engine's environment, and
 the depot (images, weights, Python packages) at the address that is "outside" for them.
@@ -10,20 +10,16 @@ import argparse
 import ipaddress
 import shlex
 import subprocess
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
-from localcloud.api import daemon as cloud
-from localcloud.api.errors import LocalCloudError
-from localcloud.api.real_backend import wipe
-from localcloud.api.settings import Settings, default_state_dir
+from localcloud.cloud import daemon as cloud
+from localcloud.cloud.settings import default_cloud
 from localcloud.depot import daemon as depot
-from localcloud.depot.wheels import ensure_wheels
-from localcloud.engine import ensure_environment, ensure_images, ensure_instruct_model, ensure_model
-from localcloud.engine.model import INSTRUCT_ID, MODEL_ID
+from localcloud.fixtures import ensure_environment, ensure_images, ensure_instruct_model, ensure_model
+from localcloud.fixtures.model import INSTRUCT_ID, MODEL_ID
+from localcloud.fixtures.wheels import ensure_wheels
 from localcloud.hosts import DEPOT_PORT, ENGINE
-from localcloud.machines import MachinesError
 
 API_PORT = 8602
 SYSTEM_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -35,7 +31,7 @@ def start(
     public_network: str = "100.64.77.0/24",
     models: Mapping[str, Path] | None = None,
 ) -> None:
-    """Makes what is missing; leaves alone what is there.
+    """Makes what is missing; what is there stays as it is.
 
     Args:
         folder: state of the cloud and of the depot.
@@ -46,20 +42,16 @@ def start(
     environment = ensure_environment()
     ensure_images()
     ensure_wheels()
-    served = models or {MODEL_ID: ensure_model()}
     found = cloud.start(folder, {"port": port, "public_network": public_network, "bind": f"{environment}:{ENGINE}"})
     key = folder / "id_ed25519"
     if not key.exists():
         argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "local-account", "-f", str(key)]
         subprocess.run(argv, check=True, capture_output=True)
-    # The provider is told one file of authorities: the local one must not hide the others.
+    # The provider reads one file of authorities: the local one must not hide the others.
     bundle = SYSTEM_AUTHORITIES.read_text() if SYSTEM_AUTHORITIES.exists() else ""
     _bundle(folder).write_text(bundle + Path(str(found["authority"])).read_text())
     outside = next(ipaddress.IPv4Network(str(found["publicNetwork"])).hosts())
-    listen = f"{outside}:{DEPOT_PORT}"
-    if depot.status(folder / "depot") is None:
-        words = [word for name, place in served.items() for word in ("--model", f"{name}={place}")]
-        depot.start(["--listen", listen, "--state", str(folder / "depot"), *words], listen, folder / "depot")
+    depot.start(folder / "depot", f"{outside}:{DEPOT_PORT}", models=models or {MODEL_ID: ensure_model()})
     print(f"the local cloud answers at {found['endpoint']}, region {found['region']}; calls: {found['calls']}")
 
 
@@ -67,16 +59,12 @@ def stop(folder: Path) -> None:
     """Takes all of it away; what was built stays in the cache."""
     depot.stop(folder / "depot")
     cloud.stop(folder)
-    if (folder / "settings.json").exists():
-        wipe(folder, Settings.load(folder, {}).public_network)
-        for file in sorted(folder.rglob("*"), reverse=True):
-            file.rmdir() if file.is_dir() and not file.is_symlink() else file.unlink()
-        folder.rmdir()
+    cloud.wipe(folder)
     print("no machine, network or file system of the local cloud is left")
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """What the provider and Alibaba's clients must be told to use the account; nothing when it does not run."""
+    """Variables with which the provider and Alibaba's clients use the account; none when it does not run."""
     found = cloud.status(folder)
     if not found["running"]:
         return {}
@@ -93,26 +81,20 @@ def _bundle(folder: Path) -> Path:
     return folder / "authorities.pem"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command; 0, or 1 after one sentence on standard error."""
-    parser = argparse.ArgumentParser(prog="python -m localcloud.account", description=__doc__)
-    parser.add_argument("command", choices=("start", "stop", "env"))
-    parser.add_argument("--state", type=Path, default=default_state_dir(), help="its folder (%(default)s)")
-    told = parser.parse_args(argv)
-    folder: Path = told.state.absolute()
-    try:
-        match told.command:
-            case "start":
-                start(folder, models={INSTRUCT_ID: ensure_instruct_model()})
-            case "stop":
-                stop(folder)
-            case "env":
-                print("\n".join(f"export {k}={shlex.quote(v)}" for k, v in environment(folder).items()))
-    except (LocalCloudError, MachinesError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Its arguments."""
+    parser.add_argument("action", choices=("start", "stop", "env"), help="env prints lines for a shell")
+    parser.add_argument("--state", type=Path, default=default_cloud(), help="its folder (%(default)s)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Does it."""
+    folder: Path = options.state.absolute()
+    match options.action:
+        case "start":
+            start(folder, models={INSTRUCT_ID: ensure_instruct_model()})
+        case "stop":
+            stop(folder)
+        case "env":
+            print("\n".join(f"export {k}={shlex.quote(v)}" for k, v in environment(folder).items()))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

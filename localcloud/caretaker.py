@@ -1,20 +1,19 @@
-"""python -m localcloud.caretaker MARK: waits for the end of a run and takes away what it left on this host."""
+"""`python -m localcloud caretaker`: waits for the end of a run and takes away what it left on this host."""
 
+import argparse
 import os
 import select
 import shutil
 import signal
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from localcloud.api.real_backend import RealBackend
+from localcloud.cloud.real_backend import RealBackend
 from localcloud.machines import Site
-from localcloud.machines.layout import PACKAGE_ROOT
-from localcloud.machines.locks import locked
-from localcloud.machines.owned import MARK, Run, folder, own, runs
-from localcloud.machines.processes import ProcessRecord, wait_until
+from localcloud.system.daemon import Daemon
+from localcloud.system.locks import locked
+from localcloud.system.processes import ProcessRecord, wait_until
+from localcloud.system.runs import MARK, Run, folder, own, runs
 
 OWN_ACCORD_SECONDS = 5.0
 """A run that was interrupted takes its own things away for as long as this."""
@@ -25,16 +24,10 @@ TERMINATE_SECONDS = 15.0
 def begin() -> None:
     """Makes this process a run with a caretaker, after what runs that are gone have left was taken away."""
     sweep()
-    run = own()
-    run.folder.mkdir(parents=True, exist_ok=True)
-    with (run.folder / "caretaker.log").open("ab") as log:
-        caretaker = subprocess.Popen(
-            [sys.executable, "-m", "localcloud.caretaker", run.mark],
-            cwd=PACKAGE_ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-            # Not one of the run's own processes.
-            env={name: value for name, value in os.environ.items() if name != MARK},
-        )  # fmt: skip
-    ProcessRecord.of("caretaker", caretaker.pid).save(run.caretaker)
+    mine = own()
+    # The caretaker is not one of the run's own processes.
+    words, log = ("caretaker", mine.mark), mine.folder / "caretaker.log"
+    Daemon("The caretaker", words, mine.caretaker, log, owned=False).launch("caretaker")
 
 
 def sweep() -> None:
@@ -75,21 +68,22 @@ def _end(run: Run, number: int | None, seconds: float) -> None:
     wait_until(gone, seconds)
 
 
-def main() -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Its arguments."""
+    parser.add_argument("mark", help=f"of the run, as its environment has it in {MARK}")
+
+
+def run(options: argparse.Namespace) -> int:
     """Waits for the run's end, then clears up."""
-    run = Run(sys.argv[1])
+    ended = Run(options.mark)
     try:
-        handle = os.pidfd_open(run.owner.pid)
+        handle = os.pidfd_open(ended.owner.pid)
     except ProcessLookupError:
         pass
     else:
         # A process that took over the number since would be another one.
-        if run.owner.alive():
+        if ended.owner.alive():
             select.select([handle], [], [])
         os.close(handle)
-    clear(run)
+    clear(ended)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

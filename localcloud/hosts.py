@@ -1,17 +1,15 @@
-"""python -m localcloud.hosts start | stop: two bare machines, and what they fetch, for Pulumi.hosts.yaml."""
+"""`python -m localcloud hosts`: two bare machines, and what they fetch, for Pulumi.hosts.yaml."""
 
 from __future__ import annotations
 
 import argparse
 import ipaddress
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from localcloud.depot import daemon
-from localcloud.depot.wheels import ensure_wheels
-from localcloud.engine import (
+from localcloud.depot import daemon as depot
+from localcloud.fixtures import (
     ensure_environment,
     ensure_gguf,
     ensure_images,
@@ -20,8 +18,9 @@ from localcloud.engine import (
     ensure_model,
     ensure_ollama,
 )
-from localcloud.engine.model import GGUF_IDS, INSTRUCT_ID, MODEL_ID
-from localcloud.machines import Machine, MachinesError, Site
+from localcloud.fixtures.model import GGUF_IDS, INSTRUCT_ID, MODEL_ID
+from localcloud.fixtures.wheels import ensure_wheels
+from localcloud.machines import Machine, Site
 from localcloud.machines.site import DEFAULT_SUBNET
 
 MEMORY_MIB = 5120
@@ -43,7 +42,7 @@ def start(
     binds: Sequence[str] = (),
     models: Mapping[str, Path] | None = None,
 ) -> None:
-    """Makes what is missing of machines, shared folder and depot; leaves alone what is there.
+    """Makes what is missing of machines, shared folder and depot; what is there stays as it is.
 
     Machines get the addresses .11, .12 and so on of the site's subnet; the depot listens on the gateway's.
 
@@ -57,11 +56,11 @@ def start(
     """
     environment = ensure_environment()
     ensure_images()
-    served = {MODEL_ID: ensure_model(), **(models or {})}
+    offered = {MODEL_ID: ensure_model(), **(models or {})}
     ensure_wheels()
     programs = [f"{PROGRAMS[name]() / 'bin'}:/opt/tandem/{name}" for name in engines]
     if engines:
-        served |= {name: ensure_gguf(parts) for parts, name in GGUF_IDS.items()}
+        offered |= {name: ensure_gguf(parts) for parts, name in GGUF_IDS.items()}
     read_only = [f"{environment}:{ENGINE}", *programs, *binds]
     present = {machine.paths.name: machine for machine in site.machines}
     first = ipaddress.IPv4Network(subnet).network_address + 11
@@ -71,12 +70,7 @@ def start(
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda machine: _boot(site, machine), machines))
     site.shares.create(SHARE, [EXPORT])
-    gateway = site.network().gateway
-    state = site.state_dir.parent / "depot"
-    if daemon.status(state) is None:
-        listen = f"{gateway}:{DEPOT_PORT}"
-        words = [word for name, folder in served.items() for word in ("--model", f"{name}={folder}")]
-        daemon.start(["--listen", listen, "--state", str(state), *words], listen, state)
+    depot.start(_depot(site), f"{site.network().gateway}:{DEPOT_PORT}", models=offered)
     (site.state_dir / "known_hosts").write_text(site.known_hosts)
     for name, address in wanted:
         print(f"{name}: ssh -i {site.key} -o UserKnownHostsFile={site.state_dir / 'known_hosts'} root@{address}")
@@ -84,9 +78,13 @@ def start(
 
 def stop(site: Site) -> None:
     """Takes all of it away; what was built stays in the cache."""
-    daemon.stop(site.state_dir.parent / "depot")
+    depot.stop(_depot(site))
     site.destroy_all()
     print("no machine, network or shared folder is left")
+
+
+def _depot(site: Site) -> Path:
+    return site.state_dir.parent / "depot"
 
 
 def _create(site: Site, name: str, address: str, read_only: Sequence[str]) -> Machine:
@@ -99,25 +97,19 @@ def _boot(site: Site, machine: Machine) -> None:
     machine.wait_for_ssh()
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command; 0, or 1 after one sentence on standard error."""
-    parser = argparse.ArgumentParser(prog="python -m localcloud.hosts", description=__doc__)
-    parser.add_argument("command", choices=("start", "stop"))
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Its arguments."""
+    parser.add_argument("action", choices=("start", "stop"))
     parser.add_argument("--machines", type=int, default=2, help="how many (%(default)s)")
     parser.add_argument("--engine", action="append", default=[], choices=sorted(PROGRAMS), help="engine beside vLLM")
-    told = parser.parse_args(argv)
-    try:
-        site = Site()
-        if told.command == "start":
-            names = [f"node-{number}" for number in range(told.machines)]
-            start(site, names, engines=told.engine, models={INSTRUCT_ID: ensure_instruct_model()})
-        else:
-            stop(site)
-    except MachinesError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+
+
+def run(options: argparse.Namespace) -> int:
+    """Does it."""
+    site = Site()
+    if options.action == "start":
+        names = [f"node-{number}" for number in range(options.machines)]
+        start(site, names, engines=options.engine, models={INSTRUCT_ID: ensure_instruct_model()})
+    else:
+        stop(site)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

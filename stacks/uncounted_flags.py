@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from planner.arguments import from_flags
+from planner import from_flags
 from stacks.settings.stack import Settings
 
 LESS = frozenset((

@@ -1,7 +1,7 @@
 """Every version that Tandem puts on a machine or counts by, in one place.
 
 A user's setting wins over these; they're what a deployment gets when nothing is said. The planner keeps the rules of
-each vLLM version as data (planner/data/engines.yaml); which of these count is said here.
+each vLLM version as data (planner/catalog/data/vllm_versions.yaml); which of these count is said here.
 """
 
 from typing import Final

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from localcloud import caretaker
-from localcloud.machines.owned import Run
+from localcloud.system.runs import Run
 
 FIRST = (
     "test_hosts.py", "test_alicloud_table.py", "test_cloud.py", "test_gang.py", "test_cloud_trouble.py",

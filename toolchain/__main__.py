@@ -17,17 +17,14 @@ def main() -> int:
     """Run a command; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m toolchain", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    ensuring = commands.add_parser("ensure", help="find, download or build Pulumi and its plugins")
-    ensuring.add_argument(
-        "--with", dest="extra", action="append", default=[], metavar="PART", help="a part not built by default"
-    )
+    commands.add_parser("ensure", help="find, download or build Pulumi and its plugins")
     commands.add_parser("env", help='print the environment: eval "$(python -m toolchain env)"')
     stack = commands.add_parser("stack", help="create a stack, and print a copy of its file that Pulumi may write into")
     stack.add_argument("name")
     arguments = parser.parse_args()
     try:
         if arguments.command == "ensure":
-            print("\n".join(ensure(arguments.extra)))
+            print("\n".join(ensure()))
         elif arguments.command == "stack":
             print(prepare(arguments.name, Path.cwd()))
         else:

@@ -8,10 +8,9 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
 from pathlib import Path
 
-from toolchain import plugins
+from toolchain import installed
 from toolchain.assembly import assemble
 from toolchain.chooser import Choice, Origin, choose
 from toolchain.errors import ToolchainError
@@ -21,16 +20,16 @@ from toolchain.parts import all_parts
 from toolchain.versions import versions
 
 
-def ensure(extra: Iterable[str] = ()) -> list[str]:
+def ensure() -> list[str]:
     """Locate, download or build the toolchain; return one line a part: what was chosen, and why.
 
-    ``extra`` names parts that are not built by default. When all is there already, nothing is written.
+    When all is there already, nothing is written.
 
     Raises:
         ToolchainError: something is missing that the user can put right.
 
     """
-    parts = wanted(extra)
+    parts = all_parts().values()
     choice = choose(download=False)
     if choice.origin is Origin.BUILD and not all(part.present() for part in parts):
         with exclusive():
@@ -49,25 +48,11 @@ def ensure(extra: Iterable[str] = ()) -> list[str]:
 
 
 def _plugins(part: Part, pulumi: Path) -> list[str]:
-    if plugins.missing(part):
+    if installed.missing(part):
         with exclusive():
-            if not all(plugins.install(pulumi / "pulumi", plugin) for plugin in plugins.missing(part)):
+            if not all(installed.install(pulumi / "pulumi", plugin) for plugin in installed.missing(part)):
                 build(part)
-    return plugins.describe(part)
-
-
-def wanted(extra: Iterable[str]) -> list[Part]:
-    """Return the default parts and those named, in the order of their names.
-
-    Raises:
-        ToolchainError: there is no part of a name.
-
-    """
-    parts = all_parts()
-    names = set(extra)
-    if unknown := sorted(names - parts.keys()):
-        raise ToolchainError(f"There is no part {unknown[0]!r}: --with takes one of {', '.join(sorted(parts))}.")
-    return [part for name, part in sorted(parts.items()) if part.default or name in names]
+    return installed.describe(part)
 
 
 def build(part: Part) -> None:

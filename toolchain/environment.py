@@ -8,11 +8,12 @@ import secrets
 import socket
 from pathlib import Path
 
-from toolchain import plugins
+from toolchain import installed
 from toolchain.assembly import home_dir, tools_dir
 from toolchain.chooser import choose
-from toolchain.ensuring import explain, wanted
+from toolchain.ensuring import explain
 from toolchain.errors import ToolchainError
+from toolchain.parts import all_parts
 from toolchain.paths import state_dir
 
 _OURS = "TANDEM_BACKEND_URL"  # holds the backend that environment() itself chose
@@ -32,8 +33,9 @@ def environment() -> dict[str, str]:
     choice = choose(download=False)
     # Stack files name keys and host keys of the local machines below the state's folder.
     result = {"PULUMI_SKIP_UPDATE_CHECK": "1", "TANDEM_STATE": str(state_dir().parent)}
+    parts = list(all_parts().values())
     if choice.directory is None:
-        if not all(part.present() for part in wanted(())) or not (tools_dir() / "bin" / "pulumi").exists():
+        if not all(part.present() for part in parts) or not (tools_dir() / "bin" / "pulumi").exists():
             raise ToolchainError(explain(choice))
         programs = tools_dir() / "bin"
         # Without these the engine would try to download what can't be, and wait for it.
@@ -44,10 +46,9 @@ def environment() -> dict[str, str]:
         }
         folders = [programs]
     else:
-        parts = wanted(())
-        if any(plugins.missing(part) for part in parts):
+        if any(installed.missing(part) for part in parts):
             raise ToolchainError(explain(choice))
-        folders = [choice.directory, *plugins.ours(parts)]
+        folders = [choice.directory, *installed.ours(parts)]
     result["PATH"] = _first_on_path(folders)
     if not _user_chose_backend():
         result |= _local_backend()

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 
 class ToolchainError(Exception):
-    """Something the user can mend; its text is one sentence that ends in the remedy."""
+    """Something the user can put right; its text is one sentence that ends in the remedy."""

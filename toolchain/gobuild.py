@@ -21,7 +21,7 @@ def go_build(
     The module's go.mod and go.sum must be complete.
 
     Raises:
-        ToolchainError: Go is missing or too old, a module can't be had, the disk is full, or it doesn't compile.
+        ToolchainError: Go is missing or too old, a module can't be fetched, the disk is full, or it doesn't compile.
 
     """
     go = find_go()
@@ -88,4 +88,4 @@ def _explain(stderr: str, what: str) -> str:
             f"Building {what} needs Go modules that can't be fetched ({last}): check the network, or set GOPROXY to a"
             " Go proxy you can reach, and run it again."
         )
-    return f"Building {what} failed: {last} (`go clean -modcache` mends a damaged Go module cache)."
+    return f"Building {what} failed: {last} (`go clean -modcache` repairs a damaged Go module cache)."

@@ -16,5 +16,5 @@ MODULES = (
 
 for name in MODULES:
     import_module(name)
-# The provider's modules are lazy: asking for a name is what loads one.
+# The provider's modules are lazy: reading a name is what loads one.
 LOADED = (pulumi_alicloud.ecs.Instance, pulumi_alicloud.nas.FileSystem, pulumi_alicloud.vpc.Network)

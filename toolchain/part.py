@@ -19,26 +19,25 @@ class Part:
       Anything else it leaves there stays beside them (they find it by their own resolved path).
     - ``build``: called with an empty directory, under a lock, only when no directory for the key exists; raises
       ToolchainError. A build that fails or is killed leaves nothing.
-    - ``sources``: files and directories whose contents decide the key (``*_test.go`` does not count).
+    - ``sources``: files and directories whose contents decide the key (``*_test.go`` does not count), each under a name
+      that the key has for it: one that moves under its old name is not built again.
     - ``versions``: pins that decide the key.
-    - ``default``: False is built only with ``ensure --with NAME``.
     """
 
     name: str
     programs: tuple[str, ...]
     build: Callable[[Path], None]
-    sources: tuple[Path, ...] = ()
+    sources: Mapping[str, Path] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
-    default: bool = True
 
     def key(self) -> str:
         """Return 16 hex digits that change when anything changes that the build depends on."""
         digest = hashlib.sha256()
         for value in (self.name, platform.system(), platform.machine(), *self.programs, *sorted(self.versions.items())):
             digest.update(f"{value}\0".encode())
-        for source in self.sources:
+        for name, source in self.sources.items():
             for path in _files(source):
-                digest.update(f"{path.relative_to(source.parent)}\0".encode())
+                digest.update(f"{Path(name) / path.relative_to(source)}\0".encode())
                 digest.update(hashlib.sha256(path.read_bytes()).digest())
         return digest.hexdigest()[:16]
 

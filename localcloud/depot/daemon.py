@@ -1,113 +1,91 @@
-"""The depot as a process of its own: start, stop, status."""
+"""The depot in the background: start, stop, status."""
 
-import contextlib
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
-import urllib.request
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from localcloud.machines.errors import MachinesError
+from localcloud.errors import LocalCloudError
+from localcloud.http.client import call
+from localcloud.system.daemon import Daemon
 
-ROOT = Path(__file__).parents[2]
-START_SECONDS = 20
-STOP_SECONDS = 10
+START_SECONDS = 20.0
+JOURNAL = "requests.jsonl"
 
 
 @dataclass(frozen=True)
 class Running:
-    """A depot that runs. `started` is the kernel's start time of the process, which tells it from a later one."""
+    """A depot that runs; `journal` is its file of requests."""
 
     pid: int
-    started: str
     url: str
     journal: str
 
 
-def start(arguments: list[str], listen: str, state: Path) -> Running:
-    """Start a depot with the arguments of its `serve` command and wait until it answers; one that runs is kept.
+def start(
+    state: Path,
+    listen: str,
+    *,
+    models: Mapping[str, Path] | None = None,
+    tokens: Mapping[str, str] | None = None,
+    images: Path | None = None,
+    wheels: Path | None = None,
+    apt: Path | None = None,
+) -> Running:
+    """Start a depot and wait until it answers; one that runs there is kept.
+
+    Args:
+        state: folder for its process, log and journal.
+        listen: ADDRESS:PORT.
+        models: folder by OWNER/NAME; the tiny model when None.
+        tokens: by OWNER/NAME, for models that only who shows it may fetch.
+        images: an OCI image layout; the local stacks' images when None.
+        wheels: folder of wheels; the download clients' when None.
+        apt: folder to serve at /apt.
 
     Raises:
-        MachinesError: it ended while starting, with its last words.
+        LocalCloudError: it ended while starting, with its last line; or one runs for this state elsewhere.
     """
     found = status(state)
     url = f"http://{listen}"
     if found:
         if found.url != url:
-            raise MachinesError(
+            raise LocalCloudError(
                 f"The depot of {state} runs at {found.url}: stop it first, or give the new one another --state."
             )
         return found
-    state.mkdir(parents=True, exist_ok=True)
-    log = state / "depot.log"
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "localcloud.depot", "serve", *arguments],
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-    running = Running(process.pid, _started(process.pid) or "", url, str(state / "requests.jsonl"))
-    deadline = time.monotonic() + START_SECONDS
-    while not _answers(running):
-        if process.poll() is not None or time.monotonic() > deadline:
-            process.kill()
-            last = log.read_text(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
-            raise MachinesError(f"The depot at {listen} did not start: {last[0]} (see {log}).")
-        time.sleep(0.05)
-    draft = state / "depot.json.new"
-    draft.write_text(json.dumps(asdict(running)))
-    draft.rename(state / "depot.json")
-    return running
+    words = ["depot", "serve", "--listen", listen, "--state", str(state.absolute())]
+    for name, folder in (models or {}).items():
+        words += ["--model", f"{name}={folder.absolute()}"]
+    for name, token in (tokens or {}).items():
+        words += ["--gated", f"{name}={token}"]
+    for option, place in (("--images", images), ("--wheels", wheels), ("--apt", apt)):
+        words += [option, str(place.absolute())] if place else []
+    process = _daemon(state, f" at {listen}", words).start(url, lambda: _answers(url, state), START_SECONDS)
+    return _running(process.pid, url, state)
 
 
 def stop(state: Path) -> bool:
     """Stop the depot; False if none runs."""
-    found = status(state)
-    if found:
-        os.kill(found.pid, signal.SIGTERM)
-        deadline = time.monotonic() + STOP_SECONDS
-        while _alive(found):
-            if time.monotonic() > deadline:
-                os.kill(found.pid, signal.SIGKILL)
-            time.sleep(0.02)
-    (state / "depot.json").unlink(missing_ok=True)
-    return found is not None
+    return _daemon(state).stop()
 
 
 def status(state: Path) -> Running | None:
     """The depot that runs with this state, if one does."""
-    with contextlib.suppress(FileNotFoundError):
-        running = Running(**json.loads((state / "depot.json").read_text()))
-        if _alive(running):
-            return running
-    return None
+    process = _daemon(state).process()
+    return _running(process.pid, process.name, state) if process else None
 
 
-def _alive(running: Running) -> bool:
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(running.pid, os.WNOHANG)
-    return _started(running.pid) == running.started
+def _daemon(state: Path, where: str = "", words: list[str] | None = None) -> Daemon:
+    return Daemon(f"The depot{where}", words or (), state / "depot.json", state / "depot.log")
 
 
-def _started(pid: int) -> str | None:
-    """Field 22 of /proc/PID/stat (proc(5)); None when there is no such process or it is a zombie."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return None if fields[0] == "Z" else fields[19]
+def _running(pid: int, url: str, state: Path) -> Running:
+    return Running(pid, url, str(state.absolute() / JOURNAL))
 
 
-def _answers(running: Running) -> bool:
+def _answers(url: str, state: Path) -> bool:
     """Whether it answers, and not another depot at its address."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with contextlib.suppress(OSError), opener.open(f"{running.url}/depot/health", timeout=2) as answer:
-        return bool(json.load(answer)["journal"] == running.journal)
-    return False
+    try:
+        return bool(call(f"{url}/depot/health", seconds=2)[1]["journal"] == str(state.absolute() / JOURNAL))
+    except OSError:
+        return False

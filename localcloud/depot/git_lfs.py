@@ -1,6 +1,6 @@
 """Model repositories as git keeps them: smart HTTP by git's own `http-backend`, and the batch API of git-lfs.
 
-docs/api/batch.md and docs/spec.md of git-lfs; RFC 3875 for what `http-backend` is told.
+docs/api/batch.md and docs/spec.md of git-lfs; RFC 3875 for what `http-backend` is entry.
 """
 
 import base64
@@ -10,8 +10,8 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from localcloud.depot.messages import Answer, Request, as_json, not_found
 from localcloud.depot.repository import Repository, RepositoryFile
+from localcloud.http.messages import Request, Response, as_json, not_found
 
 MEDIA = "application/vnd.git-lfs+json"
 WHO = {
@@ -34,39 +34,39 @@ class GitLfs:
         self.repositories, self.folder, self.prefix = repositories, folder, prefix
         self._made: dict[str, Path] = {}
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: Request) -> Response:
         """Answer a request; its path begins after the prefix."""
         match request.path.strip("/").split("/"):
             case [owner, name, *rest] if found := self.repositories.get(f"{owner}/{name.removesuffix('.git')}"):
                 if found.token is not None and found.token != _password(request):
-                    return Answer(401, headers={"WWW-Authenticate": 'Basic realm="depot"'})
+                    return Response(401, headers={"WWW-Authenticate": 'Basic realm="depot"'})
                 match rest:
                     case ["info", "lfs", "objects", "batch"]:
                         return self._batch(request, found)
                     case ["lfs", oid]:
                         file = _by_oid(found).get(oid)
-                        return Answer(file=file.file) if file else not_found(f"there is no object {oid}")
+                        return Response(file=file.file) if file else not_found(f"there is no object {oid}")
                     case ["info", "refs"] | ["git-upload-pack"]:
                         return self._backend(request, found, "/".join(rest))
         return not_found(f"there is no repository at {request.path}")
 
-    def _batch(self, request: Request, repository: Repository) -> Answer:
+    def _batch(self, request: Request, repository: Repository) -> Response:
         known = _by_oid(repository)
         base = f"http://{request.headers['host']}{self.prefix}/{repository.id}.git/lfs"
         objects = []
         for wanted in json.loads(request.body)["objects"]:
-            told = {"oid": wanted["oid"], "size": wanted["size"]}
+            entry = {"oid": wanted["oid"], "size": wanted["size"]}
             if wanted["oid"] in known:
-                told["actions"] = {"download": {"href": f"{base}/{wanted['oid']}"}}
+                entry["actions"] = {"download": {"href": f"{base}/{wanted['oid']}"}}
                 if repository.token:
-                    told["actions"]["download"]["header"] = {"Authorization": request.headers["authorization"]}
+                    entry["actions"]["download"]["header"] = {"Authorization": request.headers["authorization"]}
             else:
-                told["error"] = {"code": 404, "message": "Object does not exist"}
-            objects.append(told)
+                entry["error"] = {"code": 404, "message": "Object does not exist"}
+            objects.append(entry)
         answer = as_json({"transfer": "basic", "objects": objects})
-        return Answer(body=answer.body, content_type=MEDIA)
+        return Response(body=answer.body, content_type=MEDIA)
 
-    def _backend(self, request: Request, repository: Repository, path: str) -> Answer:
+    def _backend(self, request: Request, repository: Repository, path: str) -> Response:
         bare = self._bare(repository)
         environment = {
             "GIT_PROJECT_ROOT": str(bare.parent),
@@ -86,7 +86,7 @@ class GitLfs:
         head, _, body = done.stdout.partition(b"\r\n\r\n")
         headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n") if line)
         status = int(headers.pop("Status", "200").split()[0])
-        return Answer(status, body, None, headers.pop("Content-Type", "text/plain"), headers)
+        return Response(status, body, None, headers.pop("Content-Type", "text/plain"), headers)
 
     def _bare(self, repository: Repository) -> Path:
         """The repository as git has it: what LFS keeps is a pointer there."""

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from localcloud.depot.messages import Answer, Request, as_json
 from localcloud.depot.repository import Repository, RepositoryFile
+from localcloud.http.messages import Request, Response, as_json
 
 
 class HuggingFace:
@@ -18,7 +18,7 @@ class HuggingFace:
     def __init__(self, repositories: Mapping[str, Repository]) -> None:
         self.repositories = repositories
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: Request) -> Response:
         """Answer a request; its path begins after the prefix."""
         parts = request.path.strip("/").split("/")
         match parts:
@@ -26,15 +26,15 @@ class HuggingFace:
                 return self._api(request, f"{owner}/{name}", rest)
             case [owner, name, "resolve", revision, *path] if path:
                 found = self._repository(request, f"{owner}/{name}", unquote(revision))
-                return found if isinstance(found, Answer) else _resolve(found, "/".join(path))
+                return found if isinstance(found, Response) else _resolve(found, "/".join(path))
             case ["api", "whoami-v2"] if request.token:
                 return as_json({"type": "user", "name": "depot", "auth": {"type": "access_token"}})
         return _error(404, None, f"the hub has nothing at {request.path}")
 
-    def _api(self, request: Request, name: str, rest: list[str]) -> Answer:
+    def _api(self, request: Request, name: str, rest: list[str]) -> Response:
         revision = unquote(rest[1]) if len(rest) > 1 and rest[0] in ("revision", "tree") else "main"
         found = self._repository(request, name, revision, metadata=True)
-        if isinstance(found, Answer):
+        if isinstance(found, Response):
             return found
         match rest:
             case [] | ["revision", _]:
@@ -44,7 +44,7 @@ class HuggingFace:
                 return as_json([_entry(file) for file in found.files.values() if file.path.startswith(below)])
         return _error(404, None, f"the hub has nothing at {request.path}")
 
-    def _repository(self, request: Request, name: str, revision: str, metadata: bool = False) -> Repository | Answer:
+    def _repository(self, request: Request, name: str, revision: str, metadata: bool = False) -> Repository | Response:
         """The repository if it exists, has the revision, and its files may be read."""
         found = self.repositories.get(name)
         if found is None:
@@ -91,17 +91,17 @@ def _lfs(file: RepositoryFile, name: str) -> dict[str, Any]:
     return {"lfs": {name: file.sha256, "size": file.size, "pointerSize": 134}} if file.lfs else {}
 
 
-def _resolve(repository: Repository, path: str) -> Answer:
+def _resolve(repository: Repository, path: str) -> Response:
     file = repository.files.get(path)
     if file is None:
         return _error(404, "EntryNotFound", f"{path} is not in {repository.id}", {"X-Repo-Commit": repository.commit})
     headers = {"X-Repo-Commit": repository.commit, "ETag": f'"{file.etag}"', "Accept-Ranges": "bytes"}
     if file.lfs:
         headers |= {"X-Linked-ETag": f'"{file.sha256}"', "X-Linked-Size": str(file.size)}
-    return Answer(file=file.file, headers=headers)
+    return Response(file=file.file, headers=headers)
 
 
-def _error(status: int, code: str | None, message: str, headers: Mapping[str, str] | None = None) -> Answer:
+def _error(status: int, code: str | None, message: str, headers: Mapping[str, str] | None = None) -> Response:
     return as_json(
         {"error": message},
         status,

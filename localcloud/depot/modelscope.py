@@ -6,8 +6,8 @@ Paths and fields are those of modelscope_hub's `_legacy_api.py` and `_download.p
 from collections.abc import Mapping
 from typing import Any
 
-from localcloud.depot.messages import Answer, Request, as_json
 from localcloud.depot.repository import Repository, RepositoryFile
+from localcloud.http.messages import Request, Response, as_json
 
 
 class ModelScope:
@@ -16,7 +16,7 @@ class ModelScope:
     def __init__(self, repositories: Mapping[str, Repository]) -> None:
         self.repositories = repositories
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: Request) -> Response:
         """Answer a request; its path begins after the prefix."""
         match request.path.strip("/").split("/"):
             case ["api", "v1", "models", owner, name, *rest]:
@@ -27,7 +27,7 @@ class ModelScope:
         return _error(404, 404, f"the hub has nothing at {request.path}")
 
 
-def _model(request: Request, repository: Repository, rest: list[str]) -> Answer:
+def _model(request: Request, repository: Repository, rest: list[str]) -> Response:
     revision = request.query.get("Revision") or "master"
     match rest:
         case []:
@@ -60,19 +60,19 @@ def _entry(repository: Repository, file: RepositoryFile) -> dict[str, Any]:
     }
 
 
-def _file(request: Request, repository: Repository) -> Answer:
+def _file(request: Request, repository: Repository) -> Response:
     if repository.token is not None and repository.token != request.token:
         return _error(403, 10010204003, f"Model {repository.id} is gated")
     path = request.query.get("FilePath", "")
     file = repository.files.get(path)
     if file is None:
         return _error(404, 10010204004, f"{path} is not in {repository.id}")
-    return Answer(file=file.file, headers={"ETag": f'"{file.sha256}"', "Accept-Ranges": "bytes"})
+    return Response(file=file.file, headers={"ETag": f'"{file.sha256}"', "Accept-Ranges": "bytes"})
 
 
-def _data(value: object) -> Answer:
+def _data(value: object) -> Response:
     return as_json({"Code": 200, "Data": value, "Message": "success", "Success": True})
 
 
-def _error(status: int, code: int, message: str) -> Answer:
+def _error(status: int, code: int, message: str) -> Response:
     return as_json({"Code": code, "Data": None, "Message": message, "Success": False}, status)

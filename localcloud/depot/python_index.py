@@ -7,7 +7,7 @@ from functools import cached_property
 from html import escape
 from pathlib import Path
 
-from localcloud.depot.messages import Answer, Request, not_found
+from localcloud.http.messages import Request, Response, not_found
 
 
 class PythonIndex:
@@ -24,7 +24,7 @@ class PythonIndex:
             found.setdefault(normalized(wheel.name.split("-")[0]), []).append(wheel)
         return found
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: Request) -> Response:
         """Answer a request; its path begins after the prefix."""
         match request.path.strip("/").split("/"):
             case ["simple"]:
@@ -32,7 +32,7 @@ class PythonIndex:
             case ["simple", name] if normalized(name) in self.projects:
                 return _page((_link(wheel), wheel.name) for wheel in self.projects[normalized(name)])
             case ["files", name] if any(name == wheel.name for wheel in self.wheels.glob("*.whl")):
-                return Answer(file=self.wheels / name)
+                return Response(file=self.wheels / name)
         return not_found(f"the index has nothing at {request.path}; it has {', '.join(self.projects)}")
 
 
@@ -45,6 +45,6 @@ def _link(wheel: Path) -> str:
     return f"../../files/{wheel.name}#sha256={hashlib.sha256(wheel.read_bytes()).hexdigest()}"
 
 
-def _page(links: Iterable[tuple[str, str]]) -> Answer:
+def _page(links: Iterable[tuple[str, str]]) -> Response:
     rows = "".join(f'<a href="{escape(target)}">{escape(text)}</a><br>\n' for target, text in links)
-    return Answer(body=f"<!DOCTYPE html>\n<html><body>\n{rows}</body></html>\n".encode(), content_type="text/html")
+    return Response(body=f"<!DOCTYPE html>\n<html><body>\n{rows}</body></html>\n".encode(), content_type="text/html")

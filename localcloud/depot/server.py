@@ -2,25 +2,23 @@
 
 import ipaddress
 import json
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
-from urllib.parse import parse_qsl, unquote, urlsplit
 
 from localcloud.depot.faults import Fault, Faults
 from localcloud.depot.git_lfs import GitLfs
 from localcloud.depot.huggingface import HuggingFace
-from localcloud.depot.journal import Journal
-from localcloud.depot.messages import Answer, Request, as_json, not_found
 from localcloud.depot.modelscope import ModelScope
 from localcloud.depot.python_index import PythonIndex
 from localcloud.depot.registry import Registry
 from localcloud.depot.repository import Repository
-from localcloud.depot.sending import Cut, byte_range, send
-from localcloud.depot.static import Static
+from localcloud.errors import LocalCloudError
+from localcloud.http.files import Files
+from localcloud.http.journal import Journal
+from localcloud.http.messages import Request, Response, Sent, as_json, not_found
+from localcloud.http.ranges import in_range
+from localcloud.http.server import Server
 
 
 @dataclass(frozen=True)
@@ -33,17 +31,14 @@ class Contents:
     apt: Path | None = None
 
 
-class Depot(ThreadingHTTPServer):
+class Depot(Server):
     """Serves `contents` at `address`; every request goes to the journal."""
-
-    daemon_threads = True
-    request_queue_size = 128
 
     def __init__(self, address: tuple[str, int], contents: Contents, journal: Journal) -> None:
         self.repositories = repositories = {repository.id: repository for repository in contents.repositories}
         self.faults = Faults()
         self.journal = journal
-        self.parts: dict[str, Callable[[Request], Answer]] = {
+        self.parts: dict[str, Callable[[Request], Response]] = {
             "hf": HuggingFace(repositories).answer,
             "modelscope": ModelScope(repositories).answer,
             "git": GitLfs(repositories, journal.file.parent / "git").answer,
@@ -54,20 +49,51 @@ class Depot(ThreadingHTTPServer):
         if contents.wheels:
             self.parts["pypi"] = PythonIndex(contents.wheels).answer
         if contents.apt:
-            self.parts["apt"] = Static(contents.apt).answer
-        super().__init__(address, _Handler)
+            self.parts["apt"] = Files(contents.apt).answer
+        super().__init__(address, ("GET", "HEAD", "POST"))
 
-    def answer(self, request: Request) -> Answer:
-        """Answer a request, by the first part of its path."""
+    def answer(self, request: Request) -> Response:
+        """Answer a request, by the first part of its path, with the fault that hits it."""
         first, _, rest = request.path.lstrip("/").partition("/")
         part = self.parts.get(first)
         if part is None:
-            return not_found(
-                f"there is no {request.path}; the depot has {', '.join(f'/{name}' for name in self.parts)}"
+            return self._noted(
+                request,
+                not_found(f"there is no {request.path}; the depot has {', '.join(f'/{name}' for name in self.parts)}"),
             )
-        return part(Request(request.method, f"/{rest}", request.query, request.headers, request.body))
+        if part == self._admin and not private(request.client):
+            return Response(403, b"orders come from private addresses only\n", content_type="text/plain")
+        response = in_range(part(replace(request, path=f"/{rest}")), request.headers.get("range"))
+        return response if part == self._admin else self._noted(request, response)
 
-    def _admin(self, request: Request) -> Answer:
+    def _noted(self, request: Request, response: Response) -> Response:
+        """The answer as an ordered fault leaves it, and the journal's line once it was sent."""
+        query = "&".join(f"{name}={value}" for name, value in request.query.items())
+        what = f"{request.path}?{query}" if query else request.path
+        start, end = response.bounds
+        fault = None
+        if response.status != 416:
+            fault = self.faults.strike(what, start, start if request.method == "HEAD" else end)
+        if fault and fault.kind == "status":
+            response = Response(fault.status)
+        elif fault:
+            response = replace(response, body_filter=fault.filter)
+
+        def sent(how: Sent) -> None:
+            self.journal.write(
+                client=request.client,
+                method=request.method,
+                path=what,
+                range=request.headers.get("range"),
+                status=response.status,
+                bytes=-1 if how.client_gone else how.bytes,
+                fault="client went away" if how.client_gone else fault and fault.kind,
+                seconds=round(how.seconds, 3),
+            )
+
+        return replace(response, sent=sent)
+
+    def _admin(self, request: Request) -> Response:
         """`/depot/health`; `/depot/faults`: GET lists, POST orders one, POST of an empty body clears."""
         if request.path == "/health":
             return as_json({"parts": sorted(self.parts), "journal": str(self.journal.file)})
@@ -79,99 +105,9 @@ class Depot(ThreadingHTTPServer):
                     self.faults.order(Fault(**json.loads(request.body)))
                 else:
                     self.faults.clear()
-            except (ValueError, TypeError) as error:
+            except (LocalCloudError, ValueError, TypeError) as error:
                 return as_json({"error": str(error)}, 400)
         return as_json(self.faults.listing())
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server_version = "tandem-depot"
-    sys_version = ""
-    timeout = 120
-    disable_nagle_algorithm = True
-
-    def do_GET(self) -> None:
-        self._serve()
-
-    def do_HEAD(self) -> None:
-        self._serve()
-
-    def do_POST(self) -> None:
-        self._serve()
-
-    def log_message(self, *_args: object) -> None:
-        """The journal has it."""
-
-    def _serve(self) -> None:
-        depot = cast(Depot, self.server)
-        parts = urlsplit(self.path)
-        length = int(self.headers.get("Content-Length") or 0)
-        request = Request(
-            method=self.command,
-            path=unquote(parts.path),
-            query=dict(reversed(parse_qsl(parts.query, keep_blank_values=True))),
-            headers={name.lower(): value for name, value in self.headers.items()},
-            body=self.rfile.read(length) if length else b"",
-        )
-        what = request.path + (f"?{unquote(parts.query)}" if parts.query else "")
-        if request.path.startswith("/depot/") and not private(self.client_address[0]):
-            answer = Answer(403, b"orders come from private addresses only\n", content_type="text/plain")
-        else:
-            answer = depot.answer(request)
-        begun = time.monotonic()
-        status, sent, fault = self._reply(depot, request, answer, what)
-        if not request.path.startswith("/depot/"):
-            depot.journal.write(
-                client=self.client_address[0],
-                method=request.method,
-                path=what,
-                range=request.headers.get("range"),
-                status=status,
-                bytes=sent,
-                fault=fault,
-                seconds=round(time.monotonic() - begun, 3),
-            )
-
-    def _reply(self, depot: Depot, request: Request, answer: Answer, what: str) -> tuple[int, int, str | None]:
-        """Send the answer; return status, bytes of body, and the fault that hit it."""
-        size, status, start, end = answer.size, answer.status, 0, answer.size
-        headers = dict(answer.headers)
-        if answer.file and status == 200:
-            try:
-                found = byte_range(request.headers.get("range"), size)
-            except ValueError:
-                return self._end(416, {"Content-Range": f"bytes */{size}"}), 0, None
-            if found:
-                status, (start, end) = 206, found
-                headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
-        empty = request.method == "HEAD"
-        fault = None if request.path.startswith("/depot/") else depot.faults.take(what, start, start if empty else end)
-        if fault and fault.kind == "status":
-            return self._end(fault.status, {}), 0, fault.kind
-        headers |= {"Content-Type": answer.content_type, "Content-Length": str(end - start)}
-        self._start(status, headers)
-        if empty:
-            return status, 0, None
-        try:
-            return status, send(self.wfile.write, answer, start, end, fault), fault.kind if fault else None
-        except Cut as cut:
-            self.wfile.flush()
-            self.close_connection = True
-            return status, int(cut.args[0]), fault.kind if fault else None
-        except OSError:
-            self.close_connection = True
-            return status, -1, "client went away"
-
-    def _start(self, status: int, headers: dict[str, str]) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-
-    def _end(self, status: int, headers: dict[str, str]) -> int:
-        self._start(status, {**headers, "Content-Length": "0"})
-        return status
 
 
 def private(address: str) -> bool:

@@ -3,8 +3,7 @@
 Not a wall against hostile code: machines share the host's kernel and run with all capabilities.
 """
 
-from localcloud.machines.errors import MachinesError
 from localcloud.machines.machine import Machine
 from localcloud.machines.site import Site
 
-__all__ = ["Machine", "MachinesError", "Site"]
+__all__ = ["Machine", "Site"]

@@ -4,7 +4,7 @@ import platform
 import shlex
 from pathlib import Path
 
-from localcloud.machines.errors import MachinesError
+from localcloud.errors import LocalCloudError
 
 APT = Path("/etc/apt")
 
@@ -13,7 +13,7 @@ def release_codename() -> str:
     """The host's release, as `bookworm` or `noble`."""
     release = platform.freedesktop_os_release()
     if release.get("ID") not in ("debian", "ubuntu") or "VERSION_CODENAME" not in release:
-        raise MachinesError(
+        raise LocalCloudError(
             f"Machines are made from the host's own Debian or Ubuntu archive and this host is "
             f"{release.get('PRETTY_NAME', 'another system')}: use a Debian 12 or Ubuntu 24.04 host."
         )
@@ -26,7 +26,7 @@ def archive_sources(apt: Path = APT) -> list[str]:
     Archives of other vendors are left out, and so are backports: a bare machine has the plain distribution.
 
     Raises:
-        MachinesError: no such line.
+        LocalCloudError: no such line.
     """
     codename = release_codename()
     lists = [apt / "sources.list", *sorted((apt / "sources.list.d").glob("*.list"))]
@@ -36,7 +36,7 @@ def archive_sources(apt: Path = APT) -> list[str]:
     suites = {codename, f"{codename}-updates", f"{codename}-security"}
     found = [line for line in lines if _suite(line) in suites]
     if not found:
-        raise MachinesError(
+        raise LocalCloudError(
             f"/etc/apt names no archive of {codename}, from which machines are made: add the distribution's own "
             f"`deb` line to /etc/apt/sources.list."
         )

@@ -4,8 +4,9 @@ import platform
 from pathlib import Path
 
 from localcloud.machines.archive_sources import archive_sources, release_codename
-from localcloud.machines.cache import FILES, key_of, made_once
-from localcloud.machines.programs import run
+from localcloud.machines.layout import FILES
+from localcloud.system.cache import key_of, made_once
+from localcloud.system.programs import run
 
 BOOTSTRAP_FILES = ("bootstrap.sh", "base-packages.txt")
 MIRROR_FILES = ("mirror-packages.txt", "download-debs.sh")
@@ -15,7 +16,7 @@ def bootstrapped() -> Path:
     """The system as it comes from the archive; the first call makes it (about a minute, 220 MB).
 
     Raises:
-        MachinesError: the archive cannot be reached or lacks a package; says the last line and where the log is.
+        LocalCloudError: the archive cannot be reached or lacks a package; says the last line and where the log is.
     """
     return made_once("debian", bootstrap_key(), _bootstrap)
 

@@ -4,7 +4,7 @@ import contextlib
 import signal
 from pathlib import Path
 
-from localcloud.machines.processes import ProcessRecord, wait_until
+from localcloud.system.processes import ProcessRecord, wait_until
 
 MOUNTS = Path("/proc/mounts")
 PERIOD_US = 100_000  # the kernel's default period of CPU quotas (sched-bwc.rst)
@@ -102,7 +102,7 @@ def _hand_down(group: Path) -> None:
 
 
 def _inherit_cpuset(group: Path, child: str) -> None:
-    """cgroup v1: a new group may use no CPU and no memory node until it is told which."""
+    """cgroup v1: a new group may use no CPU and no memory node until both are set."""
     if not (group / "cpuset.cpus").exists() or (group / "cgroup.controllers").exists():
         return
     (group / child).mkdir(exist_ok=True)

@@ -4,7 +4,8 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-PACKAGE_ROOT = Path(__file__).parents[2]  # what a process of ours needs to import this package
+FILES = Path(__file__).with_name("files")
+"""Scripts, units and lists of packages that machines are made with."""
 
 
 @dataclass(frozen=True)

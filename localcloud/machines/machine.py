@@ -9,15 +9,16 @@ import sys
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from localcloud.errors import LocalCloudError
 from localcloud.machines import network as cable
 from localcloud.machines.control_groups import ControlGroups
-from localcloud.machines.errors import MachinesError
-from localcloud.machines.layout import PACKAGE_ROOT, MachinePaths
-from localcloud.machines.locks import locked
-from localcloud.machines.processes import RTMIN, ProcessRecord, require, wait_until
-from localcloud.machines.programs import last_line
+from localcloud.machines.layout import MachinePaths
 from localcloud.machines.records import MachineRecord, NetworkRecord
 from localcloud.machines.supervisor import leader_of
+from localcloud.system.locks import locked
+from localcloud.system.paths import PACKAGE_ROOT
+from localcloud.system.processes import RTMIN, ProcessRecord, require, wait_until
+from localcloud.system.programs import last_line
 
 REBOOT = RTMIN + 5  # systemd(1): what its process 1 takes for `systemctl reboot`
 STOP_SECONDS = 30.0
@@ -35,13 +36,13 @@ class Machine:
         """What it was created with.
 
         Raises:
-            MachinesError: there is no such machine.
+            LocalCloudError: there is no such machine.
         """
         try:
             return MachineRecord.load(self.paths.record)
         except FileNotFoundError:
-            raise MachinesError(
-                f"There is no machine {self.paths.name}: `python -m localcloud.machines list` names those there are."
+            raise LocalCloudError(
+                f"There is no machine {self.paths.name}: `python -m localcloud machines list` names those there are."
             ) from None
 
     @property
@@ -73,7 +74,7 @@ class Machine:
         """Switches the power on; nothing happens when it is on. Returns when the boot has begun.
 
         Raises:
-            MachinesError: the boot could not begin; says why.
+            LocalCloudError: the boot could not begin; says why.
         """
         with locked(self.paths.lock):
             record = self.record
@@ -87,7 +88,7 @@ class Machine:
             if failure:
                 groups.kill()
                 groups.remove()
-                raise MachinesError(f"Machine {record.name} did not start: {failure} (console: {self.paths.console})")
+                raise LocalCloudError(f"Machine {record.name} did not start: {failure} (console: {self.paths.console})")
 
     def stop(self, seconds: float = STOP_SECONDS) -> None:
         """Shuts it down in order, as its power button does; after `seconds` the power is cut."""
@@ -107,7 +108,7 @@ class Machine:
         """Asks it to reboot and returns when it boots again; address, disk and power stay.
 
         Raises:
-            MachinesError: it is stopped, or does not reboot in time.
+            LocalCloudError: it is stopped, or does not reboot in time.
         """
         with locked(self.paths.lock):
             boots = self._boots()
@@ -115,7 +116,7 @@ class Machine:
             wait_until(lambda: not self.running or self._leader() is not None, STOP_SECONDS)
             leader = self._leader()
             if leader is None:
-                raise MachinesError(f"Machine {self.paths.name} is stopped and cannot reboot: start it.")
+                raise LocalCloudError(f"Machine {self.paths.name} is stopped and cannot reboot: start it.")
             ProcessRecord.of("leader", leader).signal(REBOOT)
             require(
                 lambda: self._boots() > boots,
@@ -123,13 +124,13 @@ class Machine:
                 f"Machine {self.paths.name} did not reboot in {STOP_SECONDS:.0f} s: `kill` it and start it again.",
             )
 
-    def cut(self) -> None:
-        """Pulls its network cable; stays so over reboots until it is mended."""
-        self._plug(cut=True)
+    def unplug(self) -> None:
+        """Pulls its network cable; stays so over reboots, until `plug`."""
+        self._set_plugged(False)
 
-    def mend(self) -> None:
+    def plug(self) -> None:
         """Plugs its network cable in again."""
-        self._plug(cut=False)
+        self._set_plugged(True)
 
     def destroy(self) -> None:
         """Cuts the power and takes everything of it away; nothing happens when there is nothing."""
@@ -146,13 +147,13 @@ class Machine:
         """Returns when its SSH server greets.
 
         Raises:
-            MachinesError: it does not within that time, or the machine stopped; says its console's last line.
+            LocalCloudError: it does not within that time, or the machine stopped; says its console's last line.
         """
         address = self.record.address
         if wait_until(lambda: _greets(address) or not self.running, seconds) and self.running:
             return
         said = last_line(self.paths.console.read_text(errors="replace")) if self.paths.console.exists() else "nothing"
-        raise MachinesError(
+        raise LocalCloudError(
             f"Machine {self.paths.name} does not answer by SSH at {address} "
             f"({'running' if self.running else 'stopped'}); its console ends with: {said} ({self.paths.console})"
         )
@@ -189,11 +190,11 @@ class Machine:
         groups.remove()
         self.paths.supervisor.unlink(missing_ok=True)
 
-    def _plug(self, *, cut: bool) -> None:
+    def _set_plugged(self, plugged: bool) -> None:
         with locked(self.paths.lock):
-            replace(self.record, cut=cut).save(self.paths.record)
+            replace(self.record, unplugged=not plugged).save(self.paths.record)
             if (cable.NETNS_DIR / self.paths.netns).exists():
-                cable.plug(self.paths.interface, cut=cut)
+                cable.plug(self.paths.interface, plugged=plugged)
 
     def _supervisor(self) -> ProcessRecord | None:
         try:

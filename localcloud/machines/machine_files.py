@@ -5,9 +5,9 @@ import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
-from localcloud.machines.mirror_process import MIRROR_PORT
-from localcloud.machines.programs import run
+from localcloud.machines.mirror import MIRROR_PORT
 from localcloud.machines.records import MachineRecord, NetworkRecord
+from localcloud.system.programs import run
 
 UBUNTU_ID = 1000  # the first user of a Debian system, made in the base image
 

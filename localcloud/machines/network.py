@@ -5,9 +5,9 @@ import json
 import shutil
 from pathlib import Path
 
-from localcloud.machines.errors import MachinesError
-from localcloud.machines.programs import run, works
+from localcloud.errors import LocalCloudError
 from localcloud.machines.records import MachineRecord, NetworkRecord
+from localcloud.system.programs import run, works
 
 NETNS_DIR = Path("/run/netns")
 MARK = "tandem:"
@@ -23,13 +23,13 @@ def bridge_up(network: NetworkRecord, owner: str) -> None:
     machines have no way to the outside nor to other bridges.
 
     Raises:
-        MachinesError: the bridge's name or a part of the subnet is already in use on this host.
+        LocalCloudError: the bridge's name or a part of the subnet is already in use on this host.
     """
     existing = _bridge_owner(network.bridge)
     if existing == owner:
         return
     if existing is not None and not _cleared(network.bridge):
-        raise MachinesError(
+        raise LocalCloudError(
             f"The interface {network.bridge} exists and belongs to something else: choose another name with --bridge."
         )
     _refuse_taken(network)
@@ -69,14 +69,14 @@ def cable_up(machine: MachineRecord, network: NetworkRecord, netns: str, interfa
     run("ip", "-n", netns, "link", "set", "lo", "up")
     run("ip", "-n", netns, "address", "replace", f"{machine.address}/{prefix}", "dev", "eth0")
     run("ip", "link", "set", interface, "master", network.bridge)
-    plug(interface, cut=machine.cut)
+    plug(interface, plugged=not machine.unplugged)
     run("ip", "-n", netns, "link", "set", "eth0", "up")
     run("ip", "-n", netns, "route", "replace", "default", "via", network.gateway)
 
 
-def plug(interface: str, *, cut: bool) -> None:
+def plug(interface: str, *, plugged: bool) -> None:
     """Pulls the cable at the host's end (the machine sees no carrier) or plugs it in again."""
-    run("ip", "link", "set", interface, "down" if cut else "up")
+    run("ip", "link", "set", interface, "up" if plugged else "down")
 
 
 def cable_down(netns: str, interface: str) -> None:
@@ -125,7 +125,7 @@ def _refuse_taken(network: NetworkRecord) -> None:
         if not ipaddress.ip_network(route["dst"], strict=False).overlaps(subnet):
             continue
         if not _cleared(route.get("dev", "")):
-            raise MachinesError(
+            raise LocalCloudError(
                 f"The subnet {network.subnet} overlaps {route['dst']} on {route.get('dev', 'this host')}: "
                 "choose another with --subnet."
             )

@@ -6,11 +6,12 @@ import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from localcloud.errors import LocalCloudError
 from localcloud.machines.archive_sources import archive_sources
 from localcloud.machines.base_image import bootstrap_key, bootstrapped
-from localcloud.machines.cache import FILES, cache_dir, key_of, made_once
-from localcloud.machines.errors import MachinesError
-from localcloud.machines.programs import run
+from localcloud.machines.layout import FILES
+from localcloud.system.cache import cache_dir, key_of, made_once
+from localcloud.system.programs import run
 
 PACKAGES = FILES / "mirror-packages.txt"
 
@@ -22,7 +23,7 @@ def package_mirror() -> Path:
     recommended packages are left out.
 
     Raises:
-        MachinesError: the archive cannot be reached or lacks a package; says which.
+        LocalCloudError: the archive cannot be reached or lacks a package; says which.
     """
     return made_once("apt", key_of(bootstrap_key(), " ".join(_names())), _make)
 
@@ -62,7 +63,7 @@ def _make(folder: Path, log: Path) -> None:
     status = bootstrapped() / "var/lib/dpkg/status"
     run("bash", FILES / "download-debs.sh", apt, status, folder, *_names(), log=log)
     if not any(folder.glob("*.deb")):
-        raise MachinesError(f"The archive gave no package for machines: see {log}.")
+        raise LocalCloudError(f"The archive gave no package for machines: see {log}.")
     for deb in list(folder.glob("*.deb")):
         if not (kept / deb.name).exists():
             (kept / deb.name).hardlink_to(deb)

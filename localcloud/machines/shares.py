@@ -6,9 +6,10 @@ import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from localcloud.machines.errors import MachinesError
-from localcloud.machines.locks import locked
-from localcloud.machines.records import ShareRecord, save_json
+from localcloud.errors import LocalCloudError
+from localcloud.machines.records import ShareRecord
+from localcloud.system.locks import locked
+from localcloud.system.records import save_json
 
 
 class Shares:
@@ -25,13 +26,15 @@ class Shares:
         and takes the new lists. Returns the folder on the host.
 
         Raises:
-            MachinesError: a name or export is malformed.
+            LocalCloudError: a name or export is malformed.
         """
         if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", name):
-            raise MachinesError(f"The share {name!r} is no folder name: use letters, digits, `-`, `_` and `.`.")
+            raise LocalCloudError(f"The share {name!r} is no folder name: use letters, digits, `-`, `_` and `.`.")
         for export in exports:
             if not re.fullmatch(r"[^:/\s]+:/\S*", export):
-                raise MachinesError(f"The export {export!r} is not SERVER:/PATH: write for instance 10.0.0.9:/weights.")
+                raise LocalCloudError(
+                    f"The export {export!r} is not SERVER:/PATH: write for instance 10.0.0.9:/weights."
+                )
         folder = self._folder / "shares" / name
         with locked(self._lock):
             folder.mkdir(parents=True, exist_ok=True)

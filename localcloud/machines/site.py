@@ -9,19 +9,20 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from localcloud.errors import LocalCloudError
 from localcloud.machines import network as cable
 from localcloud.machines.base_image import base_image
-from localcloud.machines.errors import MachinesError
 from localcloud.machines.host import check_host
 from localcloud.machines.layout import REAL_FOLDERS, MachinePaths
-from localcloud.machines.locks import locked
 from localcloud.machines.machine import Machine
 from localcloud.machines.machine_files import new_key, write_machine_files
-from localcloud.machines.mirror_process import MirrorProcess
-from localcloud.machines.owned import remember
+from localcloud.machines.mirror import Mirror
 from localcloud.machines.package_mirror import package_mirror
 from localcloud.machines.records import MachineRecord, NetworkRecord
 from localcloud.machines.shares import Shares
+from localcloud.system.locks import locked
+from localcloud.system.paths import state_dir
+from localcloud.system.runs import remember
 
 DEFAULT_BRIDGE = "tandem0"
 DEFAULT_SUBNET = "10.77.0.0/24"
@@ -29,10 +30,9 @@ DEFAULT_NETWORK = "default"
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")  # RFC 1123: what a host name may be
 
 
-def default_state_dir() -> Path:
-    """The folder of the user's own site, by $TANDEM_STATE, else ~/.local/state/tandem."""
-    own = os.environ.get("TANDEM_STATE")
-    return (Path(own).expanduser() if own else Path.home() / ".local/state/tandem") / "machines"
+def default_site() -> Path:
+    """The folder of the user's own site."""
+    return state_dir() / "machines"
 
 
 class Site:
@@ -46,14 +46,14 @@ class Site:
         subnet: CIDR of the default network; must not overlap a route of this host.
 
     Raises:
-        MachinesError: this host cannot hold machines; says what to install or how to run it.
+        LocalCloudError: this host cannot hold machines; says what to install or how to run it.
     """
 
     def __init__(
         self, state_dir: Path | None = None, bridge: str = DEFAULT_BRIDGE, subnet: str = DEFAULT_SUBNET
     ) -> None:
         check_host()
-        self.state_dir = (state_dir or default_state_dir()).resolve()
+        self.state_dir = (state_dir or default_site()).resolve()
         self._default = (bridge, subnet)
         self._lock = self.state_dir / "locks" / ".site.lock"
         self._networks = self.state_dir / "networks"
@@ -76,7 +76,7 @@ class Site:
         """The machine of that name, whether it exists or not.
 
         Raises:
-            MachinesError: the name is no host name.
+            LocalCloudError: the name is no host name.
         """
         _check_name(name)
         return Machine(MachinePaths(self.state_dir, name))
@@ -90,13 +90,13 @@ class Site:
         """The network of that name.
 
         Raises:
-            MachinesError: there is none.
+            LocalCloudError: there is none.
         """
         try:
             return NetworkRecord.load(self._networks / f"{name}.json")
         except FileNotFoundError:
-            raise MachinesError(
-                f"There is no network {name}: make it with `python -m localcloud.machines network create {name}`."
+            raise LocalCloudError(
+                f"There is no network {name}: make it with `python -m localcloud machines network create {name}`."
             ) from None
 
     @property
@@ -108,25 +108,27 @@ class Site:
         """Makes a network and serves the package mirror on its gateway; made again with the same values, it is kept.
 
         Raises:
-            MachinesError: name, bridge or subnet is malformed, or in use for something else.
+            LocalCloudError: name, bridge or subnet is malformed, or in use for something else.
         """
         _check_name(name)
         if not re.fullmatch(r"[A-Za-z0-9_.-]{1,15}", bridge):
-            raise MachinesError(f"The bridge {bridge!r} is no interface name: use 1 to 15 letters, digits or `-`.")
+            raise LocalCloudError(f"The bridge {bridge!r} is no interface name: use 1 to 15 letters, digits or `-`.")
         try:
             net = ipaddress.IPv4Network(subnet)
         except ValueError as error:
-            raise MachinesError(f"The subnet {subnet} is not valid ({error}): write it as {DEFAULT_SUBNET}.") from None
+            raise LocalCloudError(
+                f"The subnet {subnet} is not valid ({error}): write it as {DEFAULT_SUBNET}."
+            ) from None
         if net.prefixlen > 29:
-            raise MachinesError(f"The subnet {subnet} holds too few machines: use a prefix of /29 or shorter.")
+            raise LocalCloudError(f"The subnet {subnet} holds too few machines: use a prefix of /29 or shorter.")
         wanted = NetworkRecord(name, bridge, str(net), str(net.network_address + 1))
         mirror = package_mirror()  # outside the lock: the first time it takes minutes
         with locked(self._lock):
             file = self._networks / f"{name}.json"
             if file.exists() and NetworkRecord.load(file) != wanted:
-                raise MachinesError(
+                raise LocalCloudError(
                     f"The network {name} exists with other values ({NetworkRecord.load(file).subnet}): "
-                    f"destroy it with `python -m localcloud.machines network destroy {name}` or choose another name."
+                    f"destroy it with `python -m localcloud machines network destroy {name}` or choose another name."
                 )
             self._up(wanted, mirror)
             wanted.save(file)
@@ -137,7 +139,7 @@ class Site:
         """Takes a network away; nothing happens when there is none.
 
         Raises:
-            MachinesError: a machine is still on it.
+            LocalCloudError: a machine is still on it.
         """
         with locked(self._lock):
             file = self._networks / f"{name}.json"
@@ -145,7 +147,7 @@ class Site:
                 return
             used = [record.name for record in self._records() if record.network == name]
             if used:
-                raise MachinesError(f"The network {name} has machines: destroy {', '.join(used)} first.")
+                raise LocalCloudError(f"The network {name} has machines: destroy {', '.join(used)} first.")
             network = NetworkRecord.load(file)
             self._mirror(name).stop()
             cable.bridge_down(network, self._owner)
@@ -165,7 +167,7 @@ class Site:
         host_key: Path | None = None,
         start: bool = True,
     ) -> Machine:
-        """Makes a machine and, unless told otherwise, switches it on; does not wait for its SSH.
+        """Makes a machine and, unless `start` is False, switches it on; does not wait for its SSH.
 
         Args:
             name: its host name.
@@ -179,7 +181,7 @@ class Site:
             start: False leaves it stopped, with its files in place.
 
         Raises:
-            MachinesError: name or address is malformed or taken, or something given does not exist.
+            LocalCloudError: name or address is malformed or taken, or something given does not exist.
         """
         _check_name(name)
         for bind in binds_ro:
@@ -248,8 +250,8 @@ class Site:
             server.stop()
             server.start(network.gateway, mirror or package_mirror())
 
-    def _mirror(self, network: str) -> MirrorProcess:
-        return MirrorProcess(self._networks / f".{network}.mirror")
+    def _mirror(self, network: str) -> Mirror:
+        return Mirror(self._networks / f".{network}.mirror")
 
     def _check_free(self, name: str, address: str, network: NetworkRecord) -> None:
         try:
@@ -257,18 +259,18 @@ class Site:
         except ValueError:
             fits = False
         if not fits:
-            raise MachinesError(
+            raise LocalCloudError(
                 f"The address {address} of machine {name} is not in {network.subnet}: give one that is."
             )
         if address == network.gateway:
-            raise MachinesError(f"The address {address} is this host's own there: give machine {name} another.")
+            raise LocalCloudError(f"The address {address} is this host's own there: give machine {name} another.")
         for other in self._records():
             if other.name == name:
-                raise MachinesError(
-                    f"Machine {name} exists: `python -m localcloud.machines destroy {name}` takes it away."
+                raise LocalCloudError(
+                    f"Machine {name} exists: `python -m localcloud machines destroy {name}` takes it away."
                 )
             if other.address == address and other.network == network.name:
-                raise MachinesError(f"The address {address} belongs to machine {other.name}: give {name} another.")
+                raise LocalCloudError(f"The address {address} belongs to machine {other.name}: give {name} another.")
 
     def _least_used_cpus(self, cpus: float | None) -> tuple[int, ...]:
         """CPUs for a machine that gets fewer than the host has, so that it also counts that many."""
@@ -282,21 +284,21 @@ class Site:
 
 def _check_name(name: str) -> None:
     if not NAME.fullmatch(name):
-        raise MachinesError(f"The name {name!r} is no host name: use small letters, digits and `-`, at most 63.")
+        raise LocalCloudError(f"The name {name!r} is no host name: use small letters, digits and `-`, at most 63.")
 
 
 def _check_bind(bind: str) -> None:
     host, colon, inside = bind.partition(":")
     if not colon or ":" in inside or not host.startswith("/") or not inside.startswith("/"):
-        raise MachinesError(f"The bind {bind!r} is not HOST:INSIDE with two absolute paths: write /data:/data.")
+        raise LocalCloudError(f"The bind {bind!r} is not HOST:INSIDE with two absolute paths: write /data:/data.")
     if not Path(host).exists():
-        raise MachinesError(f"The bind {bind!r} names {host}, which this host does not have: make it first.")
+        raise LocalCloudError(f"The bind {bind!r} names {host}, which this host does not have: make it first.")
 
 
 def _public_of(private: Path) -> str:
     public = private.with_name(f"{private.name}.pub")
     if not private.exists() or not public.exists():
-        raise MachinesError(
+        raise LocalCloudError(
             f"The host key {private} or its .pub is missing: make both with `ssh-keygen -t ed25519 -f {private}`."
         )
     return public.read_text()

@@ -11,20 +11,21 @@ import sys
 from pathlib import Path
 from types import FrameType
 
+from localcloud.errors import LocalCloudError
 from localcloud.machines.container import ENVIRONMENT, REBOOT, boot_command
 from localcloud.machines.control_groups import ControlGroups
-from localcloud.machines.errors import MachinesError
 from localcloud.machines.layout import MachinePaths
-from localcloud.machines.processes import RTMIN, ProcessRecord, descendants
-from localcloud.machines.programs import run
-from localcloud.machines.records import MachineRecord, save_json
+from localcloud.machines.records import MachineRecord
+from localcloud.system.processes import RTMIN, ProcessRecord, descendants
+from localcloud.system.programs import run
+from localcloud.system.records import save_json
 
 POWEROFF = RTMIN + 4  # systemd(1): what its process 1 takes for `systemctl poweroff`
 NSPAWN_STATE = Path("/run/systemd/nspawn")
 
 
 def supervise(paths: MachinePaths, ready: int) -> None:
-    """Boots the machine again as often as it reboots; returns when it powered itself off or was told to stop."""
+    """Boots the machine again as often as it reboots; returns when it powered itself off or gets SIGTERM."""
     machine = MachineRecord.load(paths.record)
     groups = ControlGroups(paths.id)
     groups.create(machine.cpus, machine.cpu_list, machine.memory_mib)
@@ -73,14 +74,14 @@ def leader_of(supervisor: int) -> int | None:
 
 def _mount(machine: MachineRecord, paths: MachinePaths) -> None:
     if not Path(machine.image).is_dir():
-        raise MachinesError(
+        raise LocalCloudError(
             f"its base image {machine.image} is gone: destroy the machine and create it again, which makes the image."
         )
     layers = f"lowerdir={machine.image},upperdir={paths.upper},workdir={paths.folder / 'disk' / 'work'}"
     try:
         run("mount", "-t", "overlay", paths.id, "-o", layers, paths.root)
-    except MachinesError as error:
-        raise MachinesError(
+    except LocalCloudError as error:
+        raise LocalCloudError(
             f"{error}; a machine's disk must be on ext4, xfs or the like: set TANDEM_STATE to a folder on one."
         ) from error
     # nspawn keeps a folder a machine there and leaves it behind: this one goes with the mount namespace.
@@ -93,6 +94,6 @@ if __name__ == "__main__":
     os.set_inheritable(ready_fd, False)
     try:
         supervise(MachinePaths(Path(sys.argv[1]), sys.argv[2]), ready_fd)
-    except (MachinesError, OSError) as error:
+    except (LocalCloudError, OSError) as error:
         os.write(ready_fd, str(error).encode())
         sys.exit(1)

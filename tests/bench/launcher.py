@@ -7,14 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from localcloud.engine.environment import find_uv
-from localcloud.machines.cache import made_once
+from localcloud.fixtures.uv import find_uv
+from localcloud.system.cache import made_once
 from tests.support.paths import ROOT
 
 
 def ensure_launcher() -> Path:
     """The folder of its packages, for PYTHONPATH; installed into the cache when it isn't there."""
-    lock = (ROOT / "localcloud/engine/files/requirements.lock").read_text()
+    lock = (ROOT / "localcloud/fixtures/files/requirements.lock").read_text()
     found = re.search(r"^ray(?:\[.*?\])?==([\d.]+)", lock, re.MULTILINE)
     assert found, "the engine's requirements.lock names no ray"
     version = found[1]

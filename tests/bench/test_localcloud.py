@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from localcloud.api import daemon
-from localcloud.api.real_backend import wipe
-from localcloud.api.service import Service
-from localcloud.api.settings import Settings
+from localcloud.cloud import daemon
+from localcloud.cloud.service import Service
+from localcloud.cloud.settings import Settings
 from tests.support.cloud_account import Account
 from tests.support.cloud_world import World
 from tests.support.rented import PUBLIC, Deployment, opens
@@ -71,6 +70,6 @@ def test_a_machine_from_order_to_ssh(tmp_path: Path) -> None:
         command = time.monotonic() - began
     finally:
         service.stop()
-        wipe(tmp_path, PUBLIC)
+        daemon.wipe(tmp_path)
     print(f"\nRunInstances to port 22: {port:.1f} s; to a first command: {command:.1f} s")
     assert command <= SSH_SECONDS

@@ -10,8 +10,8 @@ import sys
 import pytest
 
 from localcloud import caretaker
-from localcloud.machines.owned import MARK, Run, own, runs
-from localcloud.machines.processes import ProcessRecord, wait_until
+from localcloud.system.processes import ProcessRecord, wait_until
+from localcloud.system.runs import MARK, Run, own, runs
 from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.root

@@ -1,7 +1,7 @@
 """An empty account to a URL and back, on the local cloud: real provider, real machines, real firewalls.
 
 One deployment is changed step by step, so the tests run in this order. No account and no GPU are here:
-the cloud is localcloud/api, the accelerator `cpu`.
+the cloud is localcloud/cloud, the accelerator `cpu`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 import pytest
 
 from components.alicloud.leftovers import leftovers
-from localcloud.api import daemon
+from localcloud.cloud import daemon
 from tests.support.account import OUTSIDER, PUBLIC, Account
 from tests.support.deployment import chat
 from tests.support.portscan import open_ports

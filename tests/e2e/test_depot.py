@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from localcloud.depot import daemon
-from localcloud.depot.journal import Journal
 from localcloud.depot.repository import Repository
 from localcloud.depot.server import Contents, Depot
-from localcloud.engine.images import write_images
-from localcloud.machines.errors import MachinesError
+from localcloud.errors import LocalCloudError
+from localcloud.fixtures.images import write_images
+from localcloud.http.journal import Journal
 
 WEIGHTS = bytes(range(256)) * 1024
 PATH = "/hf/some/model/resolve/main/model.safetensors"
@@ -121,14 +121,12 @@ def test_started_seen_from_another_process_and_stopped(tmp_path: Path, folder: P
     with Depot(("127.0.0.1", 0), Contents(), Journal(tmp_path / "probe")) as probe:
         listen = f"127.0.0.1:{probe.server_address[1]}"
     state = tmp_path / "state"
-    given = ["--model", f"some/model={folder}", "--images", str(tmp_path / "images"), "--wheels", str(tmp_path)]
-    arguments = ["--listen", listen, "--state", str(state), *given]
-    running = daemon.start(arguments, listen, state)
+    given: dict[str, Any] = {"models": {"some/model": folder}, "images": tmp_path / "images", "wheels": tmp_path}
+    running = daemon.start(state, listen, **given)
     try:
-        assert daemon.start(arguments, listen, state) == running, "a second start keeps the first"
-        other = tmp_path / "other"
-        with pytest.raises(MachinesError, match="did not start"):
-            daemon.start(["--listen", listen, "--state", str(other), *given], listen, other)
+        assert daemon.start(state, listen, **given) == running, "a second start keeps the first"
+        with pytest.raises(LocalCloudError, match="did not start"):
+            daemon.start(tmp_path / "other", listen, **given)
     finally:
         assert daemon.stop(state)
     assert daemon.status(state) is None

@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from localcloud.depot import daemon
-from localcloud.engine import ensure_model
+from localcloud.fixtures import ensure_model
 from tests.support.deployment import ANSI, Deployment, Run
 from tests.support.paths import ROOT
 from tests.support.waiting import until
@@ -62,9 +62,7 @@ class Faults(Deployment):
         self.before: dict[str, str] = {}
         listen = f"{self.site.network().gateway}:8602"
         models = {"tandem/tiny-qwen2": self.small, GATED: self.small, BIG: self.big}
-        words = [word for name, path in models.items() for word in ("--model", f"{name}={path}")]
-        words += ["--gated", f"{GATED}={TOKEN}", "--listen", listen, "--state", str(self.hub)]
-        self.url = daemon.start(words, listen, self.hub).url
+        self.url = daemon.start(self.hub, listen, models=models, tokens={GATED: TOKEN}).url
         self.environment |= {
             "TANDEM_ACQUIRE_SECONDS": "90",
             "TANDEM_CLEANUP_SECONDS": "3",

@@ -13,7 +13,7 @@ import subprocess
 import pytest
 
 from localcloud import hosts
-from localcloud.engine import ensure_environment, ensure_model
+from localcloud.fixtures import ensure_environment, ensure_model
 from tests.support.deployment import Deployment, chat, fetch
 from tests.support.paths import ROOT
 from tests.support.waiting import until
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.root, pytest.mark.engine]
 MODEL = "tiny-qwen2"
 NOT_EAGER = ["--max-num-seqs=4", "--kv-cache-memory-bytes=67108864", "--dtype=float32"]
 PREPARED = {f"node-{n}-{what}" for n in (0, 1) for what in ("lease", "prepare-run", "prepare-done")}
-INSIDE = ROOT / "localcloud/engine/files/inside.sh"
+INSIDE = ROOT / "localcloud/fixtures/files/inside.sh"
 
 
 @pytest.fixture(scope="module")

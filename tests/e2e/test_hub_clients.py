@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 
 from localcloud.depot.faults import Fault
-from localcloud.depot.journal import Journal
 from localcloud.depot.repository import Repository
 from localcloud.depot.server import Contents, Depot
-from localcloud.depot.wheels import ensure_wheels
-from localcloud.engine import ensure_environment, ensure_model
-from localcloud.engine.environment import FILES
+from localcloud.fixtures import ensure_environment, ensure_model
+from localcloud.fixtures.environment import FILES
+from localcloud.fixtures.wheels import ensure_wheels
+from localcloud.http.journal import Journal
 
 pytestmark = pytest.mark.root
 MIB = 48

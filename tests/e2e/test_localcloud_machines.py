@@ -1,16 +1,15 @@
 """The local cloud with real machines: boot, addresses, firewall, names, folders, release."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from darabonba.exceptions import DaraException
 
-from localcloud.api.admin import Admin
-from localcloud.api.real_backend import RealBackend
-from localcloud.api.service import Service
-from localcloud.api.settings import Settings
-from tests.support.cloud_account import Refused
+from localcloud.cloud.model import Problem
+from localcloud.cloud.real_backend import RealBackend
+from localcloud.cloud.service import Service
+from localcloud.cloud.settings import Settings
 from tests.support.rented import PUBLIC, Deployment, opens
 
 pytestmark = pytest.mark.root
@@ -90,12 +89,10 @@ def test_a_deployment_lives_on_real_machines(service: Service, tmp_path: Path) -
     assert world.ssh(public, "cat /root/ran") == "once\n" and public != before and not opens(before, 22)
 
     # Release at its time; then everything goes in the cloud's order.
-    headers = {"x-tandem-secret": service.cloud.settings.secret}
-    wish = json.dumps({"instance": machines[0], "seconds": 0}).encode()
-    assert Admin(service.cloud).answer("POST", "release-at", headers, wish)[0] == 200
+    world.account.admin("release-at", instance=machines[0], seconds=0)
     world.until(machines[0], "gone")
     assert not opens(public, 22)
-    with pytest.raises(Refused, match="dependent resources"):
+    with pytest.raises(DaraException, match="dependent resources"):
         call("Vpc", "DeleteVSwitch", VSwitchId=world.vswitches[1])
     call("Ecs", "DeleteInstance", InstanceId=machines[1], Force=True)
     world.until(machines[1], "gone")
@@ -113,4 +110,4 @@ def test_a_deployment_lives_on_real_machines(service: Service, tmp_path: Path) -
     call("Ecs", "DeleteSecurityGroup", SecurityGroupId=world.group)
     call("Vpc", "DeleteVpc", VpcId=world.vpc)
     assert not list((tmp_path / "machines" / "machines").glob("*/machine.json"))
-    assert not service.cloud.store.all("problem")
+    assert not service.cloud.store.all(Problem)

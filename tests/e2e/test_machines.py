@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from localcloud.machines import MachinesError, Site
-from localcloud.machines.processes import ProcessRecord, wait_until
+from localcloud.errors import LocalCloudError
+from localcloud.machines import Site
+from localcloud.system.processes import ProcessRecord, wait_until
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(os.geteuid() != 0, reason="machines need root")]
 
@@ -49,7 +50,7 @@ class Bench:
 
 def cli(state: Path, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "localcloud.machines", "--state", state, *words],
+        [sys.executable, "-m", "localcloud", "machines", "--state", state, *words],
         cwd=REPOSITORY, capture_output=True, text=True, timeout=600, check=check,
     )  # fmt: skip
 
@@ -166,10 +167,9 @@ def test_a_host_whose_docker_drops_bridged_packets_still_carries_those_of_machin
     bench: Bench, with_docker: str
 ) -> None:
     """Our bridge on a host with Docker and br_netfilter, played by a machine: without our rule nothing passes."""
-    package = subprocess.run(
-        ["tar", "-C", REPOSITORY, "-c", "--exclude=__pycache__", "localcloud/__init__.py", "localcloud/machines"],
-        check=True, capture_output=True,
-    ).stdout  # fmt: skip
+    parts = [f"localcloud/{part}" for part in ("__init__.py", "errors.py", "machines", "system")]
+    argv: list[str | Path] = ["tar", "-C", REPOSITORY, "-c", "--exclude=__pycache__", *parts]
+    package = subprocess.run(argv, check=True, capture_output=True).stdout
     bench.ok(with_docker, "base64 -d | tar x", base64.b64encode(package).decode())
     bench.ok(with_docker, "sysctl -w net.bridge.bridge-nf-call-iptables=1")
     assert bench.ok(with_docker, "iptables -S FORWARD").startswith("-P FORWARD DROP")
@@ -245,14 +245,14 @@ def test_a_pulled_cable_cuts_all_and_a_mended_one_gives_it_back(bench: Bench) ->
     """Also over a reboot, and for NFS mounts; the machine itself goes on."""
     machine = bench.site.machine("two")
     leader = machine.facts()["leader"]
-    machine.cut()
+    machine.unplug()
     assert bench.ssh(ONE, f"ping -c1 -W1 {TWO}").returncode != 0
     assert bench.ssh(TWO, "true").returncode == 255
     assert machine.running
     assert machine.facts()["leader"] == leader
     machine.reboot()
     assert bench.ssh(ONE, f"ping -c1 -W1 {TWO}").returncode != 0
-    machine.mend()
+    machine.plug()
     machine.wait_for_ssh()
     bench.ok(ONE, f"ping -c1 -W2 {TWO}")
 
@@ -294,12 +294,12 @@ def test_a_killed_sites_bridge_gives_way_and_a_living_ones_does_not(bench: Bench
     elsewhere = Site(tmp_path / "elsewhere", f"{bridge}b", f"{subnet}.0/25")
     try:
         machine = killed.create("gone", f"{subnet}.5")
-        with pytest.raises(MachinesError, match="belongs to something else"):
+        with pytest.raises(LocalCloudError, match="belongs to something else"):
             after.create_network("default", bridge, f"{subnet}.0/25")
-        with pytest.raises(MachinesError, match="overlaps"):
+        with pytest.raises(LocalCloudError, match="overlaps"):
             elsewhere.create_network("default", f"{bridge}b", f"{subnet}.0/25")
         machine.kill()
-        with pytest.raises(MachinesError, match="belongs to something else"):
+        with pytest.raises(LocalCloudError, match="belongs to something else"):
             after.create_network("default", bridge, f"{subnet}.0/25")
         ProcessRecord.load(killed.state_dir / "networks/.default.mirror").signal(9)
         after.create_network("default", bridge, f"{subnet}.0/25")
@@ -324,7 +324,7 @@ def test_machines_of_different_networks_do_not_reach_each_other_nor_the_outside(
     assert bench.ok(f"{subnet}.11", "hostname") == "far"
     assert bench.ssh(f"{subnet}.11", f"ping -c1 -W1 {ONE}").returncode != 0
     assert bench.ssh(f"{subnet}.11", "ping -c1 -W1 192.0.2.1").returncode != 0
-    with pytest.raises(MachinesError, match="destroy far first"):
+    with pytest.raises(LocalCloudError, match="destroy far first"):
         bench.site.destroy_network("other")
     bench.site.machine("far").destroy()
     bench.site.destroy_network("other")

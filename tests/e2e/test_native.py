@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from localcloud.engine import ensure_environment
+from localcloud.fixtures import ensure_environment
 from tests.support.deployment import GREEDY, Deployment, chat, fetch
 from tests.support.paths import ROOT
 from tests.support.waiting import until

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from localcloud.api.registry import ACTIONS
+from localcloud.cloud.actions import ACTIONS
 from tests.engine.alicloud_calls import CALLED
 from tests.engine.alicloud_table import TABLE, Row, camel
 from tests.support.cloud_account import CLIENTS

@@ -1,6 +1,6 @@
 """Each type by the real provider code: create, read, import, update, change behind its back, replace, delete.
 
-The cloud is localcloud/api without machines: what is proved is that the provider's code and the local cloud agree.
+The cloud is localcloud/cloud without machines: what is proved is that the provider's code and the local cloud agree.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ ONLY_SDK = re.compile(r"\.(urn|id|pulumi_resource_name|pulumi_resource_type)$")
 def schema(name: str) -> dict[str, Any]:
     part = all_parts()[name]
     if not part.present():
-        pytest.skip(f"the {name} plugin is not built: python -m toolchain ensure --with {name}")
+        pytest.skip(f"the {name} plugin is not built: python -m toolchain ensure")
     program = part.directory() / f"pulumi-resource-{name}"
     found: dict[str, Any] = json.loads(subprocess.check_output([program, "--schema"]))
     return found

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from components.alicloud.leftovers import leftovers
-from localcloud.api import daemon
+from localcloud.cloud import daemon
 from stacks import sweep
 from tests.support.provider import pytestmark
 from tests.support.renting import Renting, renting

@@ -9,7 +9,7 @@ import pytest
 
 from components.alicloud.api import Api
 from components.alicloud.leftovers import machines
-from localcloud.api import daemon
+from localcloud.cloud import daemon
 from tests.support.paths import ROOT
 from tests.support.project import Project
 from tests.support.provider import aliproject, cloud, program, pytestmark

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch  # type: ignore[import-not-found,unused-ignore]  # the machine has it
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "localcloud/engine/files"))
+sys.path.insert(0, str(ROOT / "localcloud/fixtures/files"))
 import tiny_model  # type: ignore[import-not-found]  # noqa: E402  # the path above has it
 
 SHAPES = {

@@ -20,8 +20,8 @@ from typing import Any
 
 from components.alicloud.leftovers import leftovers
 from localcloud import caretaker
-from localcloud.engine import ensure_gguf, ensure_model
-from localcloud.engine.model import GGUF_IDS, MODEL_ID
+from localcloud.fixtures import ensure_gguf, ensure_model
+from localcloud.fixtures.model import GGUF_IDS, MODEL_ID
 from localcloud.hosts import EXPORT, SHARE
 from tests.e2e.gpu_packages import FAKES, write_archive
 from tests.recipes.recipes import RECIPES

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from localcloud.engine.model import GGUF_IDS, MODEL_ID
+from localcloud.fixtures.model import GGUF_IDS, MODEL_ID
 from localcloud.hosts import DEPOT_PORT, ENGINE
 
 MOST_MACHINES = 2

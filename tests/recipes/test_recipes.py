@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 import toolchain
+from planner import OffloadEstimate
 from stacks.planning import plan_for, unplanned
 from stacks.settings.load import parse
 from tests.recipes.bring_up import records, whole_records
@@ -35,17 +36,18 @@ def test_a_recipe_fits(recipe):
     """The planner agrees; llama.cpp and Ollama leave layers to the processor, and those on devices fit."""
     settings, plan = recipe.settings(), recipe.plan()
     if settings.serving.engine in ("llamacpp", "ollama"):
-        layers = plan.layers
+        layers = plan.estimate
+        assert isinstance(layers, OffloadEstimate)
         assert len(layers.layers) == settings.world_size
         assert 0 < layers.host_layers < plan.request.model.model.layers
         rooms = [device.total for device in plan.cluster.ranked]
         assert all(w + c < room for w, c, room in zip(layers.weights, layers.cache, rooms, strict=True))
         return
-    assert (plan.split.tensor, plan.split.pipeline) == (
+    assert (plan.estimate.split.tensor, plan.estimate.split.pipeline) == (
         settings.serving.tensor_parallel_size,
         settings.serving.pipeline_parallel_size,
     )
-    assert plan.memory.max_concurrency >= 1
+    assert plan.estimate.memory.max_concurrency >= 1
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=ids)

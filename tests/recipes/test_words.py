@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 
 from components.ray import RayPorts
-from localcloud.engine import ensure_environment, ensure_llamacpp
-from localcloud.engine.environment import find_uv
-from localcloud.machines.cache import cache_dir, key_of, made_once
-from localcloud.machines.programs import run
+from localcloud.fixtures import ensure_environment, ensure_llamacpp
+from localcloud.fixtures.uv import find_uv
+from localcloud.system.cache import cache_dir, key_of, made_once
+from localcloud.system.programs import run
 from tests.recipes.recipes import RECIPES
 from tests.support.paths import ROOT
 from tests.support.waiting import free_port, until
@@ -44,7 +44,7 @@ LLAMA = words_of("llamacpp")
 def parsed(folder: Path, program: str, words: list[list[str]]) -> list[str | None]:
     """What a parser inside the engine's root says to each."""
     shutil.copy(HERE / program, folder)
-    inside = ROOT / "localcloud/engine/files/inside.sh"
+    inside = ROOT / "localcloud/fixtures/files/inside.sh"
     done = subprocess.run(
         [str(inside), str(ensure_environment()), str(folder), "python", f"/mnt/{program}"],
         input=json.dumps(words),

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from components.weights import WeightsArgs
 from components.weights.weights import environment as told_to
-from localcloud.depot.journal import Journal
 from localcloud.depot.repository import Repository
 from localcloud.depot.server import Contents, Depot
+from localcloud.http.journal import Journal
 from tests.support.paths import ROOT
 
 FILES = ROOT / "components/weights/files"

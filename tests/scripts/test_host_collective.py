@@ -5,11 +5,11 @@ import subprocess
 
 import pytest
 
-from localcloud.engine import ensure_environment
+from localcloud.fixtures import ensure_environment
 from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.root
-INSIDE = ROOT / "localcloud/engine/files/inside.sh"
+INSIDE = ROOT / "localcloud/fixtures/files/inside.sh"
 
 
 def command(*words):

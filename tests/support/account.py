@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from localcloud import account
-from localcloud.api import daemon
+from localcloud.cloud import daemon
 from tests.support.deployment import Deployment
 from tests.support.paths import ROOT
 from tests.support.tiny import with_tiny_model

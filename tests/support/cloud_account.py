@@ -1,19 +1,21 @@
 """Alibaba's own clients for the local cloud."""
 
 import importlib
+import json
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import pytest
 from alibabacloud_ecs20140526.client import Client as Ecs
 from alibabacloud_nas20170626.client import Client as Nas
 from alibabacloud_tea_openapi.utils_models import Config
 from alibabacloud_vpc20160428.client import Client as Vpc
-from darabonba.exceptions import DaraException as Refused
+from darabonba.exceptions import DaraException
 
-from localcloud.api.service import Service
-
-__all__ = ["CLIENTS", "Account", "Refused"]
+from localcloud.cloud.admin import KEY_HEADER, PREFIX, Admin
+from localcloud.cloud.service import Service
+from localcloud.http.messages import Request
 
 CLIENTS = {"Ecs": Ecs, "Vpc": Vpc, "NAS": Nas}
 
@@ -49,6 +51,13 @@ class Account:
         self.unknown.update({f"{product} {action}": unknown} if unknown else {})
         return raw
 
+    def admin(self, path: str, **order: Any) -> None:
+        """An admin call that must succeed."""
+        headers = {KEY_HEADER: self.service.cloud.settings.secret}
+        request = Request("POST", PREFIX + path, {}, headers, json.dumps(order).encode())
+        answer = Admin(self.service.cloud).answer(request)
+        assert answer.status == 200, answer.body
+
     def wait(self, condition: Callable[[], Any], seconds: float = 10) -> Any:
         """Waits until something holds, and returns it."""
         deadline = time.monotonic() + seconds
@@ -67,3 +76,10 @@ def _paths(value: Any, at: str = "") -> Iterator[str]:
     elif isinstance(value, list):
         for below in value:
             yield from _paths(below, f"{at}[]")
+
+
+def error_code(act: Callable[..., Any], *arguments: Any, **params: Any) -> str:
+    """The code with which the cloud answers an action that must fail."""
+    with pytest.raises(DaraException) as caught:
+        act(*arguments, **params)
+    return str(caught.value.code)

@@ -1,11 +1,9 @@
-"""The local cloud's actions, called without HTTP."""
+"""A small deployment on a local cloud, by Alibaba's own clients."""
 
 import json
 from typing import Any
 
-import pytest
-
-from tests.support.cloud_account import Account, Refused
+from tests.support.cloud_account import Account
 
 IMAGE = "ubuntu_22_04_x64_20G_alibase_20260901.vhd"
 
@@ -38,9 +36,3 @@ class World:
 
     def gone(self, *machines: str) -> None:
         self.account.wait(lambda: not self.seen(*machines))
-
-
-def refused(act: Any, *arguments: Any, **wish: Any) -> str:
-    with pytest.raises(Refused) as caught:
-        act(*arguments, **wish)
-    return str(caught.value.code)

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from localcloud import caretaker
-from localcloud.api import daemon
+from localcloud.cloud import daemon
 from localcloud.depot import daemon as depot
 from localcloud.machines import Site
 
@@ -15,6 +15,6 @@ caretaker.begin()
 site = Site(Path(folder) / "site", bridge, f"{net}.0/24")
 site.create("one", f"{net}.11").wait_for_ssh()
 daemon.start(Path(folder) / "cloud", {"public_network": f"{public}.0/24"})
-depot.start(["--listen", f"{net}.1:8600", "--state", f"{folder}/depot"], f"{net}.1:8600", Path(folder) / "depot")
+depot.start(Path(folder) / "depot", f"{net}.1:8600")
 print("made", flush=True)
 sys.stdin.read()

@@ -18,7 +18,7 @@ pytestmark = [
     pytest.mark.engine,
     pytest.mark.skipif(
         not all_parts()["alicloud"].present(),
-        reason="the alicloud plugin is not built: python -m toolchain ensure --with alicloud",
+        reason="the alicloud plugin is not built: python -m toolchain ensure",
     ),
 ]
 
@@ -26,7 +26,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     state = str(tmp_path_factory.mktemp("cloud") / "state")
-    command = [sys.executable, "-m", "localcloud"]
+    command = [sys.executable, "-m", "localcloud", "cloud"]
     start = [*command, "start", "--state", state, "--backend", "memory", "--speed", "1000"]
     status: dict[str, Any] = json.loads(subprocess.check_output(start, cwd=ROOT))
     yield status

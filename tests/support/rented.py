@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from localcloud.api.service import Service
+from localcloud.cloud.service import Service
 from tests.support.cloud_account import Account
 
 PUBLIC = "100.65.77.0/24"

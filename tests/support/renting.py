@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from components.alicloud.api import Api
-from localcloud.api import daemon
+from localcloud.cloud import daemon
 from tests.support.paths import ROOT
 from tests.support.project import Project
 
@@ -111,7 +111,7 @@ class Renting(Project):
 @contextlib.contextmanager
 def renting(folder: Path) -> Iterator[Renting]:
     """A project beside its own cloud, which ends with it."""
-    command = [sys.executable, "-m", "localcloud"]
+    command = [sys.executable, "-m", "localcloud", "cloud"]
     state = folder / "cloud"
     start = [*command, "start", "--state", str(state), "--backend", "memory", "--speed", "1000"]
     told = json.loads(subprocess.check_output(start, cwd=ROOT))

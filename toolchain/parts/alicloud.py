@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from toolchain.bridge import bridged_part
+from toolchain.bridged import bridged_part
 
-PART = bridged_part("alicloud", "github.com/aliyun/terraform-provider-alicloud", default=True)
+PART = bridged_part("alicloud", "github.com/aliyun/terraform-provider-alicloud")

@@ -18,4 +18,4 @@ def _build(directory: Path) -> None:
     go_build(_MODULE, {"pulumi": "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"}, directory, _VERSION)
 
 
-PART = Part(name="cli", programs=("pulumi",), build=_build, sources=(_MODULE,), versions=_VERSION)
+PART = Part(name="cli", programs=("pulumi",), build=_build, sources={"cli": _MODULE}, versions=_VERSION)

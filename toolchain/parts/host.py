@@ -9,7 +9,7 @@ from toolchain.gobuild import go_build, module_dir
 from toolchain.part import Part
 from toolchain.paths import source_dir
 
-_MODULE = source_dir() / "host"
+_MODULE = source_dir() / "plugins"
 _EXECUTOR = "pulumi-language-python-exec"
 
 
@@ -25,5 +25,5 @@ PART = Part(
     name="host",
     programs=("pulumi-language-python", _EXECUTOR, "pulumi-resource-command"),
     build=_build,
-    sources=(_MODULE,),
+    sources={"host": _MODULE},  # the folder's first name, in the keys of what was built
 )

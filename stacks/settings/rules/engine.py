@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
-from pydantic.alias_generators import to_camel
-
-from components.serving import Engine, ServeArgs, find_engine
-from planner import Refusal
-from planner.parallelism import nearest_splits
+from components.serving import ServeArgs, find_engine
+from planner import Refusal, nearest_split
 from stacks import versions
+from stacks.setting_names import in_settings, setting_path
 from stacks.settings.errors import Mistake
 from stacks.settings.serving import ServingSettings
 from stacks.settings.stack import Settings
@@ -27,8 +24,10 @@ def engine_mistakes(settings: Settings) -> Iterator[Mistake]:
     """The engine runs on these accelerators, split so."""
     serving = settings.serving
     engine = find_engine(serving.engine, serving.executor)
-    refusal = _starts(engine, settings, serving.tensor_parallel_size, serving.pipeline_parallel_size)
-    if refusal is not None:
+    args = ServeArgs(settings.model.name, serving.tensor_parallel_size, serving.pipeline_parallel_size)
+    try:
+        engine.check(args, settings.accelerators)
+    except Refusal as refusal:
         yield _refused(settings, refusal)
     if settings.accelerator.kind != "cpu" and (settings.accelerator.kind == "ascend") != serving.engine.endswith(
         ("-ascend", "-mindspore")
@@ -53,19 +52,13 @@ def image_mistakes(settings: Settings) -> Iterator[Mistake]:
 
 def _refused(settings: Settings, refusal: Refusal) -> Mistake:
     """An engine's refusal in the words of a stack's settings."""
-    if refusal.code == "uneven_machines" and not refusal.remedy.endswith("ray"):
+    if refusal.code == "uneven_machines" and "executor" not in [change.setting for change in refusal.changes]:
         return _uneven(settings, refusal)
-    text = f"{refusal.setting}: {refusal.reason}; {refusal.remedy}"
-    text = re.sub(r"_([a-z])(?=[a-z_]*\b)", lambda m: m[1].upper(), text)
-    known = {field.alias for field in ServingSettings.model_fields.values()}
-    changes = {
-        f"serving.{to_camel(change.setting)}": change.value
-        for change in refusal.changes
-        if to_camel(change.setting) in known
-    }
-    if refusal.setting == "machines":
-        return Mistake(text.replace("executor", "serving.executor"), changes)
-    return Mistake(f"serving.{text}", changes)
+    rented = settings.cloud is not None
+    known = {f"serving.{field.alias}" for field in ServingSettings.model_fields.values()}
+    paths = {setting_path(change.setting, rented=rented): change.value for change in refusal.changes}
+    changes = {path: value for path, value in paths.items() if path in known}
+    return Mistake(in_settings(refusal, rented=rented), changes)
 
 
 def _uneven(settings: Settings, refusal: Refusal) -> Mistake:
@@ -86,24 +79,20 @@ def _uneven(settings: Settings, refusal: Refusal) -> Mistake:
 def _nearest(settings: Settings, tp: int, pp: int) -> Mistake:
     """The split is none of these machines; the nearest that is, and that their launcher can start."""
     engine = find_engine(settings.serving.engine, settings.serving.executor)
-    near = nearest_splits(tp, pp, settings.world_size)
-    works = next((split for split in near if _starts(engine, settings, *split) is None), None)
+
+    def check(tensor: int, pipeline: int) -> None:
+        engine.check(ServeArgs(settings.model.name, tensor, pipeline), settings.accelerators)
+
+    works = nearest_split(tp, pp, settings.world_size, check)
     if works is None:
-        refusal = _starts(engine, settings, *near[0])
-        if refusal is not None and refusal.code == "uneven_machines":
-            return _uneven(settings, refusal)
-        works = near[0]
+        works = nearest_split(tp, pp, settings.world_size) or (1, settings.world_size)
+        try:
+            check(*works)
+        except Refusal as refusal:
+            if refusal.code == "uneven_machines":
+                return _uneven(settings, refusal)
     return Mistake(
         f"serving: tensorParallelSize {tp} x pipelineParallelSize {pp} = {tp * pp}, but the machines have "
         f"{settings.world_size} accelerators; nearest that works: tensorParallelSize {works[0]}, pipelineParallelSize "
         f"{works[1]}", {"serving.tensorParallelSize": works[0], "serving.pipelineParallelSize": works[1]},
     )  # fmt: skip
-
-
-def _starts(engine: Engine, settings: Settings, tensor: int, pipeline: int) -> Refusal | None:
-    """Why the engine's launcher can't take the split on these machines; None where it can."""
-    try:
-        engine.check(ServeArgs(settings.model.name, tensor, pipeline), settings.accelerators)
-    except Refusal as refusal:
-        return refusal
-    return None

@@ -10,9 +10,10 @@ import pytest
 
 from components.alicloud import leftovers
 from components.alicloud.api import Api
-from localcloud.api.backend import MemoryBackend
-from localcloud.api.service import Service
-from localcloud.api.settings import Settings
+from localcloud.cloud.backend import MemoryBackend
+from localcloud.cloud.model import Instance
+from localcloud.cloud.service import Service
+from localcloud.cloud.settings import Settings
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def settled(service: Service) -> Callable[[], None]:
 
     def wait() -> None:
         passing = ("Pending", "Starting", "Stopping")
-        while service.cloud._moving or any(i["Status"] in passing for i in service.cloud.store.all("instance")):
+        while service.cloud._moving or any(i.status in passing for i in service.cloud.store.all(Instance)):
             time.sleep(0.01)
 
     return wait

@@ -11,7 +11,8 @@ import pytest
 from components.alicloud import leftovers as module
 from components.alicloud.api import Api, ApiError
 from components.alicloud.leftovers import WEIGHTS, Leftover, delete, leftovers, unmount
-from localcloud.api.service import Service
+from localcloud.cloud.model import AccessGroup, Eip, FileSystem, Instance, MountTarget, SecurityGroup, Vpc, VSwitch
+from localcloud.cloud.service import Service
 
 IMAGE = "ubuntu_22_04_x64_20G_alibase_20260901.vhd"
 STACK = "proj-test"
@@ -69,8 +70,8 @@ def test_the_sweep_empties_a_stack_of_everything(api: Api, service: Service, set
     delete(api, STACK, rest, said.append)
     assert leftovers(api, STACK) == [Leftover("file system", files["kept"], role=WEIGHTS)]
     store = service.cloud.store
-    assert set(store.keys("file_system")) == {files["kept"], files["adopted"]}
-    empty = ("instance", "eip", "mount_target", "access_group", "security_group", "vswitch", "vpc")
+    assert {each.key for each in store.all(FileSystem)} == {files["kept"], files["adopted"]}
+    empty = (Instance, Eip, MountTarget, AccessGroup, SecurityGroup, VSwitch, Vpc)
     assert not [kind for kind in empty if store.all(kind)]
     assert f"deleting access group {STACK} (extreme)" in said
 
@@ -92,16 +93,16 @@ def test_of_mount_targets_only_the_stacks_own_go(api: Api, service: Service, set
     api.call("nas", "CreateAccessGroup", AccessGroupName="other", AccessGroupType="Vpc")
     theirs = api.call(
         "nas", "CreateMountTarget", FileSystemId=files["kept"], AccessGroupName="other", NetworkType="Vpc",
-        VSwitchId=service.cloud.store.keys("vswitch")[0],
+        VSwitchId=service.cloud.store.all(VSwitch)[0].key,
     )["MountTargetDomain"]  # fmt: skip
     settled()
     own = next(
-        target["MountTargetDomain"]
-        for target in service.cloud.store.all("mount_target")
-        if (target["_file_system"], target["AccessGroup"]) == (files["standard"], STACK)
+        target.key
+        for target in service.cloud.store.all(MountTarget)
+        if (target.file_system, target.access_group) == (files["standard"], STACK)
     )
     unmount(api, STACK, own)
     settled()
-    left = {target["MountTargetDomain"]: target["AccessGroup"] for target in service.cloud.store.all("mount_target")}
+    left = {target.key: target.access_group for target in service.cloud.store.all(MountTarget)}
     assert left.pop(own) == STACK and left.pop(theirs) == "other"
     assert set(left.values()) == {"DEFAULT_VPC_GROUP_NAME"}

@@ -10,8 +10,9 @@ import pytest
 
 from components.alicloud.__main__ import main
 from components.alicloud.api import Api
-from localcloud.api.catalog import set_stock
-from localcloud.api.service import Service
+from localcloud.cloud.catalog import set_stock
+from localcloud.cloud.model import Instance
+from localcloud.cloud.service import Service
 
 IMAGE = "ubuntu_22_04_x64_20G_alibase_20260901.vhd"
 SMALL = "ecs.u1-c1m2.large"
@@ -44,8 +45,9 @@ def test_a_fetcher_rests_for_the_price_of_disk_and_address_and_is_called_there_a
         return code, said.out.strip(), said.err.strip()
 
     def seen() -> tuple[str, str, str]:
-        machine = service.cloud.store.get("instance", fetcher) or {}
-        return machine["Status"], machine["StoppedMode"], machine["EipAddress"]["IpAddress"]
+        machine = service.cloud.store.get(Instance, fetcher)
+        assert machine
+        return machine.status, machine.stopped_mode, machine.eip.ip_address
 
     address = seen()[2]
     assert address and power("power-on") == (0, "running", "")

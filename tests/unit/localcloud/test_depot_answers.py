@@ -2,21 +2,23 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from localcloud.depot.faults import Fault, Faults
 from localcloud.depot.huggingface import HuggingFace
-from localcloud.depot.messages import Request
 from localcloud.depot.modelscope import ModelScope
 from localcloud.depot.python_index import PythonIndex
 from localcloud.depot.registry import Registry
 from localcloud.depot.repository import Repository
-from localcloud.depot.sending import Cut, byte_range, send
 from localcloud.depot.server import private
-from localcloud.depot.static import Static
-from localcloud.engine.images import NAMES, write_images
+from localcloud.errors import LocalCloudError
+from localcloud.fixtures.images import NAMES, write_images
+from localcloud.http.files import Files
+from localcloud.http.messages import Cut, Request
+from localcloud.http.ranges import byte_range, pieces
 
 
 @pytest.fixture
@@ -56,40 +58,37 @@ class TestFaults:
     def test_a_fault_hits_so_many_times_and_is_over(self) -> None:
         faults = Faults()
         faults.order(Fault("status", "*.bin", times=2))
-        hits = [faults.take("/a.bin", 0, 10) is not None for _ in range(3)]
+        hits = [faults.strike("/a.bin", 0, 10) is not None for _ in range(3)]
         assert hits == [True, True, False]
         assert faults.listing() == []
 
     def test_a_cut_waits_for_the_answer_that_has_its_byte(self) -> None:
         faults = Faults()
         faults.order(Fault("cut", at=50))
-        assert faults.take("/x", 60, 100) is None, "a resumed transfer is past it"
-        assert faults.take("/x", 0, 0) is None, "HEAD has no body"
-        assert faults.take("/x", 0, 100) is not None
+        assert faults.strike("/x", 60, 100) is None, "a resumed transfer is past it"
+        assert faults.strike("/x", 0, 0) is None, "HEAD has no body"
+        assert faults.strike("/x", 0, 100) is not None
 
     def test_other_paths_are_spared(self) -> None:
         faults = Faults()
         faults.order(Fault("corrupt", "*00001*"))
-        assert faults.take("/model-00002.safetensors", 0, 10) is None
+        assert faults.strike("/model-00002.safetensors", 0, 10) is None
 
     @pytest.mark.parametrize(
         "wrong", [{"kind": "explode"}, {"kind": "cut", "times": 0}, {"kind": "status", "status": 200}]
     )
     def test_impossible_orders_are_refused(self, wrong: dict[str, object]) -> None:
-        with pytest.raises(ValueError, match=r"use one of|at least"):
+        with pytest.raises(LocalCloudError, match=r"use one of|at least"):
             Fault(**wrong)  # type: ignore[arg-type]  # wrong on purpose
 
     def test_cut_and_corrupt_touch_exactly_the_byte_they_name(self, repository: Repository) -> None:
         answer = HuggingFace({"some/model": repository}).answer(get("/some/model/resolve/main/sub/model.safetensors"))
-        written: list[bytes] = []
+        body = Fault("cut", at=33).filter(pieces(answer))
+        assert next(body) == (b"weights" * 10)[:33]
         with pytest.raises(Cut):
-            send(written.append, answer, 0, 70, Fault("cut", at=33))
-        assert b"".join(written) == (b"weights" * 10)[:33]
-        written.clear()
-        send(written.append, answer, 10, 70, Fault("corrupt", at=12))
-        different = [
-            i for i, (a, b) in enumerate(zip(b"".join(written), (b"weights" * 10)[10:], strict=True)) if a != b
-        ]
+            next(body)
+        written = b"".join(Fault("corrupt", at=12).filter(pieces(replace(answer, span=(10, 70)))))
+        different = [i for i, (a, b) in enumerate(zip(written, (b"weights" * 10)[10:], strict=True)) if a != b]
         assert different == [2]
 
 
@@ -184,7 +183,7 @@ def test_static_files_stay_in_their_folder(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a").write_text("a")
     (tmp_path / "secret").write_text("s")
-    static = Static(tmp_path / "in")
+    static = Files(tmp_path / "in")
     assert static.answer(get("/a")).file
     assert static.answer(get("/../secret")).status == 404
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from localcloud import prepare as preparing
-from localcloud.machines.errors import MachinesError
+from localcloud.errors import LocalCloudError
 from localcloud.prepare import STACKS, TESTS, prepare
 
 
@@ -47,7 +47,7 @@ def test_nothing_is_said_of_what_is_there(said, monkeypatch):
 
 def test_a_step_that_fails_ends_it(said):
     def fail():
-        raise MachinesError("no network")
+        raise LocalCloudError("no network")
 
     made = []
 
@@ -55,7 +55,7 @@ def test_a_step_that_fails_ends_it(said):
         made.append(2)
         return Path("/")
 
-    with pytest.raises(MachinesError, match="no network"):
+    with pytest.raises(LocalCloudError, match="no network"):
         prepare([("one", "one", fail), ("two", "two", make)], said.append)
     assert made == []
 

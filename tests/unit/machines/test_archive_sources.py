@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from localcloud.machines import MachinesError
+from localcloud.errors import LocalCloudError
 from localcloud.machines.archive_sources import archive_sources
 
 STANZAS = """Types: deb
@@ -53,11 +53,11 @@ def test_lines_of_other_vendors_are_left_out(apt: Path) -> None:
 
 
 def test_no_source_is_an_error_that_says_where_to_add_one(apt: Path) -> None:
-    with pytest.raises(MachinesError, match=r"add the distribution's own `deb` line to /etc/apt/sources.list"):
+    with pytest.raises(LocalCloudError, match=r"add the distribution's own `deb` line to /etc/apt/sources.list"):
         archive_sources(apt)
 
 
 def test_another_distribution_is_refused(apt: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "freedesktop_os_release", lambda: {"ID": "fedora", "PRETTY_NAME": "Fedora 42"})
-    with pytest.raises(MachinesError, match="Fedora 42"):
+    with pytest.raises(LocalCloudError, match="Fedora 42"):
         archive_sources(apt)

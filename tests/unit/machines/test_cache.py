@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from localcloud.machines.cache import cache_dir, made_once
+from localcloud.system.cache import cache_dir, made_once
 
 
 @pytest.fixture(autouse=True)

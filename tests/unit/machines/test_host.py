@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from localcloud.machines.__main__ import main
+from localcloud.__main__ import main
 from localcloud.machines.host import check_host
 
 
@@ -14,7 +14,7 @@ def test_who_is_not_root_is_told_to_use_sudo(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert main(["list"]) == 1
+    assert main(["machines", "list"]) == 1
     said = capsys.readouterr().err
     assert "sudo" in said
     assert len(said.splitlines()) == 1
@@ -22,7 +22,7 @@ def test_who_is_not_root_is_told_to_use_sudo(
 
 def test_another_system_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert main(["prepare"]) == 1
+    assert main(["prepare", "machines"]) == 1
     assert "need Linux and this is darwin" in capsys.readouterr().err
 
 
@@ -31,7 +31,7 @@ def test_missing_programs_are_named_by_their_packages(
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(shutil, "which", lambda name: None if name in ("systemd-nspawn", "mmdebstrap") else f"/{name}")
-    assert main(["prepare"]) == 1
+    assert main(["prepare", "machines"]) == 1
     assert "`apt-get install -y mmdebstrap systemd-container`" in capsys.readouterr().err
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localcloud.machines.processes import ProcessRecord, descendants
-from localcloud.machines.records import MachineRecord, save_json
+from localcloud.machines.records import MachineRecord
+from localcloud.system.processes import ProcessRecord, descendants
+from localcloud.system.records import save_json
 
 text = st.text(max_size=20)
 records = st.builds(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from planner.allocator import MIB, Allocator
+from planner.vllm.allocator import MIB, Allocator
 
 
 def taken(*mib, max_split=None):

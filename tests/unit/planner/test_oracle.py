@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from planner.config import parse_model
-from planner.device import device
-from planner.engine import resolve_arguments, vllm_version
-from planner.kv_cache import kv_layout
-from planner.refusal import Refusal
-from planner.rules import check_split
+from planner import Refusal, device
+from planner.catalog.versions import vllm_version
+from planner.model.config import parse_model
 from planner.split import Split
-from planner.tensors import StageTensors
+from planner.vllm.arguments import resolve_arguments
+from planner.vllm.kv_cache import kv_layout
+from planner.vllm.rules import check_split
+from planner.vllm.tensors import StageTensors
 from tests.unit.planner.record_oracle import RECORDED, ask_engine, cases
 
 ANSWERS = {answer["name"]: answer for answer in json.loads(RECORDED.read_text())}
@@ -78,7 +78,7 @@ def test_recorded_answers_are_what_the_engine_says_today():
     """A dense, a quantized, an expert-parallel, a sparse and a refused case, asked again: 10 to 40 s."""
     python = engine_python()
     if python is None:
-        pytest.skip("no engine environment in the cache: python -m localcloud.engine makes one")
+        pytest.skip("no engine environment in the cache: python -m localcloud prepare stacks makes one")
     names = [
         "qwen2.5-0.5b-instruct 2x1",
         "qwen3-32b-fp8 8x1",

@@ -4,13 +4,13 @@ import pytest
 from alibabacloud_ecs20140526.client import Client
 from alibabacloud_tea_openapi.utils_models import Config
 
-from localcloud.api.backend import MemoryBackend
-from localcloud.api.catalog import TYPES
-from localcloud.api.service import Service
-from localcloud.api.settings import Settings
+from localcloud.cloud.backend import MemoryBackend
+from localcloud.cloud.catalog import TYPES
+from localcloud.cloud.service import Service
+from localcloud.cloud.settings import Settings
 from planner import Refusal, rented
 from planner.__main__ import main
-from planner.price import KEY, SECRET, live_price
+from planner.catalog.price import KEY, SECRET, live_price
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pulumi
 import pytest
 
 from components.alicloud.compute import cloud_config
-from localcloud.api import user_data
+from localcloud.cloud import user_data
 from stacks.deployment import deploy
 from stacks.platforms import alicloud
 from stacks.platforms.alicloud import release_time

@@ -14,7 +14,7 @@ from pulumi_command import local, remote
 from tests.support.paths import ROOT
 from toolchain.versions import versions
 
-SCHEMA: dict[str, Any] = json.loads((ROOT / "toolchain/host/internal/command/schema.json").read_text())
+SCHEMA: dict[str, Any] = json.loads((ROOT / "toolchain/plugins/internal/command/schema.json").read_text())
 
 
 def wire(names: Iterable[str]) -> set[str]:

@@ -1,0 +1,85 @@
+"""What an operator has ordered of the cloud, and what it keeps for itself."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from localcloud.cloud.model.document import Document
+
+
+@dataclass(kw_only=True, eq=False)
+class Stock(Document):
+    """How many machines of a type a zone has left; without one, nothing limits it."""
+
+    KIND = "stock"
+
+    zone: str
+    type: str
+    left: int
+
+    @property
+    def key(self) -> str:
+        """See Document."""
+        return f"{self.zone}/{self.type}"
+
+
+@dataclass(kw_only=True, eq=False)
+class NasStock(Document):
+    """A storage type that a zone does not offer now."""
+
+    KIND = "nas_stock"
+
+    zone: str
+    storage: str
+
+    @property
+    def key(self) -> str:
+        """See Document."""
+        return f"{self.zone}/{self.storage}"
+
+
+@dataclass(kw_only=True, eq=False)
+class Quota(Document):
+    """How many vCPUs the account may have; there is one, or none when it is the usual quota."""
+
+    KIND = "quota"
+    CPUS = "cpus"
+
+    cpus: int
+
+    @property
+    def key(self) -> str:
+        """See Document."""
+        return self.CPUS
+
+
+@dataclass(kw_only=True, eq=False)
+class Problem(Document):
+    """What failed behind the API, where its callers cannot see it."""
+
+    KIND = "problem"
+
+    id: str
+    at: str
+    instance: str
+    text: str
+
+    @property
+    def key(self) -> str:
+        """See Document."""
+        return self.id
+
+
+@dataclass(kw_only=True, eq=False)
+class Token(Document):
+    """A call with a ClientToken: `digest` is of its parameters, `answer` what every repetition gets."""
+
+    KIND = "token"
+
+    token: str
+    digest: str
+    answer: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """See Document."""
+        return self.token

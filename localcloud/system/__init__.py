@@ -1,0 +1,1 @@
+"""This computer's side of everything here: its programs, processes, locks, cache and small JSON files."""
