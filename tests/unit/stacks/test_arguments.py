@@ -123,7 +123,11 @@ def test_a_flag_that_is_not_counted_refuses_nobody(words, planned):
 
 @pytest.mark.parametrize(
     ("gpu", "said"),
-    [("B100", "no B100; set accelerator.gpu to"), ("A100", "no A100; set accelerator.gpu to A100-80GB, or to A100-40GB"), ("a800-80gb", None)],
+    [
+        ("B100", "no B100; set accelerator.gpu to"),
+        ("A100", "no A100; set accelerator.gpu to A100-80GB, or to A100"),
+        ("a800-80gb", None),
+    ],
 )
 def test_a_gpu_that_the_catalog_lacks_is_a_warning(gpu, said):
     serving = {"tensorParallelSize": 2, "pipelineParallelSize": 2, "maxModelLen": 4096}
