@@ -9,7 +9,7 @@ import pulumi
 
 from stacks.deployment import deploy
 from stacks.large import settled, spare_large_graphs
-from stacks.settings.load import load, secret
+from stacks.settings.load import api_keys, load, secret
 
 
 async def main() -> pulumi.Inputs:
@@ -18,6 +18,8 @@ async def main() -> pulumi.Inputs:
     outputs = deploy(
         load(),
         api_key=secret("apiKey"),
+        api_keys=api_keys(),
+        tls_key=secret("tlsKey"),
         hub_token=secret("hubToken"),
         webui_password=secret("webuiPassword"),
         registry_password=secret("registryPassword"),

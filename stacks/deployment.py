@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import pulumi
 
-from components.gateway import Answer, Front, Gateway
+from components.gateway import Answer
 from components.host import (
     AcceleratorArgs,
     CollectiveCheck,
@@ -21,7 +21,6 @@ from components.host import (
     Mount,
     Node,
     Outside,
-    ProgramsArgs,
     check_weights,
 )
 from components.machine import GeneratedSecret, Lease, Machine
@@ -31,6 +30,7 @@ from components.serving import Replica, ServeArgs, find_engine
 from components.webui import Login, WebUi, WebUiArgs
 from components.weights import EarlyStart, Weights
 from stacks import planning
+from stacks.gateway import Front, GatewaySecrets, make_gateway
 from stacks.image_disk import image_gib
 from stacks.outside import Passwords, outside_of
 from stacks.platforms import hosts as hosts_platform
@@ -50,6 +50,8 @@ def deploy(
     settings: Settings,
     *,
     api_key: pulumi.Output[str] | None,
+    api_keys: Mapping[str, pulumi.Output[str]] | None = None,
+    tls_key: pulumi.Output[str] | None = None,
     hub_token: pulumi.Output[str] | None,
     webui_password: pulumi.Output[str] | None = None,
     registry_password: pulumi.Output[str] | None = None,
@@ -62,6 +64,8 @@ def deploy(
     Args:
         settings: checked settings.
         api_key: the user's key, a secret; None to have one made.
+        api_keys: more of the user's keys by name, secrets.
+        tls_key: of the user's own certificate, a secret; None without one.
         hub_token: the model hub's access token, a secret.
         webui_password: of the page's first account, a secret; None to have one made.
         registry_password: of the registries' logins, a secret; None without any.
@@ -161,49 +165,34 @@ def deploy(
         group_port=settings.serving.group_port,
         after=[*proven, *shared],
     )
-    key = api_key if api_key is not None else GeneratedSecret("api-key").value
-    gateway = Gateway(
-        "gateway",
-        host=head,
-        # Without containers it needs Python, which is there.
-        image=head.prepare("gateway", ProgramsArgs(settings.images.gateway)).id,
-        key=key,
-        port=settings.gateway.port,
-        engine_port=settings.serving.port,
-        # The page asks the gateway from its own machine, with the key.
-        allowed_cidrs=[*settings.gateway.allowed_cidrs, *(["127.0.0.1/32"] if settings.webui.enabled else [])],
-        mounts=mounts,
-        url=settings.gateway.url,
-        fronts=[Front(settings.webui.port, settings.webui.inner_port, settings.webui.allowed_cidrs)]
-        if settings.webui.enabled
-        else [],
-    )
+    secrets = GatewaySecrets(api_key, api_keys or {}, tls_key)
+    front = make_gateway(settings, host=head, secrets=secrets, task=engine.task)
     answer = Answer(
         "answer",
-        url=gateway.url,
+        url=front.gateway.url,
         model=settings.model.name,
-        key=key,
+        key=front.key,
+        authority=front.authority,
         task=engine.task,
-        served_by=pulumi.Output.concat(gateway.version, "-", engine.version),
+        served_by=pulumi.Output.concat(front.gateway.version, "-", engine.version),
         # Where a host stands between, no address of a machine leads anywhere from here.
         through=None if settings.gateway.url else head.machine.jump,
         after=[engine],
     )
-    page = _webui(settings, gateway, key, password=webui_password, after=answer) if settings.webui.enabled else {}
-    outputs = {**_outputs(settings.model.name, ssh, answer, key, engine.task), **engine_image, **page, **planned}
+    page = _webui(settings, front, password=webui_password, after=answer) if settings.webui.enabled else {}
+    outputs = {**_outputs(settings, ssh, answer, front, engine.task), **engine_image, **page, **planned}
     return {name: settings.secrecy.hidden(value) for name, value in outputs.items()}
 
 
 def _webui(
     settings: Settings,
-    gateway: Gateway,
-    key: pulumi.Output[str],
+    front: Front,
     *,
     password: pulumi.Output[str] | None,
     after: pulumi.Resource,
 ) -> dict[str, pulumi.Output[object]]:
     """The page to chat on; its address is told when its first account has logged in and seen the model."""
-    page_settings, head = settings.webui, gateway.host
+    page_settings, head = settings.webui, front.gateway.host
     if password is None:
         password = GeneratedSecret("webui-password").value
     page = WebUi(
@@ -211,8 +200,7 @@ def _webui(
         host=head,
         args=WebUiArgs(
             image=head.prepare("webui", webui_programs(settings)).id,
-            gateway_port=settings.gateway.port,
-            key=key,
+            engine_port=settings.serving.port,
             admin_email=page_settings.admin_email,
             admin_password=password,
             port=page_settings.inner_port,
@@ -221,11 +209,13 @@ def _webui(
     )
     login = Login(
         "webui-login",
-        url=page_settings.url or pulumi.Output.concat("http://", head.machine.address, f":{page_settings.port}"),
+        url=page_settings.url
+        or pulumi.Output.concat(_scheme(settings), "://", head.machine.address, f":{page_settings.port}"),
+        authority=front.authority,
         model=settings.model.name,
         email=page_settings.admin_email,
         password=password,
-        served_by=pulumi.Output.concat(page.version, "-", gateway.version),
+        served_by=pulumi.Output.concat(page.version, "-", front.gateway.version),
         through=None if page_settings.url else head.machine.jump,
         after=[after],
     )
@@ -330,19 +320,27 @@ def _host(
 
 
 def _outputs(
-    name: str, ssh: Mapping[str, pulumi.Input[str]], answer: Answer, key: pulumi.Output[str], task: pulumi.Output[str]
+    settings: Settings, ssh: Mapping[str, pulumi.Input[str]], answer: Answer, front: Front, task: pulumi.Output[str]
 ) -> dict[str, pulumi.Output[object]]:
+    name, own = settings.model.name, settings.gateway.tls.mode == "pinned" or settings.gateway.tls.ca_file
     curl = pulumi.Output.concat(
-        "curl ", answer.url, pulumi.Output.from_input(task).apply(lambda kind: _question(name, kind)),
+        "curl ", "--cacert <(pulumi stack output apiCa) " if own else "", answer.url,
+        pulumi.Output.from_input(task).apply(lambda kind: _question(name, kind)),
         """ -H "Authorization: Bearer $(pulumi stack output apiKey --show-secrets)" """.rstrip(),
     )  # fmt: skip
     return {
         "apiUrl": answer.url,
-        "apiKey": key,
+        "apiKey": front.key,
+        **({"apiKeys": pulumi.Output.secret(pulumi.Output.all(**front.keys))} if settings.gateway.keys else {}),
+        **({"apiCa": front.authority} if own else {}),
         "model": pulumi.Output.from_input(name),
         "machines": pulumi.Output.all(**ssh),
         "curl": curl,
     }
+
+
+def _scheme(settings: Settings) -> str:
+    return "http" if settings.gateway.tls.mode == "none" else "https"
 
 
 def _question(name: str, task: str) -> str:

@@ -44,6 +44,21 @@ def webui_programs(settings: Settings) -> ProgramsArgs:
             packages=settings.webui.packages,
             path=settings.native.path,
             pip_index=settings.mirrors.pip,
+            setting="webui.packages",
+        ),
+    )
+
+
+def gateway_programs(settings: Settings) -> ProgramsArgs:
+    """Caddy's."""
+    return ProgramsArgs(
+        image=settings.images.gateway,
+        environment=Environment(
+            programs=("caddy",),
+            packages=settings.gateway.packages,
+            path=settings.native.path,
+            pip_index=settings.mirrors.pip,
+            setting="gateway.packages",
         ),
     )
 

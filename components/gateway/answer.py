@@ -30,6 +30,7 @@ class Answer(pulumi.ComponentResource):
         url: pulumi.Input[str],
         model: str,
         key: pulumi.Input[str],
+        authority: pulumi.Input[str] = "",
         task: pulumi.Input[str] = "chat",
         served_by: pulumi.Input[str],
         through: Jump | None = None,
@@ -43,6 +44,7 @@ class Answer(pulumi.ComponentResource):
             url: base of the API, ending in /v1.
             model: the model's served name.
             key: the API key, a secret.
+            authority: what the certificate is verified with, PEM; empty for this computer's public ones.
             task: what the model is for; a question of that kind is asked.
             served_by: changes whenever what serves has changed, so that the question is asked again.
             through: the host between, from which it is asked; None to ask from here.
@@ -57,6 +59,7 @@ class Answer(pulumi.ComponentResource):
                 "url": url,
                 "model": model,
                 "key": key,
+                "authority": authority,
                 "task": task,
                 **({"through": through.facts()} if through else {}),
             },

@@ -40,6 +40,7 @@ class Environment:
         path: folders of programs, before all others.
         pip_index: Python package index; None is pip's own.
         version: of the module, which must be there; None takes any.
+        setting: where `packages` stand in a stack's file.
         planned: the version that the plan counts with; another one there is warned of.
     """
 
@@ -51,6 +52,7 @@ class Environment:
     pip_index: str | None = None
     version: str | None = None
     planned: str = ""
+    setting: str = "native.packages"
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,8 @@ class Workload:
         files: content by path below `/tandem`, secrets among them: nobody sees them in `docker inspect`.
         mounts: folders of the machine.
         sees_processes: sees the machine's processes: a Ray driver finds its node by them.
+        user: number of a container's user and group; then it has no capability but that of ports below 1024. Empty for
+            root's. A native process is the login's.
         accelerated: uses the host's accelerators, with what the host knows of them.
     """
 
@@ -113,6 +117,7 @@ class Workload:
     files: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     mounts: Sequence[Mount] = ()
     sees_processes: bool = False
+    user: str = ""
     accelerated: bool = False
 
 

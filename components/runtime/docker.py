@@ -154,9 +154,8 @@ class DockerHost(Host):
             # Not `gpus`: the plugin takes a list's quotes off, and Docker then reads its second GPU as a count.
             device_requests=None if access.gpus is None else access.gpus.apply(_requests),
             devices=None if access.devices is None else access.devices.apply(_devices),
-            capabilities=docker.ContainerCapabilitiesArgs(adds=list(access.capabilities))
-            if access.capabilities
-            else None,
+            user=f"{workload.user}:{workload.user}" if workload.user else None,
+            capabilities=_capabilities(workload.user, access.capabilities),
             ulimits=[
                 docker.ContainerUlimitArgs(name="memlock", soft=self.locked_memory, hard=self.locked_memory),
                 docker.ContainerUlimitArgs(name="nofile", soft=self.open_files, hard=self.open_files),
@@ -237,6 +236,12 @@ def _fits(image: str, image_id: pulumi.Input[str]) -> Stage:
 
 def _socket(machine: Machine) -> str:
     return f"/run/{machine.stack}-docker.sock"
+
+
+def _capabilities(user: str, more: Sequence[str]) -> docker.ContainerCapabilitiesArgs | None:
+    if user:
+        return docker.ContainerCapabilitiesArgs(drops=["ALL"], adds=["CAP_NET_BIND_SERVICE", *more])
+    return docker.ContainerCapabilitiesArgs(adds=list(more)) if more else None
 
 
 def _requests(gpus: list[str]) -> list[docker.ContainerDeviceRequestArgs]:

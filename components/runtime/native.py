@@ -67,6 +67,7 @@ class NativeHost(Host):
                 "FOLDERS": ":".join(environment.path),
                 "PIP_INDEX": environment.pip_index or "",
                 "EXPECTED": environment.version or "",
+                "SETTING": environment.setting,
             },
             long=True,
             timeout=7200,

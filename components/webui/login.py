@@ -29,6 +29,7 @@ class Login(pulumi.ComponentResource):
         model: str,
         email: str,
         password: pulumi.Input[str],
+        authority: pulumi.Input[str] = "",
         served_by: pulumi.Input[str],
         through: Jump | None = None,
         after: Sequence[pulumi.Resource] = (),
@@ -42,6 +43,7 @@ class Login(pulumi.ComponentResource):
             model: the model's served name.
             email: the first account's.
             password: its password, a secret.
+            authority: what the certificate is verified with, PEM; empty for this computer's public ones.
             served_by: changes whenever what serves has changed, so that it is asked again.
             through: the host between, from which it is asked; None to ask from here.
             after: what must be done before.
@@ -56,6 +58,7 @@ class Login(pulumi.ComponentResource):
                 "model": model,
                 "email": email,
                 "password": password,
+                "authority": authority,
                 **({"through": through.facts()} if through else {}),
             },
             opts=pulumi.ResourceOptions(parent=self, depends_on=list(after)),

@@ -1,4 +1,4 @@
-"""Open WebUI on a host, connected to the gateway."""
+"""Open WebUI on a host, connected to the engine behind the gateway."""
 
 from __future__ import annotations
 
@@ -25,22 +25,20 @@ class WebUiArgs:
 
     Attributes:
         image: see `Workload.image`.
-        gateway_port: of the gateway on the same machine.
-        key: the API's, a secret.
+        engine_port: of the engine's API, on loopback of the same machine.
         admin_email: the first account's login.
         admin_password: its password, a secret. It counts when the account is made, at the first start.
         port: where it listens on loopback.
     """
 
     image: pulumi.Input[str]
-    gateway_port: int
-    key: pulumi.Input[str]
+    engine_port: int
     admin_email: str
     admin_password: pulumi.Input[str]
     port: int = INNER_PORT
 
 
-def render_environment(args: WebUiArgs, key: str, password: str, secret: str) -> str:
+def render_environment(args: WebUiArgs, password: str, secret: str) -> str:
     """Lines for a shell."""
     variables = {
         "HOST": "127.0.0.1",
@@ -50,8 +48,8 @@ def render_environment(args: WebUiArgs, key: str, password: str, secret: str) ->
         "WEBUI_ADMIN_EMAIL": args.admin_email,
         "WEBUI_ADMIN_PASSWORD": password,
         "ENABLE_SIGNUP": "false",
-        "OPENAI_API_BASE_URLS": f"http://127.0.0.1:{args.gateway_port}/v1",
-        "OPENAI_API_KEYS": key,
+        "OPENAI_API_BASE_URLS": f"http://127.0.0.1:{args.engine_port}/v1",
+        "OPENAI_API_KEYS": "",  # the gateway asks for keys, and the engine's own port for none
         "ENABLE_OLLAMA_API": "false",
         # The stack's settings decide at each start, not what an earlier start has written down.
         "ENABLE_PERSISTENT_CONFIG": "false",
@@ -92,7 +90,7 @@ class WebUi(pulumi.ComponentResource):
         """
         super().__init__("tandem:webui:WebUi", name, None, opts)
         session = GeneratedSecret(f"{name}-session", opts=pulumi.ResourceOptions(parent=self)).value
-        variables = pulumi.Output.all(args.key, args.admin_password, session).apply(
+        variables = pulumi.Output.all(args.admin_password, session).apply(
             lambda known: render_environment(args, *known)
         )
         running = host.run(

@@ -29,6 +29,7 @@ from stacks.platforms.provider import provider_of
 from stacks.platforms.stock import pick_candidate
 from stacks.settings.cloud import Candidate, CloudSettings
 from stacks.settings.errors import SettingsError
+from stacks.settings.gateway import ACME_PORT
 from stacks.settings.ssh import SshSettings
 from stacks.settings.stack import Settings
 
@@ -172,10 +173,17 @@ def _network(settings: Settings, cloud: CloudSettings, stack: str) -> NetworkArg
         admin_cidrs=cloud.admin_cidrs,
         allowed_cidrs=settings.gateway.allowed_cidrs,
         gateway_port=settings.gateway.port,
-        other_ports={settings.webui.port: settings.webui.allowed_cidrs} if settings.webui.enabled else {},
+        other_ports=_other_ports(settings),
         vpc_id=cloud.vpc_id,
         vswitch_ids=cloud.vswitches,
     )
+
+
+def _other_ports(settings: Settings) -> dict[int, tuple[str, ...]]:
+    """Ports of the first machine that are open beside the URL's, each to its ranges."""
+    page = {settings.webui.port: settings.webui.allowed_cidrs} if settings.webui.enabled else {}
+    # Certificate authorities ask from addresses that they don't tell.
+    return {**page, **({ACME_PORT: ("0.0.0.0/0",)} if settings.gateway.tls.mode == "acme" else {})}
 
 
 def _candidate(cloud: CloudSettings, provider: alicloud.Provider, standing: list[Leftover]) -> Candidate:

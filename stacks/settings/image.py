@@ -19,8 +19,10 @@ class ImageSettings(RegistrySettings):
         description="the engine's image, with @sha256:... to pin it; what it lacks is added on the machines; "
         "the engine's own public one when left out",
     )
-    gateway: Image = Field(versions.GATEWAY_IMAGE, description="the gateway's image: any nginx")
-    mounts: tuple[str, ...] = Field((), description="folders mounted into every container: source:target[:ro]")
+    gateway: Image = Field(versions.GATEWAY_IMAGE, description="the gateway's image: Caddy 2.11 or newer")
+    mounts: tuple[str, ...] = Field(
+        (), description="folders mounted into every container but the gateway's: source:target[:ro]"
+    )
     keep: bool = Field(False, description="keep images that were built on the machines when the stack is destroyed")
 
     @field_validator("mounts")

@@ -14,8 +14,8 @@ import pulumi
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from components.gateway import KEY_PATTERN
 from stacks.settings.errors import Mistake, SettingsError
+from stacks.settings.gateway_secrets import gateway_problems, key_problems, parse_keys
 from stacks.settings.registry import registry_problems
 from stacks.settings.rules.check import checked
 from stacks.settings.secrecy import Secrecy, choices, words_of
@@ -23,13 +23,11 @@ from stacks.settings.stack import Settings
 
 NAMESPACE = "tandem"
 SECRETS = {
-    "apiKey", "hubToken", "proxyPassword", "registryPassword", "sshKeyPassphrase", "sudoPassword", "webuiPassword",
+    "apiKey", "apiKeys", "hubToken", "proxyPassword", "registryPassword", "sshKeyPassphrase", "sudoPassword", "tlsKey",
+    "webuiPassword",
 }  # fmt: skip
 LONGEST = 600
 """Characters of a mistake's line: what was given may be anything, such as a file."""
-KEY_MINIMUM = 16
-"""Characters of an API key: 16 of [A-Za-z0-9] are 95 bits, out of reach of guessing over a network."""
-
 PASSWORD_MINIMUM = 12
 """Characters of the first account's password on the page; bcrypt reads 72 bytes at most."""
 
@@ -58,12 +56,7 @@ def load() -> Settings:
         if key.startswith(f"{NAMESPACE}:")
     }
     key = given.get("apiKey")
-    problems = []
-    if key and len(key) < KEY_MINIMUM:
-        problems.append(
-            f"apiKey: has {len(key)} characters, which can be guessed; give {KEY_MINIMUM} or more "
-            "(`pulumi config set --secret apiKey $(openssl rand -hex 24)`), or none to have one made"
-        )
+    problems = key_problems("apiKey", key) if key else []
     problems += [
         f"{name}: stands in clear in the stack's file; set it again with `pulumi config set --secret {name}`"
         for name in sorted(SECRETS & given.keys())
@@ -75,8 +68,6 @@ def load() -> Settings:
             f"webuiPassword: has {len(password)} characters, and the page asks whoever may reach it; give "
             f"{PASSWORD_MINIMUM} or more, or none to have one made"
         )
-    if key and not KEY_PATTERN.fullmatch(key):
-        problems.append("apiKey: holds characters that a header can't carry; letters, digits and . _ ~ + / = - only")
     open_values = {name: value for name, value in given.items() if name not in SECRETS}
     secrecy = _secrecy(open_values)
     try:
@@ -85,6 +76,7 @@ def load() -> Settings:
         raise SettingsError("\n".join([secrecy.redacted(str(error)), *(f"  {p}" for p in problems)])) from None
     problems += registry_problems(settings.images.registry_auth, given.get("registryPassword"))
     problems += _of_login(settings, given)
+    problems += gateway_problems(settings.gateway, given.get("apiKeys"), given.get("tlsKey"))
     if problems:
         raise SettingsError(_refusal(problems))
     settings.keep_secret(secrecy)
@@ -115,6 +107,12 @@ def secret(name: str) -> pulumi.Output[str] | None:
     """A secret setting, one of SECRETS; None when the user gave none."""
     config = pulumi.Config(NAMESPACE)
     return config.require_secret(name) if config.get(name) else None
+
+
+def api_keys() -> dict[str, pulumi.Output[str]]:
+    """The API keys that the user gave by name, secrets; for checked settings."""
+    given = parse_keys(pulumi.Config(NAMESPACE).get("apiKeys"))
+    return {name: pulumi.Output.secret(key) for name, key in given.items()}
 
 
 def parse(values: Mapping[str, str]) -> Settings:

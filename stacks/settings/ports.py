@@ -7,6 +7,7 @@ from typing import Literal
 
 from components.ray import RayPorts
 from components.serving import find_engine
+from stacks.settings.gateway import ACME_PORT
 from stacks.settings.stack import Settings
 
 
@@ -48,6 +49,8 @@ def table(settings: Settings) -> list[Ports]:
         Ports("gateway.port", settings.gateway.port, settings.gateway.port, "the URL", "first"),
         Ports("serving.port", serving.port, serving.port, "the engine's API, on loopback", "first"),
     ]
+    if settings.gateway.tls.mode == "acme":
+        found.append(Ports("gateway.tls", ACME_PORT, ACME_PORT, "ACME's proof", "first"))
     if webui.enabled:
         found += [
             Ports("webui.port", webui.port, webui.port, "the page", "first"),

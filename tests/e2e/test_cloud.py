@@ -48,7 +48,7 @@ def scan(asked: tuple[str, str]) -> set[int]:
 
 def answers(account: Account) -> bool:
     out = account.outputs()
-    return bool(chat(out["apiUrl"], out["apiKey"], out["model"]).said)
+    return bool(chat(out, out["model"]).said)
 
 
 def test_an_empty_account_becomes_a_url_that_answers(account):

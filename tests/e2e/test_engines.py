@@ -66,7 +66,7 @@ def ollama(deployment, model):
 
 def answer(deployment):
     out = deployment.outputs()
-    return chat(out["apiUrl"], out["apiKey"], "tiny-qwen2")
+    return chat(out, "tiny-qwen2")
 
 
 @pytest.mark.parametrize(("engine", "rank"), [("sglang", "sglang.launch_server"), ("tensorrt-llm", "trtllm-serve")])

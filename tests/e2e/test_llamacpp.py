@@ -48,7 +48,7 @@ def up(deployment, webui=None, **serving):
 
 def answer(deployment):
     out = deployment.outputs()
-    return chat(out["apiUrl"], out["apiKey"], MODEL)
+    return chat(out, MODEL)
 
 
 def test_a_url_appears_when_a_completion_came_back_through_both_machines(deployment):
@@ -85,17 +85,18 @@ def page(deployment, **changes):
 def test_a_page_appears_when_its_account_has_logged_in_and_seen_the_model(deployment):
     run = page(deployment).good()
     out = deployment.outputs()
-    assert out["webuiUrl"] == f"http://{deployment.machine('node-0').record.address}:3000"
+    assert out["webuiUrl"] == f"https://{deployment.machine('node-0').record.address}:3000"
     assert "webui-login-tried created" in run.text
     wrong = json.dumps({"email": out["webuiLogin"], "password": "x" * 12}).encode()
-    assert fetch(f"{out['webuiUrl']}/api/v1/auths/signin", body=wrong).code == 400
-    assert fetch(f"{out['webuiUrl']}/api/models").code == 401
+    assert fetch(f"{out['webuiUrl']}/api/v1/auths/signin", body=wrong, authority=out["apiCa"]).code == 400
+    assert fetch(f"{out['webuiUrl']}/api/models", authority=out["apiCa"]).code == 401
     # Its secrets are in no list of containers, and it is reached through the gateway's ranges only.
     seen = deployment.ssh("node-0", "docker ps -q | xargs docker inspect; cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
     assert not [secret for secret in (out["webuiPassword"], out["apiKey"]) if secret in seen]
     address = deployment.machine("node-0").record.address
-    asked = f"curl -s -o /dev/null -w '%{{http_code}}' http://{address}"
-    assert deployment.ssh("node-1", f"{asked}:3000/health; {asked}:8180/health || true") == "403000"
+    asked = "curl --insecure -s -o /dev/null -w '%{http_code}'"
+    both = f"{asked} https://{address}:3000/health; {asked} http://{address}:8180/health || true"
+    assert deployment.ssh("node-1", both) == "403000"
 
 
 def test_a_page_that_nobody_here_may_open_is_not_told(deployment, monkeypatch):

@@ -51,7 +51,7 @@ def deployment(tmp_path_factory):
         made.config["runtime"] = "native"
         made.config["storage"] = {"path": "/datadrive"}
         made.config["webui"] = {"enabled": True, "packages": [], "allowedCidrs": ["10.88.0.1/32"]}
-        made.config["gateway"] = {"url": "http://10.88.0.11:8000/"}  # as a landlord's, who forwards the port
+        made.config["gateway"] = {"url": "https://10.88.0.11:8000/"}  # as a landlord's, who forwards the port
         del made.config["images"]
         yield made
     finally:
@@ -69,7 +69,7 @@ def llamacpp(deployment, **native):
 
 def answer(deployment):
     out = deployment.outputs()
-    return chat(out["apiUrl"], out["apiKey"], MODEL)
+    return chat(out, MODEL)
 
 
 def said(deployment, name):
@@ -78,7 +78,7 @@ def said(deployment, name):
 
 def test_a_url_appears_when_a_completion_came_back_through_both_machines(deployment):
     run = llamacpp(deployment).good()
-    assert deployment.outputs()["apiUrl"] == "http://10.88.0.11:8000/v1"
+    assert deployment.outputs()["apiUrl"] == "https://10.88.0.11:8000/v1"
     assert answer(deployment).said == GREEDY
     assert "Accepted client connection" in said(deployment, "node-1")
     assert run.text.index("node-0-engine-ready-done created") < run.text.index("answer-asked created")
@@ -89,22 +89,25 @@ def test_a_url_appears_when_a_completion_came_back_through_both_machines(deploym
 
 def test_the_gateway_lets_in_only_the_api_and_only_with_the_key(deployment):
     out = deployment.outputs()
-    url, key = out["apiUrl"], out["apiKey"]
-    assert fetch(f"{url}/models", key).code == 200
-    assert [fetch(f"{url}/models", wrong).code for wrong in (None, "x" * 48, key.upper())] == [401] * 3
-    assert [fetch(url.removesuffix("/v1") + path, key).code for path in ("/health", "/metrics", "/v1/../health")] == [
-        404
-    ] * 3
+    url, key, authority = out["apiUrl"], out["apiKey"], out["apiCa"]
+
+    def code(path, given):
+        return fetch(url.removesuffix("/v1") + path, given, authority=authority).code
+
+    assert [code("/v1/models", given) for given in (key, None, "x" * 48, key.upper())] == [200, 401, 401, 401]
+    assert [code(path, key) for path in ("/metrics", "/v1/../metrics", "/pause")] == [404] * 3
+    assert code("/health", None) == 200
     seen = deployment.ssh("node-0", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
     assert key not in seen
-    assert not deployment.ssh("node-0", f"find {PROCESSES} -perm /077")
+    assert not deployment.ssh("node-0", f"find {PROCESSES} {PROCESSES}/../gateway -perm /077 -not -type l")
 
 
 def test_the_page_lists_the_model_and_only_some_may_open_it(deployment):
     """Open WebUI's stand-in (tests/stand_ins/README.md) behind the real gateway."""
-    url = deployment.outputs()["webuiUrl"]
-    assert fetch(f"{url}/health").code == 200
-    assert deployment.ssh("node-1", f"curl -s {url}/health || echo refused").strip() == "refused"
+    out = deployment.outputs()
+    assert fetch(f"{out['webuiUrl']}/health", authority=out["apiCa"]).code == 200
+    asked = f"curl --insecure -s -o /dev/null -w '%{{http_code}}' {out['webuiUrl']}/health"
+    assert deployment.ssh("node-1", asked) == "403"
 
 
 def test_an_up_without_changes_runs_nothing(deployment):

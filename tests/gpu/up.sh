@@ -2,7 +2,7 @@
 # On one machine with NVIDIA GPUs and root: `pulumi up` of platform hosts, runtime native, over machines made of it, each
 # with its own address, processes, /dev/shm and share of the GPUs, logged into without root. A line for each split: how
 # long to its first completion, and the answer; or why not, with the stack of every rank that stands still.
-# Needs pulumi with its plugins on PATH, this project's .venv, ip, sshd, and a Python that has vLLM (and Ray, py-spy).
+# Needs pulumi with its plugins on PATH, this project's .venv, ip, sshd, caddy, and a Python that has vLLM (and Ray, py-spy).
 # Usage: tests/gpu/up.sh PYTHON-WITH-VLLM GPU-NAME [SPLIT...]
 #   SPLIT  MACHINESxGPUS:TPxPP:EXECUTOR, such as 2x2:4x1:mp: two machines of two GPUs, TP4 over both, without Ray;
 #          left out: every one that this machine's GPUs allow, TP over all of them and PP between machines or GPUs.
@@ -96,7 +96,7 @@ make_machines() { # COUNT GPUS-EACH
 }
 
 ask() { # one completion through the URL; fails unless it came back whole
-  curl -sS --noproxy '*' --fail --max-time 60 -H "Authorization: Bearer $secret" -H 'Content-Type: application/json' "$url/chat/completions" \
+  curl -sS --noproxy '*' --cacert "$out/ca.pem" --fail --max-time 60 -H "Authorization: Bearer $secret" -H 'Content-Type: application/json' "$url/chat/completions" \
     -d '{"model": "weights", "messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 24, "temperature": 0}' |
     python3 -c 'import json, sys; print(json.dumps(json.load(sys.stdin)["choices"][0]["message"]["content"]))'
 }
@@ -119,7 +119,7 @@ salt=$(grep '^encryptionsalt' Pulumi.$stack.yaml) key=$(grep -A1 apiKey Pulumi.$
 
 settings() { # COUNT EACH TP PP EXECUTOR
   local i
-  sed -e "s|@FOLDER@|$folder|; s|@LOGIN@|$login|; s|@EACH@|$2|; s|@GPU@|$gpu|; s|@PYTHON@|$python|; s|@TP@|$3|; s|@PP@|$4|; s|@EXECUTOR@|$5|; s|@READY@|$split_seconds|" \
+  sed -e "s|@FOLDER@|$folder|; s|@LOGIN@|$login|; s|@EACH@|$2|; s|@GPU@|$gpu|; s|@PYTHON@|$python|; s|@CADDY@|$(dirname "$(command -v caddy)")|; s|@TP@|$3|; s|@PP@|$4|; s|@EXECUTOR@|$5|; s|@READY@|$split_seconds|" \
     tests/gpu/stack.yaml | while IFS= read -r line; do
     case $line in
       *@MACHINES@*) for ((i = 0; i < $1; i++)); do printf '    - {name: gpu-%d, address: 10.99.0.1%d}\n' $i $((i + 1)); done ;;
@@ -165,6 +165,7 @@ for split in "$@"; do
     shape='' # what is left of it is not the next one's ground
     continue
   fi
+  pulumi stack output --stack $stack apiCa >"$out/ca.pem"
   url=$(pulumi stack output --stack $stack apiUrl) secret=$(pulumi stack output --stack $stack --show-secrets apiKey)
   answer=$(ask || echo none)
   again=$SECONDS

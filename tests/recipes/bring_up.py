@@ -81,7 +81,7 @@ def bring_up(name: str, folder: Path, *, whole: bool = False) -> dict[str, Any]:
         run = place.up().good()
         up = time.monotonic() - begun
         out = place.outputs()
-        reply = chat(out["apiUrl"], out["apiKey"], out["model"])
+        reply = chat(out, out["model"])
         assert reply.code == 200, reply
         said = reply.said
         assert said, reply

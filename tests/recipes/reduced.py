@@ -318,7 +318,7 @@ def _images(config: Mapping[str, Any], local: Local, here: Here) -> list[Change]
     return [
         Change("images.engine", f"{depot}/tandem/{local.image}", f"{local.name}: {what}"),
         *([Change("images.diskGib", 1, "an image here is a frame")] if local.gpus else []),
-        Change("images.gateway", f"{depot}/tandem/gateway:1.22", "nginx of Debian"),
+        Change("images.gateway", f"{depot}/tandem/gateway:2.11.7", "Caddy's own binary, which no registry has here"),
         Change("images.mounts", list(local.mounts), "images here are frames around what machines have"),
         index,
         Change("mirrors.insecureRegistries", [depot], "this computer's registry"),

@@ -1,190 +1,385 @@
-"""gateway.py, which stands where there is no nginx: real sockets, a small engine of the test's own behind it."""
+"""The real Caddy, from the wheel that machines install, before a stand-in engine: what passes, and what it says.
+
+Real sockets on loopback, over TLS with the stack's own certificate.
+"""
 
 from __future__ import annotations
 
 import http.client
 import json
+import re
 import socket
 import subprocess
-import sys
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from components.gateway.gateway import FILES, Front, render_native
-from tests.support.waiting import until
+from components.gateway import Page, Tls
+from components.gateway.caddy import render
+from localcloud.fixtures import ensure_caddy
+from tests.support.engine import RunningEngine
+from tests.support.gateway import KEY, OTHER, TLS, Gateway, Gateways, send_stream
+from tests.support.waiting import free_port, until
 
-KEY = "k.y" * 16
-
-
-class Engine(BaseHTTPRequestHandler):
-    """Echoes what it was asked; streams three tokens a tenth of a second apart."""
-
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, format, *args):
-        pass
-
-    def do_GET(self):
-        body = json.dumps({"path": self.path, "headers": dict(self.headers)}).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def do_POST(self):
-        asked = self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream")
-        self.send_header("Transfer-Encoding", "chunked")
-        self.end_headers()
-        for part in (b"one ", b"two ", asked):
-            self.wfile.write(b"%x\r\n%b\r\n" % (len(part), part))
-            time.sleep(0.1)
-        self.wfile.write(b"0\r\n\r\n")
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-class Gateway:
-    """The program, and where it listens."""
-
-    def __init__(self, folder, engine_port, allowed=("127.0.0.0/8",), fronts=()):
-        self.port = free_port()
-        (folder / "conf").write_text(render_native(KEY, self.port, engine_port, allowed, fronts))
-        self.process = subprocess.Popen([sys.executable, FILES / "gateway.py", folder / "conf"], stdout=subprocess.PIPE)
-        until(self.listens, 10)
-
-    def listens(self):
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-    def ask(self, path, key=KEY, method="GET", body=None, **headers):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        given = {"Authorization": f"Bearer {key}"} if key is not None else {}
-        connection.request(method, path, body, {**given, **headers})
-        return connection.getresponse()
-
-    def raw(self, text: bytes) -> bytes:
-        """All that comes back for bytes that no client library would send."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
-            connection.sendall(text)
-            connection.shutdown(socket.SHUT_WR)
-            return b"".join(iter(lambda: connection.recv(65536), b""))
+CHAT = "/v1/chat/completions"
+STREAM = {"stream": True, "max_tokens": 3}
 
 
 @pytest.fixture(scope="module")
 def engine():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Engine)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server.server_address[1]
-    server.shutdown()
+    running = RunningEngine()
+    yield running
+    running.close()
 
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory, engine):
-    made = Gateway(tmp_path_factory.mktemp("gateway"), engine)
+    made = Gateway(
+        tmp_path_factory.mktemp("gateway"), engine.port,
+        cors_origins=("https://app.example",), metrics_cidrs=("127.0.0.1/32",), more_paths=("/v1/load_lora_adapter",),
+    )  # fmt: skip
     yield made
-    made.process.terminate()
+    made.close()
 
 
-def test_what_may_pass_reaches_the_engine_without_the_key(gateway):
-    reply = gateway.ask("/v1/models?x=1", Cookie="a=b", **{"X-Forwarded-For": "10.0.0.1"})
-    seen = json.loads(reply.read())
-    assert (reply.status, seen["path"]) == (200, "/v1/models?x=1")
-    assert not {"Authorization", "Cookie", "X-Forwarded-For"} & set(seen["headers"])
+@pytest.fixture
+def own(tmp_path, engine):
+    """Gateways for a test that has its own settings."""
+    with Gateways(tmp_path, engine.port) as made:
+        yield made
+
+
+def error(reply) -> dict:
+    assert reply.headers["Content-Type"] == "application/json"
+    found: dict = json.loads(reply.text)["error"]
+    return found
+
+
+def test_what_may_pass_reaches_the_engine_without_credentials_and_with_its_ids(gateway, engine):
+    ids = {"X_Request_Id": "r-1", "traceparent": "00-a-b-01"}
+    reply = gateway.ask("/v1/models?x=1", Cookie="a=b", X_Forwarded_For="10.0.0.1", X_Api_Key=OTHER, **ids)
+    seen = engine.asked[-1]
+    assert (reply.status, seen["target"], reply.headers["X-Request-Id"]) == (200, "/v1/models?x=1", "r-1")
+    assert not {"authorization", "cookie", "x-forwarded-for", "x-api-key"} & set(seen["headers"])
+    assert (seen["headers"]["x-request-id"], seen["headers"]["traceparent"]) == ("r-1", "00-a-b-01")
+
+
+def test_a_request_without_an_id_gets_one(gateway, engine):
+    reply = gateway.ask("/v1/models")
+    made = reply.headers.get_all("X-Request-Id")
+    assert made == [engine.asked[-1]["headers"]["x-request-id"]]
+    assert re.fullmatch(r"[0-9a-f-]{36}", made[0])
 
 
 @pytest.mark.parametrize(
-    ("path", "key", "code", "word"),
+    "target",
     [
-        ("/v1/models", None, 401, "invalid_api_key"),
-        ("/v1/models", KEY.upper(), 401, "invalid_api_key"),
-        ("/v1/models", KEY.replace(".", "x"), 401, "invalid_api_key"),
-        ("/metrics", KEY, 404, "not_found"),
-        ("/v1/../metrics", KEY, 404, "not_found"),
-        ("/v1/models/../../metrics", KEY, 404, "not_found"),
-        ("/v1/models/%2E%2e/metrics", KEY, 404, "not_found"),
-        ("/v1/load_lora_adapter", KEY, 404, "not_found"),
+        "/metrics/../v1/models", "/v1/../metrics", "/%2e%2e/v1/models", "/v1/models/%2e%2e/%2e%2e/pause",
+        "/v1/models/..%2f..%2fpause", "/v1/models%2f..%2f..%2fpause", "//v1/models", "/v1//models", "/V1/models",
+        "/v1/models/", "/v1/models;x", "/v1/models%00", "/pause", "/v1/unload_lora_adapter", "/invocations", "/",
+        "/v1/audio/transcriptions", "/version", "/health/../pause", "/metrics/..", "/gateway/../pause",
+    ],
+)  # fmt: skip
+def test_what_is_judged_is_what_is_sent(gateway, engine, target):
+    before = len(engine.asked)
+    reply = gateway.ask(target)
+    assert (reply.status, error(reply)["code"]) == (404, "not_found")
+    assert len(engine.asked) == before
+
+
+@pytest.mark.parametrize(
+    "target", ["/v1/models/Qwen%2FQwen2.5", "/v1/models/a/b?x=..%2f", "/tokenize", "/v1/load_lora_adapter"]
+)
+def test_what_is_open_is_sent_as_it_came(gateway, engine, target):
+    method = "GET" if "models" in target else "POST"
+    assert gateway.ask(target, method=method, body={} if method == "POST" else None).status == 404  # the engine's
+    assert engine.asked[-1]["target"] == target
+
+
+def test_the_engine_s_health_needs_no_key_and_its_metrics_only_the_right_address(gateway, own):
+    assert gateway.ask("/health", None).status == 200
+    assert "vllm:" in gateway.ask("/metrics", None).text
+    assert "caddy_http_requests" in gateway.ask("/gateway/metrics", None).text
+    assert own(metrics_cidrs=("10.0.0.0/8",)).ask("/metrics").status == 404
+    assert own().ask("/metrics").status == 404
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Authorization": f"Bearer {KEY}"}, 200),
+        ({"Authorization": f"bearer {KEY}"}, 200),
+        ({"Authorization": f"BEARER   {KEY}"}, 200),
+        ({"x-api-key": KEY}, 200),
+        ({"x-api-key": OTHER}, 200),
+        ({"x-api-key": KEY, "Authorization": "Basic abc"}, 200),
+        ({}, 401),
+        ({"Authorization": f"Bearer {KEY.upper()}"}, 401),
+        ({"Authorization": f"Bearer {KEY.replace('.', 'x')}"}, 401),
+        ({"Authorization": f"Bearer {KEY[:-1]}"}, 401),
+        ({"Authorization": f"Bearer {KEY}x"}, 401),
+        ({"Authorization": f"Bearer {KEY},"}, 401),
+        ({"Authorization": KEY}, 401),
+        ({"Authorization": "Bearer -"}, 401),
+        ({"Authorization": "Bearer default"}, 401),
+        ({"Authorization": "Bearer {env.PATH}"}, 401),
+        ({"Authorization": "Bearer "}, 401),
+        ({"x-api-key": ""}, 401),
     ],
 )
-def test_what_may_not_is_told_why(gateway, path, key, code, word):
-    reply = gateway.ask(path, key)
-    assert (reply.status, json.loads(reply.read())["error"]["code"]) == (code, word)
+def test_a_key_opens_in_either_header_and_nothing_else_does(gateway, headers, status):
+    reply = gateway.ask("/v1/models", None, **headers)
+    assert reply.status == status
+    if status == 401:
+        assert reply.headers["WWW-Authenticate"] == "Bearer"
 
 
-def test_tokens_go_out_as_they_come(gateway):
+def test_errors_have_the_client_s_own_shape(gateway):
+    def kind(path, code, **headers):
+        reply = gateway.ask(path, "wrong" * 8, method="POST", body={}, **headers)
+        assert reply.status == code
+        return json.loads(reply.text)
+
+    openai = kind(CHAT, 401)
+    assert (openai["error"]["type"], openai["error"]["code"]) == ("invalid_request_error", "invalid_api_key")
+    for anthropic in (
+        kind("/v1/messages", 401), kind(CHAT, 401, x_api_key="x"), kind(CHAT, 401, anthropic_version="2023-06-01"),
+    ):  # fmt: skip
+        assert (anthropic["type"], anthropic["error"]["type"]) == ("error", "authentication_error")
+    assert kind("/v1/messages/x", 404)["error"]["type"] == "not_found_error"
+    wrong = gateway.ask(CHAT)
+    assert (wrong.status, error(wrong)["code"], wrong.headers["Allow"]) == (405, "method_not_allowed", "POST")
+
+
+def test_an_address_that_is_not_allowed_is_refused(own):
+    reply = own(allowed_cidrs=("10.0.0.0/8",)).ask("/v1/models")
+    assert (reply.status, error(reply)["code"]) == (403, "address_not_allowed")
+
+
+def test_an_engine_that_is_not_up_is_503_in_either_shape(own):
+    gateway = own(engine_port=free_port())
+    reply = gateway.ask(CHAT, method="POST", body={})
+    assert (reply.status, error(reply)["code"]) == (503, "engine_unavailable")
+    assert error(gateway.ask("/v1/messages", method="POST", body={}))["type"] == "overloaded_error"
+
+
+def test_a_request_too_long_is_told_so(own, engine):
+    gateway = own(max_request_mib=1)
+    assert gateway.ask(CHAT, method="POST", body="x" * (1 << 20)).status == 200
+    before = len(engine.asked)
+    reply = gateway.ask(CHAT, method="POST", body="x" * ((1 << 20) + 1))
+    assert (reply.status, error(reply)["code"]) == (413, "too_large")
+    assert len(engine.asked) == before
+
+
+def test_chunked_requests_pass(gateway, engine):
+    body = json.dumps({"max_tokens": 2}).encode()
+    reply = gateway.ask(CHAT, method="POST", body=iter([body[:5], body[5:]]))
+    assert (reply.status, engine.asked[-1]["bytes"]) == (200, len(body))
+
+
+@pytest.mark.parametrize("head", ["POST {} HTTP/1.0\r\n", "POST {} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"])
+def test_a_stream_to_a_client_that_closes_ends_at_once(gateway, head):
+    body = json.dumps(STREAM)
+    asked = f"{head.format(CHAT)}Authorization: Bearer {KEY}\r\nContent-Length: {len(body)}\r\n\r\n{body}"
     began = time.monotonic()
-    reply = gateway.ask("/v1/chat/completions", method="POST", body=b"hello")
-    first = reply.read1(100)
+    assert b"[DONE]" in gateway.raw(asked.encode())
+    assert time.monotonic() - began < 5
+
+
+def test_tokens_come_as_they_are_made(gateway):
+    began = time.monotonic()
+    _, reply = send_stream(gateway, pace=0.3)
+    reply.read1(100)
     soon = time.monotonic() - began
-    assert (first, reply.read()) == (b"one ", b"two hello")
-    assert time.monotonic() - began > soon + 0.15
+    assert b"[DONE]" in reply.read()
+    assert time.monotonic() - began > soon + 0.5
 
 
-def test_one_connection_serves_many_requests(gateway):
-    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=10)
-    for _ in range(3):
-        connection.request("GET", "/v1/models", headers={"Authorization": f"Bearer {KEY}"})
-        assert json.loads(connection.getresponse().read())["path"] == "/v1/models"
+@pytest.mark.parametrize("told", [{"silent": 30}, {"pace": 5.0, "max_tokens": 9}, {"stream": False, "silent": 30}])
+def test_a_client_that_goes_cancels_the_engine_s_request(gateway, engine, told):
+    """Before the first token, between two, and in an answer that comes whole."""
+    before = len(engine.cancelled)
+    asked = len(engine.asked)
+    connection = gateway.connection()
+    connection.request("POST", CHAT, json.dumps({**STREAM, **told}), {"Authorization": f"Bearer {KEY}"})
+    until(lambda: len(engine.asked) > asked, 10)
+    if "pace" in told:
+        connection.getresponse().read1(100)
+    connection.close()
+    connection.sock = None
+    until(lambda: len(engine.cancelled) > before, 5)
+
+
+def test_an_engine_that_dies_in_a_stream_is_seen_at_once(gateway):
+    began = time.monotonic()
+    _, reply = send_stream(gateway, max_tokens=50, pace=0.05, die_after=3)
+    with pytest.raises((http.client.IncompleteRead, OSError)):
+        reply.read()
+    assert time.monotonic() - began < 5
+
+
+def test_20_mb_with_a_wrong_key_are_answered(gateway):
+    """By a client that reads what it was answered although it could not send everything, as httpx does."""
+    for _ in range(5):
+        with gateway.socket() as connection:
+            head = (
+                f"POST {CHAT} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer wrong\r\nContent-Length: {20 << 20}\r\n\r\n"
+            )
+            connection.sendall(head.encode())
+            try:
+                for _ in range(20):
+                    connection.sendall(b"x" * (1 << 20))
+            except OSError:
+                pass
+            assert connection.recv(4096).startswith(b"HTTP/1.1 401 ")
+
+
+def test_20_mb_with_the_right_key_arrive(gateway, engine):
+    assert gateway.ask(CHAT, method="POST", body="x" * (20 << 20)).status == 200
+    assert engine.asked[-1]["bytes"] == 20 << 20
 
 
 @pytest.mark.parametrize(
     "extra",
     [
-        b"Transfer-Encoding: chunked\r\nContent-Length: 4",
-        b"Content-Length: 4\r\nContent-Length: 40",
-        b"Content-Length: -1",
+        "Transfer-Encoding: chunked\r\nContent-Length: 4",
+        "Content-Length: 4\r\nContent-Length: 40",
+        "Content-Length: -1",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
+        "Transfer-Encoding: chunked, chunked",
+        "Content-Length: 4\r\nTransfer-Encoding : chunked",
     ],
 )
-def test_a_request_whose_end_is_ambiguous_is_refused(gateway, extra):
-    """Nothing may hide behind a request: no second one is answered."""
-    head = b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + KEY.encode() + b"\r\n"
-    hidden = b"0\r\n\r\nGET /v1/models HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + KEY.encode() + b"\r\n\r\n"
-    answer = gateway.raw(head + extra + b"\r\n\r\n" + hidden)
-    assert answer.startswith(b"HTTP/1.1 411 ")
-    assert answer.count(b"HTTP/1.1 ") == 1
+def test_nothing_hides_behind_a_request_whose_end_is_ambiguous(gateway, engine, extra):
+    """Whatever is answered, the engine sees one request at most."""
+    hidden = "0\r\n\r\nGET /v1/models?hidden HTTP/1.1\r\nHost: x\r\nX: y\r\n\r\n"
+    before = len(engine.asked)
+    head = f"POST {CHAT} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\n{extra}\r\nConnection: close\r\n\r\n"
+    gateway.raw((head + hidden).encode())
+    assert len(engine.asked) <= before + 1
+    assert not [asked for asked in engine.asked if "hidden" in asked["target"]]
 
 
-def test_a_request_too_long_is_refused_before_it_is_read(gateway):
-    reply = gateway.ask("/v1/completions", method="POST", **{"Content-Length": str(65 << 20)})
-    assert reply.status == 413
+def test_what_no_one_can_read_is_refused_without_a_page_of_html(gateway):
+    """Go answers these itself, before Caddy's routes: plain text."""
+    for sent, code in (
+        (b"nonsense\r\n\r\n", 400),
+        (b"GET /v1/models HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 200_000 + b"\r\n\r\n", 431),
+        (b"GET /" + b"y" * 200_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 431),
+    ):
+        answer = gateway.raw(sent)
+        assert answer.startswith(f"HTTP/1.1 {code} ".encode())
+        assert b"<html" not in answer
 
 
-def test_an_address_that_is_not_allowed_is_refused(tmp_path, engine):
-    made = Gateway(tmp_path, engine, ["10.0.0.0/8"])
-    try:
-        assert made.ask("/v1/models").status == 403
-    finally:
-        made.process.terminate()
+def test_plain_http_to_the_port_gets_one_sentence(gateway):
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as connection:
+        connection.sendall(b"GET /v1/models HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = b"".join(iter(lambda: connection.recv(4096), b""))
+    assert answer == b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
 
 
-def test_an_engine_that_is_not_up_is_503(tmp_path):
-    made = Gateway(tmp_path, free_port())
-    try:
-        reply = made.ask("/v1/models")
-        assert (reply.status, json.loads(reply.read())["error"]["code"]) == (503, "engine_unavailable")
-    finally:
-        made.process.terminate()
+def test_a_page_of_a_listed_origin_may_call_from_a_browser(gateway):
+    asks = {"Origin": "https://app.example", "Access_Control_Request_Method": "POST",
+            "Access_Control_Request_Headers": "authorization,content-type"}  # fmt: skip
+    reply = gateway.ask(CHAT, None, "OPTIONS", **asks)
+    assert (reply.status, reply.headers["Access-Control-Allow-Origin"]) == (204, "https://app.example")
+    assert reply.headers["Access-Control-Allow-Headers"] == "authorization,content-type"
+    for key, status in ((KEY, 200), (None, 401)):
+        reply = gateway.ask("/v1/models", key, Origin="https://app.example")
+        assert (reply.status, reply.headers.get_all("Access-Control-Allow-Origin")) == (status, ["https://app.example"])
+    other = gateway.ask("/v1/models", Origin="https://evil.example")
+    assert other.headers["Access-Control-Allow-Origin"] is None, "the engine's own * ends at the gateway"
+    assert gateway.ask(CHAT, None, "OPTIONS", **{**asks, "Origin": "https://evil.example"}).status == 405
 
 
-def test_another_port_is_passed_on_whole_to_those_who_may(tmp_path, engine):
-    fronts = [Front(free_port(), engine, ("127.0.0.0/8",)), Front(free_port(), engine, ("10.0.0.0/8",))]
-    made = Gateway(tmp_path, engine, fronts=fronts)
-    try:
-        connection = http.client.HTTPConnection("127.0.0.1", fronts[0].port, timeout=10)
-        connection.request("GET", "/any", headers={"Cookie": "a=b"})
-        seen = json.loads(connection.getresponse().read())
-        assert (seen["path"], seen["headers"]["Cookie"]) == ("/any", "a=b")
-        refused = http.client.HTTPConnection("127.0.0.1", fronts[1].port, timeout=10)
-        with pytest.raises((http.client.HTTPException, OSError)):
-            refused.request("GET", "/any")
-            refused.getresponse()
-    finally:
-        made.process.terminate()
+def test_a_websocket_passes_both_ways(gateway, engine):
+    head = (
+        f"GET /v1/realtime?model=m HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\nUpgrade: websocket\r\n"
+        "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    with gateway.socket() as connection:
+        connection.sendall(head.encode())
+        assert b"101" in connection.recv(4096)
+        connection.sendall(bytes([0x81, 0x82, 1, 2, 3, 4]) + bytes([ord("h") ^ 1, ord("i") ^ 2]))
+        assert connection.recv(16) == b"\x81\x02hi"
+    assert engine.asked[-1]["target"] == "/v1/realtime?model=m"
+
+
+def test_the_log_names_the_key_and_holds_neither_keys_nor_content_nor_queries(own):
+    gateway = own()
+    gateway.ask(f"{CHAT}?secret-word", OTHER, "POST", {"messages": "prompt-word", "max_tokens": 2})
+    gateway.ask("/v1/models", "wrong" * 8)
+    gateway.ask("/v1/models", None, X_Api_Key=KEY)
+    gateway.ask("/health", None)
+    until(lambda: len(gateway.lines()) == 3, 5)
+    seen = [(line["key"], line["status"], line["request"]["uri"]) for line in gateway.lines()]
+    assert seen == [("other", 200, CHAT), ("-", 401, "/v1/models"), ("default", 200, "/v1/models")]
+    assert all(line["duration"] > 0 and line["size"] > 0 and "bytes_read" in line for line in gateway.lines())
+    written = (gateway.folder / "log").read_text()
+    assert not [word for word in (KEY, OTHER, "wrong" * 8, "prompt-word", "secret-word") if word in written]
+
+
+def test_no_log_is_written_when_it_is_switched_off(own):
+    gateway = own(access_log=False, engine_port=free_port())
+    assert gateway.ask("/v1/models", None, X_Api_Key=KEY).status == 503
+    gateway.close()
+    assert gateway.lines() == []
+    assert KEY not in (gateway.folder / "log").read_text()
+
+
+def test_nobody_else_can_read_the_configuration_and_no_process_list_shows_it(own):
+    gateway = own()
+    assert (gateway.folder / "config.json").stat().st_mode & 0o077 == 0
+    assert (gateway.folder / "admin").stat().st_mode & 0o077 == 0
+    assert KEY not in Path(f"/proc/{gateway.process.pid}/cmdline").read_text()
+    assert not list((gateway.folder / "data").rglob("autosave.json"))
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", 2019)) != 0, "Caddy's admin API has no TCP port"
+
+
+def test_the_page_has_the_same_certificate_and_its_own_ranges(own, engine):
+    ports = free_port(), free_port()
+    gateway = own(page=Page(ports[0], engine.port, ("127.0.0.0/8",)))
+    reply = gateway.ask("/v1/models", None, port=ports[0], Cookie="a=b")
+    seen = engine.asked[-1]["headers"]
+    assert (reply.status, seen["cookie"], seen["x-forwarded-proto"]) == (200, "a=b", "https")
+    gateway.configure(page=Page(ports[0], engine.port, ("10.0.0.0/8",)))
+    assert gateway.ask("/", None, port=ports[0]).status == 403
+    gateway.configure(page=Page(ports[0], ports[1], ("127.0.0.0/8",)))
+    starting = gateway.ask("/", None, port=ports[0])
+    assert (starting.status, starting.text) == (503, "The page is starting.\n")
+
+
+def test_without_tls_it_answers_the_same(own):
+    gateway = own(tls=Tls())
+    assert [gateway.ask("/v1/models", key).status for key in (KEY, None)] == [200, 401]
+
+
+def test_clients_that_name_another_server_get_the_certificate_all_the_same(gateway):
+    """A forwarded name, an address of the machine's other network: the authority decides whether it's good."""
+    asked = subprocess.run(
+        ["openssl", "s_client", "-connect", f"127.0.0.1:{gateway.port}", "-servername", "some.example"],
+        input=b"", capture_output=True, check=False, timeout=20,
+    )  # fmt: skip
+    assert b"BEGIN CERTIFICATE" in asked.stdout
+
+
+def test_the_configuration_is_whole_in_the_program_s_own_eyes(tmp_path, gateway):
+    changes: tuple[dict[str, Any], ...] = (
+        {"tls": Tls("acme", name="api.example", email="a@b.example"), "page": Page(3000, 8180, ("10.0.0.0/8",))},
+        {"tls": Tls("acme", name="192.0.2.1", directory="https://ca.example/dir")},
+        {"task": "transcription", "cors_origins": ("*",), "allowed_cidrs": ("10.0.0.0/8",), "tls": TLS},
+        {"task": "rerank", "access_log": False, "tls": Tls()},
+    )
+    for number, changed in enumerate(changes):
+        file = tmp_path / f"{number}.json"
+        file.write_text(json.dumps(render(type(gateway.config)({"a": KEY}, 8000, 8100, **changed))))
+        done = subprocess.run(
+            [ensure_caddy(), "validate", "--config", file],
+            env={"HOME": str(tmp_path)}, cwd=tmp_path, capture_output=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr

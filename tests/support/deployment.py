@@ -6,9 +6,11 @@ import copy
 import json
 import os
 import re
+import ssl
 import subprocess
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -201,23 +203,26 @@ class Reply:
         return str(json.loads(self.body)["choices"][0]["message"]["content"])
 
 
-def chat(url: str, key: str, model: str, prompt: str = "Say hello.", tokens: int = 12) -> Reply:
-    """A greedy chat completion."""
+def chat(out: Mapping[str, Any], model: str, prompt: str = "Say hello.", tokens: int = 12) -> Reply:
+    """A greedy chat completion, asked with a stack's outputs."""
     question = {
         "model": model,
         "messages": [{"role": "user", "content": prompt}],
         "max_tokens": tokens,
         "temperature": 0,
     }
-    return fetch(f"{url}/chat/completions", key, json.dumps(question).encode())
+    return fetch(
+        f"{out['apiUrl']}/chat/completions", out["apiKey"], json.dumps(question).encode(), out.get("apiCa", "")
+    )
 
 
-def fetch(url: str, key: str | None = None, body: bytes | None = None) -> Reply:
-    """One request, by no proxy."""
+def fetch(url: str, key: str | None = None, body: bytes | None = None, authority: str = "") -> Reply:
+    """One request, by no proxy; a certificate is verified with the authority, PEM, or with the system's."""
     request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
     if key is not None:
         request.add_header("Authorization", f"Bearer {key}")
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    verified = urllib.request.HTTPSHandler(context=ssl.create_default_context(cadata=authority or None))
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), verified)
     try:
         with opener.open(request, timeout=120) as response:
             return Reply(response.status, response.read().decode())

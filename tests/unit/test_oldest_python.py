@@ -160,7 +160,7 @@ def test_a_step_on_an_older_python_says_so(tmp_path, version):
     step = Step(tmp_path)
     step.program("python3", f'exec {found[0]} "$@"')
     script = step.home / "try.sh"
-    script.write_text('. "$TANDEM_DIR/lib.sh"\nexec python3 "$TANDEM_DIR/gateway.py"\n')
-    (step.dir / "gateway.py").write_bytes((ROOT / "components/gateway/files/gateway.py").read_bytes())
+    script.write_text('. "$TANDEM_DIR/lib.sh"\nexec python3 "$TANDEM_DIR/configure.py"\n')
+    (step.dir / "configure.py").write_bytes((ROOT / "components/gateway/files/configure.py").read_bytes())
     error = step.run(script)[1]
     assert error.startswith(f"try needs Python 3.8 or newer, and this machine's python3 is {version}.")

@@ -24,6 +24,11 @@ FINAL = (400, 404, 405, 422)
 def sentence(call: dict[str, Any], heard: dict[str, Any]) -> str:
     """Why nothing came, by the best answer there was."""
     url, task, code, said = call["url"], heard["task"], heard["code"], heard["said"]
+    if not code and "CERTIFICATE_VERIFY_FAILED" in said:
+        return (
+            f"{url}: the certificate there is not the gateway's ({said}); where somebody else has TLS before it, set "
+            "gateway.tls: none, and otherwise see who answers at that address"
+        )
     if not code:
         return (
             f"{url}: nothing answers here in {SECONDS} s ({said}); the engine answers on its machine, so open the "
@@ -45,7 +50,7 @@ def ask(call: dict[str, Any]) -> str:
     """What the model made.
 
     Args:
-        call: `url` (ending in /v1), `model`, `key` and `task`.
+        call: `url` (ending in /v1), `model`, `key` and `task`; `authority` and `server` as `question.opener` has them.
 
     Raises:
         Failure: nothing that counts came in time.
@@ -53,7 +58,10 @@ def ask(call: dict[str, Any]) -> str:
     deadline = time.monotonic() + SECONDS
     best: dict[str, Any] | None = None
     while True:
-        heard = question.ask(call["url"], call["model"], call.get("task") or "chat", call["key"], 60)
+        heard = question.ask(
+            call["url"], call["model"], call.get("task") or "chat", call["key"], seconds=60,
+            authority=call.get("authority", ""), server=call.get("server", ""),
+        )  # fmt: skip
         if heard["good"]:
             return str(heard["said"])
         # An answer says more than a connection that failed later.

@@ -1,7 +1,8 @@
 """What programs share that probe a URL from this computer, or from a host between; not for machines.
 
 Such a program gets its call as JSON on standard input: `url`, what else it needs, and `through`, the host between as
-`components.machine.Jump.facts` has it. It says what it found on standard output, or one sentence on standard error.
+`components.machine.Jump.facts` has it; then `server` is added, the name that a certificate must be for. It says what it
+found on standard output, or one sentence on standard error.
 """
 
 from __future__ import annotations
@@ -38,10 +39,10 @@ def reached(call: dict[str, Any]) -> Iterator[dict[str, Any]]:
     own = urllib.parse.urlsplit(call["url"])
     with tempfile.TemporaryDirectory(prefix="tandem-") as folder:
         between = Ssh.open({**call["through"], "name": "the jump host", "setting": "ssh.proxyJump"}, folder)
-        with between.forward(own.hostname or "", own.port or 80) as port:
+        with between.forward(own.hostname or "", own.port or (443 if own.scheme == "https" else 80)) as port:
             here = own._replace(netloc=f"127.0.0.1:{port}").geturl()
             try:
-                yield {**call, "url": here}
+                yield {**call, "url": here, "server": own.hostname}
             except Failure as failure:
                 words = str(failure).replace(here, f"{call['url']} (asked from {call['through']['host']})")
                 raise Failure(words) from None

@@ -6,6 +6,7 @@
 
 # Ranks and gateway talk to machines inside, and gRPC would go by a proxy; who needs one is told so by its own environment.
 unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY
+mkdir -p "$TANDEM_DIR/files" # some have none
 folder=$TANDEM_HOME/processes/$PROCESS
 wanted=$(cd "$TANDEM_DIR" && find spec.json process_supervisor.py files -type f -exec sha256sum {} + | sort | sha256sum | cut -c1-12)
 
@@ -18,7 +19,7 @@ if [[ $(cat "$folder/content" 2>/dev/null) != "$wanted" || $(python3 "$folder/pr
   status "starting $PROCESS"
   mkdir -p "$folder/files"
   cp -a "$TANDEM_DIR/spec.json" "$TANDEM_DIR/process_supervisor.py" "$folder/"
-  if [[ -d $TANDEM_DIR/files ]]; then cp -a "$TANDEM_DIR/files/." "$folder/files/"; fi
+  cp -a "$TANDEM_DIR/files/." "$folder/files/"
   python3 "$folder/process_supervisor.py" start "$folder" || fail "$PROCESS could not be started on this machine: $(tail -n 1 "$TANDEM_DIR/log")"
   echo "$wanted" >"$folder/content"
 fi

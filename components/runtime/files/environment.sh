@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Where the engine's programs are on this machine: in an environment that is there, or in one made of packages.
-# Environment: PROGRAMS MODULE PYTHON PACKAGES (a line each) FOLDERS PIP_INDEX
+# Environment: PROGRAMS MODULE PYTHON PACKAGES (a line each, with or without --hash) FOLDERS PIP_INDEX SETTING (names PACKAGES)
 # shellcheck source=components/machine/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
 # shellcheck source=components/machine/files/pip.sh
@@ -16,20 +16,21 @@ elif [[ -n $PACKAGES ]]; then
   base=$TANDEM_HOME/environments/$TANDEM_STEP
   venv=$base/$(sha256sum <<<"$PACKAGES" | cut -c1-12)
   if [[ ! -e $venv/whole ]]; then
-    status "installing $(paste -sd' ' <<<"$PACKAGES")"
+    names=$(while read -r name _; do printf '%s ' "$name"; done <<<"$PACKAGES")
+    status "installing $names"
     rm -rf "$base"
     mkdir -p "$base"
     python3 -m venv "$venv" || fail "python3 -m venv failed; take an image that has python3-venv, or name an environment in native.python"
     read_index "$PIP_INDEX"
-    mapfile -t requirements <<<"$PACKAGES"
-    tries 3 "$venv/bin/python" -m pip install --disable-pip-version-check --cache-dir "$TANDEM_HOME/cache/pip" "${pip_words[@]}" "${requirements[@]}" ||
-      fail "native.packages: pip could not install $(paste -sd' ' <<<"$PACKAGES"): $(grep -E '^ERROR' "$TANDEM_DIR/log" | tail -1); see the machine's package index and mirrors.pip"
+    printf '%s\n' "$PACKAGES" >"$venv/requirements.txt" # a file, since hashes are for no command line
+    tries 3 "$venv/bin/python" -m pip install --disable-pip-version-check --cache-dir "$TANDEM_HOME/cache/pip" "${pip_words[@]}" --requirement "$venv/requirements.txt" ||
+      fail "$SETTING: pip could not install $names: $(grep -E '^ERROR' "$TANDEM_DIR/log" | tail -1); see the machine's package index and mirrors.pip"
     touch "$venv/whole"
   fi
   path=$path:$venv/bin
 fi
 path=${path#:}
-remedy="name its environment in native.python, its folder in native.path, or its packages in native.packages"
+remedy="name its environment in native.python, its folder in native.path, or its packages in $SETTING"
 PATH=${path:+$path:}$PATH
 for program in $PROGRAMS; do
   status "looking for $program"

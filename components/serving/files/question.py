@@ -1,7 +1,7 @@
 """What a model is for, and one question that shows whether it does that. Needs nothing but Python 3.8.
 
     question.py task FOLDER    one line: the task that the model's files tell of
-    question.py ask            a question as JSON on standard input (url, model, task, key); what came of it as JSON
+    question.py ask            a question as JSON on standard input (url, model, task, more of `ask`'s); what came of it
 
 An answer counts by tokens made, wherever the engine puts them: models that reason leave `content` empty for long.
 No proxy is asked: the URL is one of the deployment's own.
@@ -10,8 +10,10 @@ No proxy is asked: the URL is one of the deployment's own.
 from __future__ import annotations
 
 import base64
+import http.client
 import json
 import math
+import ssl
 import struct
 import sys
 import urllib.error
@@ -157,8 +159,31 @@ def made(task: str, answer: Any) -> str | None:  # noqa: ANN401  # JSON is any
     return said or f"{tokens} tokens" if said or tokens else None
 
 
-def ask(url: str, model: str, task: str, key: str = "", seconds: float = SECONDS) -> dict[str, Any]:
-    """Asks once.
+def opener(authority: str = "", server: str = "") -> urllib.request.OpenerDirector:
+    """Opens URLs without any proxy.
+
+    Args:
+        authority: what certificates are verified with, PEM; empty for the system's.
+        server: the name that a certificate must be for, where that isn't the URL's; empty for the URL's.
+    """
+    context = ssl.create_default_context(cadata=authority or None)
+
+    class Connection(http.client.HTTPSConnection):
+        def connect(self) -> None:
+            http.client.HTTPConnection.connect(self)
+            self.sock = context.wrap_socket(self.sock, server_hostname=server or self.host)
+
+    class Handler(urllib.request.HTTPSHandler):
+        def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+            return self.do_open(Connection, req)
+
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}), Handler(context=context))
+
+
+def ask(
+    url: str, model: str, task: str, key: str = "", *, seconds: float = SECONDS, authority: str = "", server: str = ""
+) -> dict[str, Any]:
+    """Asks once; see `opener` for the last two.
 
     Returns:
         task: the one that was asked for; a chat becomes a completion where the model has no chat template.
@@ -169,9 +194,8 @@ def ask(url: str, model: str, task: str, key: str = "", seconds: float = SECONDS
     body, kind = question(task, model)
     headers = {"Content-Type": kind, **({"Authorization": f"Bearer {key}"} if key else {})}
     request = urllib.request.Request(url.rstrip("/") + PATHS[task], body, headers)  # noqa: S310  # a URL of ours
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(request, timeout=seconds) as response:
+        with opener(authority, server).open(request, timeout=seconds) as response:
             code, text = response.status, response.read()
     except urllib.error.HTTPError as error:
         code, text = error.code, error.read(4000)
@@ -179,7 +203,7 @@ def ask(url: str, model: str, task: str, key: str = "", seconds: float = SECONDS
         return {"task": task, "code": 0, "said": str(getattr(error, "reason", error)), "good": False}
     said = text[:300].decode(errors="replace").strip()
     if task == "chat" and 400 <= code < 500 and "chat template" in text.decode(errors="replace").lower():
-        instead = ask(url, model, "completion", key, seconds)
+        instead = ask(url, model, "completion", key, seconds=seconds, authority=authority, server=server)
         if instead["code"] == 200:
             return instead
     if code != 200:
@@ -220,7 +244,8 @@ def main(words: list[str]) -> int:
         print(find_task(Path(words[1])))
         return 0
     call = json.load(sys.stdin)
-    print(json.dumps(ask(call["url"], call["model"], call["task"], call.get("key", ""), call.get("seconds", SECONDS))))
+    more = {name: call[name] for name in ("key", "seconds", "authority", "server") if name in call}
+    print(json.dumps(ask(call["url"], call["model"], call["task"], **more)))
     return 0
 
 

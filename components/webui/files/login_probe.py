@@ -11,10 +11,12 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "machine/files"))
+for part in ("machine", "serving"):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2] / part / "files"))
 
-from openssh import Failure
-from probe import main
+import question  # noqa: E402  # these lie in folders that are no packages
+from openssh import Failure  # noqa: E402
+from probe import main  # noqa: E402
 
 LOGIN_SECONDS = int(os.environ.get("TANDEM_LOGIN_SECONDS", "300"))
 """How long the page may take to come up: half a minute here, and its database comes first."""
@@ -23,11 +25,12 @@ LOGIN_SECONDS = int(os.environ.get("TANDEM_LOGIN_SECONDS", "300"))
 def login(call: dict[str, Any]) -> str:
     """The first account logs in on the page, and sees the model there. Pages that only load don't count."""
     account = json.dumps({"email": call["email"], "password": call["password"]}).encode()
+    verify = {name: call.get(name, "") for name in ("authority", "server")}
     deadline = time.monotonic() + LOGIN_SECONDS
     while True:
         try:
-            token = _fetch(f"{call['url']}/api/v1/auths/signin", "", account)["token"]
-            seen = [str(model["id"]) for model in _fetch(f"{call['url']}/api/models", token)["data"]]
+            token = _fetch(f"{call['url']}/api/v1/auths/signin", "", account, **verify)["token"]
+            seen = [str(model["id"]) for model in _fetch(f"{call['url']}/api/models", token, **verify)["data"]]
             if call["model"] in seen:
                 return str(call["model"])
             reason = f"logged in, but the model is not in its list ({', '.join(seen) or 'empty'})"
@@ -49,12 +52,10 @@ def login(call: dict[str, Any]) -> str:
         time.sleep(2)
 
 
-def _fetch(url: str, token: str, body: bytes | None = None) -> Any:  # noqa: ANN401  # JSON is any
+def _fetch(url: str, token: str, body: bytes | None = None, *, authority: str = "", server: str = "") -> Any:  # noqa: ANN401  # JSON is any
     headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
     request = urllib.request.Request(url, body, headers)  # noqa: S310  # http(s) by construction
-    # The user's proxy settings hold for the user's own URL only when it is not one of these machines.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(request, timeout=60) as response:
+    with question.opener(authority, server).open(request, timeout=60) as response:
         return json.load(response)
 
 

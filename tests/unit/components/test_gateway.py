@@ -1,33 +1,158 @@
-"""The gateway's configuration: what nginx is told."""
+"""The gateway's configuration, its allow-list and its certificate: pure functions."""
+
+from __future__ import annotations
+
+import json
+import re
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from components.gateway.gateway import Front, render
+from components.gateway import Config, Page, Tls, certificate, errors, paths
+from components.gateway.caddy import render
 
-
-def test_key_ports_and_ranges_are_filled_in():
-    text = render("k" * 32, 8000, 8100, ["10.0.0.0/8", "192.0.2.1/32"])
-    assert "listen 8000;" in text
-    assert "server 127.0.0.1:8100;" in text
-    assert text.index("allow 10.0.0.0/8;") < text.index("allow 192.0.2.1/32;") < text.index("deny all;")
-    assert f'"~^Bearer {"k" * 32}$"' in text
+KEYS = {"default": "k" * 32, "ci": "c.d" * 11}
 
 
-def test_a_key_is_no_regular_expression():
-    """A dot in a key matches a dot only."""
-    assert r'"~^Bearer a\.b$"' in render("a.b", 1, 2, [])
+def told(**changed) -> str:
+    return json.dumps(render(Config(**{"keys": KEYS, "port": 8000, "engine_port": 8100, **changed})))
 
 
-@pytest.mark.parametrize("key", ['a"b', "a b", "a\nb", "a;b", "a$b", ""])
-def test_a_key_that_could_break_out_is_refused(key):
+def open_for(task: str, target: str, *more: str) -> list[str]:
+    """Methods that a request target may have; `*` for any."""
+    found = paths.allowed(task, more)
+    return [m for methods, pattern in found.items() if re.fullmatch(pattern, target) for m in methods or ("*",)]
+
+
+@pytest.mark.parametrize(
+    ("task", "target", "methods"),
+    [
+        ("chat", "/v1/chat/completions", ["POST"]),
+        ("chat", "/v1/chat/completions?a=/../b", ["POST"]),
+        ("chat", "/v1/messages/count_tokens", ["POST"]),
+        ("chat", "/v1/responses/resp_1", ["GET", "DELETE"]),
+        ("chat", "/v1/responses/resp_1/cancel", ["POST"]),
+        ("chat", "/v1/realtime?model=m", ["GET"]),
+        ("completion", "/v1/completions", ["POST"]),
+        ("embedding", "/v1/embeddings", ["POST"]),
+        ("embedding", "/pooling", ["POST"]),
+        ("embedding", "/v1/chat/completions", []),
+        ("rerank", "/v2/rerank", ["POST"]),
+        ("rerank", "/v1/score", ["POST"]),
+        ("rerank", "/classify", ["POST"]),
+        ("transcription", "/v1/audio/translations", ["POST"]),
+        ("chat", "/v1/audio/transcriptions", []),
+        ("chat", "/v1/models/Qwen%2FQwen2.5-7B", ["GET", "HEAD"]),
+        ("chat", "/v1/models/Qwen/Qwen2.5-7B", ["GET", "HEAD"]),
+        ("chat", "/v1/models/..%2f..%2fmetrics", []),
+        ("chat", "/v1/models/../../metrics", []),
+        ("chat", "/v1/models/a/%2e%2e/b", []),
+        ("chat", "/v1/models/.hidden", []),
+        ("chat", "/metrics/../v1/models", []),
+        ("chat", "//v1/models", []),
+        ("chat", "/v1/models/", []),
+        ("chat", "/V1/models", []),
+        ("chat", "/v1/models\n", []),
+        ("chat", "/pause", []),
+        ("chat", "/v1/load_lora_adapter", []),
+        ("chat", "/invocations", []),
+        ("chat", "/start_profile", []),
+        ("chat", "/tokenize", ["POST"]),
+    ],
+)
+def test_a_path_is_open_by_the_task_and_as_it_is_sent(task, target, methods):
+    assert open_for(task, target) == methods
+
+
+def test_a_path_of_the_settings_is_open_to_the_letter():
+    assert open_for("chat", "/v1/load_lora_adapter", "/v1/load_lora_adapter") == ["*"]
+    assert open_for("chat", "/v1/load_lora_adapterx", "/v1/load_lora_adapter") == []
+    assert open_for("chat", "/aXb", "/a.b") == []
+
+
+def test_keys_stand_in_one_place_whole_and_in_no_regular_expression():
+    text = told()
+    assert text.count(KEYS["ci"]) == 1
+    assert json.dumps({"input": KEYS["ci"], "outputs": ["ci"]}) in text
+
+
+@pytest.mark.parametrize("key", ['a"b', "a b", "a\nb", "a;b", "a$b", "{env.HOME}", ""])
+def test_a_key_that_could_mean_something_else_is_refused(key):
     with pytest.raises(ValueError, match="openssl rand"):
-        render(key, 1, 2, [])
+        told(keys={"default": key})
 
 
-def test_a_front_has_its_own_ranges():
-    text = render("k" * 32, 8000, 8100, ["10.0.0.0/8"], [Front(3000, 8180, ("192.0.2.0/24",))])
-    front = text[text.index("listen 3000;") :]
-    assert "proxy_pass http://127.0.0.1:8180;" in front
-    assert front.index("allow 192.0.2.0/24;") < front.index("deny all;")
-    assert "10.0.0.0/8" not in front
-    assert text.count("{") == text.count("}")
+def test_two_names_with_one_key_are_refused():
+    with pytest.raises(ValueError, match="each its own"):
+        told(keys={"a": "k" * 16, "b": "k" * 16})
+
+
+def test_ranges_guard_api_page_and_metrics_each_by_its_own():
+    page = Page(3000, 8180, ("192.0.2.0/24",))
+    made = render(Config(KEYS, 8000, 8100, allowed_cidrs=["10.0.0.0/8"], metrics_cidrs=["10.9.0.0/16"], page=page))
+    servers = made["apps"]["http"]["servers"]
+    api, front = json.dumps(servers["api"]), json.dumps(servers["page"])
+    assert ("10.0.0.0/8" in api, "10.9.0.0/16" in api, "192.0.2.0/24" in api) == (True, True, False)
+    assert ("192.0.2.0/24" in front, "10.0.0.0/8" in front, "127.0.0.1:8180" in front) == (True, False, True)
+    assert (servers["api"]["listen"], servers["page"]["listen"]) == ([":8000"], [":3000"])
+
+
+def test_the_log_and_the_metrics_are_there_only_when_they_are_wanted():
+    assert '"logs": {}' in told()
+    assert '"logs": {}' not in told(access_log=False)
+    assert ('"/gateway/metrics' in told(), "^/gateway/metrics" in told(metrics_cidrs=["10.0.0.0/8"])) == (False, True)
+
+
+def test_tls_of_each_mode():
+    assert "tls" not in render(Config(KEYS, 1, 2))["apps"]
+    given = render(Config(KEYS, 1, 2, tls=Tls("given", "CERT", "KEY", name="10.0.0.1")))
+    assert given["apps"]["tls"] == {"certificates": {"load_pem": [{"certificate": "CERT", "key": "KEY"}]}}
+    policy = {"default_sni": "10.0.0.1", "fallback_sni": "10.0.0.1"}
+    assert given["apps"]["http"]["servers"]["api"]["tls_connection_policies"] == [policy]
+    acme = render(Config(KEYS, 1, 2, tls=Tls("acme", name="api.example", directory="https://ca/dir")))["apps"]["tls"]
+    (issuer,) = acme["automation"]["policies"][0]["issuers"]
+    assert (issuer["ca"], "profile" in issuer, acme["certificates"]) == (
+        "https://ca/dir", False, {"automate": ["api.example"]},
+    )  # fmt: skip
+    address = render(Config(KEYS, 1, 2, tls=Tls("acme", name="192.0.2.1")))["apps"]["tls"]
+    assert address["automation"]["policies"][0]["issuers"][0]["profile"] == "shortlived"
+
+
+def test_every_answer_has_both_shapes_and_is_json():
+    rows = errors.rows()
+    assert rows["502"][0] == rows["503"][0] == "503"
+    for row in rows.values():
+        for body in (errors.OPENAI_BODY, errors.ANTHROPIC_BODY):
+            filled = body
+            for name, value in zip(errors.FIELDS, row, strict=True):
+                filled = filled.replace(name, value)
+            answer = json.loads(filled)
+            assert answer["error"]["message"].endswith(".")
+            assert answer["error"]["type"]
+
+
+def test_the_same_secret_gives_the_same_certificate_and_another_address_the_same_authority():
+    one = certificate.make_pair("s" * 48, "t", ["10.0.0.1", "api.example"])
+    assert one == certificate.make_pair("s" * 48, "t", ["10.0.0.1", "api.example", "10.0.0.1"])
+    moved = certificate.make_pair("s" * 48, "t", ["10.0.0.2"])
+    assert (moved.authority == one.authority, moved.key == one.key, moved.certificate == one.certificate) == (
+        True, True, False,
+    )  # fmt: skip
+    for other in (certificate.make_pair("x" * 48, "t", ["10.0.0.1"]), certificate.make_pair("s" * 48, "t", ["a"], 2)):
+        assert other.authority != one.authority
+        assert other.key != one.key
+    leaf, authority = x509.load_pem_x509_certificates(one.certificate.encode())
+    leaf.verify_directly_issued_by(authority)
+    names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert [str(each.value) for each in names] == ["10.0.0.1", "api.example"]
+    assert load_pem_private_key(one.key.encode(), None).public_key() == leaf.public_key()
+    assert leaf.serial_number != authority.serial_number
+
+
+def test_a_key_of_another_certificate_is_told_from_its_own():
+    one, other = (certificate.make_pair(letter * 48, "t", ["a"]) for letter in "xy")
+    assert certificate.key_matches(one.certificate, one.key) == ""
+    assert "is not the key of the certificate" in certificate.key_matches(one.certificate, other.key)
+    assert "holds no certificate" in certificate.key_matches("nothing", one.key)
+    assert "is no private key" in certificate.key_matches(one.certificate, one.certificate)

@@ -15,7 +15,7 @@ from localcloud.depot.registry import Registry
 from localcloud.depot.repository import Repository
 from localcloud.depot.server import private
 from localcloud.errors import LocalCloudError
-from localcloud.fixtures.images import NAMES, write_images
+from localcloud.fixtures.images import GATEWAY, NAMES, write_images
 from localcloud.http.files import Files
 from localcloud.http.messages import Cut, Request
 from localcloud.http.ranges import byte_range, pieces
@@ -138,16 +138,23 @@ def test_modelscope_lists_sizes_and_sums_and_refuses_unknown_revisions(repositor
 
 
 class TestImages:
-    def test_the_same_bytes_each_time(self, tmp_path: Path) -> None:
+    @pytest.fixture
+    def caddy(self, tmp_path_factory) -> Path:
+        """What stands for the program: the layout is the same for any bytes."""
+        program = tmp_path_factory.mktemp("program") / "caddy"
+        program.write_bytes(b"a program")
+        return program
+
+    def test_the_same_bytes_each_time(self, tmp_path: Path, caddy: Path) -> None:
         for name in ("a", "b"):
             (tmp_path / name).mkdir()
-            write_images(tmp_path / name)
+            write_images(tmp_path / name, caddy)
         assert (tmp_path / "a/index.json").read_bytes() == (tmp_path / "b/index.json").read_bytes()
 
-    def test_every_name_is_pulled_by_tag_and_by_digest(self, tmp_path: Path) -> None:
-        write_images(tmp_path)
+    def test_every_name_is_pulled_by_tag_and_by_digest(self, tmp_path: Path, caddy: Path) -> None:
+        write_images(tmp_path, caddy)
         registry = Registry(tmp_path)
-        for full in NAMES:
+        for full in (*NAMES, GATEWAY):
             name, _, tag = full.partition(":")
             by_tag = registry.answer(get(f"/{name}/manifests/{tag}"))
             digest = by_tag.headers["Docker-Content-Digest"]
@@ -159,8 +166,8 @@ class TestImages:
                 blob = registry.answer(get(f"/{name}/blobs/{part['digest']}"))
                 assert blob.size == part["size"]
 
-    def test_unknown_things_are_refused_in_the_registry_s_words(self, tmp_path: Path) -> None:
-        write_images(tmp_path)
+    def test_unknown_things_are_refused_in_the_registry_s_words(self, tmp_path: Path, caddy: Path) -> None:
+        write_images(tmp_path, caddy)
         registry = Registry(tmp_path)
         for path, code in (
             ("/tandem/gateway/manifests/none", "MANIFEST_UNKNOWN"),

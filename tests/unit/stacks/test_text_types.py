@@ -44,7 +44,8 @@ QUOTED = {
     "cloud.vswitches": "ids, by the cloud's API",
     "cloud.vpcId": "the same",
     "cloud.fileSystemId": "the same",
-    "native.packages": "a pip requirement has blanks, quotes and <>; one word of pip's each",
+    "native.packages": "a pip requirement has blanks, quotes and <>; one line of pip's each",
+    "gateway.packages": "the same",
     "webui.packages": "the same",
 }
 """Lines and options are refused; what a shell reads is not, for the reason given."""
