@@ -57,7 +57,7 @@ def gateway(tmp_path_factory, engine):
 
 
 @pytest.fixture(scope="module")
-def authority(tmp_path_factory) -> Path:
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("authority") / "ca.pem"
     file.write_text(PAIR.authority)
     return file

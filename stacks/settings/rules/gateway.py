@@ -37,8 +37,8 @@ def gateway_mistakes(settings: Settings) -> Iterator[Mistake]:
             )
     if mode == "acme" and settings.runtime == "native" and settings.ssh.user != "root":
         yield Mistake(
-            f"gateway.tls: acme is proven on port {ACME_PORT}, which the login {settings.ssh.user} may not open; set it "
-            "to pinned, or to files"
+            f"gateway.tls: acme is proven on port {ACME_PORT}, which the login {settings.ssh.user} may not open; set "
+            "it to pinned, or to files"
         )
 
 
