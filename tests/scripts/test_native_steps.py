@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -86,8 +87,12 @@ def test_devices_that_are_not_there_are_named(step, count, devices, sentence):
     assert said.startswith(sentence)
 
 
+PINNED = "engine==1 --hash=sha256:aa"
+
+
 def environment(step, **told):
-    base = {"PROGRAMS": "engine", "MODULE": "", "PYTHON": "", "PACKAGES": "", "FOLDERS": "", "PIP_INDEX": ""}
+    base = {"PROGRAMS": "engine", "MODULE": "", "PYTHON": "", "PACKAGES": "", "FOLDERS": "", "PIP_INDEX": "",
+            "SETTING": "native.packages"}  # fmt: skip
     return step.run("environment", "pip.sh", **{**base, **told})
 
 
@@ -130,9 +135,10 @@ def test_an_index_with_a_certificate_has_it_looked_at(step, tmp_path, index, wor
     step.program(
         "python3", f'mkdir -p "$3/bin"; printf "#!/bin/bash\\n%s" \'{pip}\' >"$3/bin/python"; chmod +x "$3/bin/python"'
     )
-    assert not environment(step, PACKAGES="engine==1", PIP_INDEX=index)[1]
-    said = asked.read_text().split()
-    assert said[said.index("--cache-dir") + 2 :] == [*words, "engine==1"]
+    assert not environment(step, PACKAGES=PINNED, PIP_INDEX=index)[1]
+    *said, requirements = asked.read_text().split()
+    assert said[said.index("--cache-dir") + 2 :] == [*words, "--requirement"]
+    assert Path(requirements).read_text() == f"{PINNED}\n"
 
 
 def test_a_shared_folder_is_looked_at_and_left_as_it_was(step, tmp_path):
