@@ -114,6 +114,37 @@ def test_an_up_without_changes_runs_nothing(deployment):
     assert llamacpp(deployment).good().changed() == set()
 
 
+def test_a_key_comes_and_goes_and_no_process_is_touched(deployment):
+    """The Caddy that runs loads it; engines, page and the gateway's own process are the same."""
+    before = deployment.ssh("node-0", f"cat {PROCESSES}/*/supervisor; pgrep -u renter caddy")
+    deployment.config["gateway"]["keys"] = ["ci"]
+    asked = {"node-0-gateway-configured-run", "answer-asked", "webui-login-tried"}
+    assert llamacpp(deployment).good().changed() == {"api-key-ci-made", *asked}
+    out = deployment.outputs()
+    assert set(out["apiKeys"]) == {"default", "ci"}
+    url, authority = f"{out['apiUrl']}/models", out["apiCa"]
+    assert [fetch(url, key, authority=authority).code for key in out["apiKeys"].values()] == [200, 200]
+    del deployment.config["gateway"]["keys"]
+    assert llamacpp(deployment).good().changed() == {"api-key-ci-made", *asked}
+    assert fetch(url, out["apiKeys"]["ci"], authority=authority).code == 401
+    assert deployment.ssh("node-0", f"cat {PROCESSES}/*/supervisor; pgrep -u renter caddy") == before
+    log = deployment.ssh("node-0", f"cat {PROCESSES}/node-0-gateway/log")
+    assert '"key":"ci"' in log
+    assert not [key for key in out["apiKeys"].values() if key in log]
+
+
+def test_a_gateway_that_is_killed_comes_back_with_its_keys(deployment):
+    deployment.ssh("node-0", "pkill -9 -u renter caddy")
+    until(lambda: answers(deployment), 60)
+
+
+def answers(deployment) -> bool:
+    try:
+        return bool(answer(deployment).code == 200)
+    except OSError:
+        return False
+
+
 def test_a_rank_that_dies_comes_back_with_its_group(deployment):
     deployment.ssh("node-1", "pkill -9 -u renter ggml-rpc-server")
     until(lambda: "rank 1: engine exited" in said(deployment, "node-0"), 60)
