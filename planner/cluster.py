@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from planner.catalog.device import Device, device, processor
 from planner.catalog.machines import GpuMachine, instance_type
+from planner.counted import counted
 from planner.refusal import Refusal
 
 
@@ -24,7 +25,7 @@ class Cluster:
         priced: where the price is from.
         counts: accelerators of each machine, the first one leads; empty where all have `per_machine`.
         devices: the accelerator of each machine; empty where all have `device`.
-        host_memory: bytes of a machine's own memory; None where nobody told.
+        host_memory: bytes of a machine's own memory; None where it isn't known.
     """
 
     name: str
@@ -64,7 +65,7 @@ class Cluster:
     def words(self) -> str:
         """The machines as a sentence has them: `2 machines with 4 x L20 each`."""
         if self.device.kind == "cpu":
-            return f"{self.machines} machine{'s' * (self.machines > 1)} without GPU"
+            return f"{counted(self.machines, 'machine')} without GPU"
         if self.cny_hour is not None:
             return f"{self.machines} x {self.name}, {self.accelerators} x {self.device.name}"
         if self.machines == 1:

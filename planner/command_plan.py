@@ -118,7 +118,4 @@ def _line(p: Plan) -> str:
     size, split = "whole layers", p.estimate.split
     if isinstance(p.estimate, ReservedEstimate):
         size = f"{p.estimate.memory.max_concurrency:7.1f} x {p.estimate.memory.max_model_len:,}"
-    return (
-        f"CNY {p.price:7.0f}/h  {p.cluster.machines:>2} x {p.cluster.name:<26} {p.cluster.device.name:<12} "
-        f"TP{split.tensor} PP{split.pipeline}  {size}"
-    )
+    return f"CNY {p.price:7.0f}/h  {p.cluster.words:<50} TP{split.tensor} PP{split.pipeline}  {size}"

@@ -113,7 +113,8 @@ def check_heads(heads: int, tensor_parallel_size: int) -> None:
     if heads % tensor_parallel_size:
         _refuse_tensor(
             "heads_not_divisible",
-            f"the model's {heads} attention heads can't be shared equally by {tensor_parallel_size} accelerators",
+            f"the model's {counted(heads, 'attention head')} can't be shared equally by "
+            f"{tensor_parallel_size} accelerators",
             tensor_parallel_size,
             lambda tp: heads % tp == 0,
         )
@@ -124,7 +125,7 @@ def check_kv_heads(kv_heads: int, tensor_parallel_size: int) -> None:
     if not _kv_heads_fit(kv_heads, tensor_parallel_size):
         _refuse_tensor(
             "kv_heads_not_divisible",
-            f"the model's {kv_heads} KV heads can be neither shared equally by nor copied equally to "
+            f"the model's {counted(kv_heads, 'KV head')} can be neither shared equally by nor copied equally to "
             f"{tensor_parallel_size} accelerators",
             tensor_parallel_size,
             lambda tp: _kv_heads_fit(kv_heads, tp),
@@ -167,7 +168,7 @@ def check_block_quantization(
         expert: the width is a routed expert's, which expert parallelism leaves whole.
 
     Raises:
-        Refusal: `block_not_whole`. vLLM fails here only once weights load: refused early.
+        Refusal: `block_not_whole`. vLLM fails here only once weights load: refused before.
     """
 
     def fits(size: int) -> bool:
@@ -225,7 +226,7 @@ def check_pipeline(layers: int, pipeline_parallel_size: int, *, supported: bool 
         raise Refusal(
             "more_stages_than_layers",
             PIPELINE,
-            f"is {pipeline_parallel_size}, but the model has {layers} layers and each stage needs one",
+            f"is {pipeline_parallel_size}, but the model has {counted(layers, 'layer')} and each stage needs one",
             "to less",
             [Change(PIPELINE, layers)],
         )

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True)
 class Change:
-    """A setting and the value that mends a refusal.
+    """A setting and the value that resolves a refusal.
 
     Attributes:
         setting: the planner's name of it, such as `tensor_parallel_size`.
@@ -27,7 +27,7 @@ class Refusal(Exception):  # the field's own word: an engine or a cloud refuses
         setting: the setting or argument that the refusal is about.
         reason: why, with the numbers.
         otherwise: what else helps, or all that does where no value is known; one clause without settings' names.
-        changes: the remedy: every one of them made together; empty where no value mends it.
+        changes: the remedy: every one of them made together; empty where no value resolves it.
         works: what comes out of the changes where they were tried, such as `TP8 PP4, 4 machines`; empty otherwise.
     """
 

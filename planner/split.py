@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from planner.counted import counted
 from planner.refusal import Change, Refusal
 
 PARTITION = "VLLM_PP_LAYER_PARTITION"
@@ -45,7 +46,8 @@ class Split:
                 even = ",".join(str(len(r)) for r in Split(1, self.pipeline).stages(layers))
                 raise Refusal(
                     "bad_partition", PARTITION,
-                    f"{','.join(map(str, self.partition))} isn't {self.pipeline} stages of {layers} layers together",
+                    f"{','.join(map(str, self.partition))} isn't {counted(self.pipeline, 'stage')} of "
+                    f"{counted(layers, 'layer')} together",
                     changes=[Change(PARTITION, even)],
                 )  # fmt: skip
             sizes = list(self.partition)

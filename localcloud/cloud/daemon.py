@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from localcloud.cloud.admin import KEY_HEADER
-from localcloud.cloud.service import Service
 from localcloud.cloud.settings import Settings
 from localcloud.errors import LocalCloudError
 from localcloud.http.client import call
@@ -46,6 +45,8 @@ def start(folder: Path, changes: dict[str, object]) -> dict[str, Any]:
 
 def serve(folder: Path) -> None:
     """Serves in the foreground until SIGTERM or SIGINT."""
+    from localcloud.cloud.service import Service  # half of a second that no other command needs
+
     settings = Settings.load(folder, {})
     service = Service(folder, settings)
     replace(settings, port=service.port).save(folder)

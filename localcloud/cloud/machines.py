@@ -13,7 +13,7 @@ from localcloud.cloud.cloud import DELAYS, GONE, Cloud, stamp
 from localcloud.cloud.firewall import apply_to, rules_of
 from localcloud.cloud.model import Disk, Eip, FileSystem, Instance, KeyPair, NetworkInterface, Problem, VSwitch
 from localcloud.cloud.model.instance import ECONOMICAL
-from localcloud.cloud.public_addresses import take_public
+from localcloud.cloud.public_addresses import free_public_address
 from localcloud.cloud.shares import publish
 from localcloud.errors import ApiError, LocalCloudError
 
@@ -98,10 +98,10 @@ def switch_on(cloud: Cloud, key: str) -> None:
 def release(cloud: Cloud, key: str) -> None:
     """Destroys a machine in the background; it stays in the list as Stopping until it is gone."""
     instance = cloud.store.get(Instance, key)
-    if instance is None or instance.leaving:
+    if instance is None or instance.releasing:
         return
     instance.status = "Stopping"
-    instance.leaving = True
+    instance.releasing = True
     cloud.store.put(instance)
 
     def work() -> None:
@@ -162,8 +162,8 @@ def resume(cloud: Cloud) -> None:
         match instance.status:
             case "Pending":
                 boot(cloud, key)
-            case "Stopping" if instance.leaving:
-                instance.leaving = False
+            case "Stopping" if instance.releasing:
+                instance.releasing = False
                 release(cloud, key)
             case "Stopping":
                 power(
@@ -227,7 +227,7 @@ def _occupy_place(cloud: Cloud, instance: Instance) -> None:
     move_stock(cloud.store, zone, kind, -1)
     instance.stopped_mode = "Not-applicable"
     if instance.internet_max_bandwidth_out and not instance.eip.ip_address:
-        instance.public_address = take_public(cloud, instance.old_public_address)
+        instance.public_address = free_public_address(cloud, instance.old_public_address)
     cloud.store.put(instance)
 
 

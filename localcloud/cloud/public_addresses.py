@@ -7,7 +7,7 @@ from localcloud.cloud.model import Eip, Instance
 from localcloud.errors import ApiError
 
 
-def take_public(cloud: Cloud, other_than: str = "") -> str:
+def free_public_address(cloud: Cloud, other_than: str = "") -> str:
     """A free public address; the network's first is this host's. A released one, `other_than`, is somebody else's now.
 
     Raises:

@@ -284,5 +284,5 @@ def _nft(argv: Sequence[str], rules: str) -> None:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except (LocalCloudError, OSError) as error:
+    except OSError as error:
         raise LocalCloudError(str(error)) from error

@@ -50,8 +50,8 @@ class Server(ThreadingHTTPServer):
                     super().finish_request(wrapped, client_address)
                 return
             super().finish_request(request, client_address)
-        except (OSError, ValueError):
-            return  # the client went away, or speaks no HTTP or TLS that we do
+        except OSError:
+            return  # the client went away, or speaks no TLS that we do
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -65,13 +65,16 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(501, f"Unsupported method ({self.command!r})")
             return
         parts = urlsplit(self.path)
-        length = int(self.headers.get("Content-Length") or 0)
+        length = self.headers.get("Content-Length") or "0"
+        if not length.isdecimal():
+            self.send_error(400, f"Bad Content-Length ({length!r})")
+            return
         request = Request(
             method=self.command,
             path=unquote(parts.path) or "/",
             query=dict(parse_qsl(parts.query, keep_blank_values=True)),
             headers={name.lower(): value for name, value in self.headers.items()},
-            body=self.rfile.read(length) if length else b"",
+            body=self.rfile.read(int(length)),
             client=str(self.client_address[0]),
             raw_path=parts.path or "/",
         )

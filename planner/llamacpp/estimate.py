@@ -1,4 +1,4 @@
-"""llama.cpp and Ollama: whole layers on each device, what is told to stay in the first machine's own memory."""
+"""llama.cpp and Ollama: whole layers on each device, and what stays in the first machine's own memory."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from itertools import accumulate
 
 from planner.catalog.device import Device
 from planner.cluster import Cluster
+from planner.counted import counted
 from planner.engine import Engine
 from planner.estimate import Estimate
 from planner.llamacpp.offload import Offload, read_offload
@@ -24,12 +25,12 @@ GIB = 2**30
 SCRATCH = 1.5 * GIB
 """Bytes of a device for the CUDA context and compute buffers: llama.cpp's own fit keeps 1 GiB free beside these."""
 
-SURE = {True: 0.93, False: 0.95}
+LOWER_BOUND = {True: 0.93, False: 0.95}
 """Share of counted weights that is there in any case, by whether the file's size is estimated: layers of a mixed
-quantization differ, so that what is counted just above the room may fit, and isn't refused."""
+quantization differ, so that what is counted just above the space may fit, and isn't refused."""
 
 CONTEXT = 4096
-"""Tokens where none are told: Ollama's default, and what llama.cpp's own fit goes down to (common/fit.cpp)."""
+"""Tokens where no context is given: Ollama's default, and what llama.cpp's own fit goes down to (common/fit.cpp)."""
 
 SYSTEM = 2 * GIB
 """Bytes of a machine's memory that its system and the engine's process take."""
@@ -72,7 +73,7 @@ class OffloadEstimate(Estimate):
     def placement(self) -> str:
         """Layers on devices, and on the processor."""
         left = f", {self.host_layers} on the processor" if self.host_layers else ""
-        return f"{sum(self.layers)} layers on {len(self.layers)} devices{left}"
+        return f"{counted(sum(self.layers), 'layer')} on {counted(len(self.layers), 'device')}{left}"
 
     def summary(self, machines: str) -> str:
         """Layers on devices, and the machines."""
@@ -103,12 +104,12 @@ def offload_estimate(request: PlanRequest, cluster: Cluster) -> OffloadEstimate:
         raise Unplanned("model.config", f"the size of {entry.name}'s weights isn't known", "name it by its hub's id")
     if offload.shares and len(offload.shares) > cluster.accelerators:
         raise Refusal(
-            "bad_argument", "tensor_split", f"gives {len(offload.shares)} shares, and there are {cluster.accelerators} "
-            "devices", f"give {cluster.accelerators} or fewer",
+            "bad_argument", "tensor_split", f"gives {counted(len(offload.shares), 'share')} for "
+            f"{counted(cluster.accelerators, 'device')}", f"give at most {cluster.accelerators}",
         )  # fmt: skip
     weighed = [(tensor, nbytes, offload.host(tensor.name)) for tensor, nbytes in tensor_bytes(entry)]
     wanted = offload.gpu_layers
-    # The engine's own fit takes as many as there is room for.
+    # The engine's own fit takes as many as fit.
     count = wanted if wanted is not None else _most(entry, cluster, offload, weighed)
     found = _laid_out(entry, cluster, offload.with_layers(count), weighed)
     if wanted is not None:
@@ -164,7 +165,7 @@ def _laid_out(entry: ModelEntry, cluster: Cluster, offload: Offload, weighed: We
 
 def _notes(entry: ModelEntry, offload: Offload, host: float, of_layer: Sequence[int | None]) -> tuple[str, ...]:
     left = of_layer.count(None)
-    layers = f", {left} of {len(of_layer)} layers among them" if left else ""
+    layers = f", {left} of {counted(len(of_layer), 'layer')} among them" if left else ""
     notes = [f"the first machine's own memory holds about {host / GIB:.0f} GiB of weights and KV cache{layers}"]
     if entry.estimated:
         notes.append("the file's size isn't known: it is estimated by the usual width of its quantization")
@@ -185,14 +186,14 @@ def _cache_bytes(model: Model, layer: int, offload: Offload) -> float:
     return a.kv_heads * a.head_dim * (key + value)
 
 
-def _over(found: OffloadEstimate, cluster: Cluster, sure: float) -> int | None:
-    """The first device that holds more than it has room for, its weights counted at `sure` of their size."""
-    held = [weights * sure + cache for weights, cache in zip(found.weights, found.cache, strict=True)]
+def _over(found: OffloadEstimate, cluster: Cluster, share: float) -> int | None:
+    """The first device that holds more than it can, its weights counted at `share` of their size."""
+    held = [weights * share + cache for weights, cache in zip(found.weights, found.cache, strict=True)]
     return next((i for i, d in enumerate(_order(cluster)) if held[i] > d.total - SCRATCH), None)
 
 
 def _most(entry: ModelEntry, cluster: Cluster, offload: Offload, weighed: Weighed) -> int:
-    """The most layers whose devices have room, the head counted as one."""
+    """The most layers that fit on their devices, the head counted as one."""
     fits, above = 0, entry.model.layers + 2
     while above - fits > 1:
         count = (fits + above) // 2
@@ -207,7 +208,7 @@ def _check_devices(
     found: OffloadEstimate, entry: ModelEntry, cluster: Cluster, offload: Offload,
     weighed: Weighed,
 ) -> None:  # fmt: skip
-    over = _over(found, cluster, SURE[entry.estimated])
+    over = _over(found, cluster, LOWER_BOUND[entry.estimated])
     if over is None:
         return
     fits = _most(entry, cluster, offload, weighed)
@@ -217,17 +218,17 @@ def _check_devices(
     smaller = "use more devices, at most 15, or a smaller quantization"
     raise Refusal(
         "weights_too_large", "model", f"a device would hold {found.weights[over] / GIB:.1f} GiB of weights and "
-        f"{found.cache[over] / GIB:.1f} GiB of KV cache, and has room for "
+        f"{found.cache[over] / GIB:.1f} GiB of KV cache, and can hold "
         f"{(_order(cluster)[over].total - SCRATCH) / GIB:.1f}",
         experts if fits else smaller, [offload.change(fits)] if fits else (),
     )  # fmt: skip
 
 
 def _check_host(found: OffloadEstimate, entry: ModelEntry, cluster: Cluster, *, estimated: bool) -> None:
-    if cluster.host_memory is None or found.host * SURE[estimated] + SYSTEM <= cluster.host_memory:
+    if cluster.host_memory is None or found.host * LOWER_BOUND[estimated] + SYSTEM <= cluster.host_memory:
         return
     raise Refusal(
         "too_little_host_memory", "gpu_layers", f"the first machine would hold {found.host / GIB:.0f} GiB of "
         f"{entry.name} in its own memory, which has {cluster.host_memory / GIB:.0f} GiB",
-        "put more layers on accelerators, or take a smaller quantization",
+        "put more layers on accelerators, or use a smaller quantization",
     )  # fmt: skip

@@ -102,9 +102,9 @@ def llamacpp_flags(words: Sequence[str]) -> dict[str, str]:
 
 def ollama_parameters(words: Sequence[str]) -> dict[str, str]:
     """The same of Ollama's `name=value` words."""
-    told = dict(word.partition("=")[::2] for word in words)
+    given = dict(word.partition("=")[::2] for word in words)
     names = {"num_gpu": "num_gpu", "num_ctx": "max_model_len"}
-    return {name: told[word] for word, name in names.items() if word in told}
+    return {name: given[word] for word, name in names.items() if word in given}
 
 
 def read_offload(engine: Engine, arguments: dict[str, str], model: Model) -> Offload:
@@ -137,7 +137,7 @@ def read_offload(engine: Engine, arguments: dict[str, str], model: Model) -> Off
 
 
 def _layers(engine: Engine, arguments: dict[str, str]) -> int | None:
-    """Ollama finds out by itself how many fit; llama.cpp does so when told `auto`, and is told `all` by default."""
+    """Ollama finds out by itself how many fit; llama.cpp does so with `auto`, and `all` is its default."""
     name = "num_gpu" if engine is Engine.OLLAMA else "gpu_layers"
     text = arguments.get(name, "").strip()
     if text in ("auto", "-1"):

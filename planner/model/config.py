@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from planner.catalog.architectures import Architecture, Family, architectures
+from planner.counted import counted
 from planner.model.fields import Fields
 from planner.model.quantization import parse_quantization
 from planner.model.shapes import Attention, Experts, LatentAttention, LayerKind, LinearAttention, Model
@@ -101,7 +102,7 @@ def parse_model(values: dict[str, Any]) -> Model:
         rope_dim=attention.rope_dim if isinstance(attention, LatentAttention) else attention.head_dim,
         every_stage=traits.every_stage,
         vision=tower,
-        blind=bool(traits.vision) and tower is None and values.get("vision_config") is not None,
+        uncounted_vision=bool(traits.vision) and tower is None and values.get("vision_config") is not None,
         mtp_layers=fields.count("num_nextn_predict_layers"),
         quantization=quantization,
     )
@@ -231,7 +232,7 @@ def _kinds(
         return _every(layers, lambda i: (i + 1) % step == 0, "linear")
     if types is not None and len(types) != layers:
         raise Refusal(
-            "bad_config", "config.json: layer_types", f"has {len(types)} entries for {layers} layers",
+            "bad_config", "config.json: layer_types", f"has length {len(types)} for {counted(layers, 'layer')}",
             "download config.json of the model again",
         )  # fmt: skip
     if window is None:

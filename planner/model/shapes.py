@@ -24,7 +24,7 @@ class Quantization:
         group_size: inputs that share a scale; -1: one scale for a whole column.
         block: (rows, columns) that share a scale in block-wise FP8.
         ignored: names of modules that stay unquantized; a name matches as part of a path, `re:` as a pattern.
-        zero_points: the engine makes room for them while it loads.
+        zero_points: the engine allocates them while it loads.
         symmetric: they are dropped once loaded.
         experts_only: only routed experts are quantized (mxfp4 of gpt-oss).
         name: the checkpoint's own name of the method, for messages.
@@ -161,7 +161,7 @@ class Model:
         pipeline: whether the engine can cut the model into stages.
         every_stage: whether the engine keeps embeddings, final norm and head on every stage.
         vision: its vision tower, counted.
-        blind: it has a vision tower that can't be counted.
+        uncounted_vision: it has a vision tower that can't be counted.
         mtp_layers: multi-token-prediction layers, which aren't loaded unless asked for.
         quantization: how the linear layers' weights are stored.
     """
@@ -188,7 +188,7 @@ class Model:
     pipeline: bool = True
     every_stage: bool = False
     vision: VisionTower | None = None
-    blind: bool = False
+    uncounted_vision: bool = False
     mtp_layers: int = 0
     quantization: Quantization = field(default_factory=Quantization)
 

@@ -35,7 +35,7 @@ class Allocator:
         self._limit = 2**62 if max_split is None else max_split
         self._free: list[int] = []
 
-    def take(self, nbytes: int) -> None:
+    def allocate(self, nbytes: int) -> None:
         """Serves one request."""
         if nbytes <= 0:
             return

@@ -84,7 +84,7 @@ def reserved_estimate(request: PlanRequest, cluster: Cluster, split: Split) -> R
     for kind in dict.fromkeys(cluster.devices or (device,)):
         check_device(model, kind, version)
     check_split(model, split, version)
-    # Whether uneven machines can be used at all is the launcher's matter: Ray places ranks where there is room.
+    # Whether uneven machines can be used at all is the launcher's matter: Ray places ranks where accelerators are free.
     if split.world_size > cluster.per_machine and cluster.even:
         check_nodes(split.tensor, split.pipeline, -(-split.world_size // cluster.per_machine))
     multicast = device.switch and split.tensor > 1 and device.kind != "ascend"
@@ -115,7 +115,7 @@ def _check_engine(engine: Engine, device: Device) -> None:
 def _model_notes(model: Model, engine: Engine) -> list[str]:
     """What isn't counted."""
     notes = []
-    if model.blind:
+    if model.uncounted_vision:
         notes.append("the vision tower isn't counted: 1 to 2 GiB more on every stage's GPUs")
     elif model.vision is not None:
         notes.append("of the vision tower weights are counted, not what it needs while it reads images")
@@ -157,7 +157,7 @@ def _refuse_concurrency(request: PlanRequest, counted: Memory) -> None:
     works = 16 <= length < counted.max_model_len
     raise Refusal(
         "too_little_concurrency", "concurrency",
-        f"{request.concurrency:g} requests of {counted.max_model_len} tokens are wanted at once; the KV cache holds "
-        f"{counted.max_concurrency:.2f}",
+        f"the KV cache holds {counted.max_concurrency:.2f} requests of {counted.max_model_len} tokens at once, and "
+        f"{request.concurrency:g} must fit",
         "" if works else "use more or larger GPUs", [Change("max_model_len", length)] if works else (),
     )  # fmt: skip

@@ -252,7 +252,7 @@ def _check_room(ranks: list[RankMemory], arguments: EngineArguments) -> None:
         raise Refusal(
             "weights_too_large", "tensor_parallel_size",
             f"{which} would hold {heaviest.weights / GIB:.1f} GiB of weights and has {heaviest.total / GIB:.1f} GiB",
-            f"split over {ceil(heaviest.weights / heaviest.total / 0.8)} times as many GPUs, or take a smaller "
+            f"split over {ceil(heaviest.weights / heaviest.total / 0.8)} times as many GPUs, or use a smaller "
             "quantization",
         )  # fmt: skip
     if arguments.kv_cache_memory is not None or arguments.blocks_override is not None:
@@ -262,13 +262,13 @@ def _check_room(ranks: list[RankMemory], arguments: EngineArguments) -> None:
         requested = ceil(poorest.total * arguments.utilization)
         needed = requested - poorest.kv_cache
         share = ceil(needed / poorest.total * 100 + 1) / 100
-        mends = share <= 0.97
+        enough = share <= 0.97
         larger = "use more or larger GPUs, smaller batches, or a smaller quantization"
         raise Refusal(
             "no_kv_memory", "gpu_memory_utilization",
             f"weights {poorest.weights / GIB:.1f} GiB, activations {poorest.activations / GIB:.1f} GiB and overhead "
             f"{(poorest.overhead + poorest.graphs) / GIB:.1f} GiB leave nothing of {requested / GIB:.1f} GiB for the "
-            "KV cache", "" if mends else larger, [Change("gpu_memory_utilization", share)] if mends else (),
+            "KV cache", "" if enough else larger, [Change("gpu_memory_utilization", share)] if enough else (),
         )  # fmt: skip
 
 

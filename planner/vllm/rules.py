@@ -1,4 +1,4 @@
-"""Every rule that a model, a split, an accelerator and an engine must meet together, in the order a user mends them."""
+"""Every rule that a model, a split, an accelerator and an engine meet together, in the order a user resolves them."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ def _stage(model: Model, split: Split, layers: range, tensors: list[Tensor], loa
     dropped = "qzeros" if model.quantization.symmetric else "\0"
     for tensor in tensors:
         if not tensor.name.endswith(dropped):
-            allocator.take(tensor.nbytes)
+            allocator.allocate(tensor.nbytes)
         if tensor.layer is None and tensor.name.startswith("rotary"):
             continue
         whole += tensor.nbytes

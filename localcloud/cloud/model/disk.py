@@ -20,6 +20,7 @@ class Disk(Resource):
     """
 
     KIND = "disk"
+    ID = "disk_id"
     TAG_NAMES = ("TagKey", "TagValue")
 
     disk_id: str
@@ -44,11 +45,6 @@ class Disk(Resource):
     attached_time: str
     resource_group_id: str
     delete_auto_snapshot: bool = True
-
-    @property
-    def key(self) -> str:
-        """See Document."""
-        return self.disk_id
 
     def wire(self) -> Json:
         """See Resource."""

@@ -14,10 +14,11 @@ def inner(**options: Any) -> Any:  # noqa: ANN401 - as dataclasses.field, whose 
 
 @dataclass(kw_only=True, eq=False)
 class Document:
-    """A thing that outlives the server. Subclasses name their kind; `key` is unique among those of a kind."""
+    """A thing that outlives the server. Subclasses name their kind, and the field that is unique within it."""
 
     KNOWN: ClassVar[dict[str, type["Document"]]] = {}
     KIND: ClassVar[str] = ""
+    ID: ClassVar[str] = ""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -27,7 +28,7 @@ class Document:
     @property
     def key(self) -> str:
         """Its id in the store."""
-        raise NotImplementedError
+        return str(getattr(self, self.ID))
 
     @classmethod
     def load(cls, stored: Mapping[str, Any]) -> Self:

@@ -18,6 +18,7 @@ class Eip(Changing):
     """
 
     KIND = "eip"
+    ID = "allocation_id"
 
     allocation_id: str
     ip_address: str
@@ -37,11 +38,6 @@ class Eip(Changing):
     instance_id: str = ""
     instance_type: str = ""
     instance_region_id: str = ""
-
-    @property
-    def key(self) -> str:
-        """See Document."""
-        return self.allocation_id
 
     def lead_to(self, instance: str, region: str = "") -> None:
         """Notes the machine that it leads to, or with an empty id that it leads nowhere."""

@@ -36,6 +36,7 @@ class CallFault(faults.Fault, Document):
     """
 
     KIND = "fault"
+    ID = "id"
     KINDS = (*NAMED, "error", "slow", "lost")
 
     id: str = field(kw_only=True)
@@ -50,11 +51,6 @@ class CallFault(faults.Fault, Document):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.action = self.action or ("RunInstances" if self.kind in OF_MACHINES else "*")
-
-    @property
-    def key(self) -> str:
-        """See Document."""
-        return self.id
 
     @property
     def pattern(self) -> str:

@@ -44,13 +44,14 @@ class Instance(Changing):
         reclaim_at: when a spot machine is taken, seconds since 1970.
         locks: reasons why it is locked, such as Recycling.
         fresh: its disk was replaced: the next start makes another machine.
-        leaving: it is being released.
+        releasing: it is being released.
         http_endpoint, http_tokens, http_put_response_hop_limit: how it may ask about itself.
         maintenance_windows: StartTime and EndTime of each, when the cloud may care for its host.
         maintenance_action: what it may do then, one of MAINTENANCE; `maintenance_notice`: whether it says so first.
     """
 
     KIND = "instance"
+    ID = "instance_id"
     TAG_NAMES = ("TagKey", "TagValue")
 
     instance_id: str
@@ -96,18 +97,13 @@ class Instance(Changing):
     reclaim_at: float | None = inner(default=None)
     locks: list[str] = inner(default_factory=list)
     fresh: bool = inner(default=False)
-    leaving: bool = inner(default=False)
+    releasing: bool = inner(default=False)
     http_endpoint: str = inner(default="enabled")
     http_tokens: str = inner(default="optional")
     http_put_response_hop_limit: int = inner(default=0)
     maintenance_windows: list[dict[str, str]] = inner(default_factory=list)
     maintenance_action: str = inner(default=MAINTENANCE[0])
     maintenance_notice: bool = inner(default=False)
-
-    @property
-    def key(self) -> str:
-        """See Document."""
-        return self.instance_id
 
     @property
     def outside_address(self) -> str | None:

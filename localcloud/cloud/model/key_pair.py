@@ -16,6 +16,7 @@ class KeyPair(Resource):
     """
 
     KIND = "key_pair"
+    ID = "key_pair_name"
     TAG_NAMES = ("TagKey", "TagValue")
 
     key_pair_name: str
@@ -23,11 +24,6 @@ class KeyPair(Resource):
     creation_time: str
     public_key: str
     resource_group_id: str
-
-    @property
-    def key(self) -> str:
-        """See Document."""
-        return self.key_pair_name
 
     def wire(self) -> Json:
         """See Resource."""

@@ -42,14 +42,10 @@ class Quota(Document):
     """How many vCPUs the account may have; there is one, or none when it is the usual quota."""
 
     KIND = "quota"
+    ID = "CPUS"
     CPUS = "cpus"
 
     cpus: int
-
-    @property
-    def key(self) -> str:
-        """See Document."""
-        return self.CPUS
 
 
 @dataclass(kw_only=True, eq=False)
@@ -57,16 +53,12 @@ class Problem(Document):
     """What failed behind the API, where its callers cannot see it."""
 
     KIND = "problem"
+    ID = "id"
 
     id: str
     at: str
     instance: str
     text: str
-
-    @property
-    def key(self) -> str:
-        """See Document."""
-        return self.id
 
 
 @dataclass(kw_only=True, eq=False)
@@ -74,12 +66,8 @@ class Token(Document):
     """A call with a ClientToken: `digest` is of its parameters, `answer` what every repetition gets."""
 
     KIND = "token"
+    ID = "token"
 
     token: str
     digest: str
     answer: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def key(self) -> str:
-        """See Document."""
-        return self.token

@@ -26,6 +26,7 @@ class FileSystem(Changing):
     """
 
     KIND = "file_system"
+    ID = "file_system_id"
 
     file_system_id: str
     file_system_type: str
@@ -43,11 +44,6 @@ class FileSystem(Changing):
     nfs_acl: bool = inner(default=False)
     recycle_days: int = inner(default=0)
     recycle_since: str = inner(default="")
-
-    @property
-    def key(self) -> str:
-        """See Document."""
-        return self.file_system_id
 
     def wire(self) -> Json:
         """See Resource. VpcId is shown for CPFS alone, says Alibaba's client."""
@@ -72,6 +68,7 @@ class MountTarget(Changing):
     """
 
     KIND = "mount_target"
+    ID = "mount_target_domain"
 
     mount_target_domain: str
     access_group: str
@@ -80,11 +77,6 @@ class MountTarget(Changing):
     file_system: str = inner()
     file_system_type: str = inner()
     address: str = inner()
-
-    @property
-    def key(self) -> str:
-        """See Document."""
-        return self.mount_target_domain
 
     def wire(self) -> Json:
         """See Resource."""

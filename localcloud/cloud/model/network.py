@@ -19,6 +19,7 @@ class Vpc(Changing):
     """
 
     KIND = "vpc"
+    ID = "vpc_id"
 
     vpc_id: str
     region_id: str
@@ -32,11 +33,6 @@ class Vpc(Changing):
     owner_id: int
     route_table: str = inner()
     user_cidrs: list[str] = inner(default_factory=list)
-
-    @property
-    def key(self) -> str:
-        """See Document."""
-        return self.vpc_id
 
     def wire(self) -> Json:
         """See Resource."""
@@ -57,6 +53,7 @@ class VSwitch(Changing):
     """
 
     KIND = "vswitch"
+    ID = "vswitch_id"
 
     vswitch_id: str
     vpc_id: str
@@ -68,11 +65,6 @@ class VSwitch(Changing):
     resource_group_id: str
     owner_id: int
     route_table: str = inner()
-
-    @property
-    def key(self) -> str:
-        """See Document."""
-        return self.vswitch_id
 
     def wire(self) -> Json:
         """See Resource."""
@@ -88,6 +80,7 @@ class RouteTable(Resource):
     """The table that a VPC is born with; its only routes lead to the VPC's own vSwitches."""
 
     KIND = "route_table"
+    ID = "route_table_id"
 
     route_table_id: str
     vpc_id: str
@@ -98,11 +91,6 @@ class RouteTable(Resource):
     route_table_name: str = ""
     description: str = ""
     route_propagation_enable: bool = True
-
-    @property
-    def key(self) -> str:
-        """See Document."""
-        return self.route_table_id
 
     def wire(self) -> Json:
         """See Resource."""

@@ -16,6 +16,7 @@ class NetworkInterface(Changing):
     """
 
     KIND = "network_interface"
+    ID = "network_interface_id"
     TAG_NAMES = ("TagKey", "TagValue")
 
     network_interface_id: str
@@ -31,11 +32,6 @@ class NetworkInterface(Changing):
     network_interface_name: str = ""
     description: str = ""
     groups: list[str] = inner(default_factory=list)
-
-    @property
-    def key(self) -> str:
-        """See Document."""
-        return self.network_interface_id
 
     def wire(self) -> Json:
         """See Resource."""

@@ -71,6 +71,7 @@ class SecurityGroup(Resource):
     """
 
     KIND = "security_group"
+    ID = "security_group_id"
     TAG_NAMES = ("TagKey", "TagValue")
 
     security_group_id: str
@@ -82,11 +83,6 @@ class SecurityGroup(Resource):
     resource_group_id: str
     inner_policy: str = inner()
     rules: list[SecurityRule] = inner(default_factory=list)
-
-    @property
-    def key(self) -> str:
-        """See Document."""
-        return self.security_group_id
 
     @classmethod
     def load(cls, stored: Mapping[str, Any]) -> Self:

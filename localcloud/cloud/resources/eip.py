@@ -7,7 +7,7 @@ from localcloud.cloud.cloud import GONE, Cloud, stamp
 from localcloud.cloud.model import Eip, Instance
 from localcloud.cloud.model.instance import BoundEip
 from localcloud.cloud.params import Params
-from localcloud.cloud.public_addresses import take_public
+from localcloud.cloud.public_addresses import free_public_address
 from localcloud.cloud.wire import Json
 from localcloud.errors import ApiError, invalid
 
@@ -35,7 +35,7 @@ def allocate_eip_address(cloud: Cloud, params: Params) -> Json:
     unsupported(params, "PublicIpAddressPoolId", "SecurityProtectionTypes", "IpAddress", "InstanceId")
     name, words, tags = vpc_name(params, "Name"), description(params), new_tags(params)
     dry_run(params)
-    key, address = cloud.new_id("eip"), take_public(cloud)
+    key, address = cloud.new_id("eip"), free_public_address(cloud)
     eip = Eip(
         allocation_id=key, ip_address=address, internet_charge_type=charge, mbits=bandwidth,
         charge_type=params.text("InstanceChargeType", "PostPaid"), isp=params.text("ISP", "BGP"), name=name,

@@ -12,11 +12,11 @@ from localcloud.cloud.machines import problem
 from localcloud.cloud.model import Disk, Instance, KeyPair, NetworkInterface, VSwitch
 from localcloud.cloud.model.instance import ECONOMICAL, MAINTENANCE
 from localcloud.cloud.params import Params
-from localcloud.cloud.public_addresses import take_public
+from localcloud.cloud.public_addresses import free_public_address
 from localcloud.cloud.resources.instance import MISSING
 from localcloud.cloud.resources.instance_run import check_release_time
 from localcloud.cloud.resources.security_group import joinable
-from localcloud.cloud.resources.vswitch import take_address
+from localcloud.cloud.resources.vswitch import free_address
 from localcloud.cloud.wire import Json
 from localcloud.errors import ApiError, LocalCloudError, not_found, wrong_status
 
@@ -128,7 +128,7 @@ def modify_instance_vpc_attribute(cloud: Cloud, params: Params) -> Json:
     wanted = params.text("PrivateIpAddress")
     if vswitch.vswitch_id == instance.vswitch_id and wanted in ("", instance.address):
         return {}
-    instance.address, instance.vswitch_id = take_address(cloud, vswitch, wanted), vswitch.vswitch_id
+    instance.address, instance.vswitch_id = free_address(cloud, vswitch, wanted), vswitch.vswitch_id
     card = cloud.store.get(NetworkInterface, instance.network_interface)
     if card:
         card.vswitch_id, card.private_ip_address = instance.vswitch_id, instance.address
@@ -162,7 +162,7 @@ def allocate_public_ip_address(cloud: Cloud, params: Params) -> Json:
     instance = cloud.need(Instance, params.need("InstanceId"), *MISSING)
     if instance.outside_address:
         raise ApiError(403, "AllocatedAlready", "A public IP address is already allocated to the specified instance.")
-    instance.public_address = take_public(cloud)
+    instance.public_address = free_public_address(cloud)
     cloud.store.put(instance)
     if instance.status == "Running":
         cloud.backend.set_public(instance.instance_id, instance.outside_address)

@@ -83,7 +83,7 @@ def _check_release(cloud: Cloud, key: str, *, force: bool) -> None:
         )  # fmt: skip
     if instance.status == "Pending":
         raise wrong_status("instance", "Pending", f"{WRONG}.Initializing")
-    if instance.leaving:
+    if instance.releasing:
         return
     _require(instance, *(("Stopped", "Running", "Starting", "Stopping") if force else ("Stopped",)))
 

@@ -11,11 +11,11 @@ from localcloud.cloud.cloud import Cloud, stamp
 from localcloud.cloud.machines import boot
 from localcloud.cloud.model import Instance, KeyPair, Quota, VSwitch
 from localcloud.cloud.params import Params
-from localcloud.cloud.public_addresses import take_public
+from localcloud.cloud.public_addresses import free_public_address
 from localcloud.cloud.resources.disk import check_disks, create_disks
 from localcloud.cloud.resources.network_interface import create_primary
 from localcloud.cloud.resources.security_group import joinable
-from localcloud.cloud.resources.vswitch import take_address
+from localcloud.cloud.resources.vswitch import free_address
 from localcloud.cloud.wire import Json
 from localcloud.errors import ApiError, invalid, missing, not_found
 
@@ -189,7 +189,7 @@ def _price_limit(params: Params) -> float:
 def _create(cloud: Cloud, call: _Call, number: int) -> str:
     params, card, kind, vswitch = call.params, call.card, call.kind, call.vswitch
     key = cloud.new_id("i")
-    address = take_address(cloud, vswitch, card.text("PrivateIpAddress") or card.text("PrimaryIpAddress"))
+    address = free_address(cloud, vswitch, card.text("PrivateIpAddress") or card.text("PrimaryIpAddress"))
     name = _numbered(params.text("InstanceName", key), params, number)
     host = _numbered(params.text("HostName"), params, number) or f"iZ{key.removeprefix('i-')}Z"
     bandwidth = params.number("InternetMaxBandwidthOut", 0, 0, 100)
@@ -208,7 +208,7 @@ def _create(cloud: Cloud, call: _Call, number: int) -> str:
         key_pair_name=params.text("KeyPairName"), deletion_protection=params.flag("DeletionProtection"),
         resource_group_id=params.text("ResourceGroupId"), vpc_id=vswitch.vpc_id, vswitch_id=vswitch.vswitch_id,
         address=address, login_as_non_root=params.flag("ImageOptions.LoginAsNonRoot"),
-        security_groups=list(call.groups), public_address=take_public(cloud) if bandwidth else "",
+        security_groups=list(call.groups), public_address=free_public_address(cloud) if bandwidth else "",
         http_endpoint=params.text("HttpEndpoint", "enabled"), http_tokens=params.text("HttpTokens", "optional"),
         http_put_response_hop_limit=params.number("HttpPutResponseHopLimit", 0), status="Pending", tags=params.tags(),
         user_data=params.text("UserData"),

@@ -10,7 +10,7 @@ from localcloud.cloud.cloud import GONE, Cloud
 from localcloud.cloud.model import AccessGroup, FileSystem, MountTarget, VSwitch
 from localcloud.cloud.model.nas import OPEN_GROUP, access_group_key
 from localcloud.cloud.params import Params
-from localcloud.cloud.resources.vswitch import take_address
+from localcloud.cloud.resources.vswitch import free_address
 from localcloud.cloud.shares import publish
 from localcloud.cloud.wire import Json
 from localcloud.errors import ApiError, invalid, not_found, wrong_status
@@ -51,7 +51,7 @@ def create_mount_target(cloud: Cloud, params: Params) -> Json:
     domain = f"{key}{'' if kind == 'extreme' and not existing else middle}.{region}.{service}"
     target = MountTarget(
         mount_target_domain=domain, access_group=group, vpc_id=vswitch.vpc_id, vsw_id=vswitch.vswitch_id,
-        file_system=key, file_system_type=kind, address=take_address(cloud, vswitch),
+        file_system=key, file_system_type=kind, address=free_address(cloud, vswitch),
     )  # fmt: skip
     cloud.begin(target, status="Pending", then="Active")
     publish(cloud, key)

@@ -114,19 +114,19 @@ def delete_vswitch(cloud: Cloud, params: Params) -> Json:
     return {}
 
 
-def taken(cloud: Cloud, key: str) -> set[str]:
+def used_addresses(cloud: Cloud, key: str) -> set[str]:
     """Addresses of a vSwitch that something has."""
     machines = (instance.address for instance in cloud.store.all(Instance) if instance.vswitch_id == key)
     return {*machines, *(target.address for target in cloud.store.all(MountTarget) if target.vsw_id == key)}
 
 
-def take_address(cloud: Cloud, vswitch: VSwitch, wanted: str = "") -> str:
+def free_address(cloud: Cloud, vswitch: VSwitch, wanted: str = "") -> str:
     """A free address, or the wanted one.
 
     Raises:
         ApiError: the wanted one is taken, reserved or outside; or no address is left.
     """
-    used = taken(cloud, vswitch.vswitch_id)
+    used = used_addresses(cloud, vswitch.vswitch_id)
     network = ipaddress.IPv4Network(vswitch.cidr_block)
     usable = range(int(network[GATEWAY]) + 1, int(network.broadcast_address) - RESERVED_LAST + 1)
     if wanted:
@@ -160,5 +160,5 @@ def _network(text: str) -> ipaddress.IPv4Network:
 
 def _shown(cloud: Cloud, vswitch: VSwitch) -> Json:
     size = ipaddress.IPv4Network(vswitch.cidr_block).num_addresses
-    left = size - GATEWAY - 1 - RESERVED_LAST - len(taken(cloud, vswitch.vswitch_id))
+    left = size - GATEWAY - 1 - RESERVED_LAST - len(used_addresses(cloud, vswitch.vswitch_id))
     return {**vswitch.wire(), "AvailableIpAddressCount": left}

@@ -49,4 +49,4 @@ def test_a_tower_of_an_unknown_family_is_said_not_to_be_counted():
             "v_head_dim": 128,
         }
     )  # fmt: skip
-    assert kimi.blind and kimi.vision is None
+    assert kimi.uncounted_vision and kimi.vision is None
