@@ -203,6 +203,11 @@ class Model:
         return self.attention.heads
 
     @property
+    def quantized(self) -> bool:
+        """Whether its checkpoint is quantized."""
+        return self.quantization.method != "none"
+
+    @property
     def latent(self) -> LatentAttention | None:
         """Its attention, where it is MLA."""
         return self.attention if isinstance(self.attention, LatentAttention) else None
