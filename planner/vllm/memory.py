@@ -177,7 +177,7 @@ class _Engine:
         arguments, version = self.arguments, self.version
         # Layers are left on the host until so many bytes are there (model_executor/offloader/uva.py); the embedding
         # and the head stay.
-        resident = held.resident - min(arguments.cpu_offload, held.in_layers)
+        resident = held.resident - min(arguments.cpu_offload, held.in_layers) + deepstack_buffers(self.model, arguments)
         requested = ceil(self.device.total * arguments.utilization)
         run = profile(self.model, self.split, held.layers, arguments, version=version, device=self.device)
         last = held.layers.stop == self.model.layers
@@ -198,6 +198,12 @@ class _Engine:
             left = blocks * block
         layers = (held.layers.start, held.layers.stop)
         return RankMemory(stage, layers, resident, run.peak, overhead, graphs, left, blocks, self.device.total)
+
+
+def deepstack_buffers(model: Model, arguments: EngineArguments) -> int:
+    """Bytes that Qwen3-VL makes beside its weights: a batch of hidden states a level (qwen3_vl.py:1156, 0.11.0)."""
+    levels = model.vision.deepstack if model.vision is not None else 0
+    return levels * arguments.max_num_batched_tokens * model.hidden * model.dtype_bytes
 
 
 GRAPH, GRAPH_NODE = 2 * MIB, 57 * 1024
