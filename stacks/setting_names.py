@@ -57,6 +57,8 @@ def in_settings(refusal: Refusal, *, rented: bool) -> str:
 def setting_change(change: Change, *, rented: bool) -> Change:
     """A change of the planner's by the stack's name of its setting, for a sentence."""
     value = catalog_model(str(change.value)).hub_id or change.value if change.setting == "model" else change.value
+    if change.setting == "engine_version":
+        return Change("vLLM's version", value)
     if change.setting == "devices":
         return Change("the number of devices", value)
     if change.setting in ("machines", "nodes") and not rented:

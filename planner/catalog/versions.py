@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Literal
+from typing import Any, Literal
 
-from planner.catalog.table import entries
+from planner.catalog.table import convert, entries
 from planner.refusal import Change, Refusal
 
 
@@ -15,12 +15,15 @@ class EngineVersion:
     """What one version does on start that decides memory.
 
     Attributes:
+        source: where it was read.
         utilization: `gpu_memory_utilization`'s default.
         capability: lowest and highest compute capability that the released builds run on.
         v2_runner: architectures served by the second model runner, or all, or none.
+        v2_quantized: whether the second runner serves quantized models, too.
         max_split_mib: MiB of `max_split_size_mb` while a model loads; 0: no limit.
         graph_estimate: v1: CUDA graphs are estimated and kept free only under the first runner; all; none.
         whole_context: the profile counts the whole CUDA context, not only what grew after it began.
+        nccl_counted: what NCCL takes as it starts counts against the engine's share: the device is looked at before.
         hybrid_groups: layers of different kinds share one pool of blocks by groups.
         sampler_buffer: top-p goes by a Triton kernel with a buffer instead of sorting.
         refine_experts: experts' FP8 blocks are made finer where a part isn't whole blocks
@@ -31,34 +34,44 @@ class EngineVersion:
             (VllmConfig.max_in_flight_tokens).
         fused_reduce: compiled tensor-parallel models sum together with the norm, in FlashInfer's buffers
             (optimization level 2).
+        fused_stages: they do so with several pipeline stages, too.
+        logs_capacity: the log's tokens of the KV cache are requests times their length; else blocks over groups.
         keeps_scales: MXFP4 experts keep the checkpoint's scales beside the kernel's own (mxfp4.py).
         version: the version that was asked for.
     """
 
+    source: tuple[str, ...]
     utilization: float
     capability: tuple[float, float]
     v2_runner: tuple[str, ...] | Literal["all", "none"]
+    v2_quantized: bool
     max_split_mib: int
     graph_estimate: Literal["none", "v1", "all"]
     whole_context: bool
+    nccl_counted: bool
     hybrid_groups: bool
     sampler_buffer: bool
     refine_experts: bool
     states_cached: bool
     counts_in_flight: bool
     fused_reduce: bool
+    fused_stages: bool
+    logs_capacity: bool
     keeps_scales: bool
     version: str = ""
 
-    def second_runner(self, architecture: str) -> bool:
+    def second_runner(self, architecture: str, *, quantized: bool) -> bool:
         """Whether the second model runner serves models of this class."""
+        if quantized and not self.v2_quantized:
+            return False
         if isinstance(self.v2_runner, str):
             return self.v2_runner == "all"
         return architecture in self.v2_runner
 
-    def estimates_graphs(self, architecture: str) -> bool:
+    def estimates_graphs(self, architecture: str, *, quantized: bool) -> bool:
         """Whether memory for CUDA graphs is estimated and kept free for models of this class."""
-        return self.graph_estimate == "all" or (self.graph_estimate == "v1" and not self.second_runner(architecture))
+        first = not self.second_runner(architecture, quantized=quantized)
+        return self.graph_estimate == "all" or (self.graph_estimate == "v1" and first)
 
 
 @cache
@@ -68,7 +81,7 @@ def vllm_version(version: str) -> EngineVersion:
     Raises:
         Refusal: `unknown_engine_version` for one older than the oldest known, or no version at all.
     """
-    rules = entries("vllm_versions", EngineVersion)
+    rules = _rules()
     known = {name: _number(name) for name in rules}
     asked = _number(version)
     earlier = [name for name, number in known.items() if number <= asked] if asked else []
@@ -79,6 +92,17 @@ def vllm_version(version: str) -> EngineVersion:
             f"to another from {first} on", (Change("engine_version", "0.24.0"),),
         )  # fmt: skip
     return replace(rules[max(earlier, key=lambda n: known[n])], version=version.removeprefix("v"))
+
+
+@cache
+def _rules() -> dict[str, EngineVersion]:
+    """Every entry with what it has from those before it."""
+    found: dict[str, EngineVersion] = {}
+    merged: dict[str, Any] = {}
+    for name, changed in entries("vllm_versions", dict[str, Any]).items():
+        merged = {**merged, **changed}
+        found[name] = convert(merged, EngineVersion, f"vllm_versions.yaml: {name}")
+    return found
 
 
 def _number(version: str) -> tuple[int, ...]:

@@ -100,6 +100,7 @@ def parse_model(values: dict[str, Any]) -> Model:
         positions=positions,
         rope_positions=_rope_positions(fields, positions),
         rope_dim=attention.rope_dim if isinstance(attention, LatentAttention) else attention.head_dim,
+        rope_tables=_rope_tables(fields),
         every_stage=traits.every_stage,
         vision=tower,
         uncounted_vision=bool(traits.vision) and tower is None and values.get("vision_config") is not None,
@@ -268,6 +269,12 @@ def _rope_positions(fields: Fields, positions: int) -> int:
             raise inner.refuse("factor", "a number above 0")
         return int(inner.size("original_max_position_embeddings", default=positions) * factor)
     return positions
+
+
+def _rope_tables(fields: Fields) -> int:
+    """M-RoPE's table is four times as long (MRotaryEmbedding in rotary_embedding/mrope.py:241, 0.11.0 as 0.24.0)."""
+    scaling = fields.values.get("rope_scaling") or fields.values.get("rope_parameters")
+    return 4 if isinstance(scaling, dict) and "mrope_section" in scaling else 1
 
 
 def _flag(fields: Fields, trait: bool | str, default: bool = False) -> bool:

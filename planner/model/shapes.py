@@ -158,6 +158,7 @@ class Model:
         positions: the longest context the weights were made for, in tokens.
         rope_positions: rows of the engine's table of cosines and sines; 0 when it has none.
         rope_dim: elements of such a row.
+        rope_tables: tables of that many rows; 4 with M-RoPE, whose positions are those of a long video.
         pipeline: whether the engine can cut the model into stages.
         every_stage: whether the engine keeps embeddings, final norm and head on every stage.
         vision: its vision tower, counted.
@@ -185,6 +186,7 @@ class Model:
     positions: int
     rope_positions: int
     rope_dim: int
+    rope_tables: int = 1
     pipeline: bool = True
     every_stage: bool = False
     vision: VisionTower | None = None
@@ -201,6 +203,11 @@ class Model:
     def heads(self) -> int:
         """Attention heads."""
         return self.attention.heads
+
+    @property
+    def quantized(self) -> bool:
+        """Whether its checkpoint is quantized."""
+        return self.quantization.method != "none"
 
     @property
     def latent(self) -> LatentAttention | None:

@@ -26,6 +26,7 @@ class VisionTower:
         norm_bias: whether the blocks' norms have biases.
         cut: elements of linear layers outside the blocks that tensor parallelism divides.
         whole: elements outside the blocks that every rank holds.
+        deepstack: levels whose features go into the language model's first layers, each with a buffer of a whole batch.
     """
 
     layers: int
@@ -36,6 +37,7 @@ class VisionTower:
     norm_bias: bool
     cut: int
     whole: int
+    deepstack: int = 0
 
     def tensors(self, tensor: int, unit: int) -> Iterator[tuple[str, int]]:
         """Names and bytes on one rank of `tensor`; towers stay in the activations' type, of `unit` bytes."""
@@ -107,4 +109,4 @@ def parse_tower(values: dict[str, Any], family: str, language_hidden: int) -> Vi
             # The last merger's norm is before the patches are merged, the deep ones' after.
             cut = (1 + deep) * (square * (square + 1) + square * out)
             whole = hidden * (pixels * frames + 1 + positions + 2) + deep * 2 * square + (1 + deep) * out
-            return VisionTower(layers, hidden, intermediate, False, True, True, cut, whole)
+            return VisionTower(layers, hidden, intermediate, False, True, True, cut, whole, deep)

@@ -23,6 +23,17 @@ MLA_WORKSPACE_TOKENS = 64 * 1024
 SORTED_BELOW = 8
 """Requests below which top-p sorts the logits instead of the Triton kernel (apply_top_k_top_p)."""
 
+SEGMENTED = 128
+"""Requests from which torch.sort sorts each row by itself (do_launch_stable_sort_kernel)."""
+
+SORT = 4 + 8 + 8 + (4 + 8)
+"""Bytes of a logit while rows are sorted: values, 64-bit indices, the indices they start from, and CUB's second buffer
+of keys and indices (segmented_sort_pairs in aten/src/ATen/native/cuda/SortStable.cu)."""
+
+FULL_SORT = 4 + 8 + 8 + 8 + 4 + (4 + 8)
+"""The same where all rows are sorted at once: values, 64-bit indices, two arrays of row and column, keys, and CUB's
+second buffer of keys and pairs (segmented_sort_pairs_by_full_sort)."""
+
 NATIVE_FP8, HOPPER, BLACKWELL = 8.9, 9.0, 10.0
 """Compute capabilities from which kernels of a kind are chosen."""
 
@@ -66,7 +77,8 @@ def profile(
     # The workspace is made by the first layer that needs it; dense layers come before it.
     scratch = {i: (workspace if routed and i >= routed[0] else 0) + (0 if model.dense[i] else passing) for i in layers}
     # The buffers that a later stage receives into are made during the first runner's profile, and stay.
-    received = 0 if layers.start == 0 or version.second_runner(model.architecture) else 2 * hidden
+    second = version.second_runner(model.architecture, quantized=model.quantized)
+    received = 0 if layers.start == 0 or second else 2 * hidden
     # Eager, a later stage's residual is changed in place in the buffer that was received.
     shared = hidden if arguments.enforce_eager and layers.start else 0
     forward = (
@@ -173,12 +185,13 @@ def _sampler(model: Model, arguments: EngineArguments, version: EngineVersion, d
     states = requests * model.hidden * model.dtype_bytes
     logits = requests * padded_vocab(model.vocab) * model.dtype_bytes
     wide = requests * model.vocab * FP32
-    if version.second_runner(model.architecture):
+    if version.second_runner(model.architecture, quantized=model.quantized):
         # One 32-bit copy, changed in place; then block-wise maxima (gumbel.py).
         return states + logits + wide
-    # hidden states of the sampled tokens, their random stand-in; 32-bit logits, probabilities, exponential noise
-    total = 2 * states + logits + 3 * wide
+    # hidden states of the sampled tokens, their random stand-in; 32-bit logits
+    total = 2 * states + logits + wide
     if requests < SORTED_BELOW or not version.sampler_buffer:
-        return total + 2 * wide  # sorted logits' 64-bit indices
+        return total + requests * model.vocab * (SORT if requests >= SEGMENTED else FULL_SORT)
+    total += 2 * wide  # probabilities, exponential noise
     programs = min(1 << (min(device.multiprocessors, requests) - 1).bit_length(), device.multiprocessors)
     return total + programs * model.vocab * FP32

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from planner.catalog.device import Device
-from planner.catalog.versions import vllm_version
+from planner.catalog.versions import EngineVersion, vllm_version
 from planner.cluster import Cluster
 from planner.engine import Engine
 from planner.estimate import Estimate
@@ -94,8 +94,9 @@ def reserved_estimate(request: PlanRequest, cluster: Cluster, split: Split) -> R
         _refuse_concurrency(request, counted)
     context = max(1, counted.max_model_len // 2)
     speed = throughput(model, split, cluster, counted, arguments, context=context)
-    notes = (*_machine_notes(cluster, split, arguments), *_model_notes(model, request.engine))
-    return ReservedEstimate(split, notes, arguments, counted, speed)
+    notes = _machine_notes(cluster, split, arguments) + _model_notes(model, request.engine)
+    notes += _version_notes(version, split)
+    return ReservedEstimate(split, tuple(notes), arguments, counted, speed)
 
 
 def _check_engine(engine: Engine, device: Device) -> None:
@@ -110,6 +111,12 @@ def _check_engine(engine: Engine, device: Device) -> None:
             "engine_not_on_ascend", "engine", f"{engine} doesn't run on {device.name}",
             changes=[Change("engine", "vllm-ascend")],
         )  # fmt: skip
+
+
+def _version_notes(version: EngineVersion, split: Split) -> list[str]:
+    if not version.nccl_counted or split.tensor == 1:
+        return []
+    return [f"what NCCL takes as it starts leaves less for the KV cache in vLLM {version.version}, and isn't counted"]
 
 
 def _model_notes(model: Model, engine: Engine) -> list[str]:
@@ -153,7 +160,7 @@ def _machine_notes(cluster: Cluster, split: Split, arguments: EngineArguments) -
 
 
 def _refuse_concurrency(request: PlanRequest, counted: Memory) -> None:
-    length = int(counted.kv_cache_tokens / request.concurrency) // 16 * 16
+    length = int(counted.capacity_tokens / request.concurrency) // 16 * 16
     works = 16 <= length < counted.max_model_len
     raise Refusal(
         "too_little_concurrency", "concurrency",

@@ -89,7 +89,7 @@ class Memory:
         ranks: one for each stage; the tensor-parallel ranks of a stage are alike.
         requested: bytes of each device that the engine takes for itself.
         max_model_len: in tokens; fitted where `max_model_len=auto`.
-        kv_cache_tokens: tokens of full context that the cache holds, as the engine logs it.
+        kv_cache_tokens: tokens of the cache as the version's log has them, which was by groups before 0.21.
         max_concurrency: requests of `max_model_len` tokens at once.
     """
 
@@ -98,6 +98,11 @@ class Memory:
     max_model_len: int
     kv_cache_tokens: int
     max_concurrency: float
+
+    @property
+    def capacity_tokens(self) -> int:
+        """Tokens of full context that the cache holds."""
+        return int(self.max_concurrency * self.max_model_len)
 
     @property
     def deciding(self) -> RankMemory:
@@ -153,7 +158,9 @@ def memory(
     concurrency = blocks / layout.request_blocks
     length = arguments.max_model_len
     requested = min(ceil(rank.total * arguments.utilization) for rank in ranks)
-    return Memory(tuple(ranks), requested, length, int(concurrency * length), concurrency)
+    by_groups = blocks // len(layout.groups) * layout.block_size
+    logged = int(concurrency * length) if version.logs_capacity else by_groups
+    return Memory(tuple(ranks), requested, length, logged, concurrency)
 
 
 @dataclass(frozen=True)
@@ -170,7 +177,7 @@ class _Engine:
         arguments, version = self.arguments, self.version
         # Layers are left on the host until so many bytes are there (model_executor/offloader/uva.py); the embedding
         # and the head stay.
-        resident = held.resident - min(arguments.cpu_offload, held.in_layers)
+        resident = held.resident - min(arguments.cpu_offload, held.in_layers) + deepstack_buffers(self.model, arguments)
         requested = ceil(self.device.total * arguments.utilization)
         run = profile(self.model, self.split, held.layers, arguments, version=version, device=self.device)
         last = held.layers.stop == self.model.layers
@@ -193,6 +200,12 @@ class _Engine:
         return RankMemory(stage, layers, resident, run.peak, overhead, graphs, left, blocks, self.device.total)
 
 
+def deepstack_buffers(model: Model, arguments: EngineArguments) -> int:
+    """Bytes that Qwen3-VL makes beside its weights: a batch of hidden states a level (qwen3_vl.py:1156, 0.11.0)."""
+    levels = model.vision.deepstack if model.vision is not None else 0
+    return levels * arguments.max_num_batched_tokens * model.hidden * model.dtype_bytes
+
+
 GRAPH, GRAPH_NODE = 2 * MIB, 57 * 1024
 """Bytes of one graph, and of a captured layer in it: what the buffers leave of two measured estimates, 0.61 GiB with 48
 layers and 0.51 GiB with 28."""
@@ -206,10 +219,7 @@ def graph_memory(
     It captures the two largest batches piece by piece and whole. The first capture, whose buffers the pool and the
     warm-up before it each take, counts once for both ways; the second stands for every other graph.
     """
-    estimated = version.graph_estimate == "all" or (
-        version.graph_estimate == "v1" and not version.second_runner(model.architecture)
-    )
-    if not estimated or not arguments.graph_sizes:
+    if not arguments.graph_sizes or not version.estimates_graphs(model.architecture, quantized=model.quantized):
         return 0
     width = model.intermediate
     if model.experts is not None:
@@ -239,7 +249,8 @@ def fused_reduce_memory(
     trtllm_create_ipc_workspace_for_all_reduce_fusion).
     """
     largest = FUSED_REDUCE.get(device.capability or 0.0, {}).get(split.tensor)
-    if largest is None or arguments.enforce_eager or not version.fused_reduce:
+    staged = split.pipeline > 1 and not version.fused_stages
+    if largest is None or arguments.enforce_eager or staged or not version.fused_reduce:
         return 0
     row = model.hidden * model.dtype_bytes
     return 4 * split.tensor * row * min(int(largest * MIB) // row, arguments.max_num_batched_tokens)

@@ -69,7 +69,9 @@ class StageTensors:
                 yield Tensor(name, nbytes)
         if model.rope_positions:
             # One table for all layers, in the activations' type (rotary_embedding/base.py).
-            yield Tensor("rotary_emb.cos_sin_cache", model.rope_positions * model.rope_dim * self.unit)
+            yield Tensor(
+                "rotary_emb.cos_sin_cache", model.rope_tables * model.rope_positions * model.rope_dim * self.unit
+            )
 
     def _layer(self, index: int) -> Iterator[tuple[str, int]]:
         model = self.model

@@ -53,7 +53,7 @@ def throughput(
     collective = NETWORK_HOP if cluster.spans(split.tensor, split.pipeline) else HOP
     latency = (2 * model.layers * collective if split.tensor > 1 else 0.0) + (split.pipeline - 1) * NETWORK_HOP
     one = sum((a + c * context) / device.bandwidth for a, c in zip(active, cache, strict=True)) + latency
-    requests = max(1, min(arguments.max_num_seqs, int(memory.kv_cache_tokens / max(1, context))))
+    requests = max(1, min(arguments.max_num_seqs, int(memory.capacity_tokens / max(1, context))))
     # With many requests every expert is used. The stages work on different shares of the requests at once, each of
     # which reads the weights; the slowest stage decides, and no request is faster than alone.
     share_of = requests / split.pipeline

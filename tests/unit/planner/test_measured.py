@@ -1,7 +1,6 @@
 """Planned against measured on real GPUs, through the command that others script."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -86,12 +85,9 @@ PUBLISHED = {
 
 @pytest.mark.parametrize(("name", "gib"), PUBLISHED.items())
 def test_activations_are_what_others_measured(name, gib):
-    """To 1 %: dense models, whose sampler decides, and sparse ones, whose experts' workspace stays beside it.
-
-    0.19 has the first model runner for all of them, and the sampler of 0.24.
-    """
+    """To 1 %: dense models, whose sampler decides, and sparse ones, whose experts' workspace stays beside it."""
     model, machine = catalog_model(name).model, device("H100-80GB")
-    version = replace(vllm_version("0.24.0"), v2_runner="none")
+    version = vllm_version("0.19.0")
     arguments = resolve_arguments(model, machine, version, {"max_model_len": "8192"}, "server")
     planned = profile(model, Split(), range(model.layers), arguments, version=version, device=machine)
     assert planned.peak / GIB == pytest.approx(gib, rel=0.01)
