@@ -7,23 +7,23 @@ end_quietly()
 
 import pulumi
 
-from stacks import settings
 from stacks.deployment import deploy
 from stacks.large import settled, spare_large_graphs
+from stacks.settings.load import load, secret
 
 
 async def main() -> pulumi.Inputs:
     """The stack's outputs."""
     spare_large_graphs()
     outputs = deploy(
-        settings.load(),
-        api_key=settings.secret("apiKey"),
-        hub_token=settings.secret("hubToken"),
-        webui_password=settings.secret("webuiPassword"),
-        registry_password=settings.secret("registryPassword"),
-        proxy_password=settings.secret("proxyPassword"),
-        key_passphrase=settings.secret("sshKeyPassphrase"),
-        sudo_password=settings.secret("sudoPassword"),
+        load(),
+        api_key=secret("apiKey"),
+        hub_token=secret("hubToken"),
+        webui_password=secret("webuiPassword"),
+        registry_password=secret("registryPassword"),
+        proxy_password=secret("proxyPassword"),
+        key_passphrase=secret("sshKeyPassphrase"),
+        sudo_password=secret("sudoPassword"),
     )
     await settled(outputs)
     return outputs

@@ -1,23 +1,59 @@
-"""Does a model fit, how is it split, what does it cost, when does it answer: pure Python, no Pulumi."""
+"""Does a model fit, how is it split, what does it cost, when does it answer: pure Python, no Pulumi.
 
-from planner.catalog import find_model
+This is the public surface: the rest of the repository imports from here.
+"""
+
+from planner.catalog.device import device
 from planner.cluster import Cluster, owned, processors, rented, uneven
-from planner.plan import Plan, PlanRequest, plan, plans
-from planner.refusal import Change, Refusal
-from planner.timeline import Start
+from planner.engine import Engine
+from planner.llamacpp.estimate import OffloadEstimate
+from planner.llamacpp.offload import llamacpp_flags, ollama_parameters
+from planner.model.entry import ModelEntry, catalog_model, find_model
+from planner.model.gguf import gguf_model
+from planner.parallelism import check_nodes, check_one_machine, check_rpc_devices, check_world_size, nearest_split
+from planner.plan import Plan
+from planner.refusal import Change, Refusal, Unplanned
+from planner.render import render
+from planner.request import PlanRequest
+from planner.search import apply_changes, check_model_split, plan, plans
+from planner.split import PARTITION
+from planner.timeline import Installs, Start
+from planner.vllm.estimate import ReservedEstimate
+from planner.vllm.flags import from_flags
 
 __all__ = [
+    "PARTITION",
     "Change",
     "Cluster",
+    "Engine",
+    "Installs",
+    "ModelEntry",
+    "OffloadEstimate",
     "Plan",
     "PlanRequest",
     "Refusal",
+    "ReservedEstimate",
     "Start",
+    "Unplanned",
+    "apply_changes",
+    "catalog_model",
+    "check_model_split",
+    "check_nodes",
+    "check_one_machine",
+    "check_rpc_devices",
+    "check_world_size",
+    "device",
     "find_model",
+    "from_flags",
+    "gguf_model",
+    "llamacpp_flags",
+    "nearest_split",
+    "ollama_parameters",
     "owned",
     "plan",
     "plans",
     "processors",
+    "render",
     "rented",
     "uneven",
 ]

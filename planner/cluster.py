@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from planner.device import PROCESSOR, Device, device, processor
+from planner.catalog.device import Device, device, processor
+from planner.catalog.machines import GpuMachine, instance_type
+from planner.counted import counted
 from planner.refusal import Refusal
-from planner.table import table
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Cluster:
         priced: where the price is from.
         counts: accelerators of each machine, the first one leads; empty where all have `per_machine`.
         devices: the accelerator of each machine; empty where all have `device`.
-        host_memory: bytes of a machine's own memory; None where nobody told.
+        host_memory: bytes of a machine's own memory; None where it isn't known.
     """
 
     name: str
@@ -63,8 +64,8 @@ class Cluster:
     @property
     def words(self) -> str:
         """The machines as a sentence has them: `2 machines with 4 x L20 each`."""
-        if self.device.name == PROCESSOR:
-            return f"{self.machines} machine{'s' * (self.machines > 1)} without GPU"
+        if self.device.kind == "cpu":
+            return f"{counted(self.machines, 'machine')} without GPU"
         if self.cny_hour is not None:
             return f"{self.machines} x {self.name}, {self.accelerators} x {self.device.name}"
         if self.machines == 1:
@@ -106,16 +107,11 @@ class Cluster:
         return replace(self, machines=machines)
 
 
-def instance_types() -> tuple[str, ...]:
-    """Every instance type of the catalog that has GPUs."""
-    return tuple(table("machines"))
-
-
-def rented(instance_type: str, machines: int = 1, cny_hour: float | None = None, ranks: int = 1) -> Cluster:
+def rented(name: str, machines: int = 1, cny_hour: float | None = None, ranks: int = 1) -> Cluster:
     """Alibaba Cloud machines of one type.
 
     Args:
-        instance_type: such as ecs.gn8is-2x.8xlarge.
+        name: the instance type, such as ecs.gn8is-2x.8xlarge.
         machines: how many.
         cny_hour: a price that was asked for live, instead of the table's.
         ranks: of the engine on a machine without GPUs, which share its memory.
@@ -123,22 +119,16 @@ def rented(instance_type: str, machines: int = 1, cny_hour: float | None = None,
     Raises:
         Refusal: `unknown_instance_type`, `no_machines`, `no_accelerators`.
     """
-    gpus = table("machines").get(instance_type)
-    entry = gpus or table("processors").get(instance_type)
-    if entry is None:
-        raise Refusal(
-            "unknown_instance_type", "instanceType", f"{instance_type[:60]!r} isn't in the catalog",
-            f"one of {', '.join((*table('machines'), *table('processors')))}",
-        )  # fmt: skip
+    entry = instance_type(name)
     _check_machines(machines)
-    network = entry["network_gbits"] / 8 * 1e9
-    if gpus:
-        found = Cluster(instance_type, device(gpus["gpu"]), gpus["gpus"], machines, network)
+    network = entry.network_gbits / 8 * 1e9
+    if isinstance(entry, GpuMachine):
+        found = Cluster(name, device(entry.gpu), entry.gpus, machines, network)
     else:
-        found = replace(processors(entry["memory_gib"] * 1024, ranks, machines, network), name=instance_type)
+        found = replace(processors(entry.memory_gib * 1024, ranks, machines, network), name=name)
     if cny_hour is not None:
         return replace(found, cny_hour=cny_hour, priced="asked live")
-    return replace(found, cny_hour=entry["cny_hour"], priced="table of 2026-11-22, unverified")
+    return replace(found, cny_hour=entry.cny_hour, priced="table of 2026-11-22, unverified")
 
 
 def owned(gpu: str, per_machine: int, machines: int, network: float = 1.25e9) -> Cluster:

@@ -7,15 +7,16 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
-from planner.arguments import pairs
-from planner.config import load_config, parse_model
-from planner.device import device_of_memory
-from planner.engine import resolve_arguments, vllm_version
-from planner.memory import GIB, Memory, memory
+from planner.catalog.device import device_of_memory
+from planner.catalog.versions import vllm_version
+from planner.model.config import load_config, parse_model
 from planner.refusal import Refusal
-from planner.rules import check_device, check_split
-from planner.served import as_served
 from planner.split import Split
+from planner.vllm.arguments import resolve_arguments
+from planner.vllm.effective_model import effective_model
+from planner.vllm.flags import pairs
+from planner.vllm.memory import GIB, Memory, memory
+from planner.vllm.rules import check_device, check_split
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -44,7 +45,7 @@ def run(options: Namespace) -> str:
     """
     given = pairs(options.set)
     config = load_config(options.config) | _overrides(given.pop("hf_overrides", "{}"))
-    model = as_served(parse_model(config), given)
+    model = effective_model(parse_model(config), given)
     device = device_of_memory(options.gpu_memory_mib, options.compute_capability)
     version = vllm_version(options.engine_version)
     arguments = resolve_arguments(model, device, version, given, options.usage)

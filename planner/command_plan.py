@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
-from typing import get_args
 
-from planner.arguments import pairs
-from planner.catalog import find_model
-from planner.cluster import Cluster, instance_types, owned, rented
-from planner.plan import Engine, Plan, PlanRequest, plan, plans
+from planner.catalog.machines import instance_types
+from planner.cluster import Cluster, owned, rented
+from planner.engine import Engine
+from planner.model.entry import find_model
+from planner.plan import Plan
 from planner.refusal import Refusal
+from planner.render import render
+from planner.request import PlanRequest
+from planner.search import plan, plans
 from planner.timeline import Start
+from planner.vllm.estimate import ReservedEstimate
+from planner.vllm.flags import pairs
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -24,7 +29,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--machines", type=int, help="how many machines; without it 1 to 8 are tried")
     parser.add_argument("--gpu", help="own machines: the accelerator's name in the catalog")
     parser.add_argument("--gpus-per-machine", type=int, default=1, help="own machines: accelerators in each")
-    parser.add_argument("--engine", choices=get_args(Engine), default="vllm")
+    parser.add_argument("--engine", choices=[str(engine) for engine in Engine], default="vllm")
     parser.add_argument("--engine-version", default="0.24.0")
     parser.add_argument("--tensor-parallel-size", type=int)
     parser.add_argument("--pipeline-parallel-size", type=int)
@@ -49,7 +54,7 @@ def run(options: Namespace) -> str:
         if found:
             return json.dumps([as_dict(p) for p in found], indent=2) if options.json else "\n".join(map(_line, found))
     best = plan(request)
-    return json.dumps(as_dict(best), indent=2) if options.json else best.render()
+    return json.dumps(as_dict(best), indent=2) if options.json else render(best)
 
 
 def request_of(options: Namespace) -> PlanRequest:
@@ -67,7 +72,7 @@ def request_of(options: Namespace) -> PlanRequest:
     if rate is not None and not 0 < rate < 1e6:
         raise Refusal("bad_argument", "download-mb-per-second", f"is {rate}", "give MB/s above 0, such as 12.5")
     return PlanRequest(
-        model=find_model(options.model), clusters=_clusters(options), engine=options.engine,
+        model=find_model(options.model), clusters=_clusters(options), engine=Engine(options.engine),
         engine_version=options.engine_version, arguments=arguments, concurrency=options.concurrency,
         tensor_parallel_size=options.tensor_parallel_size, pipeline_parallel_size=options.pipeline_parallel_size,
         start=Start(
@@ -79,19 +84,21 @@ def request_of(options: Namespace) -> PlanRequest:
 
 def as_dict(chosen: Plan) -> dict[str, object]:
     """A plan as JSON can hold it."""
+    estimate = chosen.estimate
+    reserved = estimate if isinstance(estimate, ReservedEstimate) else None
     return {
         "model": chosen.request.model.name,
         "engine": chosen.request.engine,
         "machines": chosen.cluster.machines,
         "machine": chosen.cluster.name,
         "gpu": chosen.cluster.device.name,
-        "tensor_parallel_size": chosen.split.tensor,
-        "pipeline_parallel_size": chosen.split.pipeline,
+        "tensor_parallel_size": estimate.split.tensor,
+        "pipeline_parallel_size": estimate.split.pipeline,
         "cny_per_hour": chosen.price,
         "price_source": chosen.cluster.priced,
-        "memory": chosen.memory.as_dict() if chosen.memory else None,
-        "layers_per_device": list(chosen.layers.layers) if chosen.layers else None,
-        "throughput_upper_bounds": asdict(chosen.throughput) if chosen.throughput else None,
+        "memory": reserved.memory.as_dict() if reserved else None,
+        "layers_per_device": None if isinstance(estimate, ReservedEstimate) else list(estimate.layers),
+        "throughput_upper_bounds": asdict(reserved.throughput) if reserved else None,
         "seconds_to_first_token": round(chosen.timeline.seconds),
         "paid_gpu_minutes": round(chosen.timeline.gpu_minutes, 1),
         "timeline": [asdict(step) for step in chosen.timeline.steps],
@@ -108,8 +115,7 @@ def _clusters(options: Namespace) -> tuple[Cluster, ...]:
 
 
 def _line(p: Plan) -> str:
-    size = f"{p.memory.max_concurrency:7.1f} x {p.memory.max_model_len:,}" if p.memory else "whole layers"
-    return (
-        f"CNY {p.price:7.0f}/h  {p.cluster.machines:>2} x {p.cluster.name:<26} {p.cluster.device.name:<12} "
-        f"TP{p.split.tensor} PP{p.split.pipeline}  {size}"
-    )
+    size, split = "whole layers", p.estimate.split
+    if isinstance(p.estimate, ReservedEstimate):
+        size = f"{p.estimate.memory.max_concurrency:7.1f} x {p.estimate.memory.max_model_len:,}"
+    return f"CNY {p.price:7.0f}/h  {p.cluster.words:<50} TP{split.tensor} PP{split.pipeline}  {size}"

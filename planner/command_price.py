@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from argparse import ArgumentParser, Namespace
 
+from planner.catalog.price import live_price, price_client
 from planner.cluster import rented
-from planner.price import live_price, price_client
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from planner.counted import counted
 from planner.refusal import Change, Refusal
 
 VOCAB_PADDING = 64
@@ -32,7 +33,7 @@ def check_sizes(tensor_parallel_size: int, pipeline_parallel_size: int) -> None:
             near = 1 if size < 1 else LARGEST
             code = "size_not_positive" if size < 1 else "size_too_large"
             reason = f"is {size}, and a model is cut into 1 to {LARGEST} parts"
-            raise Refusal(code, name, reason, f"set {name} to {near}", (Change(name, near),))
+            raise Refusal(code, name, reason, changes=[Change(name, near)])
 
 
 def check_world_size(
@@ -42,13 +43,14 @@ def check_world_size(
     check_sizes(tensor_parallel_size, pipeline_parallel_size)
     world = tensor_parallel_size * pipeline_parallel_size * data_parallel_size
     if world > accelerators:
-        tp, pp = nearest_splits(tensor_parallel_size, pipeline_parallel_size, accelerators // data_parallel_size)[0]
+        free = accelerators // data_parallel_size
+        tp, pp = nearest_splits(tensor_parallel_size, pipeline_parallel_size, free)[0]
         raise Refusal(
             "too_few_accelerators",
             TENSOR,
-            f"{tensor_parallel_size} x {PIPELINE} {pipeline_parallel_size} = {world} accelerators, "
-            f"but the machines have {accelerators}",
-            f"set {TENSOR} {tp} and {PIPELINE} {pp}, or bring {world - accelerators} more accelerators",
+            f"is {tensor_parallel_size}, which with {counted(pipeline_parallel_size, 'stage')} makes "
+            f"{counted(world, 'accelerator')}, but the machines have {accelerators}",
+            f"bring {counted(world - accelerators, 'more accelerator')}",
             (Change(TENSOR, tp), Change(PIPELINE, pp)),
         )
 
@@ -71,6 +73,26 @@ def nearest_splits(
     return sorted(found, key=lambda s: (spans(*s), abs(s[0] - tensor), abs(s[1] - pipeline), s))
 
 
+def nearest_split(
+    tensor: int, pipeline: int, accelerators: int, check: Callable[[int, int], None] = lambda tp, pp: None
+) -> tuple[int, int] | None:
+    """The split nearest to the asked one that uses all accelerators and that nothing refuses; None where there is none.
+
+    Args:
+        tensor: asked.
+        pipeline: asked.
+        accelerators: in all machines.
+        check: raises Refusal for a split that doesn't work.
+    """
+    for split in nearest_splits(tensor, pipeline, accelerators):
+        try:
+            check(*split)
+        except Refusal:
+            continue
+        return split
+    return None
+
+
 def check_nodes(tensor_parallel_size: int, pipeline_parallel_size: int, nodes: int) -> None:
     """Ranks are contiguous and equally many on each machine: world size % nodes == 0 (`--nnodes`)."""
     check_sizes(tensor_parallel_size, pipeline_parallel_size)
@@ -80,8 +102,8 @@ def check_nodes(tensor_parallel_size: int, pipeline_parallel_size: int, nodes: i
         raise Refusal(
             "ranks_not_equal_on_nodes",
             "nodes",
-            f"{world} ranks can't be shared equally by {nodes} machines",
-            f"use {fit} machines, or a {PIPELINE} that is a multiple of {max(1, nodes)}",
+            f"{counted(world, 'rank')} can't be shared equally by {counted(nodes, 'machine')}",
+            f"use pipeline stages in a multiple of {max(1, nodes)}",
             (Change("nodes", fit),),
         )
 
@@ -91,7 +113,8 @@ def check_heads(heads: int, tensor_parallel_size: int) -> None:
     if heads % tensor_parallel_size:
         _refuse_tensor(
             "heads_not_divisible",
-            f"the model's {heads} attention heads can't be shared equally by {tensor_parallel_size} accelerators",
+            f"the model's {counted(heads, 'attention head')} can't be shared equally by "
+            f"{tensor_parallel_size} accelerators",
             tensor_parallel_size,
             lambda tp: heads % tp == 0,
         )
@@ -102,7 +125,7 @@ def check_kv_heads(kv_heads: int, tensor_parallel_size: int) -> None:
     if not _kv_heads_fit(kv_heads, tensor_parallel_size):
         _refuse_tensor(
             "kv_heads_not_divisible",
-            f"the model's {kv_heads} KV heads can be neither shared equally by nor copied equally to "
+            f"the model's {counted(kv_heads, 'KV head')} can be neither shared equally by nor copied equally to "
             f"{tensor_parallel_size} accelerators",
             tensor_parallel_size,
             lambda tp: _kv_heads_fit(kv_heads, tp),
@@ -145,7 +168,7 @@ def check_block_quantization(
         expert: the width is a routed expert's, which expert parallelism leaves whole.
 
     Raises:
-        Refusal: `block_not_whole`. vLLM fails here only once weights load: refused early.
+        Refusal: `block_not_whole`. vLLM fails here only once weights load: refused before.
     """
 
     def fits(size: int) -> bool:
@@ -159,7 +182,7 @@ def check_block_quantization(
             f"{block}",
             tensor_parallel_size,
             fits,
-            ", or give the engine --enable-expert-parallel" if expert else "",
+            "give the engine --enable-expert-parallel" if expert else "",
         )
 
 
@@ -197,16 +220,15 @@ def check_pipeline(layers: int, pipeline_parallel_size: int, *, supported: bool 
             "pipeline_not_supported",
             PIPELINE,
             f"is {pipeline_parallel_size}, but the engine's code of this model can't be cut into stages",
-            f"set {PIPELINE} to 1",
-            (Change(PIPELINE, 1),),
+            changes=[Change(PIPELINE, 1)],
         )
     if pipeline_parallel_size > layers:
         raise Refusal(
             "more_stages_than_layers",
             PIPELINE,
-            f"is {pipeline_parallel_size}, but the model has {layers} layers and each stage needs one",
-            f"set {PIPELINE} to {layers} or less",
-            (Change(PIPELINE, layers),),
+            f"is {pipeline_parallel_size}, but the model has {counted(layers, 'layer')} and each stage needs one",
+            "to less",
+            [Change(PIPELINE, layers)],
         )
 
 
@@ -220,8 +242,8 @@ def check_experts(experts: int, ranks: int, *, even: bool = False) -> None:
         raise Refusal(
             "experts_not_divisible",
             "enable_expert_parallel",
-            f"{experts} experts can't be shared by {ranks} ranks",
-            f"use {fit} ranks, or leave expert parallelism off",
+            f"{counted(experts, 'expert')} can't be shared by {counted(ranks, 'rank')}",
+            f"use {counted(fit, 'rank')}",
             (Change("enable_expert_parallel", False),),
         )
 
@@ -234,8 +256,20 @@ def check_rpc_devices(devices: int) -> None:
             "devices",
             f"{devices} devices, but llama.cpp schedules at most {RPC_DEVICES} beside the processor "
             "(GGML_SCHED_MAX_BACKENDS is 16)",
-            f"use {RPC_DEVICES} devices or fewer, or an engine with tensor and pipeline parallelism",
+            "use an engine with tensor and pipeline parallelism",
             (Change("devices", RPC_DEVICES),),
+        )
+
+
+def check_one_machine(machines: int) -> None:
+    """Ollama knows no other machines."""
+    if machines > 1:
+        raise Refusal(
+            "one_machine_only",
+            "engine",
+            f"ollama uses one machine, and {machines} are given",
+            "give one machine",
+            (Change("engine", "llamacpp"),),
         )
 
 
@@ -248,9 +282,10 @@ def _kv_heads_fit(kv_heads: int, tensor_parallel_size: int) -> bool:
     return kv_heads % tensor_parallel_size == 0 or tensor_parallel_size % kv_heads == 0
 
 
-def _refuse_tensor(code: str, reason: str, asked: int, fits: Callable[[int], bool], also: str = "") -> None:
+def _refuse_tensor(code: str, reason: str, asked: int, fits: Callable[[int], bool], otherwise: str = "") -> None:
     """Names the largest size below the asked one that the rule lets pass: fewer parts never need more machines."""
     best = next((size for size in range(min(asked - 1, LARGEST), 0, -1) if fits(size)), None)
     if best is None:
-        raise Refusal(code, TENSOR, reason, f"no {TENSOR} works with this model{also}")
-    raise Refusal(code, TENSOR, reason, f"set {TENSOR} to {best}{also}", (Change(TENSOR, best),))
+        none = "no tensor-parallel size works with this model"
+        raise Refusal(code, TENSOR, reason, f"{none}: {otherwise}" if otherwise else none)
+    raise Refusal(code, TENSOR, reason, otherwise, [Change(TENSOR, best)])

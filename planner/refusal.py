@@ -1,13 +1,19 @@
-"""The one way in which the planner says no."""
+"""The one way in which the planner says no, and how its remedy reads."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 
 @dataclass(frozen=True)
 class Change:
-    """A setting and the value that mends a refusal, for programs that want to feed it back."""
+    """A setting and the value that resolves a refusal.
+
+    Attributes:
+        setting: the planner's name of it, such as `tensor_parallel_size`.
+        value: what to set it to; False or an empty text: leave it out.
+    """
 
     setting: str
     value: str | int | float | bool
@@ -20,17 +26,43 @@ class Refusal(Exception):  # the field's own word: an engine or a cloud refuses
         code: stable name of the rule, such as `heads_not_divisible`; programs may match it.
         setting: the setting or argument that the refusal is about.
         reason: why, with the numbers.
-        remedy: the nearest value or command that works, as one clause.
-        changes: the same remedy for programs; empty where no single value mends it.
+        otherwise: what else helps, or all that does where no value is known; one clause without settings' names.
+        changes: the remedy: every one of them made together; empty where no value resolves it.
+        works: what comes out of the changes where they were tried, such as `TP8 PP4, 4 machines`; empty otherwise.
     """
 
-    def __init__(self, code: str, setting: str, reason: str, remedy: str, changes: tuple[Change, ...] = ()) -> None:
+    def __init__(
+        self, code: str, setting: str, reason: str, otherwise: str = "", changes: Sequence[Change] = (), *,
+        works: str = "",
+    ) -> None:  # fmt: skip
         self.code = code
         self.setting = setting
         self.reason = reason
-        self.remedy = remedy
-        self.changes = changes
-        super().__init__(f"{setting}: {reason}; {remedy}")
+        self.otherwise = otherwise
+        self.changes = tuple(changes)
+        self.works = works
+        super().__init__(f"{setting}: {reason}; {self.remedy}")
+
+    @property
+    def remedy(self) -> str:
+        """The nearest value or command that works, as one clause in the planner's names."""
+        return self.remedy_in(lambda change: change)
+
+    def remedy_in(self, names: Callable[[Change], Change]) -> str:
+        """The remedy as one clause in the caller's names.
+
+        Args:
+            names: a change of the planner's, as the caller's settings name it and its value.
+        """
+        changes = [names(change) for change in self.changes]
+        kept = [change for change in changes if change.value is not False and change.value != ""]
+        dropped = [change.setting for change in changes if change not in kept]
+        if self.works:
+            settings = [f"{change.setting} {change.value}" for change in kept] + [f"no {name}" for name in dropped]
+            return f"nearest that works: {' and '.join(settings)} ({self.works})"
+        clauses = ["set " + " and ".join(f"{change.setting} to {change.value}" for change in kept)] if kept else []
+        clauses += [f"leave out {name}" for name in dropped]
+        return ", or ".join(filter(None, (" and ".join(clauses), self.otherwise)))
 
     def as_dict(self) -> dict[str, object]:
         """The refusal as JSON can hold it."""
@@ -46,8 +78,8 @@ class Refusal(Exception):  # the field's own word: an engine or a cloud refuses
 class Unplanned(Refusal):
     """What was asked can't be counted, and may well work: nobody is refused anything for it.
 
-    `setting`: what is missing or isn't known; `remedy`: what to give so that it can be planned.
+    `setting`: what is missing or isn't known; `otherwise`: what to give so that it can be planned.
     """
 
-    def __init__(self, setting: str, reason: str, remedy: str) -> None:
-        super().__init__("not_planned", setting, reason, remedy)
+    def __init__(self, setting: str, reason: str, otherwise: str, changes: Sequence[Change] = ()) -> None:
+        super().__init__("not_planned", setting, reason, otherwise, changes)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from planner.device import PROCESSOR
-from planner.memory import GIB, RankMemory
+from planner.counted import counted
+from planner.engine import Engine
+from planner.llamacpp.estimate import OffloadEstimate
 from planner.plan import Plan
+from planner.vllm.estimate import ReservedEstimate
+from planner.vllm.memory import GIB, RankMemory
 
 BAR = 40
 """Characters of a memory bar."""
@@ -12,20 +15,22 @@ BAR = 40
 
 def render(plan: Plan) -> str:
     """The whole plan, ready to print."""
-    request, cluster = plan.request, plan.cluster
+    request, cluster, estimate = plan.request, plan.cluster, plan.estimate
+    processor = cluster.device.kind == "cpu"
+    memory = _devices(estimate) if isinstance(estimate, OffloadEstimate) else _ranks(estimate, processor=processor)
     price = f"CNY {_money(plan.price)} an hour ({cluster.priced})" if plan.price else "own machines, no price"
-    machines = "machines" if cluster.device.name == PROCESSOR else "GPUs"
+    machines = "machines" if processor else "GPUs"
     paid = f", of which {machines} are paid {plan.timeline.gpu_minutes:.0f} min" if plan.price else ""
     paid += f" ({_money(plan.price * plan.timeline.gpu_minutes / 60)} CNY)" if plan.price else ""
     lines = [
         f"{request.model.name} on {cluster.words}, "
-        f"{request.engine} {request.engine_version if request.engine == 'vllm' else ''}".rstrip(),
-        _split(plan),
+        f"{request.engine} {request.engine_version if request.engine is Engine.VLLM else ''}".rstrip(),
+        _split(estimate),
         f"  price     {price}",
-        *_capacity(plan),
+        *_capacity(estimate),
         f"  first     token after {_clock(plan.timeline.seconds)}{paid}",
         "",
-        *_memory(plan),
+        *memory,
         "",
         *_timeline(plan),
         *(f"  note: {note}" for note in plan.notes),
@@ -33,18 +38,18 @@ def render(plan: Plan) -> str:
     return "\n".join(lines)
 
 
-def _split(plan: Plan) -> str:
-    if plan.layers is not None:
-        left = f", {plan.layers.host_layers} on the processor" if plan.layers.host_layers else ""
-        return f"  split     {sum(plan.layers.layers)} layers on {len(plan.layers.layers)} devices{left}"
-    experts = ", experts spread (EP)" if plan.split.expert_parallel else ""
-    return f"  split     TP{plan.split.tensor} x PP{plan.split.pipeline}{experts}"
+def _split(estimate: ReservedEstimate | OffloadEstimate) -> str:
+    if isinstance(estimate, OffloadEstimate):
+        return f"  split     {estimate.placement}"
+    split = estimate.split
+    experts = ", experts spread (EP)" if split.expert_parallel else ""
+    return f"  split     TP{split.tensor} x PP{split.pipeline}{experts}"
 
 
-def _capacity(plan: Plan) -> list[str]:
-    if plan.memory is None or plan.throughput is None:
+def _capacity(estimate: ReservedEstimate | OffloadEstimate) -> list[str]:
+    if isinstance(estimate, OffloadEstimate):
         return []
-    m, t = plan.memory, plan.throughput
+    m, t = estimate.memory, estimate.throughput
     return [
         f"  serves    {m.max_concurrency:.1f} requests of {m.max_model_len:,} tokens at once "
         f"({m.kv_cache_tokens:,} tokens of KV cache)",
@@ -53,23 +58,24 @@ def _capacity(plan: Plan) -> list[str]:
     ]
 
 
-def _memory(plan: Plan) -> list[str]:
-    if plan.layers is not None:
-        found = plan.layers
-        return [
-            f"  device {i:<3} {layers:>3} layers {weights / GIB:6.1f} GiB + {cache / GIB:.1f} of KV cache"
-            for i, (layers, weights, cache) in enumerate(zip(found.layers, found.weights, found.cache, strict=True))
-        ]
-    if plan.memory is None:
-        return []
-    processor = plan.cluster.device.name == PROCESSOR
+def _devices(estimate: OffloadEstimate) -> list[str]:
+    """A line a device: its layers, weights and KV cache."""
+    held = zip(estimate.layers, estimate.weights, estimate.cache, strict=True)
+    return [
+        f"  device {i:<3} {counted(layers, 'layer'):>10} {weights / GIB:6.1f} GiB + {cache / GIB:.1f} of KV cache"
+        for i, (layers, weights, cache) in enumerate(held)
+    ]
+
+
+def _ranks(estimate: ReservedEstimate, *, processor: bool) -> list[str]:
+    """A bar a stage: how a device's memory is used."""
     what = "rank" if processor else "GPU"
-    sizes = dict.fromkeys(f"{rank.total / GIB:.1f}" for rank in plan.memory.ranks)
+    sizes = dict.fromkeys(f"{rank.total / GIB:.1f}" for rank in estimate.memory.ranks)
     lines = [
         f"  each {what}: {' or '.join(sizes)} GiB   # weights  + activations  o engine  g graphs  = KV cache  . free"
     ]
-    for rank in plan.memory.ranks:
-        gpus = f"{what} x{plan.split.tensor}"
+    for rank in estimate.memory.ranks:
+        gpus = f"{what} x{estimate.split.tensor}"
         layers = f"layers {rank.layers[0]}-{rank.layers[1] - 1}"
         lines.append(f"  stage {rank.stage:<2} {gpus:<7} {layers:<14} [{_bar(rank, rank.total)}]")
         lines.append(

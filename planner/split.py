@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from planner.counted import counted
 from planner.refusal import Change, Refusal
+
+PARTITION = "VLLM_PP_LAYER_PARTITION"
+"""vLLM's environment variable with the layers of each stage."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +45,10 @@ class Split:
             if len(self.partition) != self.pipeline or sum(self.partition) != layers or min(self.partition) < 1:
                 even = ",".join(str(len(r)) for r in Split(1, self.pipeline).stages(layers))
                 raise Refusal(
-                    "bad_partition", "VLLM_PP_LAYER_PARTITION",
-                    f"{','.join(map(str, self.partition))} isn't {self.pipeline} stages of {layers} layers together",
-                    f"set it to {even}", (Change("VLLM_PP_LAYER_PARTITION", even),),
+                    "bad_partition", PARTITION,
+                    f"{','.join(map(str, self.partition))} isn't {counted(self.pipeline, 'stage')} of "
+                    f"{counted(layers, 'layer')} together",
+                    changes=[Change(PARTITION, even)],
                 )  # fmt: skip
             sizes = list(self.partition)
         else:

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
+from planner.catalog.storage import storage_bandwidth
+from planner.catalog.times import Duration, Place, Times, times
 from planner.cluster import Cluster
-from planner.device import PROCESSOR
-from planner.storage import storage_bandwidth
-from planner.table import table
 
 MB = 1e6
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step: seconds from the start of `pulumi up` to its start, and how long it takes; `paid`: GPUs are running."""
+    """One step.
+
+    Attributes:
+        name: of the step, as `data/times.yaml` has it, or what it makes.
+        start: seconds from the start of `pulumi up`.
+        seconds: that it takes.
+        paid: GPU machines are paid for meanwhile.
+    """
 
     name: str
     start: float
@@ -30,7 +36,11 @@ class Step:
 
 @dataclass(frozen=True)
 class Timeline:
-    """Steps in the order they start."""
+    """From nothing to the first completion.
+
+    Attributes:
+        steps: in the order they start.
+    """
 
     steps: tuple[Step, ...]
 
@@ -59,8 +69,6 @@ class Timeline:
 
 Installs = Literal["containers", "packages", "nothing"]
 """What a machine lacks of the engine: Docker and an image, pip packages, or nothing."""
-Place = Literal["rented", "local"]
-"""Whose durations: Alibaba Cloud's, or the local cloud's and machines' on one computer."""
 
 
 @dataclass(frozen=True)
@@ -101,31 +109,31 @@ def timeline(cluster: Cluster, weights_bytes: float, start: Start, *, eager: boo
     Raises:
         Refusal: `unknown_storage_class`.
     """
-    plan = _Builder(table("times")[start.place])
+    durations = times(start.place)
+    plan = _Builder(durations)
     bandwidth = storage_bandwidth(start.storage_class, weights_bytes)
-    source = start.download_bytes_per_second or table("times")[start.place]["download"]["mb_per_second"] * MB
+    source = start.download_bytes_per_second or durations.download.mb_per_second * MB
     fetching = weights_bytes / min(source, bandwidth)
     weights = 0.0
     if start.machines_ready:
         contained = start.installs == "containers"
-        hosts = plan.add("host", 0.0, None if contained else plan.own("look"), paid=True)
+        hosts = plan.add("host", 0.0, None if contained else durations.look.seconds, paid=True)
         if not start.weights_ready:
             weights = plan.add("download", plan.add("client", hosts, paid=True), fetching, paid=True)
     else:
         network = plan.add("network", 0.0)
         weights = plan.add("storage", network)
         if not start.weights_ready:
-            weights = plan.add("client", max(weights, plan.add("fetcher machine", network, plan.own("machine"))))
+            weights = plan.add("client", max(weights, plan.add("fetcher machine", network, durations.machine.seconds)))
             weights = plan.add("download", weights, fetching)
-        hosts = plan.add("machines", max(network, weights - start.early), plan.own("machine"), paid=True)
-        if cluster.device.name != PROCESSOR:
-            hosts = plan.add("driver", hosts, plan.own("driver") + plan.own("reboot"), paid=True)
+        hosts = plan.add("machines", max(network, weights - start.early), durations.machine.seconds, paid=True)
+        if cluster.device.kind != "cpu":
+            hosts = plan.add("driver", hosts, durations.driver.seconds + durations.reboot.seconds, paid=True)
         hosts = plan.add("host", hosts, paid=True)
     ready = hosts
     if start.installs != "nothing":
-        image = table("times")[start.place]["image"]
         name = "image" if start.installs == "containers" else "packages"
-        ready = plan.add(name, ready, image["gib"] * 2**30 / (image["mb_per_second"] * MB), paid=True)
+        ready = plan.add(name, ready, durations.image.seconds, paid=True)
     ready = max(weights, plan.add("cluster", ready, paid=True))
     ready = plan.add("engine", ready, paid=True)
     # Every machine reads the whole model: the storage is shared, each machine's network is its own.
@@ -137,16 +145,14 @@ def timeline(cluster: Cluster, weights_bytes: float, start: Start, *, eager: boo
 
 
 class _Builder:
-    def __init__(self, durations: dict[str, dict[str, Any]]) -> None:
+    def __init__(self, durations: Times) -> None:
         self.durations = durations
         self.steps: list[Step] = []
 
-    def own(self, name: str) -> float:
-        """Seconds that the table has for a step."""
-        return float(self.durations[name]["seconds"])
-
     def add(self, name: str, start: float, seconds: float | None = None, *, paid: bool = False) -> float:
         """Adds a step, of the table's duration where none is given, and returns its end."""
-        took = self.own(name) if seconds is None else seconds
-        self.steps.append(Step(name, start, took, paid))
-        return start + took
+        if seconds is None:
+            own: Duration = getattr(self.durations, name)
+            seconds = own.seconds
+        self.steps.append(Step(name, start, seconds, paid))
+        return start + seconds

@@ -30,16 +30,17 @@ from components.runtime import find_runtime
 from components.serving import Replica, ServeArgs, find_engine
 from components.webui import Login, WebUi, WebUiArgs
 from components.weights import EarlyStart, Weights
-from stacks import planning, ports
-from stacks.more import all_weights, fetched_folders, placed_arguments
+from stacks import planning
+from stacks.image_disk import image_gib
 from stacks.outside import Passwords, outside_of
 from stacks.platforms import hosts as hosts_platform
-from stacks.platforms.alicloud import Cloud
+from stacks.platforms.alicloud import rent
 from stacks.platforms.ssh_agent import refuse_dead_agent
 from stacks.programs import engine_programs, same_programs, webui_programs
-from stacks.room import image_gib
-from stacks.schema import Settings
-from stacks.serving_rules import task_of
+from stacks.settings import ports
+from stacks.settings.serving import task_of
+from stacks.settings.stack import Settings
+from stacks.settings.weights import all_weights, fetched_folders, placed_arguments
 
 StorageAt = tuple[pulumi.Input[str], str]
 """NFS server and exported folder."""
@@ -82,7 +83,7 @@ def deploy(
     passwords = Passwords(registry_password, proxy_password)
     runtime = find_runtime(settings.runtime)
     if settings.platform == "alicloud":
-        cloud = Cloud(settings, stack)
+        cloud = rent(settings, stack)
         storage: StorageAt = (cloud.storage.server, "/")
         outside = outside_of(settings, passwords, [cloud.fetcher.peer_address, cloud.storage.server])
         fetcher = _host(settings, cloud.fetcher, cloud.fetcher, storage, outside=outside, containers=False, writes=True)

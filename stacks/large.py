@@ -12,7 +12,7 @@ from pulumi.runtime import resource_cycle_breaker
 
 
 def spare_large_graphs() -> None:
-    """Switches off what grows with the graph and serves nobody. docs/hosts.md has the figures.
+    """Switches off what grows with the graph and serves nobody. docs/decisions/0017 has the figures.
 
     Everything declared is needed until the program ends, so the collector of cycles reads all of it again and again
     and frees next to nothing. And the SDK tells the engine of its own doings some five times a resource, each time

@@ -1,21 +1,17 @@
-"""The way outside, from settings and secrets to what machines are told."""
+"""The way outside, from settings and secrets to arguments of every machine."""
 
 from __future__ import annotations
 
 import ipaddress
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pulumi
 
 from components.host import Outside, RegistryLogin
-from stacks.registry_schema import RegistryAuth
-
-if TYPE_CHECKING:
-    from stacks.schema import Settings
+from stacks.settings.registry import passwords_by_registry
+from stacks.settings.stack import Settings
 
 
 @dataclass(frozen=True)
@@ -27,7 +23,7 @@ class Passwords:
 
 
 def outside_of(settings: Settings, passwords: Passwords, inside: Sequence[pulumi.Input[str]]) -> Outside:
-    """What every machine is told.
+    """Arguments of every machine.
 
     Args:
         settings: checked settings.
@@ -64,38 +60,16 @@ def registry_of(image: str) -> str:
     return first if slash and (set(first) & set(".:") or first == "localhost") else ""
 
 
-def registry_problems(logins: Sequence[RegistryAuth], password: str | None) -> list[str]:
-    """What is wrong between logins and their secret, one sentence each."""
-    if password and not logins:
-        return ["registryPassword: there is no images.registryAuth that it belongs to; give address and username there"]
-    known = _by_address(password or "")
-    missing = [login.address for login in logins if not (known or password) or (known and login.address not in known)]
-    if len(logins) > 1 and password and not known:
-        return [
-            "registryPassword: there are several logins in images.registryAuth; give an object with each address, "
-            '`pulumi config set --secret registryPassword \'{"HOST": "PASSWORD", ...}\'`'
-        ]
-    return [
-        f"registryPassword: has no password for {address}; give it by `pulumi config set --secret registryPassword`, "
-        "or take the login out of images.registryAuth"
-        for address in missing
-    ]
-
-
-def _by_address(password: str) -> dict[str, str]:
-    """Passwords by registry, where the secret is an object of them; a password that looks like JSON is none."""
-    try:
-        found = json.loads(password)
-    except ValueError:
-        return {}
-    return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
-
-
-def _password(told: pulumi.Output[str] | None, address: str) -> pulumi.Output[str]:
-    if told is None:
+def _password(given: pulumi.Output[str] | None, address: str) -> pulumi.Output[str]:
+    if given is None:
         nothing: pulumi.Output[str] = pulumi.Output.secret("")
         return nothing
-    return told.apply(lambda text: _by_address(text).get(address, "") if _by_address(text) else text)
+
+    def own(text: str) -> str:
+        known = passwords_by_registry(text)
+        return known.get(address, "") if known else text
+
+    return given.apply(own)
 
 
 def _private(settings: Settings) -> list[str]:

@@ -13,45 +13,53 @@ from typing import NoReturn
 import pulumi
 
 from components.serving import EngineName
-from planner import Cluster, Plan, PlanRequest, Refusal, Start, find_model, owned, plan, processors, rented, uneven
-from planner.arguments import from_flags
-from planner.catalog import ModelEntry
-from planner.device import device
-from planner.engine import vllm_version
-from planner.gguf import gguf_model
-from planner.offload import llamacpp_flags, ollama_parameters
-from planner.parallelism import nearest_splits
-from planner.plan import Engine
-from planner.refusal import Change, Unplanned
-from planner.rules import check_split
-from planner.split import Split
-from planner.timeline import Installs
-from stacks.executor import engine_source, engine_version
-from stacks.remedies import PARTITION, explain, path_of, stack_changes
-from stacks.schema import Settings
-from stacks.settings import SettingsError
-from stacks.uncounted import uncounted
+from planner import (
+    PARTITION,
+    Cluster,
+    Engine,
+    Installs,
+    ModelEntry,
+    Plan,
+    PlanRequest,
+    Refusal,
+    Start,
+    Unplanned,
+    check_model_split,
+    device,
+    find_model,
+    from_flags,
+    gguf_model,
+    llamacpp_flags,
+    ollama_parameters,
+    owned,
+    plan,
+    processors,
+    render,
+    rented,
+    uneven,
+)
+from stacks import versions
+from stacks.remedies import explain, stack_changes
+from stacks.setting_names import in_settings
+from stacks.settings.errors import SettingsError
+from stacks.settings.executor import engine_source, engine_version
+from stacks.settings.stack import Settings
+from stacks.uncounted_flags import uncounted
 
-CATALOG = "planner/data"
+CATALOG = "planner/catalog/data"
 OWN_MEMORY_MIB = 64 * 1024
 """MiB of a machine without accelerators whose memory nobody names; a plan on it says that it is assumed."""
-
-RULES = "0.24.0"
-"""vLLM's version whose rules count for engines that have theirs from it."""
-
-NEWEST = "0.33.0"
-"""vLLM's version whose rules count where nobody says which it is."""
 
 OF_MEMORY = ("weights_too_large", "no_kv_memory", "context_does_not_fit", "too_little_concurrency")
 """Refusals that what isn't counted could have prevented."""
 
 COUNTED_AS: dict[EngineName, Engine] = {
-    "vllm": "vllm",
-    "sglang": "sglang",
-    "llamacpp": "llamacpp",
-    "ollama": "ollama",
-    "vllm-ascend": "vllm-ascend",
-    "vllm-mindspore": "vllm-ascend",
+    "vllm": Engine.VLLM,
+    "sglang": Engine.SGLANG,
+    "llamacpp": Engine.LLAMACPP,
+    "ollama": Engine.OLLAMA,
+    "vllm-ascend": Engine.VLLM_ASCEND,
+    "vllm-mindspore": Engine.VLLM_ASCEND,
 }
 """The planner's engine for each of the stacks' that it can count."""
 
@@ -74,7 +82,7 @@ def unplanned(settings: Settings) -> str | None:
         missing = _planned(settings)[1]
     except SettingsError:
         return None
-    return None if missing is None else f"{path_of(missing.setting, settings)}: {missing.reason}; {missing.remedy}"
+    return None if missing is None else in_settings(missing, rented=settings.cloud is not None)
 
 
 def _planned(settings: Settings) -> tuple[Plan, None] | tuple[None, Unplanned]:
@@ -125,7 +133,7 @@ def announce(settings: Settings) -> dict[str, pulumi.Output[object]]:
         pulumi.log.warn(settings.secrecy.redacted(f"not planned: {unplanned(settings)}"))
         return {}
     # A line a message: without a terminal, Pulumi shows of each only its first line at once, before all resources.
-    for line in filter(None, found.render().splitlines()):
+    for line in filter(None, render(found).splitlines()):
         pulumi.log.info(settings.secrecy.redacted(line))
     outputs = {"plan": summary(found)}
     if found.price:
@@ -135,15 +143,9 @@ def announce(settings: Settings) -> dict[str, pulumi.Output[object]]:
 
 def summary(found: Plan) -> str:
     """A plan in one line, the same for every `pulumi up` of the same settings."""
-    split, cluster = found.split, found.cluster
-    if found.layers is not None:
-        left = f", {found.layers.host_layers} on the processor" if found.layers.host_layers else ""
-        text = f"{sum(found.layers.layers)} layers on {len(found.layers.layers)} devices{left}, {cluster.words}"
-    else:
-        text = f"TP{split.tensor} x PP{split.pipeline} on {cluster.words}"
-    if found.memory is not None:
-        text += f", {found.memory.max_concurrency:.1f} requests of {found.memory.max_model_len:,} tokens at once"
-    return f"{text}, first token after about {found.timeline.seconds / 60:.0f} min"
+    return (
+        f"{found.estimate.summary(found.cluster.words)}, first token after about {found.timeline.seconds / 60:.0f} min"
+    )
 
 
 def _requests(settings: Settings) -> tuple[list[PlanRequest], tuple[str, ...]]:
@@ -170,13 +172,13 @@ def _requests(settings: Settings) -> tuple[list[PlanRequest], tuple[str, ...]]:
         pipeline_parallel_size=serving.pipeline_parallel_size,
         start=_start(settings),
         partition=_partition(settings),
-        whole=engine not in ("llamacpp", "ollama"),
+        whole=not engine.offloads,
     )
     try:
         clusters = _clusters(settings)
     except Unplanned:
-        if engine not in ("llamacpp", "ollama"):
-            _check_split(request, settings)
+        if not engine.offloads:
+            check_model_split(request, settings.world_size)
         raise
     less, more = uncounted(settings)
     notes += [f"{flag} changes memory in a way that isn't counted" for flag in less]
@@ -184,65 +186,28 @@ def _requests(settings: Settings) -> tuple[list[PlanRequest], tuple[str, ...]]:
     return [replace(request, clusters=(cluster,)) for cluster in clusters], tuple(notes)
 
 
-def _check_split(request: PlanRequest, settings: Settings) -> None:
-    """Which splits a model can have doesn't hang on the GPU: asked also where that isn't known.
-
-    Raises:
-        Refusal: of the first rule that doesn't hold, with the nearest split of all accelerators that holds.
-    """
-    serving, count = settings.serving, settings.world_size
-    expert = request.arguments.get("enable_expert_parallel") == "true"
-
-    def check(tensor: int, pipeline: int, partition: tuple[int, ...] | None = None) -> Refusal | None:
-        split = Split(tensor, pipeline, expert_parallel=expert, partition=partition)
-        try:
-            check_split(request.model.model, split, vllm_version(request.engine_version))
-        except Refusal as refusal:
-            return refusal
-        return None
-
-    asked = serving.tensor_parallel_size, serving.pipeline_parallel_size
-    told = check(*asked, request.partition)
-    if told is None:
-        return
-    if told.code == "bad_partition":
-        raise told
-    works = next((split for split in nearest_splits(*asked, count) if check(*split) is None), None)
-    if works is None:
-        remedy, changes = (
-            f"no split of these {count} accelerators works with this model: use another number of them",
-            (),
-        )
-        raise Refusal(told.code, told.setting, told.reason, remedy, changes)
-    tensor, pipeline = works
-    remedy = f"nearest that works: tensor_parallel_size {tensor} and pipeline_parallel_size {pipeline}"
-    sizes = (Change("tensor_parallel_size", tensor), Change("pipeline_parallel_size", pipeline))
-    other = request.partition is not None and pipeline != asked[1]
-    raise Refusal(told.code, told.setting, told.reason, remedy, (*sizes, Change(PARTITION, "")) if other else sizes)
-
-
 def _version(settings: Settings, engine: Engine) -> tuple[str, list[str]]:
     """vLLM's version whose rules count, and a note where nobody said which it is."""
-    if engine != "vllm":
-        return RULES, []
+    if engine is not Engine.VLLM:
+        return versions.DERIVED_VLLM, []
     source = engine_source(settings)
     found = engine_version(source)
     if found is not None:
         return ".".join(map(str, found)), []
     what = f"images.engine {source} names" if settings.runtime == "docker" else "native.python tells"
-    return NEWEST, [f"{what} no version: counted by the rules of vLLM {NEWEST}"]
+    return versions.UNKNOWN_VLLM, [f"{what} no version: counted by the rules of vLLM {versions.UNKNOWN_VLLM}"]
 
 
 def _arguments(settings: Settings, engine: Engine) -> dict[str, str]:
     """The engine's own words that decide memory, by the planner's names."""
     serving = settings.serving
-    if engine == "llamacpp":
+    if engine is Engine.LLAMACPP:
         arguments = llamacpp_flags(serving.arguments)
-    elif engine == "ollama":
+    elif engine is Engine.OLLAMA:
         arguments = ollama_parameters(serving.arguments)
     else:
         arguments, _ = from_flags(serving.arguments)
-    if engine in ("llamacpp", "ollama") and settings.accelerator.kind == "cpu":
+    if engine.offloads and settings.accelerator.kind == "cpu":
         # Builds for processors have no devices to put layers on.
         arguments |= {"gpu_layers": "0", "num_gpu": "0"}
     if serving.max_model_len is not None:
@@ -303,7 +268,7 @@ def _model(settings: Settings, engine: Engine) -> ModelEntry:
     """
     told = settings.model
     shapes = _read(told.config) if told.config is not None else None
-    if engine in ("llamacpp", "ollama"):
+    if engine.offloads:
         return gguf_model(told.id.removesuffix(".git"), told.files, shapes.model if shapes else None)
     if shapes is not None:
         return shapes
@@ -394,7 +359,8 @@ def _owned(settings: Settings) -> Cluster:
     except Refusal as refusal:
         if refusal.code != "unknown_gpu":
             raise
-        raise Unplanned("gpu", f"the planner's catalog has no {_missing(names)}", refusal.remedy) from None
+        reason = f"the planner's catalog has no {_missing(names)}"
+        raise Unplanned("gpu", reason, refusal.otherwise, refusal.changes) from None
 
 
 def _missing(names: Sequence[str]) -> str:

@@ -9,9 +9,9 @@ import pulumi
 from components.host import Environment, Host, Mount, Programs, ProgramsArgs
 from components.images import BuildArgs, same_images
 from components.serving import Engine
-from stacks import planning, versions
-from stacks.native_schema import PROGRAMS
-from stacks.schema import Settings
+from stacks import versions
+from stacks.settings.native import PROGRAMS
+from stacks.settings.stack import Settings
 
 
 def engine_programs(settings: Settings, engine: Engine) -> ProgramsArgs:
@@ -79,5 +79,5 @@ def _environment(settings: Settings) -> Environment | None:
         path=native.path,
         pip_index=settings.mirrors.pip,
         version=native.version,
-        planned=planning.NEWEST if serving.engine == "vllm" and native.python and not native.version else "",
+        planned=versions.UNKNOWN_VLLM if serving.engine == "vllm" and native.python and not native.version else "",
     )

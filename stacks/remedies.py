@@ -2,38 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from planner import Change, Refusal
-from planner.catalog import catalog_model
+from planner import PARTITION, Change, Refusal, catalog_model
+from stacks import versions
+from stacks.setting_names import PATHS, in_settings
+from stacks.settings.stack import Settings
 
-if TYPE_CHECKING:
-    from stacks.schema import Settings
-
-PARTITION = "VLLM_PP_LAYER_PARTITION"
-PATHS = {
-    "tensor_parallel_size": "serving.tensorParallelSize",
-    "pipeline_parallel_size": "serving.pipelineParallelSize",
-    "max_model_len": "serving.maxModelLen",
-    "engine_version": "images.engine",
-    "engine": "serving.engine",
-    "model": "model.id",
-    "config": "model.config",
-    "instanceType": "cloud.candidates",
-    "perMachine": "accelerator.perMachine",
-    "storage.class": "cloud.nas.storageClass",
-    "devices": "accelerator.perMachine",
-}
-"""The planner's names of settings, and where a stack has them."""
-DIRECT = {
-    "tensor_parallel_size": "serving.tensorParallelSize",
-    "pipeline_parallel_size": "serving.pipelineParallelSize",
-    "max_model_len": "serving.maxModelLen",
-    "engine": "serving.engine",
-    "perMachine": "accelerator.perMachine",
-}
+DIRECT = ("tensor_parallel_size", "pipeline_parallel_size", "max_model_len", "engine", "perMachine")
+"""Settings that take the planner's own value."""
 
 
 def stack_changes(refusal: Refusal, settings: Settings) -> dict[str, Any]:
@@ -43,13 +21,13 @@ def stack_changes(refusal: Refusal, settings: Settings) -> dict[str, Any]:
     for change in refusal.changes:
         match change.setting:
             case name if name in DIRECT:
-                found[DIRECT[name]] = change.value
+                found[PATHS[name]] = change.value
             case "model":
                 found["model.id"] = catalog_model(str(change.value)).hub_id
             case "machines" if settings.cloud is not None:
                 found["cloud.machines"] = change.value
             case "engine_version" if settings.runtime == "docker" and settings.serving.engine == "vllm":
-                found["images.engine"] = f"vllm/vllm-openai:v{change.value}"
+                found["images.engine"] = f"{versions.VLLM_REPOSITORY}:v{change.value}"
             case name if name == PARTITION:
                 rest = {name: text for name, text in settings.serving.environment.items() if name != PARTITION}
                 found["serving.environment"] = {**rest, PARTITION: str(change.value)} if change.value else rest
@@ -84,33 +62,5 @@ def with_flag(words: Sequence[str], change: Change) -> list[str]:
 
 def explain(refusal: Refusal, settings: Settings) -> str:
     """A refusal in the words of a stack's settings."""
-    remedy = refusal.remedy
-    for change in refusal.changes:
-        name, value = re.escape(change.setting), re.escape(str(change.value))
-        works = catalog_model(str(change.value)).hub_id if change.setting == "model" else change.value
-        told = f"{path_of(change.setting, settings)}\\1 {works}"
-        if change.setting == "num_gpu":
-            told = f"serving.arguments: num_gpu={works}"
-        remedy = re.sub(rf"\b{name}( to)? {value}\b", told, remedy)
-    remedy = re.sub(r"\b(tensor_parallel_size|pipeline_parallel_size|max_model_len)\b", lambda m: PATHS[m[1]], remedy)
-    told = settings.secrecy.redacted(f"{path_of(refusal.setting, settings)}: {refusal.reason}; {remedy}")
+    told = settings.secrecy.redacted(in_settings(refusal, rented=settings.cloud is not None))
     return f"this can't work; nothing was created or changed:\n  {told}"
-
-
-def path_of(name: str, settings: Settings) -> str:
-    """Where a stack has what the planner names."""
-    own = {
-        "machines": "cloud.machines" if settings.cloud else "machines",
-        "nodes": "cloud.machines" if settings.cloud else "machines",
-        "gpu": "cloud.candidates" if settings.cloud else "accelerator.gpu",
-        "num_gpu": "serving.arguments: num_gpu",
-        PARTITION: f"serving.environment: {PARTITION}",
-        **PATHS,
-    }
-    if name in own:
-        return own[name]
-    if name.startswith(("config.json", "quantization_config")):
-        return f"model.config: {name}"
-    if re.fullmatch(r"[a-z]+(_[a-z]+)+|dtype|quantization|device", name):
-        return f"serving.arguments: --{name.replace('_', '-')}"
-    return name

@@ -22,26 +22,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("stack", help="the stack's name, as in Pulumi.<stack>.yaml")
     parser.add_argument("--delete", action="store_true", help="delete what is found, but not kept weights")
     parser.add_argument("--weights", action="store_true", help="with --delete: kept weights too")
-    told = parser.parse_args(argv)
+    args = parser.parse_args(argv)
     try:
-        cloud = _cloud(told.stack)
+        cloud = _cloud(args.stack)
         if not has_keys():
             raise ApiError("NoKeys", MISSING_KEYS)
         api = Api(cloud["region"], cloud.get("endpoint"))
-        stack = f"{_project()}-{told.stack}"
+        stack = f"{_project()}-{args.stack}"
         found = leftovers(api, stack)
-        kept = [] if told.weights else [each for each in found if each.role == WEIGHTS]
+        kept = [] if args.weights else [each for each in found if each.role == WEIGHTS]
         rest = [each for each in found if each not in kept]
         for each in kept:
             print(f"{each} holds weights and stays; --weights with --delete deletes it too")
-        if told.delete:
+        if args.delete:
             delete(api, stack, rest, print)
         else:
-            print("\n".join(map(str, rest)) or f"nothing of stack {told.stack} is left in {api.region}")
+            print("\n".join(map(str, rest)) or f"nothing of stack {args.stack} is left in {api.region}")
     except ApiError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    return 1 if rest and not told.delete else 0
+    return 1 if rest and not args.delete else 0
 
 
 def _cloud(stack: str) -> dict[str, str]:

@@ -1,8 +1,8 @@
-"""python -m components.alicloud release | close | fresh | sweep | power-on | power-off, its call as JSON on stdin.
+"""python -m components.alicloud release | revoke | fresh | sweep | power-on | power-off, its call as JSON on stdin.
 
 release    releases every machine that carries the stack's tag, and mount targets of its file system; `keep` names
            ids that stay, `mount_target` the one that stays
-close      takes rules away that stand in `declared` security groups beside the declared ones
+revoke     revokes rules that stand in `declared` security groups beside the declared ones
 fresh      refuses when the account holds something of the stack that its state does not know
 sweep      fails with a list when something but what `kept` names still carries the stack's tag
 power-on, power-off    a machine, waiting until it runs or stands; a stopped one costs only its disk
@@ -16,10 +16,9 @@ import time
 from typing import Any
 
 from components.alicloud.api import Api, ApiError, as_json
-from components.alicloud.causes import Kind
-from components.alicloud.doors import Door, close
+from components.alicloud.errors import REFRESH, Kind
 from components.alicloud.leftovers import WEIGHTS, leftovers, machines, release, unmount
-from components.alicloud.trouble import LOOK_AGAIN
+from components.alicloud.security_rules import Rule, revoke_undeclared
 
 POWER_SECONDS = 300
 REMEDY = "make sweep STACK={name} lists them and, with DELETE=1, deletes them"
@@ -40,18 +39,18 @@ def _act(what: str, call: dict[str, Any], api: Api) -> str:
     match what:
         case "release":
             keep = set(call.get("keep") or ())
-            strangers = [m for m in machines(api, call["stack"]) if m.id not in keep]
-            if strangers:
-                print(f"releasing {', '.join(map(str, strangers))}", file=sys.stderr)
-                release(api, [m.id for m in strangers])
+            unlisted = [m for m in machines(api, call["stack"]) if m.id not in keep]
+            if unlisted:
+                print(f"releasing {', '.join(map(str, unlisted))}", file=sys.stderr)
+                release(api, [m.id for m in unlisted])
             unmount(api, call["stack"], call.get("mount_target"))
-            return f"released {len(strangers)}"
-        case "close":
-            declared = {each["group"]: [Door(**door) for door in each["doors"]] for each in call["declared"]}
-            gone = close(api, declared)
-            for stranger in gone:
-                print(f"took away {stranger}", file=sys.stderr)
-            return f"closed {len(gone)}"
+            return f"released {len(unlisted)}"
+        case "revoke":
+            declared = {each["group"]: [Rule(**rule) for rule in each["rules"]] for each in call["declared"]}
+            gone = revoke_undeclared(api, declared)
+            for rule in gone:
+                print(f"revoked {rule}", file=sys.stderr)
+            return f"revoked {len(gone)}"
         case "fresh":
             found = [each for each in leftovers(api, call["stack"]) if each.role != WEIGHTS]
             if found:
@@ -91,7 +90,7 @@ def _power(api: Api, instance: str, *, on: bool) -> str:
         found = list(api.pages("ecs", "DescribeInstances", "Instances.Instance", InstanceIds=as_json([instance])))
         if not found:
             if on:
-                raise ApiError("Gone", f"machine {instance} is gone: run {LOOK_AGAIN}")
+                raise ApiError("Gone", f"machine {instance} is gone: run {REFRESH}")
             return "gone"
         machine = found[0]
         status = machine["Status"]

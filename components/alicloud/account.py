@@ -15,7 +15,7 @@ MISSING_KEYS = (
     "ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET"
 )
 SHOWN = 8
-"""Characters of an AccessKey's id that are told: enough to find it in the console's list."""
+"""Characters of an AccessKey's id that are shown: enough to find it in the console's list."""
 
 
 def has_keys() -> bool:
@@ -24,7 +24,7 @@ def has_keys() -> bool:
     return own or (Path.home() / ".aliyun" / "config.json").exists()
 
 
-def whose() -> str:
+def account_name() -> str:
     """The account in words: which AccessKey opens it, and where that one stands."""
     for name, secret in KEYS:
         if os.environ.get(name) and os.environ.get(secret):

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from components.alicloud.account import KEYS
-from components.alicloud.causes import Kind, kind, remedy
+from components.alicloud.errors import Cause, Kind, cause_of
 
 VERSIONS = {"ecs": "2014-05-26", "vpc": "2016-04-28", "nas": "2017-06-26"}
 PAGE = 50
@@ -20,13 +20,18 @@ class ApiError(Exception):
 
     Attributes:
         code: the cloud's code, such as OperationDenied.NoStock.
-        kind: what that is about; None when nothing is known of it.
+        cause: what that means; None when nothing is known of it.
     """
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
-        self.kind: Kind | None = kind(code)
+        self.cause: Cause | None = cause_of(code)
+
+    @property
+    def kind(self) -> Kind | None:
+        """What the code is about; None when nothing is known of it."""
+        return self.cause.kind if self.cause else None
 
 
 class Api:
@@ -91,8 +96,8 @@ class Api:
             body: dict[str, Any] = Client(config).call_api(how, request, runtime)["body"]
         except DaraException as error:
             code = str(getattr(error, "code", "") or type(error).__name__)
-            said = remedy(code) or error.message
-            raise ApiError(code, f"{action} was refused: {code}: {said}") from None
+            cause = cause_of(code)
+            raise ApiError(code, f"{action} was refused: {code}: {(cause and cause.remedy) or error.message}") from None
         except Exception as error:
             raise ApiError("Unreachable", f"{action}: {config.endpoint} was not reached ({error})") from None
         return body

@@ -29,7 +29,7 @@ class ComputeArgs:
         bandwidth_mbps: public bandwidth, paid by traffic.
         may_rest: it is stopped in economical mode, which takes away public address and place: its address is an EIP,
             which stays, and another instance type is another machine.
-        spot_price_limit: an hour's price above which a spot machine is given back; None is pay as you go.
+        spot_price_limit: an hour's price above which a spot machine is released; None is pay as you go.
         auto_release_time: when it releases itself, such as 2026-11-24T12:00:00Z; None is never.
         tags: of the machine and its disk.
     """
@@ -188,9 +188,9 @@ class Compute(pulumi.ComponentResource):
 
 def cloud_config(private: str, public: str, authorized: str) -> str:
     """User data: the host key that the machine shall show, and the key that opens it."""
-    told = {
+    config = {
         "ssh_keys": {"ed25519_private": private, "ed25519_public": public},
         "ssh_authorized_keys": [authorized],
         "disable_root": False,
     }
-    return f"#cloud-config\n{json.dumps(told, indent=1)}\n"  # JSON is YAML
+    return f"#cloud-config\n{json.dumps(config, indent=1)}\n"  # JSON is YAML

@@ -9,15 +9,15 @@ import pulumi
 
 
 class Gang:
-    """Watches the creation of machines; when one can't be had, those made beside it are given back at once.
+    """Watches the creation of machines; when one is not available, those made beside it are released at once.
 
     The engine calls these hooks in this process. Machines of an earlier `pulumi up` are never touched.
 
     Args:
         name: of the gang, unique in the program.
-        release: gives back machines by id, and those that were made without an answer; returns when they are gone,
+        release: releases machines by id, and those that were made without an answer; returns when they are gone,
             with their number.
-        explain: the sentence for the user from the error of the one that could not be had.
+        explain: the sentence for the user from the error of the one that was not created.
     """
 
     def __init__(self, name: str, release: Callable[[list[str]], int], explain: Callable[[str], str]) -> None:
@@ -38,7 +38,7 @@ class Gang:
     def _begins(self, args: pulumi.ResourceHookArgs) -> None:
         with self._lock:
             if self._error:
-                raise RuntimeError("not asked for: another machine of this deployment could not be had")
+                raise RuntimeError("not asked for: another machine of this deployment is not available")
             self._waiting.add(args.name)
 
     def _done(self, args: pulumi.ResourceHookArgs) -> None:
@@ -56,10 +56,10 @@ class Gang:
         return False  # another try would ask the same zone for the same machine
 
     def _settle(self) -> None:
-        """Once nobody is on the way any more: gives back what was made beside a failure."""
+        """Once nobody is on the way any more: releases what was made beside a failure."""
         with self._lock:
             if self._waiting or not self._error:
                 return
             made, self._made = self._made, []
-        given_back = self._release(made)
-        pulumi.log.error(self._explain(self._error) + (f" ({given_back} given back)" if given_back else ""))
+        released = self._release(made)
+        pulumi.log.error(self._explain(self._error) + (f" ({released} released)" if released else ""))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from components.alicloud.api import Api, ApiError, as_json, tagged
-from components.alicloud.causes import Kind
+from components.alicloud.errors import Kind
 from components.alicloud.tags import ROLE, STACK
 
 GONE_SECONDS = 300
@@ -134,9 +134,9 @@ def delete(api: Api, stack: str, found: Sequence[Leftover], say: Callable[[str],
         if each.kind != "machine":
             say(f"deleting {each}")
             _until(lambda each=each: _delete(api, each), f"{each} can't be deleted")  # type: ignore[misc]
-    told = {str(each) for each in found}
+    deleted = {str(each) for each in found}
     _until(
-        lambda: ", ".join(text for text in map(str, _others(api, stack)) if text in told),
+        lambda: ", ".join(text for text in map(str, _others(api, stack)) if text in deleted),
         "what was deleted is still there",
     )
 

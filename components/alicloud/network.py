@@ -2,14 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import pulumi
 import pulumi_alicloud as alicloud
 
-from components.alicloud.doors import Door, into
+from components.alicloud.security_rules import Rule, ingress
 
 SSH_PORT = 22
+INSIDE, FRONT = "inside", "front"
+
+
+@dataclass(frozen=True)
+class NetworkArgs:
+    """What is reachable by whom.
+
+    Attributes:
+        tags: of everything.
+        vpc_cidr: range of the VPC.
+        vswitch_cidrs: range by zone.
+        admin_cidrs: who may use SSH.
+        allowed_cidrs: who may use the gateway.
+        gateway_port: the only other port that is open.
+        other_ports: but for these, beside the gateway, each to its ranges.
+        vpc_id: a VPC that exists, to use instead of making one.
+        vswitch_ids: vSwitches that exist, by zone.
+    """
+
+    tags: Mapping[str, str]
+    vpc_cidr: str
+    vswitch_cidrs: Mapping[str, str]
+    admin_cidrs: Sequence[str]
+    allowed_cidrs: Sequence[str]
+    gateway_port: int
+    other_ports: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    vpc_id: str | None = None
+    vswitch_ids: Mapping[str, str] = field(default_factory=dict)
+
+    def rules(self, stack: str) -> dict[str, list[Rule]]:
+        """What each security group lets in, by the group's name in the account, and nothing else does."""
+        found: dict[str, list[Rule]] = {f"{stack}-{group}": [] for group in (INSIDE, FRONT)}
+        for group, _, port, cidr in self.openings():
+            found[f"{stack}-{group}"].append(ingress(port, cidr))
+        return found
+
+    def openings(self) -> Iterator[tuple[str, str, int, str]]:
+        """Group, name, port and range of each rule: the one list by which they are declared and watched."""
+        for label, group, port, ranges in (
+            ("ssh", INSIDE, SSH_PORT, self.admin_cidrs),
+            ("gateway", FRONT, self.gateway_port, self.allowed_cidrs),
+            *((f"port-{port}", FRONT, port, ranges) for port, ranges in self.other_ports.items()),
+        ):
+            for number, cidr in enumerate(ranges):
+                yield group, f"{label}-{number}", port, cidr
 
 
 class Network(pulumi.ComponentResource):
@@ -20,7 +66,6 @@ class Network(pulumi.ComponentResource):
         vswitches: the vSwitch's id by zone.
         inside: the security group of every machine: each other, and SSH from the administrators.
         front: the security group of the machine with the gateway.
-        doors: what each group lets in, by its name, and nothing else does.
     """
 
     vpc_id: pulumi.Input[str]
@@ -30,15 +75,7 @@ class Network(pulumi.ComponentResource):
         name: str,
         *,
         stack: str,
-        tags: Mapping[str, str],
-        vpc_cidr: str,
-        vswitch_cidrs: Mapping[str, str],
-        admin_cidrs: Sequence[str],
-        allowed_cidrs: Sequence[str],
-        gateway_port: int,
-        more: Mapping[int, Sequence[str]] | None = None,
-        vpc_id: str | None = None,
-        vswitch_ids: Mapping[str, str] | None = None,
+        args: NetworkArgs,
         after: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -47,29 +84,26 @@ class Network(pulumi.ComponentResource):
         Args:
             name: Pulumi name.
             stack: the deployment's own name; names in the account begin with it.
-            tags: of everything.
-            vpc_cidr: range of the VPC.
-            vswitch_cidrs: range by zone.
-            admin_cidrs: who may use SSH.
-            allowed_cidrs: who may use the gateway.
-            gateway_port: the only other port that is open.
-            more: but for these, beside the gateway, each to its ranges.
-            vpc_id: a VPC that exists, to use instead of making one.
-            vswitch_ids: vSwitches that exist, by zone.
+            args: what is reachable by whom.
             after: what must be done before.
             opts: Pulumi options.
         """
         super().__init__("tandem:alicloud:Network", name, None, opts)
         child = pulumi.ResourceOptions(parent=self, depends_on=list(after))
         self.vpc_id = (
-            vpc_id
+            args.vpc_id
             or alicloud.vpc.Network(
-                f"{name}-vpc", vpc_name=stack, cidr_block=vpc_cidr, description="Tandem", tags=tags, opts=child
+                f"{name}-vpc",
+                vpc_name=stack,
+                cidr_block=args.vpc_cidr,
+                description="Tandem",
+                tags=args.tags,
+                opts=child,
             ).id
         )
         self.vswitches: dict[str, pulumi.Input[str]] = {}
-        for zone, cidr in vswitch_cidrs.items():
-            own = (vswitch_ids or {}).get(zone)
+        for zone, cidr in args.vswitch_cidrs.items():
+            own = args.vswitch_ids.get(zone)
             self.vswitches[zone] = (
                 own
                 or alicloud.vpc.Switch(
@@ -78,7 +112,7 @@ class Network(pulumi.ComponentResource):
                     zone_id=zone,
                     cidr_block=cidr,
                     vswitch_name=f"{stack}-{zone}",
-                    tags=tags,
+                    tags=args.tags,
                     opts=child,
                 ).id
             )
@@ -88,7 +122,7 @@ class Network(pulumi.ComponentResource):
             security_group_name=f"{stack}-inside",
             description="Machines of one deployment",
             inner_access_policy="Accept",
-            tags=tags,
+            tags=args.tags,
             opts=child,
         )
         front = alicloud.ecs.SecurityGroup(
@@ -97,24 +131,13 @@ class Network(pulumi.ComponentResource):
             security_group_name=f"{stack}-front",
             description="The gateway",
             inner_access_policy="Drop",
-            tags=tags,
+            tags=args.tags,
             opts=child,
         )
         self.inside, self.front = inside.id, front.id
-        # One list: what is declared here is what the watch leaves open.
-        self.doors: dict[str, tuple[pulumi.Output[str], list[Door]]] = {
-            f"{stack}-inside": (inside.id, []),
-            f"{stack}-front": (front.id, []),
-        }
-        for label, group, port, ranges in (
-            ("ssh", "inside", SSH_PORT, admin_cidrs),
-            ("gateway", "front", gateway_port, allowed_cidrs),
-            *((f"port-{port}", "front", port, ranges) for port, ranges in (more or {}).items()),
-        ):
-            group_id, doors = self.doors[f"{stack}-{group}"]
-            for number, cidr in enumerate(ranges):
-                _open(f"{name}-{label}-{number}", group_id, port, cidr, child)
-                doors.append(into(port, cidr))
+        groups = {INSIDE: self.inside, FRONT: self.front}
+        for group, label, port, cidr in args.openings():
+            _open(f"{name}-{label}", groups[group], port, cidr, child)
         self.register_outputs({"vpcId": self.vpc_id})
 
 

@@ -3,9 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import pulumi
 import pulumi_alicloud as alicloud
+
+from components.alicloud.network import Network
+
+
+@dataclass(frozen=True)
+class StorageArgs:
+    """Which file system.
+
+    Attributes:
+        tags: of the file system.
+        file_system_type: standard or extreme.
+        storage_class: the type's class.
+        zone: where it stands.
+        client_cidr: who may mount it.
+        keep: never delete the file system.
+        capacity_gib: size, for extreme only.
+        file_system_id: one that exists, to use instead of making one.
+    """
+
+    tags: Mapping[str, str]
+    file_system_type: str
+    storage_class: str
+    zone: str
+    client_cidr: str
+    keep: bool
+    capacity_gib: int | None = None
+    file_system_id: str | None = None
 
 
 class Storage(pulumi.ComponentResource):
@@ -26,16 +54,8 @@ class Storage(pulumi.ComponentResource):
         name: str,
         *,
         stack: str,
-        tags: Mapping[str, str],
-        file_system_type: str,
-        storage_class: str,
-        capacity_gib: int | None,
-        zone: str,
-        vpc_id: pulumi.Input[str],
-        vpc_cidr: str,
-        vswitch_id: pulumi.Input[str],
-        keep: bool,
-        file_system_id: str | None = None,
+        args: StorageArgs,
+        network: Network,
         after: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -44,48 +64,40 @@ class Storage(pulumi.ComponentResource):
         Args:
             name: Pulumi name.
             stack: the deployment's own name.
-            tags: of the file system.
-            file_system_type: standard or extreme.
-            storage_class: the type's class.
-            capacity_gib: size, for extreme only.
-            zone: where it stands.
-            vpc_id: who may mount it.
-            vpc_cidr: the same as a range.
-            vswitch_id: where the mount target has its address.
-            keep: never delete the file system.
-            file_system_id: one that exists, to use instead of making one.
+            args: which file system.
+            network: where the mount target has its address.
             after: what must be done before.
             opts: Pulumi options.
         """
         super().__init__("tandem:alicloud:Storage", name, None, opts)
         child = pulumi.ResourceOptions(parent=self, depends_on=list(after))
         self.file_system_id = (
-            file_system_id
+            args.file_system_id
             or alicloud.nas.FileSystem(
                 f"{name}-files",
-                file_system_type=file_system_type,
-                storage_type=storage_class,
+                file_system_type=args.file_system_type,
+                storage_type=args.storage_class,
                 protocol_type="NFS",
-                capacity=capacity_gib,
-                zone_id=zone,
+                capacity=args.capacity_gib,
+                zone_id=args.zone,
                 description=stack,
-                tags=tags,
-                opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(retain_on_delete=keep)),
+                tags=args.tags,
+                opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(retain_on_delete=args.keep)),
             ).id
         )
         group = alicloud.nas.AccessGroup(
             f"{name}-access",
             access_group_name=stack,
             access_group_type="Vpc",
-            file_system_type=file_system_type,
+            file_system_type=args.file_system_type,
             description="Machines of one deployment",
             opts=child,
         )
         rule = alicloud.nas.AccessRule(
             f"{name}-access-vpc",
             access_group_name=group.access_group_name,
-            file_system_type=file_system_type,
-            source_cidr_ip=vpc_cidr,
+            file_system_type=args.file_system_type,
+            source_cidr_ip=args.client_cidr,
             rw_access_type="RDWR",
             user_access_type="no_squash",
             priority=1,
@@ -96,8 +108,8 @@ class Storage(pulumi.ComponentResource):
             file_system_id=self.file_system_id,
             access_group_name=group.access_group_name,
             network_type="Vpc",
-            vpc_id=vpc_id,
-            vswitch_id=vswitch_id,
+            vpc_id=network.vpc_id,
+            vswitch_id=network.vswitches[args.zone],
             opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[rule])),
         )
         self.server = target.mount_target_domain

@@ -37,7 +37,7 @@ class Ollama:
 
     def check(self, args: ServeArgs, accelerators: Sequence[int]) -> None:
         """See `Engine`; one machine."""
-        check_layers(args, accelerators, machines=1)
+        check_layers(args, accelerators, one_machine=True)
 
     def environment(
         self, address: pulumi.Input[str], nic: pulumi.Input[str], accelerators: int

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from components.serving.engine import ServeArgs
-from planner.parallelism import check_nodes, check_rpc_devices, check_world_size
-from planner.refusal import Change, Refusal
+from planner import Change, Refusal, check_nodes, check_one_machine, check_rpc_devices, check_world_size
 
 
 def check_ranks(args: ServeArgs, accelerators: Sequence[int], *, equal: bool, ray: bool = False) -> None:
@@ -30,8 +29,8 @@ def check_ranks(args: ServeArgs, accelerators: Sequence[int], *, equal: bool, ra
         raise Refusal(
             "uneven_machines", "machines", f"this launcher starts as many ranks on each machine, and they have "
             f"{', '.join(map(str, accelerators))} accelerators",
-            f"use {least} of each machine{', or set executor to ray' if ray else ''}",
-            (Change("executor", "ray"),) if ray else (Change("accelerators", least),),
+            f"use {least} of each machine" if ray else "",
+            [Change("executor", "ray") if ray else Change("accelerators", least)],
         )  # fmt: skip
     check_nodes(tensor, pipeline, len(accelerators))
 
@@ -48,29 +47,25 @@ def spans_machines(args: ServeArgs, accelerators: Sequence[int]) -> bool:
     return any(count % args.tensor_parallel_size for count in used)
 
 
-def check_layers(args: ServeArgs, accelerators: Sequence[int], *, machines: int | None = None) -> None:
+def check_layers(args: ServeArgs, accelerators: Sequence[int], *, one_machine: bool = False) -> None:
     """Whole layers on each device, as llama.cpp and Ollama share them.
 
     Args:
         args: the split; its stages are the devices.
         accelerators: of each machine.
-        machines: how many the engine can use at most; None for any number.
+        one_machine: the engine, Ollama, knows no other machines.
 
     Raises:
         Refusal: tensor parallelism is asked for, there are too many machines, or too many devices.
     """
-    if machines is not None and len(accelerators) > machines:
-        raise Refusal(
-            "one_machine_only", "engine", f"ollama uses one machine, and {len(accelerators)} are given",
-            "give one machine, or use engine llamacpp", (Change("engine", "llamacpp"),),
-        )  # fmt: skip
+    if one_machine:
+        check_one_machine(len(accelerators))
     devices = sum(accelerators)
     if args.tensor_parallel_size > 1:
         raise Refusal(
             "no_tensor_parallelism", "tensor_parallel_size",
             f"is {args.tensor_parallel_size}, and this engine puts whole layers on each device",
-            f"set tensor_parallel_size 1 and pipeline_parallel_size {devices}",
-            (Change("tensor_parallel_size", 1), Change("pipeline_parallel_size", devices)),
+            changes=[Change("tensor_parallel_size", 1), Change("pipeline_parallel_size", devices)],
         )  # fmt: skip
     check_world_size(1, args.pipeline_parallel_size, devices)
     check_rpc_devices(devices)

@@ -12,9 +12,10 @@ import pulumi
 from components.machine import Installation, Jump, Machine, proxy_command
 from stacks.platforms.keys import check_agent, expanded, private_key
 from stacks.platforms.known_hosts import KnownHosts
-from stacks.schema import MachineSettings, Settings
-from stacks.settings import SettingsError
-from stacks.ssh_schema import JumpSettings, SshSettings
+from stacks.settings.errors import SettingsError
+from stacks.settings.machine import MachineSettings
+from stacks.settings.ssh import JumpSettings, SshSettings
+from stacks.settings.stack import Settings
 
 DIRECT = "none"
 """In place of a jump host: none, as OpenSSH has it."""
@@ -48,8 +49,10 @@ def machines(
     else:
         _passphrase_is_of_use(settings, passphrase)
         agent = f"load it into an agent (`ssh-add {own.private_key_file}`) and set ssh.agent: true in its place"
-        told = "give it by `pulumi config set --secret sshKeyPassphrase`, or " if settings.runtime == "native" else ""
-        remedy = f"{told}{agent}"
+        passphrase_remedy = (
+            "give it by `pulumi config set --secret sshKeyPassphrase`, or " if settings.runtime == "native" else ""
+        )
+        remedy = f"{passphrase_remedy}{agent}"
         key = private_key(own, passphrase=passphrase is not None, remedy=remedy)
     found = []
     for machine in settings.machines:

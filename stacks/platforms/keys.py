@@ -11,8 +11,8 @@ from pathlib import Path
 import pulumi
 
 from stacks.platforms.ssh_agent import refuse_dead_agent
-from stacks.settings import SettingsError
-from stacks.ssh_schema import SshSettings
+from stacks.settings.errors import SettingsError
+from stacks.settings.ssh import SshSettings
 
 ABSENT = "no key yet"
 _MAGIC = b"openssh-key-v1\0"

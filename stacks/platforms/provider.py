@@ -5,7 +5,7 @@ from __future__ import annotations
 import pulumi_alicloud as alicloud
 
 from components.alicloud.account import has_keys
-from stacks.cloud_schema import CloudSettings
+from stacks.settings.cloud import CloudSettings
 
 
 def provider_of(cloud: CloudSettings) -> alicloud.Provider:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 
-from stacks.settings import SettingsError
+from stacks.settings.errors import SettingsError
 
 
 def refuse_dead_agent() -> None:

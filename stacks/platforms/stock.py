@@ -1,4 +1,4 @@
-"""The gang before the money: which candidate holds all that is needed together."""
+"""Which candidate has all machines in stock, asked before anything is rented."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Callable
 import pulumi
 import pulumi_alicloud as alicloud
 
-from stacks.cloud_schema import Candidate, CloudSettings
-from stacks.settings import SettingsError
+from stacks.settings.cloud import Candidate, CloudSettings
+from stacks.settings.errors import SettingsError
 
 
-def choose(cloud: CloudSettings, provider: alicloud.Provider) -> Candidate:
-    """The first candidate whose zone sells the machines now; storage and fetcher must be had in theirs.
+def pick_candidate(cloud: CloudSettings, provider: alicloud.Provider) -> Candidate:
+    """The first candidate whose zone sells the machines now; storage and fetcher must be sold in theirs.
 
     Asks through the provider's data sources, before anything is created.
 
@@ -38,10 +38,10 @@ def choose(cloud: CloudSettings, provider: alicloud.Provider) -> Candidate:
         zone.zone_id: {(each.storage_type.lower(), each.protocol_type.lower()) for each in zone.instance_types}
         for zone in alicloud.nas.get_zones(file_system_type=cloud.nas.type, opts=opts).zones
     }
-    return decide(cloud, sells, zones, classes)
+    return first_in_stock(cloud, sells, zones, classes)
 
 
-def decide(
+def first_in_stock(
     cloud: CloudSettings,
     sells: Callable[..., bool],
     zones: Callable[[], list[str]],

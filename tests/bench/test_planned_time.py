@@ -12,7 +12,7 @@ import pytest
 
 from planner import Plan
 from stacks.planning import plan_for
-from stacks.settings import parse
+from stacks.settings.load import parse
 from tests.bench.timed import state, timed_up
 from tests.bench.timeline import Step, steps
 from tests.support.account import Account

@@ -3,8 +3,8 @@
 import time
 
 from planner import PlanRequest, find_model, rented
-from planner.cluster import instance_types
-from planner.plan import attempt_all
+from planner.catalog.machines import instance_types
+from planner.search import attempt_all
 from tests.unit.planner.generated import outcomes
 from tests.unit.stacks.generated import refusals
 

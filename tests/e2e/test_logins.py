@@ -108,7 +108,8 @@ def test_a_url_is_asked_from_the_host_between(logins: Logins) -> None:
     """Who asks is the jump host, and a failure names the machine's own URL."""
     logins.ok(
         "far",
-        "systemd-run --quiet --unit=web --working-directory=/usr/share/common-licenses python3 -m http.server 8000",
+        "systemd-run --quiet --unit=web --working-directory=/usr/share/common-licenses python3 -m http.server 8000\n"
+        "for ((n = 0; n < 100; n++)); do (: </dev/tcp/127.0.0.1/8000) 2>/dev/null && exit; sleep 0.1; done; exit 1",
     )
     url = f"http://{logins.address('far')}:8000"
     told = {"url": url, "through": logins.through()["jump"]}

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from components.machine import agent
+from components.webui.files import login_probe
 from components.webui.webui import FILES, INNER_PORT, WebUiArgs, render_environment
 from localcloud.fixtures.uv import find_uv
 from localcloud.system.cache import key_of, made_once
@@ -82,23 +82,23 @@ def page(tmp_path_factory):
 
 
 def test_the_account_of_the_settings_logs_in_and_sees_the_model(page):
-    assert agent.login(page) == MODEL
+    assert login_probe.login(page) == MODEL
 
 
 def test_another_password_is_told_at_once(page):
-    with pytest.raises(agent.Failure, match="the page refuses admin@localhost"):
-        agent.login({**page, "password": "x" * 12})
+    with pytest.raises(login_probe.Failure, match="the page refuses admin@localhost"):  # type: ignore[attr-defined]  # as the probe imports it
+        login_probe.login({**page, "password": "x" * 12})
 
 
 def test_nobody_signs_up_and_nobody_is_let_in_without_a_login(page):
     body = json.dumps({"email": "x@y.z", "password": "x" * 12, "name": "x"}).encode()
     for path, told, code in (("/api/v1/auths/signup", body, 403), ("/api/models", None, 401)):
         with pytest.raises(urllib.error.HTTPError) as refused:
-            agent._fetch(page["url"] + path, "", told)
+            login_probe._fetch(page["url"] + path, "", told)
         assert refused.value.code == code
 
 
 def test_a_model_that_is_not_served_is_named(page, monkeypatch):
-    monkeypatch.setattr(agent, "LOGIN_SECONDS", 1)
-    with pytest.raises(agent.Failure, match=f"the model is not in its list \\({MODEL}\\)"):
-        agent.login({**page, "model": "another"})
+    monkeypatch.setattr(login_probe, "LOGIN_SECONDS", 1)
+    with pytest.raises(login_probe.Failure, match=f"the model is not in its list \\({MODEL}\\)"):  # type: ignore[attr-defined]  # as the probe imports it
+        login_probe.login({**page, "model": "another"})

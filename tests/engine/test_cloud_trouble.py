@@ -76,7 +76,7 @@ def test_a_range_that_somebody_uses_is_told_and_his_network_is_left_alone(tmp_pa
         done = project.run(*UP)
         assert done.returncode != 0
         assert (
-            "network-vswitch-h could not be had (InvalidCidrBlock.Overlapped): the range is taken or not the VPC's: "
+            "network-vswitch-h was not created (InvalidCidrBlock.Overlapped): the range is taken or not the VPC's: "
             "set cloud.vpcCidr to a part that is free" in done.stdout
         ), done.stdout
         project.pulumi("destroy", "--yes", "--skip-preview")
@@ -102,9 +102,9 @@ def a_lost_machine(project: Renting) -> None:
     said = project.run(*UP).stdout
     orders = [each for each in project.calls("RunInstances") if each["params"]["InstanceType"] == TYPE]
     given_back = re.search(
-        r"2 x ecs.g7.large in cn-hangzhou-h could not be had \(the connection broke before the answer came\); what "
-        r"this run rented of them is given back; run `pulumi refresh --yes --target [^`]+`, then `pulumi up` \((\d) "
-        r"given back\)",
+        r"2 x ecs.g7.large in cn-hangzhou-h: not available \(the connection broke before the answer came\); what "
+        r"this run rented of them is released; run `pulumi refresh --yes --target [^`]+`, then `pulumi up` \((\d) "
+        r"released\)",
         said,
     )
     assert given_back and int(given_back[1]) == len(orders), said
@@ -117,18 +117,18 @@ def a_lost_fetcher(project: Renting) -> None:
     said = project.run(*UP).stdout
     key = project.keys["ALIBABA_CLOUD_ACCESS_KEY_ID"][:8]
     assert (
-        f"storage-files could not be had (User.Disabled): NAS is not activated for the account of AccessKey {key}... "
+        f"storage-files was not created (User.Disabled): NAS is not activated for the account of AccessKey {key}... "
         "(ALIBABA_CLOUD_ACCESS_KEY_ID), or its balance is too small for that: activate it" in said
     ), said
     project.fault(kind="lost", action="RunInstances", type=SMALL)
     said = project.run(*UP).stdout
-    assert "fetcher ecs.u1-c1m2.large in cn-hangzhou-h could not be had (the connection broke before" in said, said
+    assert "fetcher ecs.u1-c1m2.large in cn-hangzhou-h: not available (the connection broke before" in said, said
     assert project.machines() == {}
     project.fault(kind="balance", type=TYPE, times=0)
     said = project.run(*UP).stdout
     assert (
-        "2 x ecs.g7.large in cn-hangzhou-h could not be had (InvalidAccountStatus.NotEnoughBalance); what this run "
-        f"rented of them is given back; the balance of the account of AccessKey {key}... (ALIBABA_CLOUD_ACCESS_KEY_ID) "
+        "2 x ecs.g7.large in cn-hangzhou-h: not available (InvalidAccountStatus.NotEnoughBalance); what this run "
+        f"rented of them is released; the balance of the account of AccessKey {key}... (ALIBABA_CLOUD_ACCESS_KEY_ID) "
         "does not cover it: top it up in the console; then run `pulumi refresh --yes --target" in said
     ), said
     assert project.machines().keys() == {"fetcher"}

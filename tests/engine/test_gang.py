@@ -30,11 +30,11 @@ api = Api({cloud["region"]!r}, at)
 def explain(error):
     return "GANG " + re.search(r"[A-Za-z]+[.][A-Z][A-Za-z]+", error.split(" Code: ")[1])[0]
 
-def give_back(ids):
+def release_all(ids):
     release(api, ids)
     return len(ids)
 
-gang = Gang("gang", give_back, explain)
+gang = Gang("gang", release_all, explain)
 hooks = None if pulumi.runtime.is_dry_run() else gang.hooks()
 net = ali.vpc.Network("net", vpc_name="gang", cidr_block="10.9.0.0/16", opts=options)
 switch = ali.vpc.Switch("switch", vpc_id=net.id, zone_id="cn-hangzhou-h", cidr_block="10.9.1.0/24", opts=options)
@@ -61,7 +61,7 @@ def test_half_a_gang_is_given_back(aliproject: Project, cloud: dict[str, Any]) -
     daemon.ask(folder, "POST", "faults", {"kind": "no-stock", "after": 2, "times": 0})
     failed = aliproject.program(gang(cloud, 3)).run("up", "--yes", "--skip-preview")
     assert failed.returncode != 0, failed.stdout
-    assert "GANG OperationDenied.NoStock (2 given back)" in failed.stdout
+    assert "GANG OperationDenied.NoStock (2 released)" in failed.stdout
     assert machines(api, "gang") == []
 
     daemon.ask(folder, "DELETE", "faults", {})
@@ -69,7 +69,7 @@ def test_half_a_gang_is_given_back(aliproject: Project, cloud: dict[str, Any]) -
     before = {each.id for each in machines(api, "gang")}
     daemon.ask(folder, "POST", "faults", {"kind": "balance", "after": 1, "times": 0})
     failed = aliproject.program(gang(cloud, 4)).run("up", "--yes", "--skip-preview")
-    assert "GANG InvalidAccountStatus.NotEnoughBalance (1 given back)" in failed.stdout
+    assert "GANG InvalidAccountStatus.NotEnoughBalance (1 released)" in failed.stdout
     assert {each.id for each in machines(api, "gang")} == before
     daemon.ask(folder, "DELETE", "faults", {})
     aliproject.pulumi("refresh", "--yes", "--skip-preview")

@@ -15,7 +15,7 @@ import sys
 sys.path.insert(0, {str(ROOT)!r})
 import pulumi
 from pulumi_command import local
-from stacks.secrecy import Secrecy
+from stacks.settings.secrecy import Secrecy
 
 secrecy = Secrecy(frozenset({{"serving"}}), frozenset({{"canary-7f3c"}}))
 secrecy.watch()

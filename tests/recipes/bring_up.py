@@ -25,11 +25,12 @@ from localcloud.fixtures.model import GGUF_IDS, MODEL_ID
 from localcloud.hosts import EXPORT, SHARE
 from tests.e2e.gpu_packages import FAKES, write_archive
 from tests.recipes.recipes import RECIPES
-from tests.recipes.reduced import GPUS, NPU_MODEL, Here, Reduced, has_whole_shape, read, reduce
+from tests.recipes.reduced import GPUS, NPU_MODEL, Here, Reduced, has_whole_shape, reduce
 from tests.support.account import Account
 from tests.support.deployment import Deployment, chat
 from tests.support.host_machine import kernel
 from tests.support.paths import ROOT
+from tests.support.stack_files import read
 
 RECORDS = Path(__file__).with_name("came_up.json")
 WHOLE_RECORDS = RECORDS.with_name("came_up_whole.json")

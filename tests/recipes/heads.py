@@ -8,15 +8,14 @@ from typing import Any
 
 import yaml
 
-from tests.recipes.reduced import read
-from tests.support.paths import ROOT
+from tests.support.stack_files import read, stack_file
 
 
 def advice(name: str) -> list[dict[str, Any]]:
     """Each piece of advice of a recipe's head: lines that follow each other are one."""
     pieces: list[list[str]] = []
     before = False
-    for line in (ROOT / f"Pulumi.{name}.yaml").read_text().splitlines():
+    for line in stack_file(name).read_text().splitlines():
         told = line.startswith("#: ")
         if told:
             if not before:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-
-import yaml
 
 from components.serving import ServeArgs, find_engine
 from components.serving.engine import Peer
 from planner import Plan
 from stacks.planning import COUNTED_AS, plan_for, unplanned
-from stacks.schema import Settings
-from stacks.settings import parse
-from tests.support.paths import ROOT
+from stacks.settings.load import parse
+from stacks.settings.stack import Settings
+from tests.support.stack_files import configuration
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """One `Pulumi.<name>.yaml`.
+    """One stack file of `recipes/`, or dev.
 
     Attributes:
         name: the stack file's.
@@ -34,9 +31,7 @@ class Recipe:
 
     def settings(self) -> Settings:
         """As the program reads them."""
-        text = (ROOT / f"Pulumi.{self.name}.yaml").read_text()
-        config = {key.removeprefix("tandem:"): value for key, value in yaml.safe_load(text)["config"].items()}
-        return parse({key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()})
+        return parse(configuration(self.name))
 
     def words(self) -> list[list[str]]:
         """What each machine's engine process is started with."""

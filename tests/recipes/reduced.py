@@ -13,11 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import yaml
-
 from localcloud.fixtures.model import GGUF_IDS, MODEL_ID
 from localcloud.hosts import DEPOT_PORT, ENGINE
-from tests.support.paths import ROOT
 
 MOST_MACHINES = 2
 GPUS = {"RTX-3090": ("0x2204", 8, 0), "H20-96GB": ("0x2329", 8, 4)}
@@ -170,12 +167,6 @@ class Reduced:
     def digest(self) -> str:
         """Of the settings: another one and what came up was another recipe."""
         return hashlib.sha256(json.dumps(self.config, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def read(name: str) -> dict[str, Any]:
-    """The settings of a stack's file, without the project's name before them."""
-    text = (ROOT / f"Pulumi.{name}.yaml").read_text()
-    return {key.removeprefix("tandem:"): value for key, value in yaml.safe_load(text)["config"].items()}
 
 
 def reduce(config: Mapping[str, Any], here: Here | None = None, *, whole: bool = False) -> Reduced:

@@ -6,11 +6,13 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from planner import OffloadEstimate
 from tests.recipes.bring_up import records, whole_records
 from tests.recipes.recipes import RECIPES, Recipe
-from tests.recipes.reduced import has_whole_shape, read, reduce
+from tests.recipes.reduced import has_whole_shape, reduce
 from tests.recipes.untried import UNTRIED
 from tests.support.paths import ROOT
+from tests.support.stack_files import read
 
 BEGIN, END = "<!-- {}: python -m tests.recipes.table -->", "<!-- end of {} -->"
 HEAD = ("recipe", "previewed", "planned", "words accepted by", "came up here", "engine", "completion", "own shape")
@@ -25,15 +27,15 @@ def page() -> Path:
 def planned(recipe: Recipe) -> str:
     """What the planner says of it."""
     found = recipe.plan()
-    if found.layers is not None:
+    estimate = found.estimate
+    if isinstance(estimate, OffloadEstimate):
         total = found.request.model.model.layers
         return (
-            f"{sum(found.layers.layers)} of {total} layers on accelerators; {found.layers.host / 2**30:.0f} GiB in the "
-            "first machine's own memory"
+            f"{sum(estimate.layers)} of {total} layers on accelerators; {estimate.host / 2**30:.0f} GiB in the first "
+            "machine's own memory"
         )
-    assert found.memory
     price = f"CNY {found.price:.0f} an hour" if found.price else "own machines"
-    return f"fits, TP{found.split.tensor} x PP{found.split.pipeline}; {price}"
+    return f"fits, TP{estimate.split.tensor} x PP{estimate.split.pipeline}; {price}"
 
 
 def came_up(name: str) -> tuple[str, str, str]:

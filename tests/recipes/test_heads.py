@@ -8,9 +8,10 @@ import json
 import pulumi
 import pytest
 
+from planner import render
 from stacks.deployment import deploy
 from stacks.planning import plan_for, unplanned
-from stacks.settings import parse
+from stacks.settings.load import parse
 from tests.recipes.heads import advice, filled_in
 from tests.recipes.recipes import RECIPES
 from tests.support.graph import Answers, Recorder
@@ -37,7 +38,7 @@ def test_a_recipe_filled_in_as_its_head_says_goes_through(name, pieces):
         return
     assert found is not None, unplanned(settings)
     assert found.cluster.accelerators == settings.world_size
-    assert found.render()
+    assert render(found)
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,16 @@ import pytest
 import yaml
 
 import toolchain
+from planner import OffloadEstimate
 from stacks.planning import plan_for, unplanned
-from stacks.settings import parse
+from stacks.settings.load import parse
 from tests.recipes.bring_up import records, whole_records
 from tests.recipes.recipes import RECIPES
-from tests.recipes.reduced import has_whole_shape, read, reduce
+from tests.recipes.reduced import has_whole_shape, reduce
 from tests.recipes.table import page, written
 from tests.recipes.untried import UNTRIED
 from tests.support.paths import ROOT
+from tests.support.stack_files import all_stack_files, read, stack_file
 
 
 def ids(recipe):
@@ -25,8 +27,8 @@ def ids(recipe):
 
 
 def test_every_stack_file_but_the_local_ones_is_a_recipe():
-    files = {path.name.split(".")[1] for path in ROOT.glob("Pulumi.*.yaml")}
-    assert files - {"local", "hosts", "test"} == {recipe.name for recipe in RECIPES}
+    files = {path.stem.removeprefix("Pulumi.") for path in all_stack_files()}
+    assert files - {"local", "hosts"} == {recipe.name for recipe in RECIPES}
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=ids)
@@ -34,17 +36,18 @@ def test_a_recipe_fits(recipe):
     """The planner agrees; llama.cpp and Ollama leave layers to the processor, and those on devices fit."""
     settings, plan = recipe.settings(), recipe.plan()
     if settings.serving.engine in ("llamacpp", "ollama"):
-        layers = plan.layers
+        layers = plan.estimate
+        assert isinstance(layers, OffloadEstimate)
         assert len(layers.layers) == settings.world_size
         assert 0 < layers.host_layers < plan.request.model.model.layers
         rooms = [device.total for device in plan.cluster.ranked]
         assert all(w + c < room for w, c, room in zip(layers.weights, layers.cache, rooms, strict=True))
         return
-    assert (plan.split.tensor, plan.split.pipeline) == (
+    assert (plan.estimate.split.tensor, plan.estimate.split.pipeline) == (
         settings.serving.tensor_parallel_size,
         settings.serving.pipeline_parallel_size,
     )
-    assert plan.memory.max_concurrency >= 1
+    assert plan.estimate.memory.max_concurrency >= 1
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=ids)
@@ -147,9 +150,8 @@ def pulumi(tmp_path_factory):
     assert made.returncode == 0, made.stderr
 
     def preview(recipe):
-        config = yaml.safe_load((ROOT / f"Pulumi.{recipe.name}.yaml").read_text())
         file = folder / f"{recipe.name}.yaml"
-        file.write_text(json.dumps({**salt, "config": config["config"]}))
+        file.write_text(f"{stack_file(recipe.name).read_text()}{yaml.safe_dump(salt) if salt else ''}")
         return command("preview", "--json", "--stack", "recipe-test", "--config-file", str(file))
 
     return preview

@@ -21,7 +21,7 @@ class Untried:
 
 
 OWN = "your machines"
-GGUF = f"{OWN}; the GGUF folder that the file's head names"
+GGUF = f"{OWN}; the GGUF folder that the recipe's head names"
 COLLECTIVE, MEMORY = "the collective", "the KV cache"
 """Explained below the table (docs/recipes.md), as `your machines` is."""
 LAYERS = "`llama-server`'s line `offloaded N layers` and `nvidia-smi`: no device is full; tokens a second"

@@ -44,7 +44,7 @@ def test_the_process_supervisor_gets_them_so(monkeypatch, tmp_path):
     native = {"runtime": "native", "storage": {"path": "/data"}}
     seen = graph(monkeypatch, tmp_path, executor="mp", runtime=native, arguments=WORDS, environment=VARIABLES)
     sent = MessageToDict(seen["n0-engine"].object)["stdin"]["value"]
-    with tarfile.open(fileobj=io.BytesIO(gzip.decompress(base64.b64decode(sent)))) as archive:
+    with tarfile.open(fileobj=io.BytesIO(gzip.decompress(base64.b64decode(sent.splitlines()[-1])))) as archive:
         members = {member.name: member.mode for member in archive}
         file = archive.extractfile("spec.json")
         assert file is not None

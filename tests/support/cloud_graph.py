@@ -8,14 +8,13 @@ from typing import Any
 
 import pulumi
 import pytest
-import yaml
 from pulumi.runtime.mocks import MockResourceArgs
 
 from stacks.deployment import deploy
 from stacks.platforms import alicloud
-from stacks.settings import parse
+from stacks.settings.load import parse
 from tests.support.graph import Answers, Recorder
-from tests.support.paths import ROOT
+from tests.support.stack_files import as_configuration, read
 
 ACCELERATOR = re.compile(r"node-\d-collective|collective")
 """Steps that a machine without accelerator does not have: what `accelerator.kind` is there for."""
@@ -32,12 +31,11 @@ class Cloud(Answers):
 
 
 def settings_of(stack: str, webui: dict[str, Any] | None = None, model_more: Any = None, **changes: Any) -> Any:
-    config = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
-    values = {key.removeprefix("tandem:"): value for key, value in config.items()}
+    values = read(stack)
     values["cloud"] = {**values["cloud"], **changes}
     values["webui"] = webui or {}
     values["model"] = {**values["model"], **({"more": model_more} if model_more else {})}
-    return parse({key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()})
+    return parse(as_configuration(values))
 
 
 def graph(monkeypatch: pytest.MonkeyPatch, stack: str, **changes: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from google.protobuf.json_format import MessageToDict
 from pulumi.runtime.mocks import MockMonitor, MockResourceArgs, Mocks
 
 from stacks.deployment import deploy
-from stacks.settings import parse
+from stacks.settings.load import parse
 from tests.support.settings import values
 
 SAID = "nic=eth0 nofile=1024 memlock=-1 folder=/mnt/tandem/models/m id=1f path=/opt/engine/bin"

@@ -23,15 +23,15 @@ from tests.support.project import Project
 _PROGRAM = """
 import pulumi
 from components.alicloud import compute
-from stacks import settings
-from stacks.platforms.alicloud import Cloud
+from stacks.settings.load import load
+from stacks.platforms.alicloud import rent
 
 class NoLease:
     def __init__(self, name, *, machine, **_):
         self.machine = machine
 
 compute.Lease = NoLease  # nothing boots here, so nothing answers SSH
-rented = Cloud(settings.load(), f"{pulumi.get_project()}-{pulumi.get_stack()}")
+rented = rent(load(), f"{pulumi.get_project()}-{pulumi.get_stack()}")
 rented.machines([rented.storage])
 """
 _LOCK = threading.Lock()

@@ -1,13 +1,12 @@
 """Settings of a stack as a test says them, and the sentence with which they are refused."""
 
-import json
 from typing import Any
 
 import pytest
-import yaml
 
-from stacks.settings import SettingsError, parse
-from tests.support.paths import ROOT
+from stacks.settings.errors import SettingsError
+from stacks.settings.load import parse
+from tests.support.stack_files import as_configuration, read
 
 
 def values(**changes: Any) -> dict[str, str]:
@@ -22,7 +21,7 @@ def values(**changes: Any) -> dict[str, str]:
         "serving": {"tensorParallelSize": 2, "executor": "mp"},
     }
     base.update(changes)
-    return {k: v if isinstance(v, str) else json.dumps(v) for k, v in base.items() if v is not None}
+    return as_configuration({name: value for name, value in base.items() if value is not None})
 
 
 def refusal(**changes: Any) -> str:
@@ -33,8 +32,7 @@ def refusal(**changes: Any) -> str:
 
 def stack(name: str, **changes: dict[str, Any]) -> dict[str, str]:
     """A stack's own file as Pulumi hands it over, with some settings changed."""
-    told = yaml.safe_load((ROOT / f"Pulumi.{name}.yaml").read_text())["config"]
-    config = {key.removeprefix("tandem:"): value for key, value in told.items()}
+    config = read(name)
     for section, values in changes.items():
         config[section] = {**config.get(section, {}), **values}
-    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
+    return as_configuration(config)

@@ -7,16 +7,16 @@ import pulumi
 from components.host import HostArgs, Workload
 from components.machine import Lease
 from components.runtime import DockerHost
-from stacks import settings
 from stacks.platforms import hosts
+from stacks.settings.load import load, secret
 
-loaded = settings.load()
+loaded = load()
 (bare,) = hosts.machines(
     loaded,
     "tandem-logins",
     DockerHost.installation(),
-    passphrase=settings.secret("sshKeyPassphrase"),
-    sudo_password=settings.secret("sudoPassword"),
+    passphrase=secret("sshKeyPassphrase"),
+    sudo_password=secret("sudoPassword"),
 )
 machine = Lease("far-lease", machine=bare, cleanup={"MOUNT_POINT": loaded.storage.folder}).machine
 host = DockerHost(

@@ -10,14 +10,15 @@ from typing import Any
 
 import yaml
 
-from planner import PlanRequest, Refusal, Start, find_model, owned, plan, rented
-from planner.catalog import model_config, model_names
-from planner.config import load_config, parse_model
-from planner.device import device_of_memory
-from planner.engine import resolve_arguments, vllm_version
-from planner.memory import memory
-from planner.rules import check_device, check_split
+from planner import Engine, PlanRequest, Refusal, Start, find_model, owned, plan, rented
+from planner.catalog.device import device_of_memory
+from planner.catalog.models import model_config, models
+from planner.catalog.versions import vllm_version
+from planner.model.config import load_config, parse_model
 from planner.split import Split
+from planner.vllm.arguments import resolve_arguments
+from planner.vllm.memory import memory
+from planner.vllm.rules import check_device, check_split
 
 VALUES: tuple[Any, ...] = (
     None, True, False, 0, -1, 1, 3, 7, 2**31, 2**63, 10**30, -(10**30), 0.5, float("nan"), float("inf"), -float("inf"),
@@ -53,7 +54,7 @@ def outcomes(seed: int, count: int, folder: Path) -> Iterator[Refusal]:
 
 
 def _mutated(rng: random.Random) -> dict[str, Any]:
-    config = dict(model_config(rng.choice(model_names())))
+    config = dict(model_config(rng.choice(tuple(models()))))
     for _ in range(rng.randint(1, 3)):
         key = rng.choice(
             [*config, "sliding_window", "layer_types", "quantization_config", "text_config", "rope_scaling"]
@@ -114,9 +115,9 @@ def _bad_request(rng: random.Random, folder: Path) -> None:
     )
     plan(
         PlanRequest(
-            model=find_model(rng.choice((*model_names(), "nothing", "", "\0", "../../etc/passwd", "x.json"))),
+            model=find_model(rng.choice((*models(), "nothing", "", "\0", "../../etc/passwd", "x.json"))),
             clusters=(cluster,),
-            engine=rng.choice(("vllm", "sglang", "llamacpp", "ollama", "vllm-ascend")),
+            engine=rng.choice((Engine.VLLM, Engine.SGLANG, Engine.LLAMACPP, Engine.OLLAMA, Engine.VLLM_ASCEND)),
             engine_version=rng.choice(("0.24.0", "0.33.0", "", "latest", "-1", "9" * 400, "0.1.0", "²")),
             tensor_parallel_size=rng.choice((None, number, 2)),
             pipeline_parallel_size=rng.choice((None, number, 2)),

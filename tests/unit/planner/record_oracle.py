@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from planner.catalog import model_config
+from planner.catalog.models import model_config
 from tests.support.shapes import SHAPES, VISION
 
 HERE = Path(__file__).parent

@@ -2,20 +2,20 @@
 
 import pytest
 
-from planner.allocator import MIB, Allocator
+from planner.vllm.allocator import MIB, Allocator
 
 
 def taken(*mib, max_split=None):
     allocator = Allocator(max_split)
     for size in mib:
-        allocator.take(int(size * MIB))
+        allocator.allocate(int(size * MIB))
     return allocator.allocated / MIB
 
 
 def test_small_tensors_are_rounded_to_512_bytes():
     allocator = Allocator()
-    allocator.take(1)
-    allocator.take(513)
+    allocator.allocate(1)
+    allocator.allocate(513)
     assert allocator.allocated == 512 + 1024
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from planner import PlanRequest, Refusal, find_model, owned, plan, uneven
-from planner.device import device, device_of_memory
+from planner import PlanRequest, Refusal, device, find_model, owned, plan, render, uneven
+from planner.catalog.device import device_of_memory
 from planner.parallelism import nearest_splits
 
 SEVENTY_TWO = find_model("qwen2.5-72b-instruct")
@@ -22,9 +22,9 @@ def ask(cluster, tensor, pipeline, **more):
 def test_four_and_two_are_six():
     found = ask(uneven([(4, "L20"), (2, "L20")]), 2, 3)
     assert found.cluster.accelerators == 6
-    assert len(found.memory.ranks) == 3
+    assert len(found.estimate.memory.ranks) == 3
     assert not any("spans machines" in note for note in found.notes)
-    assert "2 machines with 4 x L20 and 2 x L20" in found.render()
+    assert "2 machines with 4 x L20 and 2 x L20" in render(found)
 
 
 def test_a_stage_over_two_uneven_machines_is_noted():
@@ -38,8 +38,8 @@ def test_each_stage_has_its_own_machines_gpu():
     with pytest.raises(Refusal, match="of stage 0 would hold"):
         ask(cluster, 1, 3)
     found = ask(cluster, 1, 3, partition=(8, 8, 64), model=find_model("qwen2.5-72b-instruct-awq"))
-    assert [round(rank.total / 2**30) for rank in found.memory.ranks] == [24, 24, 79]
-    assert [rank.layers[1] - rank.layers[0] for rank in found.memory.ranks] == [8, 8, 64]
+    assert [round(rank.total / 2**30) for rank in found.estimate.memory.ranks] == [24, 24, 79]
+    assert [rank.layers[1] - rank.layers[0] for rank in found.estimate.memory.ranks] == [8, 8, 64]
 
 
 def test_a_partition_that_does_not_add_up_has_a_remedy():
@@ -54,7 +54,7 @@ def test_weights_left_on_the_host_are_counted_and_told():
     with pytest.raises(Refusal):
         ask(cluster, 4, 1)
     found = ask(cluster, 4, 1, arguments={"cpu_offload_gb": "18"})
-    assert found.memory.ranks[0].weights < 18 * 2**30
+    assert found.estimate.memory.ranks[0].weights < 18 * 2**30
     assert any("up to 72 GiB a machine" in note for note in found.notes)
 
 

@@ -2,28 +2,38 @@
 
 import pytest
 
-from planner import PlanRequest, Refusal, owned, plan, uneven
-from planner.catalog import catalog_model
-from planner.gguf import gguf_model, tensor_bytes, tensors
-from planner.nearest import apply_changes
-from planner.offload import llamacpp_flags, ollama_parameters
-from planner.refusal import Unplanned
+from planner import (
+    Engine,
+    OffloadEstimate,
+    PlanRequest,
+    Refusal,
+    Unplanned,
+    apply_changes,
+    catalog_model,
+    gguf_model,
+    llamacpp_flags,
+    ollama_parameters,
+    owned,
+    plan,
+    uneven,
+)
+from planner.model.gguf import tensor_bytes, tensors
 
 GIB = 2**30
 Q4 = ("unsloth/DeepSeek-R1-GGUF", ("DeepSeek-R1-Q4_K_M/*",))
 FOUR_3090 = owned("RTX-3090", per_machine=2, machines=2)
 
 
-def ask(model, cluster, words, engine="llamacpp", context="4096"):
-    read = llamacpp_flags if engine == "llamacpp" else ollama_parameters
+def ask(model, cluster, words, engine=Engine.LLAMACPP, context="4096"):
+    read = llamacpp_flags if engine is Engine.LLAMACPP else ollama_parameters
     arguments = {**read(words), "max_model_len": context}
     return PlanRequest(gguf_model(*model), (cluster,), engine=engine, arguments=arguments)
 
 
 def layered(found):
     """A plan's layers, which a plan of GGUF has."""
-    assert found.layers is not None
-    return found.layers
+    assert isinstance(found.estimate, OffloadEstimate)
+    return found.estimate
 
 
 def layers_of(request):
@@ -101,7 +111,7 @@ def test_without_flags_it_is_refused_and_the_remedy_works():
     assert layered(works).host_layers == 50
 
 
-@pytest.mark.parametrize(("engine", "words"), [("llamacpp", ["-ngl", "auto"]), ("ollama", [])])
+@pytest.mark.parametrize(("engine", "words"), [(Engine.LLAMACPP, ["-ngl", "auto"]), (Engine.OLLAMA, [])])
 def test_an_engine_that_finds_out_by_itself_is_not_refused(engine, words):
     cluster = owned("RTX-3090", 8, 1)
     found = layers_of(ask(Q4, cluster, words, engine))
@@ -114,9 +124,9 @@ def test_a_machine_whose_memory_is_told_must_hold_what_is_left():
 
     cluster = replace(owned("RTX-3090", 8, 1), host_memory=128 * GIB)
     with pytest.raises(Refusal) as caught:
-        plan(ask(Q4, cluster, ["num_gpu=16"], "ollama"))
+        plan(ask(Q4, cluster, ["num_gpu=16"], Engine.OLLAMA))
     assert caught.value.code == "too_little_host_memory"
-    assert plan(ask(Q4, replace(cluster, host_memory=377 * GIB), ["num_gpu=16"], "ollama"))
+    assert plan(ask(Q4, replace(cluster, host_memory=377 * GIB), ["num_gpu=16"], Engine.OLLAMA))
 
 
 def test_uneven_machines_have_as_many_devices_as_they_have():

@@ -2,14 +2,15 @@
 
 import pytest
 
-from planner.activation import profile
-from planner.catalog import catalog_model, model_config
-from planner.config import parse_model
-from planner.device import device
-from planner.engine import resolve_arguments, vllm_version
-from planner.memory import MIB, fused_reduce_memory, graph_memory
+from planner import catalog_model, device
+from planner.catalog.models import model_config
+from planner.catalog.versions import vllm_version
+from planner.model.config import parse_model
 from planner.split import Split
-from planner.weights import stage_weights
+from planner.vllm.activation import profile
+from planner.vllm.arguments import resolve_arguments
+from planner.vllm.memory import MIB, fused_reduce_memory, graph_memory
+from planner.vllm.weights import stage_weights
 
 VERSION = vllm_version("0.24.0")
 H100 = device("H100-80GB")

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from planner import catalog_model, device
 from planner.__main__ import main
-from planner.activation import profile
-from planner.catalog import catalog_model
-from planner.device import device
-from planner.engine import resolve_arguments, vllm_version
-from planner.memory import GIB
+from planner.catalog.versions import vllm_version
 from planner.split import Split
+from planner.vllm.activation import profile
+from planner.vllm.arguments import resolve_arguments
+from planner.vllm.memory import GIB
 
 MEASURED = json.loads(Path(__file__).with_name("measured_memory.json").read_text())
 GOALS = {

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from planner.config import parse_model
-from planner.device import device
-from planner.engine import resolve_arguments, vllm_version
-from planner.kv_cache import kv_layout
-from planner.refusal import Refusal
-from planner.rules import check_split
+from planner import Refusal, device
+from planner.catalog.versions import vllm_version
+from planner.model.config import parse_model
 from planner.split import Split
-from planner.tensors import StageTensors
+from planner.vllm.arguments import resolve_arguments
+from planner.vllm.kv_cache import kv_layout
+from planner.vllm.rules import check_split
+from planner.vllm.tensors import StageTensors
 from tests.unit.planner.record_oracle import RECORDED, ask_engine, cases
 
 ANSWERS = {answer["name"]: answer for answer in json.loads(RECORDED.read_text())}

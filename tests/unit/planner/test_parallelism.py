@@ -2,11 +2,10 @@
 
 import pytest
 
-from planner import Refusal, parallelism
-from planner.catalog import catalog_model
-from planner.engine import vllm_version
-from planner.rules import check_split
+from planner import Refusal, catalog_model, parallelism
+from planner.catalog.versions import vllm_version
 from planner.split import Split
+from planner.vllm.rules import check_split
 
 RULES = [
     (lambda tp: parallelism.check_heads(28, tp), 4, 8, "heads_not_divisible"),

@@ -10,7 +10,7 @@ from localcloud.cloud.service import Service
 from localcloud.cloud.settings import Settings
 from planner import Refusal, rented
 from planner.__main__ import main
-from planner.price import KEY, SECRET, live_price
+from planner.catalog.price import KEY, SECRET, live_price
 
 
 @pytest.fixture

@@ -6,18 +6,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner import PlanRequest, Refusal, find_model, owned, plan
-from planner.catalog import catalog_model, model_names
-from planner.device import device, device_names
-from planner.engine import resolve_arguments, vllm_version
-from planner.memory import memory
-from planner.nearest import apply_changes
-from planner.plan import Engine
-from planner.rules import check_split
+from planner import Engine, PlanRequest, Refusal, apply_changes, catalog_model, device, find_model, owned, plan
+from planner.catalog.device import device_names
+from planner.catalog.models import models
+from planner.catalog.versions import vllm_version
 from planner.split import Split
-from planner.weights import stage_weights
+from planner.vllm.arguments import resolve_arguments
+from planner.vllm.memory import memory
+from planner.vllm.rules import check_split
+from planner.vllm.weights import stage_weights
 
-MODELS = st.sampled_from(sorted(set(model_names()) - {"deepseek-r1-q4-k-m-gguf"}))
+MODELS = st.sampled_from(sorted(set(models()) - {"deepseek-r1-q4-k-m-gguf"}))
 SIZES = st.sampled_from([1, 2, 4, 8])
 CLUSTERS = st.builds(owned, st.sampled_from(device_names()), SIZES, st.integers(1, 4))
 CONTEXTS = st.sampled_from(["2048", "4096", "8192"])
@@ -62,7 +61,7 @@ def test_the_ranks_together_hold_at_least_the_model(name, tensor, pipeline):
 @settings(max_examples=40, deadline=None)
 @given(MODELS, CLUSTERS, st.sampled_from([None, 2, 3, 5, 8, 16, 32]), st.sampled_from([1.0, 8.0]))
 def test_a_refusals_own_suggestion_is_accepted_when_fed_back(name, cluster, tensor, concurrency):
-    engine: Engine = "vllm-ascend" if cluster.device.ascend else "vllm"
+    engine = Engine.VLLM_ASCEND if cluster.device.kind == "ascend" else Engine.VLLM
     request = PlanRequest(
         model=find_model(name), clusters=(cluster,), engine=engine,
         tensor_parallel_size=tensor, arguments={"max_model_len": "8192"}, concurrency=concurrency,

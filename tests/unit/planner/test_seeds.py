@@ -2,8 +2,7 @@
 
 import pytest
 
-from planner import PlanRequest, Refusal, find_model, owned, plan, rented
-from planner.nearest import apply_changes
+from planner import Engine, PlanRequest, Refusal, apply_changes, find_model, owned, plan, rented
 
 
 def ask(model, cluster, **wanted):
@@ -29,7 +28,8 @@ def test_r1_fp8_at_tp32_is_refused_for_its_blocks_and_a_plan_that_works_is_named
     assert "576" in caught.value.reason
     assert "128" in caught.value.reason
     works = plan(apply_changes(request, caught.value.changes))
-    assert (works.request.model.name, works.split.tensor, works.split.pipeline) == ("deepseek-r1-awq", 8, 4)
+    split = works.estimate.split
+    assert (works.request.model.name, split.tensor, split.pipeline) == ("deepseek-r1-awq", 8, 4)
 
 
 def test_r1_awq_at_tp8_pp4_with_the_seeds_arguments_is_accepted():
@@ -40,7 +40,7 @@ def test_r1_awq_at_tp8_pp4_with_the_seeds_arguments_is_accepted():
     works = ask(
         "deepseek-r1-awq", THIRTY_TWO_3090, tensor_parallel_size=8, pipeline_parallel_size=4, arguments=arguments
     )
-    assert works.memory.max_concurrency >= 1
+    assert works.estimate.memory.max_concurrency >= 1
 
 
 def test_r1_gguf_on_vllm_is_refused():
@@ -51,7 +51,7 @@ def test_r1_gguf_on_vllm_is_refused():
 @pytest.mark.parametrize("machines", [2, 3])
 def test_more_than_15_rpc_devices_are_refused(machines):
     """16 devices failed with the assertion of GGML_SCHED_MAX_BACKENDS, as 24 did."""
-    told = refused("deepseek-r1-q4-k-m-gguf", owned("RTX-3090", 8, machines), engine="llamacpp")
+    told = refused("deepseek-r1-q4-k-m-gguf", owned("RTX-3090", 8, machines), engine=Engine.LLAMACPP)
     assert told.code == "too_many_rpc_devices"
     assert "15" in told.remedy
 
@@ -60,8 +60,8 @@ def test_72b_on_four_l20_at_tp2_pp2_is_accepted_with_its_whole_context():
     """The seed gave no --max-model-len: the model's own 32768 tokens fit once, and not three times."""
     cluster = rented("ecs.gn8is-2x.8xlarge", machines=2)
     works = ask("Qwen/Qwen2.5-72B-Instruct", cluster, tensor_parallel_size=2, pipeline_parallel_size=2)
-    assert works.memory.max_model_len == 32768
-    assert 1 <= works.memory.max_concurrency < 3
+    assert works.estimate.memory.max_model_len == 32768
+    assert 1 <= works.estimate.memory.max_concurrency < 3
 
 
 def test_v100_is_refused_for_a_current_engine():
@@ -71,17 +71,16 @@ def test_v100_is_refused_for_a_current_engine():
 
 
 def test_r1_w8a8_needs_sixteen_ascend_npus():
-    wanted = {"engine": "vllm-ascend", "arguments": {"max_model_len": "32768"}}
+    wanted = {"engine": Engine.VLLM_ASCEND, "arguments": {"max_model_len": "32768"}}
     told = refused("deepseek-r1-w8a8", owned("Ascend-910B-64GB", 8, 1), **wanted)
     assert told.code == "weights_too_large"
-    assert (
-        ask("deepseek-r1-w8a8", owned("Ascend-910B-64GB", 8, 2), tensor_parallel_size=16, **wanted).split.tensor == 16
-    )
+    works = ask("deepseek-r1-w8a8", owned("Ascend-910B-64GB", 8, 2), tensor_parallel_size=16, **wanted)
+    assert works.estimate.split.tensor == 16
 
 
 def test_r1_fp8_runs_on_two_machines_of_eight_h20():
     works = ask("deepseek-r1", owned("H20-96GB", 8, 2), tensor_parallel_size=16, arguments={"max_model_len": "65536"})
-    assert works.memory.max_concurrency >= 1
+    assert works.estimate.memory.max_concurrency >= 1
     assert any("spans machines" in note for note in works.notes)
 
 

@@ -2,14 +2,26 @@
 
 import pytest
 
-from planner import PlanRequest, Refusal, Start, find_model, plan, processors
-from planner.arguments import from_flags, pairs
-from planner.catalog import catalog_model
-from planner.device import device, device_of_memory
-from planner.engine import resolve_arguments, vllm_version
-from planner.served import as_served
+from planner import (
+    PlanRequest,
+    Refusal,
+    ReservedEstimate,
+    Start,
+    catalog_model,
+    device,
+    find_model,
+    from_flags,
+    plan,
+    processors,
+    render,
+)
+from planner.catalog.device import device_of_memory
+from planner.catalog.versions import vllm_version
 from planner.split import Split
-from planner.weights import stage_weights
+from planner.vllm.arguments import resolve_arguments
+from planner.vllm.effective_model import effective_model
+from planner.vllm.flags import pairs
+from planner.vllm.weights import stage_weights
 
 VERSION = vllm_version("0.24.0")
 
@@ -21,25 +33,25 @@ def weights(model):
 def test_fp8_while_loading_halves_the_linear_layers_only():
     model = catalog_model("qwen2.5-7b-instruct").model
     table = 2 * model.vocab * model.hidden * 2
-    served = as_served(model, {"quantization": "fp8"})
+    served = effective_model(model, {"quantization": "fp8"})
     assert weights(served) - table == pytest.approx((weights(model) - table) / 2, rel=0.001)
 
 
 def test_marlin_is_the_same_checkpoint():
     model = catalog_model("qwen2.5-72b-instruct-awq").model
-    assert weights(as_served(model, {"quantization": "awq_marlin"})) == weights(model)
+    assert weights(effective_model(model, {"quantization": "awq_marlin"})) == weights(model)
 
 
 @pytest.mark.parametrize(("model", "name"), [("qwen2.5-7b-instruct", "awq"), ("deepseek-r1", "awq")])
 def test_another_quantization_than_the_checkpoints_is_refused(model, name):
     with pytest.raises(Refusal) as caught:
-        as_served(catalog_model(model).model, {"quantization": name})
+        effective_model(catalog_model(model).model, {"quantization": name})
     assert caught.value.code == "quantization_differs"
 
 
 def test_float32_checkpoints_are_served_in_16_bits():
-    model = as_served(catalog_model("qwen2.5-7b-instruct").model, {"dtype": "float"})
-    assert weights(as_served(model, {})) * 2 == weights(model)
+    model = effective_model(catalog_model("qwen2.5-7b-instruct").model, {"dtype": "float"})
+    assert weights(effective_model(model, {})) * 2 == weights(model)
 
 
 @pytest.mark.parametrize(
@@ -91,12 +103,12 @@ def test_the_local_stacks_machines_have_a_plan_too(tmp_path):
         tensor_parallel_size=2, start=Start("local", machines_ready=True),
     )  # fmt: skip
     chosen = plan(request)
-    assert chosen.memory is not None
+    assert isinstance(chosen.estimate, ReservedEstimate)
     assert (
-        chosen.memory.kv_cache_tokens == 67108864 // (4 * 2 * 32 * 4 * 16) * 16
+        chosen.estimate.memory.kv_cache_tokens == 67108864 // (4 * 2 * 32 * 4 * 16) * 16
     )  # layers, K and V of one head, float32
     assert chosen.timeline.gpu_minutes < 5
-    assert "own machines" in chosen.render()
+    assert "own machines" in render(chosen)
 
 
 def test_an_engines_own_flags_are_read_and_unknown_ones_are_no_mistake():

@@ -2,9 +2,9 @@
 
 import pytest
 
-from planner import PlanRequest, Refusal, find_model, owned, plan, rented
-from planner.storage import storage_bandwidth
-from planner.timeline import Installs, Start, timeline
+from planner import Installs, PlanRequest, Refusal, ReservedEstimate, Start, find_model, owned, plan, render, rented
+from planner.catalog.storage import storage_bandwidth
+from planner.timeline import timeline
 
 GB = 1e9
 L20 = rented("ecs.gn8is-2x.8xlarge", machines=2)
@@ -70,15 +70,15 @@ def test_prepared_machines_with_weights_only_start_the_engine():
 def test_throughput_is_bounded_by_reading_the_active_weights():
     """A dense model of 14.3 GiB of streamed weights over 3.35 TB/s can't exceed 236 tokens/s for one request."""
     dense = plan(PlanRequest(find_model("qwen2.5-7b-instruct"), (owned("H100-80GB", 1, 1),)))
-    assert dense.throughput is not None
-    assert 200 < dense.throughput.decode_one < 240
+    assert isinstance(dense.estimate, ReservedEstimate)
+    assert 200 < dense.estimate.throughput.decode_one < 240
     sparse = plan(PlanRequest(find_model("qwen3-30b-a3b"), (owned("H100-80GB", 1, 1),)))
-    assert sparse.throughput is not None
-    assert sparse.throughput.decode_one > dense.throughput.decode_one
+    assert isinstance(sparse.estimate, ReservedEstimate)
+    assert sparse.estimate.throughput.decode_one > dense.estimate.throughput.decode_one
 
 
 def test_a_plan_prints_bars_a_timeline_and_the_price():
-    text = plan(PlanRequest(find_model("qwen2.5-72b-instruct"), (L20,))).render()
+    text = render(plan(PlanRequest(find_model("qwen2.5-72b-instruct"), (L20,))))
     assert "unverified" in text
     assert text.count("GPU x") >= 1
     assert "####" in text
@@ -94,7 +94,7 @@ def test_the_cheapest_plan_is_taken():
 
 def test_tensor_parallelism_stays_inside_a_machine_and_pipeline_goes_across():
     best = plan(PlanRequest(find_model("qwen2.5-72b-instruct"), (L20,)))
-    assert (best.split.tensor, best.split.pipeline) == (2, 2)
+    assert (best.estimate.split.tensor, best.estimate.split.pipeline) == (2, 2)
 
 
 def test_machines_without_containers_pull_no_image():

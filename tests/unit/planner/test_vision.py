@@ -2,12 +2,12 @@
 
 import pytest
 
-from planner.config import parse_model
-from planner.device import device
-from planner.engine import resolve_arguments, vllm_version
-from planner.memory import memory
-from planner.refusal import Refusal
+from planner import Refusal, device
+from planner.catalog.versions import vllm_version
+from planner.model.config import parse_model
 from planner.split import Split
+from planner.vllm.arguments import resolve_arguments
+from planner.vllm.memory import memory
 from tests.support.shapes import VISION
 
 VERSION, GPU = vllm_version("0.32.0"), device("H100-80GB")
@@ -49,4 +49,4 @@ def test_a_tower_of_an_unknown_family_is_said_not_to_be_counted():
             "v_head_dim": 128,
         }
     )  # fmt: skip
-    assert kimi.blind and kimi.vision is None
+    assert kimi.uncounted_vision and kimi.vision is None

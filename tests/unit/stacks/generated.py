@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-import yaml
-
 from stacks.planning import plan_for
-from stacks.settings import SettingsError, parse
-from tests.support.paths import ROOT
+from stacks.settings.errors import SettingsError
+from stacks.settings.load import parse
+from tests.support.stack_files import read
 from tests.unit.planner.generated import VALUES
 
 STACKS = ("dev", "hosts", "local")
@@ -36,8 +35,7 @@ LIKELY: dict[str, tuple[Any, ...]] = {
 
 @cache
 def _base(stack: str) -> dict[str, Any]:
-    told = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
-    return {name.removeprefix("tandem:"): value for name, value in told.items()}
+    return read(stack)
 
 
 def _places(value: object) -> Iterator[tuple[Any, Any]]:

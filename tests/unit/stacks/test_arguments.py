@@ -2,8 +2,10 @@
 
 import pytest
 
+from planner import render
 from stacks.planning import plan_for, unplanned
-from stacks.settings import SettingsError, parse
+from stacks.settings.errors import SettingsError
+from stacks.settings.load import parse
 from tests.support.settings import refusal, stack, values
 
 GPUS = {"kind": "nvidia", "gpu": "L20", "perMachine": 2}
@@ -122,7 +124,11 @@ def test_a_flag_that_is_not_counted_refuses_nobody(words, planned):
 
 @pytest.mark.parametrize(
     ("gpu", "said"),
-    [("B100", "no B100; did you mean"), ("A100", "no A100; did you mean A100-80GB or A100-40GB"), ("a800-80gb", None)],
+    [
+        ("B100", "no B100; set accelerator.gpu to"),
+        ("A100", "no A100; set accelerator.gpu to A100-80GB, or to A100-40GB"),
+        ("a800-80gb", None),
+    ],
 )
 def test_a_gpu_that_the_catalog_lacks_is_a_warning(gpu, said):
     serving = {"tensorParallelSize": 2, "pipelineParallelSize": 2, "maxModelLen": 4096}
@@ -144,7 +150,7 @@ def test_what_no_gpu_could_split_is_refused_without_one():
 def test_a_machine_counts_as_one():
     found = plan_for(parse(of((4,), serving={"tensorParallelSize": 4, "maxModelLen": 4096, "executor": "mp"})))
     assert found is not None
-    assert "on 1 machine with 4 x L20" in found.render()
+    assert "on 1 machine with 4 x L20" in render(found)
 
 
 def test_an_image_without_a_version_is_noted():

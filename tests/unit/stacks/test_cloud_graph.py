@@ -11,12 +11,12 @@ import pytest
 
 from components.alicloud.compute import cloud_config
 from localcloud.cloud import user_data
-from stacks.cloud_schema import CloudSettings
 from stacks.deployment import deploy
 from stacks.platforms import alicloud
-from stacks.platforms.alicloud import _release_time
-from stacks.platforms.stock import decide
-from stacks.settings import SettingsError
+from stacks.platforms.alicloud import release_time
+from stacks.platforms.stock import first_in_stock
+from stacks.settings.cloud import CloudSettings
+from stacks.settings.errors import SettingsError
 from tests.support.cloud_graph import ACCELERATOR, Cloud, graph, settings_of
 from tests.support.graph import dependencies, reaches, urn_name
 
@@ -107,10 +107,9 @@ def test_every_declared_rule_is_watched_and_no_other(monkeypatch):
     seen = graph(monkeypatch, "dev", webui={"enabled": True, "port": 3100, "allowedCidrs": ranges})
     rules = [dict(r.object.items()) for r in seen.values() if r.type.endswith("SecurityGroupRule")]
     declared = {(rule["portRange"], rule["cidrIp"]) for rule in rules}
-    doors = [
-        door for group in json.loads(seen["doors"].object["stdin"]["value"])["declared"] for door in group["doors"]
-    ]
-    assert {(door["ports"], door["peer"]) for door in doors} == declared
+    call = json.loads(seen["security-rules"].object["stdin"]["value"])
+    watched = [rule for group in call["declared"] for rule in group["rules"]]
+    assert {(rule["ports"], rule["peer"]) for rule in watched} == declared
     assert {("3100/3100", cidr) for cidr in ranges} < declared
 
 
@@ -144,7 +143,7 @@ def test_any_key_that_openssh_knows_opens_the_machines(monkeypatch):
 def test_a_name_that_the_account_takes_nowhere_is_refused_before_anything_is_rented(monkeypatch, stack):
     monkeypatch.setattr(alicloud, "has_keys", lambda: False)
     with pytest.raises(SettingsError, match="pulumi stack rename"):
-        alicloud.Cloud(settings_of("dev"), stack)
+        alicloud.rent(settings_of("dev"), stack)
 
 
 def test_zones_are_named_as_the_cloud_names_them():
@@ -209,7 +208,7 @@ def choice(sold: dict[str, set[str]], **changes: Any) -> Any:
         return zone in sold.get(instance_type, set())
 
     zones: Callable[[], list[str]] = lambda: ["cn-hangzhou-h", "cn-hangzhou-i", "cn-hangzhou-k"]  # noqa: E731
-    return decide(cloud, sells, zones, CLASSES)
+    return first_in_stock(cloud, sells, zones, CLASSES)
 
 
 SMALL = {"ecs.u1-c1m2.large": {"cn-hangzhou-h"}}
@@ -238,5 +237,5 @@ def test_without_stock_each_zone_is_named(sold, changes, expected):
 def test_the_dead_mans_switch_moves_by_halves():
     """At most the given hours away, at least half; the same for every `up` within a half."""
     base = 1_800_000_000 // 43200 * 43200
-    assert _release_time(24, base) == _release_time(24, base + 43199) != _release_time(24, base + 43200)
-    assert _release_time(None, base) is None
+    assert release_time(24, base) == release_time(24, base + 43199) != release_time(24, base + 43200)
+    assert release_time(None, base) is None

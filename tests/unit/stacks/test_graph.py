@@ -13,7 +13,8 @@ import pytest
 
 from components.machine import Installation
 from stacks.platforms import hosts
-from stacks.settings import SettingsError, parse
+from stacks.settings.errors import SettingsError
+from stacks.settings.load import parse
 from tests.support.graph import graph, reaches, urn_name
 from tests.support.settings import values
 

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from components.weights import WeightsArgs
-from stacks.model_schema import ModelSettings
+from stacks.settings.model import ModelSettings
 
 
 def model(source, id_, **told):

@@ -7,9 +7,11 @@ from typing import Any
 import pulumi
 import pytest
 
-from planner.catalog import model_config
+from planner import ReservedEstimate
+from planner.catalog.models import model_config
 from stacks.planning import plan_for, summary, unplanned
-from stacks.settings import SettingsError, parse
+from stacks.settings.errors import SettingsError
+from stacks.settings.load import parse
 from tests.support.settings import stack
 from tests.unit.stacks.generated import refusals
 
@@ -24,13 +26,13 @@ def machines(instance_type: str) -> list[dict[str, str]]:
     return [{"zone": "cn-hangzhou-h", "instanceType": instance_type}]
 
 
-def test_the_dev_stack_is_planned_as_seed_003_deployed_it():
+def test_the_dev_stack_is_planned_as_it_was_deployed_by_hand():
     found = plan_for(parse(stack("dev")))
     assert found is not None
-    assert (found.split.tensor, found.split.pipeline, found.cluster.accelerators) == (2, 2, 4)
+    assert (found.estimate.split.tensor, found.estimate.split.pipeline, found.cluster.accelerators) == (2, 2, 4)
     assert found.price > 0
-    assert found.memory is not None
-    assert found.memory.max_concurrency >= 1
+    assert isinstance(found.estimate, ReservedEstimate)
+    assert found.estimate.memory.max_concurrency >= 1
     # 145 GB at the fetcher's 100 Mbit/s take longer than all the rest.
     download = next(step for step in found.timeline.steps if step.name == "download")
     assert download.seconds > found.timeline.seconds / 2
@@ -42,8 +44,8 @@ def test_stacks_without_accelerators_are_planned_too(name):
     found = plan_for(parse(stack(name)))
     assert found is not None
     assert found.cluster.device.name == "cpu"
-    assert found.memory is not None
-    assert found.memory.ranks[0].kv_cache == 134217728
+    assert isinstance(found.estimate, ReservedEstimate)
+    assert found.estimate.memory.ranks[0].kv_cache == 134217728
     assert 30 < found.timeline.seconds < 300
 
 
@@ -116,8 +118,8 @@ def test_the_cpu_builds_own_variable_sizes_the_kv_cache():
     environment = {"arguments": ["--enforce-eager"], "environment": {"VLLM_CPU_KVCACHE_SPACE": "2"}}
     found = plan_for(parse(stack("hosts", serving=environment)))
     assert found is not None
-    assert found.memory is not None
-    assert found.memory.ranks[0].kv_cache == 2 * 2**30
+    assert isinstance(found.estimate, ReservedEstimate)
+    assert found.estimate.memory.ranks[0].kv_cache == 2 * 2**30
 
 
 def test_a_config_file_is_enough_for_any_model(tmp_path):
@@ -127,7 +129,7 @@ def test_a_config_file_is_enough_for_any_model(tmp_path):
     named = plan_for(parse(stack("dev")))
     assert found is not None
     assert named is not None
-    assert found.memory == named.memory
+    assert found.estimate == named.estimate
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from stacks.planning import plan_for
-from stacks.settings import SettingsError, parse
+from stacks.settings.errors import SettingsError
+from stacks.settings.load import parse
 from tests.recipes.recipes import RECIPES
-from tests.recipes.reduced import read
+from tests.support.stack_files import read
 
 STEPS = 8
 """Remedies followed one after another; each mends a mistake, and three are made at once."""

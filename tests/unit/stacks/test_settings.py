@@ -7,10 +7,12 @@ import pytest
 import yaml
 
 from components.host import AcceleratorArgs
-from stacks.schema import Settings
-from stacks.settings import NAMESPACE, SECRETS, SettingsError, load, parse
+from stacks.settings.errors import SettingsError
+from stacks.settings.load import NAMESPACE, SECRETS, load, parse
+from stacks.settings.stack import Settings
 from tests.support.paths import ROOT
 from tests.support.settings import refusal, values
+from tests.support.stack_files import all_stack_files
 
 
 def test_defaults_fill_what_is_not_said():
@@ -52,7 +54,7 @@ def test_defaults_fill_what_is_not_said():
             {"images": {"engine": "lmsysorg/sglang:v0.5"}},
             ["images.engine", "is sglang's, and serving.engine is vllm", "take it out, which means vllm/vllm-openai:"],
         ),
-        ({"images": {"engine": "vllm:1; rm -rf /"}}, ["images.engine", "is no image; write registry/name:tag"]),
+        ({"images": {"engine": "vllm:1; rm -rf /"}}, ["images.engine", "is no image; write NAME:TAG, or NAME@sha256:"]),
         ({"images": {"engine": "vllm@sha256:12"}}, ["images.engine", "NAME@sha256:"]),
         ({"gateway": {"port": 8100}}, ["serving.port", "(gateway.port, 8100)", "set serving.port to 8200"]),
         ({"gateway": {"allowedCidrs": ["10.0.0.0/33"]}}, ["gateway.allowedCidrs", "203.0.113.0/24"]),
@@ -187,7 +189,7 @@ def test_project_file_declares_every_setting_and_no_other():
         assert name not in SECRETS
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("Pulumi.*.yaml")), ids=lambda p: p.name)
+@pytest.mark.parametrize("path", all_stack_files(), ids=lambda p: p.name)
 def test_every_stack_file_holds(path):
     config = yaml.safe_load(path.read_text())["config"]
     given = {k.removeprefix(f"{NAMESPACE}:"): v for k, v in config.items() if k.startswith(f"{NAMESPACE}:")}

@@ -1,0 +1,261 @@
+"""Everything rented from Alibaba Cloud: network, storage, a fetcher, and the machines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import pulumi
+
+from components.alicloud.api import Api
+from components.alicloud.compute import Compute, ComputeArgs
+from components.alicloud.errors import unavailable
+from components.alicloud.gang import Gang
+from components.alicloud.hooks import error_hook
+from components.alicloud.leftovers import machines as tagged_machines
+from components.alicloud.leftovers import release
+from components.alicloud.network import Network, NetworkArgs
+from components.alicloud.security_rules import UndeclaredRule
+from components.alicloud.storage import Storage, StorageArgs
+from components.alicloud.watch import watch_security_rules
+from components.machine import Machine, run_here
+
+COMMAND = ".venv/bin/python -m components.alicloud"
+
+
+@dataclass(frozen=True)
+class MachineArgs:
+    """Machines of one kind.
+
+    Attributes:
+        instance_type: such as ecs.gn8is-2x.8xlarge.
+        zone: availability zone.
+        system_disk_gib: size of the disk.
+        bandwidth_mbps: public bandwidth, paid by traffic.
+        tags: of machine and disk.
+        otherwise: advice where the zone does not sell it.
+        spot_price_limit: an hour's price above which a spot machine is released; None is pay as you go.
+        auto_release_time: when it releases itself, such as 2026-11-24T12:00:00Z; None is never.
+    """
+
+    instance_type: str
+    zone: str
+    system_disk_gib: int
+    bandwidth_mbps: int
+    tags: dict[str, str]
+    otherwise: str
+    spot_price_limit: float | None = None
+    auto_release_time: str | None = None
+
+
+@dataclass(frozen=True)
+class LoginArgs:
+    """The key that opens the machines.
+
+    Attributes:
+        authorized_key: its public part.
+        private_key: the key itself, a secret.
+        key_file: the same as a file, for Docker's SSH.
+        shown_file: the file as the user writes it.
+    """
+
+    authorized_key: str
+    private_key: pulumi.Input[str]
+    key_file: str
+    shown_file: str
+
+
+@dataclass(frozen=True)
+class CloudArgs:
+    """What is rented. All of it is known before anything is declared.
+
+    Attributes:
+        region: such as cn-hangzhou.
+        endpoint: host:port of another API than Alibaba Cloud's own.
+        image_id: system image of every machine.
+        network: who reaches what.
+        storage: the NAS.
+        login: the key that opens the machines.
+        fetcher: the small machine that downloads the weights.
+        fetcher_rests: it is switched off when the weights are there.
+        fetcher_work: what it is asked for; another text is work for it, and switches it on.
+        machines: those that serve.
+        count: how many serve.
+        standing: ids of machines that were there before this run.
+        undeclared: security rules that nobody declared.
+    """
+
+    region: str
+    endpoint: str | None
+    image_id: str
+    network: NetworkArgs
+    storage: StorageArgs
+    login: LoginArgs
+    fetcher: MachineArgs
+    fetcher_rests: bool
+    fetcher_work: str
+    machines: MachineArgs
+    count: int
+    standing: frozenset[str] = frozenset()
+    undeclared: Sequence[UndeclaredRule] = ()
+
+
+class Cloud(pulumi.ComponentResource):
+    """The rented part of a deployment.
+
+    The API is used by hooks only, while the engine creates: nothing is asked here.
+
+    Attributes:
+        storage: the NAS.
+        fetcher: the small machine that downloads the weights.
+    """
+
+    def __init__(
+        self, name: str, *, stack: str, args: CloudArgs, api: Callable[[], Api], provider: pulumi.ProviderResource
+    ) -> None:
+        """Declares network, storage and fetcher; `machines` the rest.
+
+        Args:
+            name: Pulumi name.
+            stack: the deployment's own name; the tag on everything.
+            args: what is rented.
+            api: the account, for hooks.
+            provider: Alibaba Cloud's.
+        """
+        opts = pulumi.ResourceOptions(providers=[provider], transformations=[error_hook(api, stack)])
+        super().__init__("tandem:alicloud:Cloud", name, None, opts)
+        self._args, self._stack, self._api = args, stack, api
+        self._under = pulumi.ResourceOptions(parent=self)
+        self._call: dict[str, pulumi.Input[object]] = {
+            "region": args.region, "endpoint": args.endpoint, "stack": stack, "name": pulumi.get_stack(),
+        }  # fmt: skip
+        # Made first and deleted last: what it finds then is what was forgotten.
+        sweep = run_here(
+            "sweep", call={**self._call, "keep_weights": args.storage.keep}, create=f"{COMMAND} fresh",
+            delete=f"{COMMAND} sweep", opts=pulumi.ResourceOptions(parent=self, ignore_changes=["create"]),
+        )  # fmt: skip
+        self.network = Network("network", stack=stack, args=args.network, after=[sweep], opts=self._under)
+        self.storage = Storage(
+            "storage", stack=stack, args=args.storage, network=self.network, after=[sweep], opts=self._under
+        )
+        self._rules = watch_security_rules(
+            self.network, args.network, found=args.undeclared, stack=stack, call=self._call, command=COMMAND,
+            opts=self._under,
+        )  # fmt: skip
+        # A machine whose creation was cut off is in no state: it goes before the network it stands in.
+        self._guard = run_here(
+            "guard", call=self._call, delete=f"{COMMAND} release",
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self.network]),
+        )  # fmt: skip
+        self._fetcher = self._compute(
+            "fetcher",
+            args.fetcher,
+            front=False,
+            hooks=self._hooks("fetcher", "fetcher", f"fetcher {args.fetcher.instance_type}", args.fetcher),
+            wake=self._wake if args.fetcher_rests else None,
+        )
+        self.fetcher = self._fetcher.machine
+        self.register_outputs({})
+
+    def machines(self, after: Sequence[pulumi.Resource]) -> list[Machine]:
+        """Declares the machines that serve, all or none; the first has the gateway."""
+        args = self._args
+        hooks = self._hooks("gang", "machine", f"{args.count} x {args.machines.instance_type}", args.machines)
+        made = [
+            self._compute(f"node-{number}", args.machines, front=not number, hooks=hooks, after=[self._rules, *after])
+            for number in range(args.count)
+        ]
+        # Of a creation that was cut off, the machine stays behind beside the one that took its place.
+        run_here(
+            "roster",
+            call={
+                **self._call,
+                "keep": [each.instance_id for each in (self._fetcher, *made)],
+                "mount_target": self.storage.server,
+            },
+            create=f"{COMMAND} release",
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self._guard]),
+        )
+        return [each.machine for each in made]
+
+    def rest(self, weights: pulumi.Output[str], after: Sequence[pulumi.Resource]) -> None:
+        """Switches the fetcher off when the weights are there, if the settings say so."""
+        if self._args.fetcher_rests:
+            run_here(
+                "fetcher-rest",
+                call={
+                    **self._call, "instance": self._fetcher.instance_id, "work": self._args.fetcher_work,
+                    "weights": weights,
+                },
+                create=f"{COMMAND} power-off",
+                opts=pulumi.ResourceOptions(parent=self, depends_on=list(after), deleted_with=self.fetcher.owner),
+            )  # fmt: skip
+
+    def ssh(self, machine: Machine) -> pulumi.Output[str]:
+        """A command that opens a machine."""
+        known = pulumi.Output.concat("KnownHostsCommand=/bin/echo ", machine.address, " ", machine.host_key)
+        return pulumi.Output.concat(
+            f"ssh -i {self._args.login.shown_file} -o UserKnownHostsFile=/dev/null -o '", known, "' root@",
+            machine.address,
+        )  # fmt: skip
+
+    def _wake(self, instance: pulumi.Output[str]) -> pulumi.Resource:
+        """A fetcher that rests is switched on when there is other work for it."""
+        return run_here(
+            "fetcher-wake",
+            call={**self._call, "instance": instance, "work": self._args.fetcher_work},
+            create=f"{COMMAND} power-on",
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self._guard]),
+        )
+
+    def _compute(
+        self,
+        name: str,
+        args: MachineArgs,
+        *,
+        front: bool,
+        hooks: pulumi.ResourceHookBinding | None,
+        wake: Callable[[pulumi.Output[str]], pulumi.Resource] | None = None,
+        after: Sequence[pulumi.Resource] = (),
+    ) -> Compute:
+        login = self._args.login
+        return Compute(
+            name,
+            stack=self._stack,
+            args=ComputeArgs(
+                instance_type=args.instance_type,
+                image_id=self._args.image_id,
+                zone=args.zone,
+                vswitch_id=self.network.vswitches[args.zone],
+                security_groups=[self.network.inside, *([self.network.front] if front else [])],
+                authorized_key=login.authorized_key,
+                system_disk_gib=args.system_disk_gib,
+                bandwidth_mbps=args.bandwidth_mbps,
+                spot_price_limit=args.spot_price_limit,
+                auto_release_time=args.auto_release_time,
+                may_rest=name == "fetcher",
+                tags=args.tags,
+            ),
+            private_key=login.private_key,
+            key_file=login.key_file,
+            hooks=hooks,
+            wake=wake,
+            after=[self._guard, *after],
+            opts=self._under,
+        )
+
+    def _hooks(self, name: str, role: str, what: str, args: MachineArgs) -> pulumi.ResourceHookBinding | None:
+        """All machines of a role or none; a preview creates none."""
+        if pulumi.runtime.is_dry_run():
+            return None
+        explain = partial(unavailable, f"{what} in {args.zone}", otherwise=args.otherwise)
+        return Gang(name, partial(self._release, role), explain).hooks()
+
+    def _release(self, role: str, made: list[str]) -> int:
+        """Releases those made, and those of this role that came to be without an answer: they were not there before."""
+        api = self._api()
+        found = {each.id for each in tagged_machines(api, self._stack) if each.role == role}
+        ids = sorted(found - self._args.standing | set(made))
+        release(api, ids)
+        return len(ids)

@@ -1,0 +1,1 @@
+"""What is known of GPUs, machines, prices, storage and engines' versions: data with their sources."""

@@ -1,0 +1,62 @@
+"""What a model's class holds beyond what its config.json says (`data/architectures.yaml`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from planner.catalog.table import entries
+
+Family = Literal["dense", "mixtral", "qwen_moe", "gpt_oss", "qwen3_next", "deepseek", "deepseek_moe"]
+"""Which keys of config.json tell of attention and experts: how `planner.model.config` reads it."""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One entry of `architectures` in a config.json, as vLLM's class of that name builds it.
+
+    Where a flag may be text, that is the key of config.json that says so. `tied`, `head_dim`, `window` and
+    `uses_window` are what it means where a config.json leaves them out (transformers' own defaults).
+
+    Attributes:
+        family: how config.json is read.
+        qkv_bias: whether the QKV projection has a bias.
+        qkv_bias_default: what `qkv_bias` means where its key is left out.
+        output_bias: whether the output projection has a bias.
+        mlp_bias: whether the MLP's layers have biases.
+        qk_norm: none; head: one norm of `head_dim`; all: one over all heads; or the key that says that there is one.
+        norms: norms of the hidden size in each layer.
+        norm_bias: whether they have biases.
+        gated: whether the MLP has a gate beside its up projection.
+        tied: whether embedding and head are one tensor.
+        head_dim: elements of a head; None: the hidden size over the heads.
+        window: tokens of sliding attention; None: there is none.
+        uses_window: `use_sliding_window`.
+        correction_bias: whether the router has a score correction bias.
+        router_fp32: whether the router's weights have 32 bits.
+        every_stage: whether the class makes embeddings, final norm and head on every pipeline stage.
+        vision: the tower's family in `planner/model/vision.py`; others aren't counted, which a plan notes.
+    """
+
+    family: Family = "dense"
+    qkv_bias: bool | str = False
+    qkv_bias_default: bool = False
+    output_bias: bool | str = False
+    mlp_bias: bool | str = False
+    qk_norm: str = "none"
+    norms: int = 2
+    norm_bias: bool = False
+    gated: bool = True
+    tied: bool = False
+    head_dim: int | None = None
+    window: int | None = None
+    uses_window: bool = True
+    correction_bias: bool = False
+    router_fp32: bool = False
+    every_stage: bool = False
+    vision: str = ""
+
+
+def architectures() -> dict[str, Architecture]:
+    """Every architecture that can be counted, by its class."""
+    return entries("architectures", Architecture)

@@ -1,0 +1,63 @@
+"""Alibaba Cloud's instance types: with GPUs (`data/machines.yaml`), and without (`data/processors.yaml`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from planner.catalog.table import entries
+from planner.refusal import Refusal
+
+
+@dataclass(frozen=True)
+class GpuMachine:
+    """An instance type with GPUs.
+
+    Attributes:
+        gpu: the accelerator's name in `data/gpus.yaml`.
+        gpus: how many of them.
+        network_gbits: base bandwidth inside the VPC, Gbit/s.
+        cny_hour: pay as you go, CNY an hour; an order of magnitude.
+    """
+
+    gpu: str
+    gpus: int
+    network_gbits: float
+    cny_hour: float
+
+
+@dataclass(frozen=True)
+class ProcessorMachine:
+    """An instance type without GPUs.
+
+    Attributes:
+        cpus: vCPUs.
+        memory_gib: GiB.
+        network_gbits: base bandwidth inside the VPC, Gbit/s.
+        cny_hour: pay as you go, CNY an hour; an order of magnitude.
+    """
+
+    cpus: int
+    memory_gib: int
+    network_gbits: float
+    cny_hour: float
+
+
+def instance_types() -> tuple[str, ...]:
+    """Every instance type of the catalog that has GPUs."""
+    return tuple(entries("machines", GpuMachine))
+
+
+def instance_type(name: str) -> GpuMachine | ProcessorMachine:
+    """An instance type by its name.
+
+    Raises:
+        Refusal: `unknown_instance_type`.
+    """
+    gpus, processors = entries("machines", GpuMachine), entries("processors", ProcessorMachine)
+    found = gpus.get(name) or processors.get(name)
+    if found is None:
+        raise Refusal(
+            "unknown_instance_type", "instanceType", f"{name[:60]!r} isn't in the catalog",
+            f"one of {', '.join((*gpus, *processors))}",
+        )  # fmt: skip
+    return found

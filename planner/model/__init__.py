@@ -1,0 +1,1 @@
+"""What a model is: its shapes by config.json, its quantization, its vision tower, its files."""

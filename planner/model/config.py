@@ -1,0 +1,275 @@
+"""From a Hugging Face config.json to a `Model`."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+from planner.catalog.architectures import Architecture, Family, architectures
+from planner.counted import counted
+from planner.model.fields import Fields
+from planner.model.quantization import parse_quantization
+from planner.model.shapes import Attention, Experts, LatentAttention, LayerKind, LinearAttention, Model
+from planner.model.vision import parse_tower
+from planner.refusal import Refusal
+
+DTYPE_BYTES = {"bfloat16": 2, "float16": 2, "float32": 4}
+LARGEST_FILE = 2**24
+"""Bytes. The largest config.json of the families here is 0.3 MB (lists of ignored modules)."""
+
+
+def load_config(path: Path) -> dict[str, Any]:
+    """Reads a config.json, or the one in a folder.
+
+    Raises:
+        Refusal: `config_unreadable` when there is none, or it holds no JSON object.
+    """
+    file = path / "config.json" if os.path.isdir(path) else path  # noqa: PTH112  # takes any text, unlike Path.is_dir
+    remedy = "give the path of the model's config.json, or of the folder that holds it"
+    try:
+        if file.stat().st_size > LARGEST_FILE:
+            raise Refusal(
+                "config_unreadable", "config", f"{file} has {file.stat().st_size} bytes: no config.json", remedy
+            )
+        values = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise Refusal("config_unreadable", "config", f"{file}: {error.strerror}", remedy) from None
+    except (ValueError, RecursionError) as error:
+        where = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else "its start"
+        raise Refusal(
+            "config_unreadable", "config", f"{file} is no JSON (at {where})", "download it again: it may be cut off"
+        ) from None
+    if not isinstance(values, dict):
+        raise Refusal("config_unreadable", "config", f"{file} holds a {type(values).__name__}, not an object", remedy)
+    return values
+
+
+def parse_model(values: dict[str, Any]) -> Model:
+    """Reads a config.json's values.
+
+    Raises:
+        Refusal: `unknown_architecture`, `unknown_quantization` or `bad_config`, which names the key.
+    """
+    architecture = _architecture(values)
+    traits = architectures()[architecture]
+    inner = values.get("text_config")
+    if isinstance(inner, dict):
+        values = {
+            **values,
+            **inner,
+            "quantization_config": values.get("quantization_config", inner.get("quantization_config")),
+        }
+    fields = Fields(values)
+    family = traits.family
+    layers = fields.size("num_hidden_layers")
+    if layers > 4096:
+        raise fields.refuse("num_hidden_layers", "a number of layers")
+    hidden, heads = fields.size("hidden_size"), fields.size("num_attention_heads")
+    latent = family == "deepseek"
+    attention = _latent(fields, heads) if latent else _attention(fields, traits, hidden, heads)
+    experts = _experts(fields, family, traits)
+    if experts is not None and traits.router_fp32:
+        experts = replace(experts, router_bytes=4)
+    dtype = fields.text("torch_dtype") or fields.text("dtype") or "bfloat16"
+    if dtype not in DTYPE_BYTES:
+        raise fields.refuse("torch_dtype", "bfloat16, float16 or float32")
+    quantization = parse_quantization(values)
+    positions = fields.size("max_position_embeddings", default=8192)
+    tower = parse_tower(values, traits.vision, hidden)
+    return Model(
+        architecture=architecture,
+        hidden=hidden,
+        vocab=fields.size("vocab_size"),
+        intermediate=_intermediate(fields, family),
+        kinds=_kinds(fields, family, layers, attention),
+        dense=_dense(fields, family, layers, experts),
+        attention=attention,
+        linear=_linear(fields) if family == "qwen3_next" else None,
+        experts=experts,
+        tied=fields.flag("tie_word_embeddings", traits.tied),
+        norms=traits.norms,
+        norm_bias=traits.norm_bias,
+        mlp_bias=_flag(fields, traits.mlp_bias),
+        gated=traits.gated,
+        dtype=dtype,
+        dtype_bytes=DTYPE_BYTES[dtype],
+        positions=positions,
+        rope_positions=_rope_positions(fields, positions),
+        rope_dim=attention.rope_dim if isinstance(attention, LatentAttention) else attention.head_dim,
+        every_stage=traits.every_stage,
+        vision=tower,
+        uncounted_vision=bool(traits.vision) and tower is None and values.get("vision_config") is not None,
+        mtp_layers=fields.count("num_nextn_predict_layers"),
+        quantization=quantization,
+    )
+
+
+def _architecture(values: dict[str, Any]) -> str:
+    given = values.get("architectures")
+    name = given[0] if isinstance(given, list) and given and isinstance(given[0], str) else None
+    if name in architectures():
+        return str(name)
+    known = ", ".join(sorted(architectures()))
+    shown = f"{name[:60]!r}" if name else "missing"
+    raise Refusal(
+        "unknown_architecture", "config.json: architectures", f"is {shown}, which the planner can't count",
+        f"it knows {known}; write an entry in planner/catalog/data/architectures.yaml for another",
+    )  # fmt: skip
+
+
+def _attention(fields: Fields, traits: Architecture, hidden: int, heads: int) -> Attention:
+    head_dim = fields.optional("head_dim") or traits.head_dim
+    if head_dim is None:
+        if hidden % heads:
+            raise Refusal(
+                "bad_config", "config.json: num_attention_heads", f"{heads} heads can't share hidden_size {hidden}",
+                "download config.json of the model again",
+            )  # fmt: skip
+        head_dim = hidden // heads
+    norm: Literal["none", "head", "all"]
+    match traits.qk_norm:
+        case "none" | "head" | "all":
+            norm = traits.qk_norm
+        case key:
+            norm = "head" if fields.flag(key) else "none"
+    kv_heads = fields.size("num_key_value_heads", default=heads)
+    if kv_heads > heads or heads % kv_heads:
+        raise fields.refuse("num_key_value_heads", f"a divisor of the {heads} attention heads")
+    # null says that there is no window; left out, transformers' default holds.
+    window = fields.optional("sliding_window") if "sliding_window" in fields.values else traits.window
+    if not fields.flag("use_sliding_window", traits.uses_window):
+        window = None
+    gpt_oss = traits.family == "gpt_oss"
+    return Attention(
+        heads=heads,
+        kv_heads=kv_heads,
+        head_dim=head_dim,
+        qkv_bias=_flag(fields, traits.qkv_bias, traits.qkv_bias_default),
+        output_bias=_flag(fields, traits.output_bias),
+        qk_norm=norm,
+        output_gate=traits.family == "qwen3_next",
+        sinks=gpt_oss,
+        window=window,
+    )
+
+
+def _latent(fields: Fields, heads: int) -> LatentAttention:
+    return LatentAttention(
+        heads=heads,
+        kv_lora_rank=fields.size("kv_lora_rank"),
+        rope_dim=fields.size("qk_rope_head_dim"),
+        nope_dim=fields.size("qk_nope_head_dim"),
+        value_dim=fields.size("v_head_dim"),
+        query_lora_rank=fields.optional("q_lora_rank"),
+    )
+
+
+def _linear(fields: Fields) -> LinearAttention:
+    return LinearAttention(
+        key_heads=fields.size("linear_num_key_heads"),
+        value_heads=fields.size("linear_num_value_heads"),
+        key_dim=fields.size("linear_key_head_dim"),
+        value_dim=fields.size("linear_value_head_dim"),
+        kernel=fields.size("linear_conv_kernel_dim"),
+    )
+
+
+def _experts(fields: Fields, family: Family, traits: Architecture) -> Experts | None:
+    match family:
+        case "dense":
+            return None
+        case "mixtral" | "gpt_oss":
+            count, inner = fields.size("num_local_experts", "num_experts"), fields.size("intermediate_size")
+            oss = family == "gpt_oss"
+            bias = traits.correction_bias
+            per_token = fields.size("num_experts_per_tok", "experts_per_token")
+            return Experts(count, inner, per_token, bias=oss, router_bias=oss, correction_bias=bias)
+        case "qwen_moe" | "qwen3_next":
+            shared = fields.count("shared_expert_intermediate_size")
+            return Experts(
+                fields.size("num_experts"), fields.size("moe_intermediate_size"), fields.size("num_experts_per_tok"),
+                shared_intermediate=shared, shared_gate=shared > 0,
+            )  # fmt: skip
+        case _:
+            if fields.optional("n_routed_experts") is None:
+                return None
+            inner = fields.size("moe_intermediate_size")
+            correction = traits.correction_bias or fields.text("topk_method") == "noaux_tc"
+            return Experts(
+                fields.size("n_routed_experts"), inner, fields.size("num_experts_per_tok"),
+                shared_intermediate=inner * fields.count("n_shared_experts"), correction_bias=correction,
+            )  # fmt: skip
+
+
+def _intermediate(fields: Fields, family: Family) -> int:
+    moe_only = family in ("qwen_moe", "qwen3_next", "mixtral", "gpt_oss")
+    return fields.size("intermediate_size", default=1) if moe_only else fields.size("intermediate_size")
+
+
+def _dense(fields: Fields, family: Family, layers: int, experts: Experts | None) -> tuple[bool, ...]:
+    """Which layers have a dense MLP (`first_k_dense_replace`, `mlp_only_layers`, `decoder_sparse_step`)."""
+    if experts is None:
+        return (True,) * layers
+    if family in ("deepseek", "deepseek_moe"):
+        first, step = fields.count("first_k_dense_replace"), fields.size("moe_layer_freq", default=1)
+        return tuple(i < first or i % step != 0 for i in range(layers))
+    only, step = fields.items("mlp_only_layers") or [], fields.size("decoder_sparse_step", default=1)
+    return tuple(i in only or (i + 1) % step != 0 for i in range(layers))
+
+
+def _kinds(
+    fields: Fields, family: Family, layers: int, attention: Attention | LatentAttention
+) -> tuple[LayerKind, ...]:
+    """What each layer remembers."""
+    types = fields.items("layer_types")
+    window = attention.window if isinstance(attention, Attention) else None
+    if family == "qwen3_next":
+        step = fields.size("full_attention_interval", default=4)
+        return _every(layers, lambda i: (i + 1) % step == 0, "linear")
+    if types is not None and len(types) != layers:
+        raise Refusal(
+            "bad_config", "config.json: layer_types", f"has length {len(types)} for {counted(layers, 'layer')}",
+            "download config.json of the model again",
+        )  # fmt: skip
+    if window is None:
+        return _every(layers, lambda i: i >= 0, "full")
+    if types is not None:
+        return _every(layers, lambda i: types[i] != "sliding_attention", "sliding")
+    if family == "gpt_oss":
+        return _every(layers, lambda i: i % 2 == 1, "sliding")
+    pattern = fields.optional("sliding_window_pattern")
+    if pattern is None:
+        pattern = next((n for name, n in PATTERNS.items() if fields.text("model_type").startswith(name)), None)
+    return _every(layers, lambda i: pattern is not None and (i + 1) % pattern == 0, "sliding")
+
+
+PATTERNS = {"gemma2": 2, "gemma3": 6}
+"""Every which layer sees everything, where the config doesn't say (transformers' own defaults)."""
+
+
+def _every(layers: int, full: Callable[[int], bool], other: LayerKind) -> tuple[LayerKind, ...]:
+    kinds: list[LayerKind] = [other] * layers
+    for i in filter(full, range(layers)):
+        kinds[i] = "full"
+    return tuple(kinds)
+
+
+def _rope_positions(fields: Fields, positions: int) -> int:
+    """Rows of the cosine table: YaRN stretches the original context by its factor (rotary_embedding/yarn)."""
+    scaling = fields.values.get("rope_scaling") or fields.values.get("rope_parameters")
+    if isinstance(scaling, dict) and (scaling.get("rope_type") or scaling.get("type")) in ("yarn", "deepseek_yarn"):
+        inner = Fields(scaling, "config.json: rope_scaling")
+        factor = scaling.get("factor", 1.0)
+        if isinstance(factor, bool) or not isinstance(factor, int | float) or not 0 < factor < 4096:
+            raise inner.refuse("factor", "a number above 0")
+        return int(inner.size("original_max_position_embeddings", default=positions) * factor)
+    return positions
+
+
+def _flag(fields: Fields, trait: bool | str, default: bool = False) -> bool:
+    """A trait that is true, false, or the key of config.json that says so."""
+    return fields.flag(trait, default) if isinstance(trait, str) else trait

@@ -1,0 +1,213 @@
+"""A model as the planner sees it: the shapes that decide memory and splits, nothing of how it is computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from planner.model.vision import VisionTower
+
+LayerKind = Literal["full", "sliding", "linear"]
+"""What a layer remembers: every token, a window of tokens, or a state of fixed size."""
+
+QuantMethod = Literal[
+    "none", "fp8_block", "fp8", "fp8_channel", "int8", "awq", "gptq", "mxfp4", "nvfp4", "gguf", "ascend_w8a8"
+]
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """How the linear layers' weights are stored.
+
+    Attributes:
+        method: the storage format.
+        group_size: inputs that share a scale; -1: one scale for a whole column.
+        block: (rows, columns) that share a scale in block-wise FP8.
+        ignored: names of modules that stay unquantized; a name matches as part of a path, `re:` as a pattern.
+        zero_points: the engine allocates them while it loads.
+        symmetric: they are dropped once loaded.
+        experts_only: only routed experts are quantized (mxfp4 of gpt-oss).
+        name: the checkpoint's own name of the method, for messages.
+    """
+
+    method: QuantMethod = "none"
+    group_size: int = -1
+    block: tuple[int, int] = (128, 128)
+    ignored: tuple[str, ...] = ()
+    zero_points: bool = True
+    symmetric: bool = False
+    experts_only: bool = False
+    name: str = "none"
+
+
+@dataclass(frozen=True)
+class Attention:
+    """Grouped-query attention.
+
+    Attributes:
+        heads: query heads.
+        kv_heads: key and value heads, a divisor of `heads`.
+        head_dim: elements of a head.
+        qkv_bias: the QKV projection has a bias.
+        output_bias: the output projection has a bias.
+        qk_norm: none; head: one norm of `head_dim`, for all heads; all: one over all heads together.
+        output_gate: each query head has a gate of its own size (Qwen3-Next).
+        sinks: each query head has a sink, one element (gpt-oss).
+        window: tokens that a sliding layer sees; None where no layer slides.
+    """
+
+    heads: int
+    kv_heads: int
+    head_dim: int
+    qkv_bias: bool = False
+    output_bias: bool = False
+    qk_norm: Literal["none", "head", "all"] = "none"
+    output_gate: bool = False
+    sinks: bool = False
+    window: int | None = None
+
+
+@dataclass(frozen=True)
+class LatentAttention:
+    """Multi-head latent attention (DeepSeek): one compressed KV vector a token, the same on every rank.
+
+    Attributes:
+        heads: query heads.
+        kv_lora_rank: elements of the compressed keys and values of a token.
+        rope_dim: elements of a head that carry positions; one such key is shared by all heads.
+        nope_dim: elements of a query's and key's head that carry none.
+        value_dim: elements of a value's head.
+        query_lora_rank: elements of a token's compressed queries; None where queries aren't compressed.
+    """
+
+    heads: int
+    kv_lora_rank: int
+    rope_dim: int
+    nope_dim: int
+    value_dim: int
+    query_lora_rank: int | None
+
+
+@dataclass(frozen=True)
+class LinearAttention:
+    """Gated delta net (Qwen3-Next): a convolution's window and a matrix state for each value head.
+
+    Attributes:
+        key_heads: heads of keys and queries.
+        value_heads: heads of values.
+        key_dim: elements of a key's head.
+        value_dim: elements of a value's head.
+        kernel: tokens of the convolution's window.
+    """
+
+    key_heads: int
+    value_heads: int
+    key_dim: int
+    value_dim: int
+    kernel: int
+
+
+@dataclass(frozen=True)
+class Experts:
+    """A mixture-of-experts MLP.
+
+    Attributes:
+        count: routed experts.
+        intermediate: width of one, in elements.
+        per_token: routed experts that a token goes through.
+        shared_intermediate: width of the shared experts together, in elements; 0 where there are none.
+        shared_gate: the shared experts' output has a gate.
+        correction_bias: the router has a score correction bias, 32 bits an expert.
+        bias: the experts' layers have biases.
+        router_bias: the router has a bias.
+        router_bytes: bytes of a router's weight.
+    """
+
+    count: int
+    intermediate: int
+    per_token: int
+    shared_intermediate: int = 0
+    shared_gate: bool = False
+    correction_bias: bool = False
+    bias: bool = False
+    router_bias: bool = False
+    router_bytes: int = 2
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model, from its config.json.
+
+    Attributes:
+        architecture: the first of config.json's `architectures`.
+        hidden: elements of a token between layers.
+        vocab: words, unpadded.
+        intermediate: width of a dense MLP, in elements.
+        kinds: what each layer remembers; its length is the number of layers.
+        dense: for each layer whether its MLP is dense; all True without experts.
+        attention: of every layer that isn't linear.
+        linear: of linear-attention layers; None where there are none.
+        experts: of layers that aren't dense; None where all are.
+        tied: embedding and head are one tensor.
+        norms: norms of the hidden size in each layer (2, or 4 with sandwich norms).
+        norm_bias: norms have biases.
+        mlp_bias: dense MLPs' layers have biases.
+        gated: whether a dense MLP has a gate beside its up projection.
+        dtype: bfloat16, float16 or float32, as the checkpoint says.
+        dtype_bytes: bytes of an unquantized weight and of an activation.
+        positions: the longest context the weights were made for, in tokens.
+        rope_positions: rows of the engine's table of cosines and sines; 0 when it has none.
+        rope_dim: elements of such a row.
+        pipeline: whether the engine can cut the model into stages.
+        every_stage: whether the engine keeps embeddings, final norm and head on every stage.
+        vision: its vision tower, counted.
+        uncounted_vision: it has a vision tower that can't be counted.
+        mtp_layers: multi-token-prediction layers, which aren't loaded unless asked for.
+        quantization: how the linear layers' weights are stored.
+    """
+
+    architecture: str
+    hidden: int
+    vocab: int
+    intermediate: int
+    kinds: tuple[LayerKind, ...]
+    dense: tuple[bool, ...]
+    attention: Attention | LatentAttention
+    linear: LinearAttention | None
+    experts: Experts | None
+    tied: bool
+    norms: int
+    norm_bias: bool
+    mlp_bias: bool
+    gated: bool
+    dtype: str
+    dtype_bytes: int
+    positions: int
+    rope_positions: int
+    rope_dim: int
+    pipeline: bool = True
+    every_stage: bool = False
+    vision: VisionTower | None = None
+    uncounted_vision: bool = False
+    mtp_layers: int = 0
+    quantization: Quantization = field(default_factory=Quantization)
+
+    @property
+    def layers(self) -> int:
+        """How many decoder layers, multi-token-prediction layers not counted."""
+        return len(self.kinds)
+
+    @property
+    def heads(self) -> int:
+        """Attention heads."""
+        return self.attention.heads
+
+    @property
+    def latent(self) -> LatentAttention | None:
+        """Its attention, where it is MLA."""
+        return self.attention if isinstance(self.attention, LatentAttention) else None
+
+    @property
+    def grouped(self) -> Attention | None:
+        """Its attention, where it is grouped-query attention."""
+        return self.attention if isinstance(self.attention, Attention) else None

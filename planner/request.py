@@ -1,0 +1,41 @@
+"""What the planner is asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from planner.cluster import Cluster
+from planner.engine import Engine
+from planner.model.entry import ModelEntry
+from planner.timeline import Start
+
+
+@dataclass(frozen=True)
+class PlanRequest:
+    """What a user wants.
+
+    Attributes:
+        model: from `planner.find_model`.
+        clusters: machines to choose from; one entry where they are given.
+        engine: serving engine.
+        engine_version: vLLM's version; SGLang and vllm-ascend are counted by vLLM's rules.
+        arguments: engine arguments by name, such as max_model_len, as text.
+        concurrency: requests of the full context that must fit at once.
+        tensor_parallel_size: given, or None to choose.
+        pipeline_parallel_size: given, or None to choose.
+        start: what there is when `pulumi up` begins, and how fast things go.
+        partition: layers of each stage as VLLM_PP_LAYER_PARTITION says; None for the engine's own rule.
+        whole: every accelerator must be used, as those who start the ranks want it.
+    """
+
+    model: ModelEntry
+    clusters: tuple[Cluster, ...]
+    engine: Engine = Engine.VLLM
+    engine_version: str = "0.24.0"
+    arguments: dict[str, str] = field(default_factory=dict)
+    concurrency: float = 1.0
+    tensor_parallel_size: int | None = None
+    pipeline_parallel_size: int | None = None
+    start: Start = field(default_factory=Start)
+    partition: tuple[int, ...] | None = None
+    whole: bool = False

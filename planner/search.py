@@ -1,0 +1,228 @@
+"""The planner's entry: from a request to the best plan, or a refusal that names the nearest plan that works.
+
+Fewest changes first, each tried before it is named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from math import gcd
+
+from planner.catalog.versions import vllm_version
+from planner.cluster import Cluster
+from planner.counted import counted
+from planner.engine import Engine
+from planner.model.entry import catalog_model
+from planner.parallelism import nearest_split, nearest_splits
+from planner.plan import Plan, attempt
+from planner.refusal import Change, Refusal, Unplanned
+from planner.request import PlanRequest
+from planner.split import PARTITION, Split
+from planner.vllm.rules import check_split
+
+SPLIT = ("tensor_parallel_size", "pipeline_parallel_size")
+
+MOST_MACHINES = 16
+"""Machines of the asked kind up to which a refusal offers more."""
+
+
+def plan(request: PlanRequest) -> Plan:
+    """The best plan: the cheapest that fits; among equals the one with the fastest single request.
+
+    Raises:
+        Refusal: nothing fits; code and reason of the most promising attempt, and the nearest plan that works.
+    """
+    found, refusals = attempt_all(request)
+    if found:
+        return found[0]
+    raise nearest_refusal(request, refusals)
+
+
+def plans(request: PlanRequest) -> list[Plan]:
+    """Every plan that fits, cheapest first; empty when none does."""
+    return attempt_all(request)[0]
+
+
+def attempt_all(request: PlanRequest) -> tuple[list[Plan], list[Refusal]]:
+    """Every plan that fits, and the refusals of the others, in the order they were tried."""
+    found: list[Plan] = []
+    refusals: list[Refusal] = []
+    for cluster in request.clusters:
+        for split in _splits(request, cluster):
+            try:
+                found.append(attempt(request, cluster, split))
+            except Unplanned:
+                raise
+            except Refusal as refusal:
+                refusals.append(refusal)
+    found.sort(key=_preference)
+    return found, refusals
+
+
+def _preference(found: Plan) -> tuple[float, bool, float]:
+    """Cheapest; tensor parallelism inside machines; the fastest single request."""
+    split = found.estimate.split
+    return found.price, found.cluster.spans(split.tensor, split.pipeline), -found.estimate.decode_one
+
+
+def nearest_refusal(request: PlanRequest, refusals: list[Refusal]) -> Refusal:
+    """The first refusal, with a remedy that was tried and works.
+
+    Where nothing that is tried works, the refusal keeps its own remedy.
+    """
+    if not refusals:
+        return Refusal("nothing_to_plan_on", "machines", "no machines are given", "give at least one kind of machine")
+    closest = _closest(refusals)
+    for changes in _alternatives(request, closest):
+        found = _first_plan(apply_changes(request, changes))
+        if found is not None:
+            split, machines = found.estimate.split, counted(found.cluster.machines, "machine")
+            works = machines if request.engine.offloads else f"TP{split.tensor} PP{split.pipeline}, {machines}"
+            return Refusal(closest.code, closest.setting, closest.reason, "", changes, works=works)
+    if request.whole and any(c.setting in SPLIT for c in closest.changes):
+        # Its own remedy leaves accelerators unused, which whoever starts the ranks refuses.
+        return Refusal(closest.code, closest.setting, closest.reason, _no_split(request.clusters[0].accelerators))
+    return closest
+
+
+def apply_changes(request: PlanRequest, changes: tuple[Change, ...]) -> PlanRequest:
+    """The request with a refusal's changes made: what a user does who follows the remedy."""
+    for change in changes:
+        value = change.value
+        match change.setting:
+            case "tensor_parallel_size":
+                request = replace(request, tensor_parallel_size=int(value))
+            case "pipeline_parallel_size":
+                request = replace(request, pipeline_parallel_size=int(value))
+            case "machines":
+                clusters = tuple(dict.fromkeys(cluster.of(int(value)) for cluster in request.clusters))
+                request = replace(request, clusters=clusters)
+            case "model":
+                request = replace(request, model=catalog_model(str(value)))
+            case "engine":
+                request = replace(request, engine=Engine(str(value)))
+            case "engine_version":
+                request = replace(request, engine_version=str(value))
+            case setting if setting == PARTITION:
+                parts = tuple(int(part) for part in str(value).split(",") if part)
+                request = replace(request, partition=parts or None)
+            case "concurrency":
+                request = replace(request, concurrency=float(value))
+            case name:
+                request = replace(request, arguments={**request.arguments, name: str(value)})
+    return request
+
+
+def _closest(refusals: list[Refusal]) -> Refusal:
+    """The refusal that got furthest: one about memory says more than one about a split that was only tried."""
+    late = ("too_little_concurrency", "context_does_not_fit", "no_kv_memory", "weights_too_large")
+    return min(refusals, key=lambda r: late.index(r.code) if len(refusals) > 1 and r.code in late else len(late))
+
+
+def _first_plan(request: PlanRequest) -> Plan | None:
+    try:
+        found, _ = attempt_all(request)
+    except Refusal:
+        return None
+    return found[0] if found else None
+
+
+def _alternatives(request: PlanRequest, closest: Refusal) -> Iterator[tuple[Change, ...]]:
+    """Changes to try, fewest first."""
+    if closest.changes:
+        yield closest.changes
+    splits = list(_other_splits(request))
+    yield from splits
+    shorter = [(Change("max_model_len", length),) for length in (131072, 65536, 32768, 16384, 8192, 4096, 2048)]
+    yield from shorter
+    small = (Change("kv_cache_dtype", "fp8"),)
+    yield small
+    smaller_models = [(Change("model", name),) for name in request.model.variants]
+    yield from smaller_models
+    yield from ((*model, *split) for model in smaller_models for split in splits)
+    yield from ((*split, *length) for split in splits for length in shorter)
+    more = [(Change("machines", n),) for n in _more_machines(request.clusters)]
+    free = replace(request, tensor_parallel_size=None, pipeline_parallel_size=None)
+    for change in more:
+        for cluster in apply_changes(free, change).clusters:
+            yield from ((*change, *split) for split in _splits_of(cluster, request))
+
+
+def _other_splits(request: PlanRequest) -> Iterator[tuple[Change, ...]]:
+    """Other splits of the same machines, the one closest to the asked first."""
+    if request.tensor_parallel_size is None or request.engine.offloads:
+        return
+    for cluster in request.clusters:
+        yield from _splits_of(cluster, request)
+
+
+def _splits_of(cluster: Cluster, request: PlanRequest) -> list[tuple[Change, ...]]:
+    if request.tensor_parallel_size is None or request.engine.offloads:
+        return [()]
+    tensor, pipeline = request.tensor_parallel_size, request.pipeline_parallel_size or 1
+    near = nearest_splits(tensor, pipeline, cluster.accelerators, spans=cluster.spans)
+    return [_sizes(request, *split) for split in near]
+
+
+def _sizes(request: PlanRequest, tensor: int, pipeline: int) -> tuple[Change, ...]:
+    """The changes to another split; layers by hand are of the asked number of stages."""
+    sizes = (Change("tensor_parallel_size", tensor), Change("pipeline_parallel_size", pipeline))
+    other = request.partition is not None and pipeline != (request.pipeline_parallel_size or 1)
+    return (*sizes, Change(PARTITION, "")) if other else sizes
+
+
+def check_model_split(request: PlanRequest, accelerators: int) -> None:
+    """The request's model can be cut as it asks, which no GPU decides: for machines whose GPU isn't known.
+
+    Args:
+        request: with both parallel sizes given.
+        accelerators: in all machines.
+
+    Raises:
+        Refusal: of the first rule that doesn't hold, with the nearest split of all accelerators that holds.
+    """
+    tensor, pipeline = request.tensor_parallel_size or 1, request.pipeline_parallel_size or 1
+    expert = request.arguments.get("enable_expert_parallel") == "true"
+
+    def check(tp: int, pp: int, partition: tuple[int, ...] | None = None) -> None:
+        split = Split(tp, pp, expert_parallel=expert, partition=partition)
+        check_split(request.model.model, split, vllm_version(request.engine_version))
+
+    try:
+        check(tensor, pipeline, request.partition)
+    except Refusal as refusal:
+        if refusal.code == "bad_partition":
+            raise
+        works = nearest_split(tensor, pipeline, accelerators, check)
+        if works is None:
+            raise Refusal(refusal.code, refusal.setting, refusal.reason, _no_split(accelerators)) from None
+        found = f"TP{works[0]} PP{works[1]}"
+        raise Refusal(refusal.code, refusal.setting, refusal.reason, "", _sizes(request, *works), works=found) from None
+
+
+def _no_split(accelerators: int) -> str:
+    these = "this accelerator" if accelerators == 1 else f"these {accelerators} accelerators"
+    return f"no split of {these} works with this model: use another number of them, or a smaller quantization"
+
+
+def _more_machines(clusters: tuple[Cluster, ...]) -> list[int]:
+    most = max((cluster.machines for cluster in clusters), default=1)
+    return list(range(most + 1, max(MOST_MACHINES, 2 * most) + 1))
+
+
+def _splits(request: PlanRequest, cluster: Cluster) -> list[Split]:
+    """Splits to try: the given one, or tensor within a machine and pipeline across, larger tensor first."""
+    tensor, pipeline = request.tensor_parallel_size, request.pipeline_parallel_size
+    if request.engine.offloads:
+        return [Split(1, 1)]
+    if tensor is not None:
+        return [Split(tensor, pipeline or max(1, cluster.accelerators // max(1, tensor)))]
+    smallest = gcd(*cluster.each)
+    within = [n for n in range(smallest, 0, -1) if smallest % n == 0]
+    across = [cluster.accelerators] if cluster.machines > 1 else []
+    if pipeline is not None:
+        return [Split(n, pipeline) for n in within if n * pipeline == cluster.accelerators] or [
+            Split(max(1, cluster.accelerators // max(1, pipeline)), pipeline)
+        ]
+    return [Split(n, cluster.accelerators // n) for n in [*within, *across]]

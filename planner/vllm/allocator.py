@@ -1,0 +1,63 @@
+"""What CUDA's caching allocator takes for tensors: more than their bytes.
+
+vLLM reports `max_memory_allocated` as the weights' memory, which counts blocks, not requests. Source of the rules:
+c10/cuda/CUDACachingAllocator.cpp of torch 2.11 (kMinBlockSize, kSmallSize, kLargeBuffer, kMinLargeAlloc,
+kRoundLarge, should_split, get_free_block).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+
+MIB = 2**20
+BLOCK = 512
+SMALL = MIB
+"""Bytes up to which a request goes to the pool of small blocks; also the least rest that is split off."""
+LARGE_BUFFER = 20 * MIB
+"""Bytes of the segment that requests of 1 to 10 MiB share."""
+MIN_LARGE = 10 * MIB
+ROUND_LARGE = 2 * MIB
+
+
+class Allocator:
+    """Serves requests one after another, none of which is given back, as when a model loads.
+
+    Args:
+        max_split: blocks of this many bytes or more are never split (vLLM sets 20 MiB while it loads a model, in
+            0.24.0 and later); None for no limit.
+
+    Attributes:
+        allocated: bytes of the blocks in use.
+    """
+
+    def __init__(self, max_split: int | None = None) -> None:
+        self.allocated = 0
+        self._limit = 2**62 if max_split is None else max_split
+        self._free: list[int] = []
+
+    def allocate(self, nbytes: int) -> None:
+        """Serves one request."""
+        if nbytes <= 0:
+            return
+        size = -(-nbytes // BLOCK) * BLOCK
+        if size <= SMALL:
+            self.allocated += size
+            return
+        block = self._best_fit(size)
+        if block is None:
+            block = LARGE_BUFFER if size < MIN_LARGE else -(-size // ROUND_LARGE) * ROUND_LARGE
+        rest = block - size
+        if rest > SMALL and size < self._limit:
+            insort(self._free, rest)
+            block = size
+        self.allocated += block
+
+    def _best_fit(self, size: int) -> int | None:
+        """The smallest free block that serves `size`, taken out of the free ones."""
+        at = bisect_left(self._free, size)
+        if at == len(self._free):
+            return None
+        block = self._free[at]
+        if size < self._limit <= block or (size >= self._limit and block >= size + LARGE_BUFFER):
+            return None
+        return self._free.pop(at)

@@ -1,0 +1,64 @@
+"""A model as the engine serves it: the checkpoint, and what `dtype` and `quantization` make of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from planner.model.config import DTYPE_BYTES
+from planner.model.shapes import Model, Quantization
+from planner.refusal import Change, Refusal
+
+SHORT = {"half": "float16", "float": "float32"}
+
+SAME = {
+    "awq": ("awq", "awq_marlin"),
+    "gptq": ("gptq", "gptq_marlin", "compressed-tensors"),
+    "fp8": ("fp8", "compressed-tensors", "modelopt", "fbgemm_fp8"),
+    "fp8_block": ("fp8", "deepseek_fp8", "compressed-tensors"),
+    "fp8_channel": ("compressed-tensors", "fbgemm_fp8"),
+    "int8": ("compressed-tensors",),
+    "mxfp4": ("mxfp4", "gpt_oss_mxfp4"),
+    "nvfp4": ("modelopt", "modelopt_fp4", "compressed-tensors"),
+    "ascend_w8a8": ("ascend",),
+    "gguf": ("gguf",),
+}
+"""Values of `quantization` that a checkpoint of each method takes; Marlin's are the same weights in another order."""
+
+
+def effective_model(model: Model, arguments: dict[str, str]) -> Model:
+    """The model under the engine's `dtype` and `quantization` arguments.
+
+    float32 checkpoints are served in 16 bits unless dtype says float32; `quantization=fp8` makes an unquantized
+    checkpoint's linear layers 8 bits wide while it loads, with one scale each.
+
+    Raises:
+        Refusal: `bad_argument`, or `quantization_differs` from the checkpoint's own.
+    """
+    return _quantized(_typed(model, arguments.get("dtype", "auto")), arguments.get("quantization", "None"))
+
+
+def _typed(model: Model, dtype: str) -> Model:
+    dtype = SHORT.get(dtype, dtype)
+    if dtype == "auto":
+        dtype = "bfloat16" if model.dtype == "float32" else model.dtype
+    if dtype not in DTYPE_BYTES:
+        raise Refusal("bad_argument", "dtype", f"is {dtype[:40]!r}", f"one of auto, {', '.join(DTYPE_BYTES)}")
+    return replace(model, dtype=dtype, dtype_bytes=DTYPE_BYTES[dtype])
+
+
+def _quantized(model: Model, name: str) -> Model:
+    own = model.quantization.method
+    if name.lower() in ("none", "null", "") or name in SAME.get(own, ()):
+        return model
+    if own == "none" and name == "fp8":
+        return replace(model, quantization=Quantization("fp8", name="fp8"))
+    if own == "none":
+        raise Refusal(
+            "quantization_differs", "quantization", f"{name[:40]!r} needs a checkpoint that is quantized so",
+            "leave it out; any checkpoint can be loaded in fp8",
+            (Change("quantization", "fp8"),),
+        )  # fmt: skip
+    raise Refusal(
+        "quantization_differs", "quantization", f"is {name[:40]!r}, and the checkpoint is {model.quantization.name}",
+        "leave it out", [Change("quantization", SAME[own][0])],
+    )  # fmt: skip

@@ -1,0 +1,163 @@
+"""vLLM, SGLang and vllm-ascend: each device reserves a share of its memory, and what weights leave is the KV cache."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from planner.catalog.device import Device
+from planner.catalog.versions import vllm_version
+from planner.cluster import Cluster
+from planner.engine import Engine
+from planner.estimate import Estimate
+from planner.model.shapes import Model
+from planner.parallelism import check_nodes, check_world_size
+from planner.refusal import Change, Refusal
+from planner.request import PlanRequest
+from planner.split import Split
+from planner.vllm.arguments import EngineArguments, resolve_arguments
+from planner.vllm.effective_model import effective_model
+from planner.vllm.memory import Memory, memory
+from planner.vllm.rules import check_device, check_split
+from planner.vllm.throughput import Throughput, throughput
+
+PROCESSOR_CACHE = 4 * 2**30
+"""Bytes of KV cache of vLLM's CPU build unless VLLM_CPU_KVCACHE_SPACE or kv_cache_memory_bytes says otherwise."""
+
+
+@dataclass(frozen=True)
+class ReservedEstimate(Estimate):
+    """An engine that reserves a share of each device.
+
+    Attributes:
+        arguments: the engine's arguments in effect.
+        memory: of each stage.
+        throughput: upper bounds.
+    """
+
+    arguments: EngineArguments
+    memory: Memory
+    throughput: Throughput
+
+    @property
+    def weights_bytes(self) -> float:
+        """Bytes of weights on all devices together."""
+        return float(sum(rank.weights for rank in self.memory.ranks) * self.split.tensor)
+
+    @property
+    def captures_graphs(self) -> bool:
+        """Whether CUDA graphs are captured as the engine starts."""
+        return not self.arguments.enforce_eager
+
+    @property
+    def decode_one(self) -> float:
+        """Upper bound of a single request's tokens/s."""
+        return self.throughput.decode_one
+
+    def summary(self, machines: str) -> str:
+        """The split, the machines, and the requests that they serve at once."""
+        split, memory = self.split, self.memory
+        return (
+            f"TP{split.tensor} x PP{split.pipeline} on {machines}, {memory.max_concurrency:.1f} requests of "
+            f"{memory.max_model_len:,} tokens at once"
+        )
+
+
+def reserved_estimate(request: PlanRequest, cluster: Cluster, split: Split) -> ReservedEstimate:
+    """Counts one split of the request's model on one cluster.
+
+    Raises:
+        Refusal: it doesn't work.
+    """
+    model, device = effective_model(request.model.model, request.arguments), cluster.device
+    version = vllm_version(request.engine_version)
+    _check_engine(request.engine, device)
+    arguments = resolve_arguments(model, device, version, request.arguments)
+    if device.kind == "cpu" and arguments.kv_cache_memory is None:
+        arguments = replace(arguments, kv_cache_memory=PROCESSOR_CACHE)
+    split = replace(split, expert_parallel=arguments.expert_parallel, partition=request.partition)
+    check_world_size(split.tensor, split.pipeline, cluster.accelerators)
+    if request.whole and split.world_size < cluster.accelerators:
+        raise Refusal(
+            "unused_accelerators", "tensor_parallel_size", f"{split.world_size} of {cluster.accelerators} accelerators "
+            "would be used", "split the model over all of them",
+        )  # fmt: skip
+    for kind in dict.fromkeys(cluster.devices or (device,)):
+        check_device(model, kind, version)
+    check_split(model, split, version)
+    # Whether uneven machines can be used at all is the launcher's matter: Ray places ranks where accelerators are free.
+    if split.world_size > cluster.per_machine and cluster.even:
+        check_nodes(split.tensor, split.pipeline, -(-split.world_size // cluster.per_machine))
+    multicast = device.switch and split.tensor > 1 and device.kind != "ascend"
+    stages = cluster.stage_devices(split.tensor, split.pipeline) if cluster.devices else ()
+    counted = memory(model, split, device, version, arguments, multicast=multicast, stages=stages)
+    if counted.max_concurrency < request.concurrency:
+        _refuse_concurrency(request, counted)
+    context = max(1, counted.max_model_len // 2)
+    speed = throughput(model, split, cluster, counted, arguments, context=context)
+    notes = (*_machine_notes(cluster, split, arguments), *_model_notes(model, request.engine))
+    return ReservedEstimate(split, notes, arguments, counted, speed)
+
+
+def _check_engine(engine: Engine, device: Device) -> None:
+    """Ascend NPUs have an engine of their own."""
+    if engine is Engine.VLLM_ASCEND and device.kind != "ascend":
+        raise Refusal(
+            "engine_needs_ascend", "engine", f"vllm-ascend runs on Ascend NPUs, not on {device.name}",
+            changes=[Change("engine", "vllm")],
+        )  # fmt: skip
+    if device.kind == "ascend" and engine is not Engine.VLLM_ASCEND:
+        raise Refusal(
+            "engine_not_on_ascend", "engine", f"{engine} doesn't run on {device.name}",
+            changes=[Change("engine", "vllm-ascend")],
+        )  # fmt: skip
+
+
+def _model_notes(model: Model, engine: Engine) -> list[str]:
+    """What isn't counted."""
+    notes = []
+    if model.uncounted_vision:
+        notes.append("the vision tower isn't counted: 1 to 2 GiB more on every stage's GPUs")
+    elif model.vision is not None:
+        notes.append("of the vision tower weights are counted, not what it needs while it reads images")
+    if engine is Engine.SGLANG:
+        notes.append("SGLang is counted by vLLM's rules; its own static fraction may leave less for the KV cache")
+    return notes
+
+
+def _machine_notes(cluster: Cluster, split: Split, arguments: EngineArguments) -> list[str]:
+    """What a reader should know of the machines."""
+    notes, device = [], cluster.device
+    if cluster.spans(split.tensor, split.pipeline):
+        where = "over " + " + ".join(map(str, cluster.each)) if not cluster.even else f"over {cluster.per_machine} each"
+        notes.append(
+            f"tensor parallelism spans machines ({split.tensor} {where}): "
+            "two collectives a layer cross the network, so RDMA is needed for speed"
+        )
+    if cluster.devices:
+        notes.append(
+            f"each stage is counted on its own machine's GPU, in the order of the machines; speed is {device.name}'s"
+        )
+    if arguments.cpu_offload:
+        ranks = min(max(cluster.each), split.world_size)
+        notes.append(
+            f"{arguments.cpu_offload / 2**30:g} GiB of weights a GPU stay in the machine's own memory, up to "
+            f"{ranks * arguments.cpu_offload / 2**30:g} GiB a machine, and cross PCIe in every step: "
+            "speed isn't counted"
+        )
+    if device.unified:
+        notes.append(
+            f"{device.name}'s memory is the machine's own too: the engine starts only where its share of it is "
+            "free, and --gpu-memory-utilization=0.8 leaves room for the system"
+        )
+    return notes
+
+
+def _refuse_concurrency(request: PlanRequest, counted: Memory) -> None:
+    length = int(counted.kv_cache_tokens / request.concurrency) // 16 * 16
+    works = 16 <= length < counted.max_model_len
+    raise Refusal(
+        "too_little_concurrency", "concurrency",
+        f"the KV cache holds {counted.max_concurrency:.2f} requests of {counted.max_model_len} tokens at once, and "
+        f"{request.concurrency:g} must fit",
+        "" if works else "use more or larger GPUs", [Change("max_model_len", length)] if works else (),
+    )  # fmt: skip

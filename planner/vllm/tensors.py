@@ -1,0 +1,246 @@
+"""The tensors that one rank of a stage holds, as the engine allocates them.
+
+Follows vllm/model_executor/layers: `linear.py` (what is cut and what is copied), `vocab_parallel_embedding.py`
+(padding), `fused_moe/layer.py`, and the `create_weights` of each quantization method.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import gcd
+
+from planner.model.shapes import Attention, Experts, LatentAttention, LinearAttention, Model
+from planner.parallelism import padded_vocab
+from planner.split import Split
+
+FP32 = 4
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One allocation of a rank.
+
+    Attributes:
+        name: its path in the model, `model.` left out.
+        nbytes: its own bytes, before the allocator rounds them.
+        layer: the decoder layer it belongs to; None for embeddings, head, final norm, tower and rotary table.
+    """
+
+    name: str
+    nbytes: int
+    layer: int | None = None
+
+
+class StageTensors:
+    """Lists the tensors of one tensor-parallel rank of a pipeline stage; all ranks of a stage hold equal ones.
+
+    Args:
+        model: the model.
+        split: how it is split.
+        expert_tile: what MXFP4 experts' hidden and intermediate sizes are rounded up to; the kernel decides.
+    """
+
+    def __init__(self, model: Model, split: Split, expert_tile: tuple[int, int] = (1, 1)) -> None:
+        self.model = model
+        self.expert_tile = expert_tile
+        self.tp = split.tensor
+        self.split = split
+        self.unit = model.dtype_bytes
+
+    def stage(self, layers: range) -> Iterator[Tensor]:
+        """Every tensor of the stage that holds `layers`."""
+        model = self.model
+        first = layers.start == 0 or model.every_stage
+        last = layers.stop == model.layers or model.every_stage
+        table = padded_vocab(model.vocab) // self.tp * model.hidden * self.unit
+        if first or (last and model.tied):
+            yield Tensor("embed_tokens", table)
+        for layer in layers:
+            for name, nbytes in self._layer(layer):
+                yield Tensor(f"layers.{layer}.{name}", nbytes, layer)
+        if last:
+            yield Tensor("norm", model.hidden * self.unit * (2 if model.norm_bias else 1))
+            if not model.tied:
+                yield Tensor("lm_head", table)
+        if model.vision is not None:
+            for name, nbytes in model.vision.tensors(self.tp, self.unit):
+                yield Tensor(name, nbytes)
+        if model.rope_positions:
+            # One table for all layers, in the activations' type (rotary_embedding/base.py).
+            yield Tensor("rotary_emb.cos_sin_cache", model.rope_positions * model.rope_dim * self.unit)
+
+    def _layer(self, index: int) -> Iterator[tuple[str, int]]:
+        model = self.model
+        if model.kinds[index] == "linear" and model.linear is not None:
+            yield from self._linear_attention(model.linear)
+        elif isinstance(model.attention, LatentAttention):
+            yield from self._latent(model.attention)
+        else:
+            yield from self._attention(model.attention, index)
+        if model.experts is None or model.dense[index]:
+            yield from self._mlp("mlp", model.intermediate, index, model.mlp_bias)
+        else:
+            yield from self._experts(model.experts, index)
+        for i in range(model.norms):
+            yield f"norm.{i}", model.hidden * self.unit * (2 if model.norm_bias else 1)
+
+    def _attention(self, a: Attention, index: int) -> Iterator[tuple[str, int]]:
+        queries, keys = a.heads // self.tp * a.head_dim, max(1, a.kv_heads // self.tp) * a.head_dim
+        rows = queries * (2 if a.output_gate else 1) + 2 * keys
+        hidden = self.model.hidden
+        parts = (queries * (2 if a.output_gate else 1), keys, keys)
+        yield from self._linear("self_attn.qkv_proj", rows, hidden, index, bias=rows if a.qkv_bias else 0, parts=parts)
+        yield from self._linear("self_attn.o_proj", hidden, queries, index, bias=hidden if a.output_bias else 0)
+        if a.qk_norm == "head":
+            yield "self_attn.q_norm", a.head_dim * self.unit
+            yield "self_attn.k_norm", a.head_dim * self.unit
+        elif a.qk_norm == "all":
+            # Olmo2 and MiniMax: minimax_rms_norm.py cuts it, olmo2.py does not; the difference is a few KiB.
+            yield "self_attn.q_norm", a.heads * a.head_dim * self.unit
+            yield "self_attn.k_norm", a.kv_heads * a.head_dim * self.unit
+        if a.sinks:
+            yield "self_attn.sinks", a.heads // self.tp * self.unit
+
+    def _latent(self, a: LatentAttention) -> Iterator[tuple[str, int]]:
+        hidden, heads = self.model.hidden, a.heads // self.tp
+        compressed = a.kv_lora_rank + a.rope_dim
+        wide = heads * (a.nope_dim + a.rope_dim)
+        if a.query_lora_rank:
+            parts = (a.query_lora_rank, compressed)
+            yield from self._linear("self_attn.fused_qkv_a_proj", sum(parts), hidden, parts=parts)
+            yield "self_attn.q_a_layernorm", a.query_lora_rank * self.unit
+            yield from self._linear("self_attn.q_b_proj", wide, a.query_lora_rank)
+        else:
+            yield from self._linear("self_attn.kv_a_proj_with_mqa", compressed, hidden)
+            yield from self._linear("self_attn.q_proj", wide, hidden)
+        yield "self_attn.kv_a_layernorm", a.kv_lora_rank * self.unit
+        yield from self._linear("self_attn.kv_b_proj", heads * (a.nope_dim + a.value_dim), a.kv_lora_rank)
+        yield from self._linear("self_attn.o_proj", hidden, heads * a.value_dim)
+
+    def _linear_attention(self, a: LinearAttention) -> Iterator[tuple[str, int]]:
+        hidden, unit, tp = self.model.hidden, self.unit, self.tp
+        keys, values = a.key_heads * a.key_dim, a.value_heads * a.value_dim
+        yield "linear_attn.conv1d", (2 * keys + values) // tp * a.kernel * unit
+        yield from self._linear("linear_attn.in_proj_qkvz", (2 * keys + 2 * values) // tp, hidden)
+        yield "linear_attn.in_proj_ba", 2 * a.value_heads // tp * hidden * unit
+        yield "linear_attn.dt_bias", a.value_heads // tp * unit
+        yield "linear_attn.A_log", a.value_heads // tp * FP32
+        yield "linear_attn.norm", a.value_dim * unit
+        yield from self._linear("linear_attn.out_proj", hidden, values // tp)
+
+    def _mlp(self, name: str, width: int, index: int, bias: bool = False) -> Iterator[tuple[str, int]]:
+        part, hidden = width // self.tp, self.model.hidden
+        parts = (part, part) if self.model.gated else (part,)
+        yield from self._linear(
+            f"{name}.gate_up_proj", sum(parts), hidden, index, bias=sum(parts) if bias else 0, parts=parts
+        )
+        yield from self._linear(f"{name}.down_proj", hidden, part, index, bias=hidden if bias else 0)
+
+    def _experts(self, e: Experts, index: int) -> Iterator[tuple[str, int]]:
+        hidden, unit = self.model.hidden, self.unit
+        yield "mlp.gate", e.count * hidden * e.router_bytes
+        if e.router_bias:
+            yield "mlp.gate.bias", e.count * unit
+        if e.correction_bias:
+            yield "mlp.gate.e_score_correction_bias", e.count * FP32
+        if e.shared_intermediate:
+            yield from self._mlp("mlp.shared_experts", e.shared_intermediate, index)
+        if e.shared_gate:
+            yield "mlp.shared_expert_gate", hidden * unit
+        if self.split.expert_parallel:
+            count, part = -(-e.count // self.tp), e.intermediate
+        else:
+            count, part = e.count, e.intermediate // self.tp
+        if self.model.quantization.method == "mxfp4":
+            hidden, part = (
+                -(-size // tile) * tile for size, tile in zip((hidden, part), self.expert_tile, strict=True)
+            )
+        yield from self._grouped("mlp.experts.w13", count, 2 * part, hidden, 2)
+        yield from self._grouped("mlp.experts.w2", count, hidden, part, 1)
+        if e.bias:
+            yield "mlp.experts.w13_bias", count * 2 * part * unit
+            yield "mlp.experts.w2_bias", count * hidden * unit
+
+    def _linear(
+        self, name: str, rows: int, columns: int, index: int | None = None, *, bias: int = 0,
+        parts: tuple[int, ...] | None = None,
+    ) -> Iterator[tuple[str, int]]:  # fmt: skip
+        """A linear layer of rows x columns on this rank; `parts`: the checkpoint's layers that were merged."""
+        if bias:
+            yield f"{name}.bias", bias * self.unit
+        q = self.model.quantization
+        if q.method == "none" or q.experts_only or self._ignored(name, index):
+            yield f"{name}.weight", rows * columns * self.unit
+            return
+        yield from self._quantized(name, 1, rows, columns, parts or (rows,))
+
+    def _grouped(self, name: str, count: int, rows: int, columns: int, parts: int) -> Iterator[tuple[str, int]]:
+        """The experts' layers in one tensor."""
+        q = self.model.quantization
+        if q.method == "none" or self._ignored(name, None):
+            yield name, count * rows * columns * self.unit
+        else:
+            yield from self._quantized(name, count, rows, columns, (rows // parts,) * parts)
+
+    def _quantized(
+        self, name: str, count: int, rows: int, columns: int, parts: tuple[int, ...]
+    ) -> Iterator[tuple[str, int]]:
+        q, weights = self.model.quantization, count * rows * columns
+        groups = 1 if q.group_size == -1 else -(-columns // q.group_size)
+        match q.method:
+            case "fp8_block":
+                yield f"{name}.weight", weights
+                high, wide = q.block
+                if "experts.w" in name:
+                    # Parts that aren't whole blocks get finer ones (resolve_fp8_moe_weight_block_shape, 0.32.0).
+                    part = rows // 2 if name.endswith("w13") else columns
+                    high, wide = gcd(high, part), gcd(wide, part)
+                blocks = sum(-(-part // high) for part in parts) * -(-columns // wide)
+                yield f"{name}.weight_scale_inv", count * blocks * FP32
+            case "fp8":
+                yield f"{name}.weight", weights
+                yield f"{name}.weight_scale", count * len(parts) * FP32
+            case "fp8_channel" | "int8" | "ascend_w8a8":
+                yield f"{name}.weight", weights
+                yield f"{name}.weight_scale", count * rows * FP32
+            case "mxfp4":
+                yield f"{name}.weight", weights // 2
+                yield f"{name}.weight_scale", weights // 32
+            case "nvfp4":
+                yield f"{name}.weight", weights // 2
+                yield f"{name}.weight_scale", weights // 16
+                yield f"{name}.weight_scale_2", count * len(parts) * FP32
+                yield f"{name}.input_scale", count * len(parts) * FP32
+            case _:  # AWQ, GPTQ and GGUF's 4-bit kinds: packed integers, a 16-bit scale a group
+                yield f"{name}.qweight", weights // 2
+                yield f"{name}.scales", count * groups * rows * 2
+                if q.zero_points:
+                    yield f"{name}.qzeros", count * groups * rows // 2
+
+    def _ignored(self, name: str, index: int | None) -> bool:
+        """Whether the checkpoint leaves a module unquantized; fused modules go by their parts' names."""
+        wanted = {name, *(name.replace(fused, part) for fused, part in FUSED if fused in name)}
+        paths = {f"model.layers.{'' if index is None else index}.{w}" for w in wanted}
+        for pattern in self.model.quantization.ignored:
+            if pattern.startswith("re:"):
+                if any(_search(pattern[3:], path) for path in paths):
+                    return True
+            elif any(pattern == path or f".{pattern}." in f".{path}." for path in paths):
+                return True
+        return False
+
+
+FUSED = (
+    ("qkv_proj", "q_proj"), ("gate_up_proj", "gate_proj"), ("fused_qkv_a_proj", "q_a_proj"),
+    ("w13", "gate_up_proj"), ("w2", "down_proj"),
+)  # fmt: skip
+"""vLLM's merged layers and the checkpoint's first part of each (packed_modules_mapping)."""
+
+
+def _search(pattern: str, text: str) -> bool:
+    try:
+        return re.search(pattern, text) is not None
+    except re.error:
+        return False

@@ -1,0 +1,154 @@
+"""Bytes of weights on each rank."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from planner.catalog.device import Device
+from planner.catalog.versions import EngineVersion
+from planner.model.shapes import Model
+from planner.split import Split
+from planner.vllm.allocator import Allocator
+from planner.vllm.tensors import StageTensors, Tensor
+
+
+@dataclass(frozen=True)
+class StageWeights:
+    """The weights of one rank of a stage, in bytes.
+
+    Attributes:
+        layers: the stage's layers.
+        tensors: sum of the tensors' own bytes, as a checkpoint counts them.
+        resident: what the allocator holds once they are loaded and made ready, which the engine reports.
+        streamed: of `tensors`, what every step reads: all but the embedding table and the routed experts.
+        routed: of `tensors`, the routed experts.
+        in_layers: of `tensors`, what belongs to a layer.
+    """
+
+    layers: range
+    tensors: int
+    resident: int
+    streamed: int
+    routed: int
+    in_layers: int = 0
+
+
+@dataclass(frozen=True)
+class _Loader:
+    """What turns tensors into resident memory.
+
+    Attributes:
+        max_split: see `planner.vllm.allocator.Allocator`.
+        expert_tile: (hidden, intermediate) multiples that MXFP4 experts are padded to.
+        swizzles: MXFP4 experts' scales are put into an order of their own, and biases made 32 bits wide (Triton).
+        keeps_scales: the scales as the checkpoint has them stay beside those.
+    """
+
+    max_split: int | None
+    expert_tile: tuple[int, int]
+    swizzles: bool
+    keeps_scales: bool
+
+
+def stage_weights(
+    model: Model, split: Split, *, version: EngineVersion | None = None, device: Device | None = None
+) -> list[StageWeights]:
+    """Weights of one rank of each stage.
+
+    Args:
+        model: the model.
+        split: how it is split.
+        version: decides what loading leaves behind; without it only tensors are counted.
+        device: decides the kernel of MXFP4 experts, and with it their padding.
+    """
+    capability = None if device is None else device.capability
+    swizzles = model.quantization.method == "mxfp4" and capability is not None and 9 <= capability < 10
+    loader = _Loader(
+        version.max_split_mib * 2**20 or None if version is not None else None, _expert_tile(capability), swizzles,
+        version is not None and version.keeps_scales,
+    )  # fmt: skip
+    return list(_stages(model, split, loader))
+
+
+@lru_cache(maxsize=8192)
+def _stages(model: Model, split: Split, loader: _Loader) -> tuple[StageWeights, ...]:
+    """Stages whose layers are of the same kinds are counted once."""
+    lister = StageTensors(model, split, loader.expert_tile)
+    counted: dict[object, StageWeights] = {}
+    found = []
+    for layers in split.stages(model.layers):
+        named = layers.start if model.quantization.ignored else None
+        kinds = (model.kinds[layers.start : layers.stop], model.dense[layers.start : layers.stop])
+        key = (*kinds, layers.start == 0, layers.stop == model.layers, named)
+        if key not in counted:
+            counted[key] = _stage(model, split, layers, list(lister.stage(layers)), loader)
+        found.append(replace(counted[key], layers=layers))
+    return tuple(found)
+
+
+def _expert_tile(capability: float | None) -> tuple[int, int]:
+    """(hidden, intermediate) multiples of the first MXFP4 kernel that runs (fused_moe/oracle/mxfp4.py).
+
+    Triton's on Hopper, TensorRT-LLM's on Blackwell, Marlin's before; the CPU package's where there is no device.
+    """
+    if capability is None:
+        return (1, 32)
+    if capability >= 10:
+        return (256, 256)
+    return (1, 64) if capability >= 9 else (256, 128)
+
+
+def _stage(model: Model, split: Split, layers: range, tensors: list[Tensor], loader: _Loader) -> StageWeights:
+    allocator = Allocator(loader.max_split)
+    whole = routed = embedding = in_layers = 0
+    dropped = "qzeros" if model.quantization.symmetric else "\0"
+    for tensor in tensors:
+        if not tensor.name.endswith(dropped):
+            allocator.allocate(tensor.nbytes)
+        if tensor.layer is None and tensor.name.startswith("rotary"):
+            continue
+        whole += tensor.nbytes
+        in_layers += 0 if tensor.layer is None else tensor.nbytes
+        if ".experts." in tensor.name:
+            routed += tensor.nbytes
+        elif tensor.name == "embed_tokens":
+            embedding += tensor.nbytes
+    resident = allocator.allocated + _absorbed(model, split) * len(layers)
+    if loader.swizzles:
+        resident += _swizzled(model, split, tensors, loader)
+    return StageWeights(layers, whole, resident, whole - routed - embedding, routed, in_layers)
+
+
+SWIZZLE_ROWS = 256
+"""Rows that scales are padded to: 2 x 8 warps x 2 x 8 (triton_kernels, layout_details/hopper_scale.py)."""
+
+
+def _swizzled(model: Model, split: Split, tensors: list[Tensor], loader: _Loader) -> int:
+    """Bytes that MXFP4 experts grow by once Triton's kernels have them (oracle/mxfp4.py, TRITON_BACKENDS)."""
+    e = model.experts
+    if e is None:
+        return 0
+    part = -(-(e.intermediate // split.tensor) // loader.expert_tile[1]) * loader.expert_tile[1]
+    count, hidden = e.count, model.hidden
+    if split.expert_parallel:
+        count, part = -(-e.count // split.tensor), e.intermediate
+    padded = sum(
+        -(-rows // SWIZZLE_ROWS) * SWIZZLE_ROWS * -(-columns // 64) * 2
+        for rows, columns in ((2 * part, hidden), (hidden, part))
+    )
+    own = count * (2 * part * hidden + hidden * part) // 32
+    layers = sum(tensor.name.endswith("mlp.experts.w13.weight") for tensor in tensors)
+    wider = count * (2 * part + hidden) * (4 - model.dtype_bytes) if e.bias else 0
+    return layers * (count * padded - (0 if loader.keeps_scales else own) + wider)
+
+
+def _absorbed(model: Model, split: Split) -> int:
+    """Bytes a layer of the 16-bit copies W_UV and W_UK_T that MLA makes from a quantized kv_b_proj.
+
+    Unquantized they are views of it (mla_attention.py process_weights_after_loading).
+    """
+    a = model.latent
+    if a is None or model.quantization.method == "none" or model.quantization.experts_only:
+        return 0
+    return a.heads // split.tensor * (a.nope_dim + a.value_dim) * a.kv_lora_rank * model.dtype_bytes

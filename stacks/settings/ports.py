@@ -1,0 +1,84 @@
+"""Every port a deployment listens on, in one table: whose, on which machines, and the setting that moves it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from components.ray import RayPorts
+from components.serving import find_engine
+from stacks.settings.stack import Settings
+
+
+@dataclass(frozen=True)
+class Ports:
+    """A port, or a row of them.
+
+    Attributes:
+        setting: moves it.
+        first: the lowest.
+        last: the highest.
+        purpose: what listens there.
+        where: on which machines it listens.
+    """
+
+    setting: str
+    first: int
+    last: int
+    purpose: str
+    where: Literal["first", "others", "all"]
+
+    @property
+    def span(self) -> str:
+        """`FIRST`, or `FIRST-LAST`."""
+        return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+
+    def meets(self, other: Ports) -> bool:
+        """Whether a machine would need a port for both."""
+        apart = {self.where, other.where} == {"first", "others"}
+        return not apart and self.first <= other.last and other.first <= self.last
+
+
+def table(settings: Settings) -> list[Ports]:
+    """What listens on the machines of a deployment."""
+    serving, webui = settings.serving, settings.webui
+    engine = find_engine(serving.engine, serving.executor)
+    several = len(settings.accelerators) > 1
+    found = [
+        Ports("gateway.port", settings.gateway.port, settings.gateway.port, "the URL", "first"),
+        Ports("serving.port", serving.port, serving.port, "the engine's API, on loopback", "first"),
+    ]
+    if webui.enabled:
+        found += [
+            Ports("webui.port", webui.port, webui.port, "the page", "first"),
+            Ports("webui.innerPort", webui.inner_port, webui.inner_port, "the page itself, on loopback", "first"),
+        ]
+    if engine.ray_resource:
+        ray = ray_ports(settings)
+        found += [
+            Ports("serving.rayPort", ray.gcs, ray.gcs + ray.COUNT - 1, "Ray's services", "all"),
+            Ports("serving.rayWorkerPorts", ray.worker_first, ray.worker_last, "Ray's workers", "all"),
+        ]
+    else:
+        found.append(
+            Ports("serving.groupPort", serving.group_port, serving.group_port, "the supervisors of a group", "first")
+        )
+        for purpose, number in engine.ports.items() if several else ():
+            port = serving.engine_port or number
+            where: Literal["first", "others"] = "first" if purpose == "rendezvous" else "others"
+            found.append(Ports("serving.enginePort", port, port, f"{serving.engine}'s {purpose}", where))
+    if settings.collective:
+        port = serving.collective_port
+        found.append(Ports("serving.collectivePort", port, port, "the collective", "first"))
+    return found
+
+
+def ray_ports(settings: Settings) -> RayPorts:
+    """Ray's ports."""
+    return RayPorts.starting_at(settings.serving.ray_port, settings.serving.ray_workers)
+
+
+def of_machine(settings: Settings, number: int) -> tuple[str, ...]:
+    """What must be free on a machine, the first one being 0: `SETTING=FIRST` or `SETTING=FIRST-LAST`."""
+    places = ("all", "others") if number else ("all", "first")
+    return tuple(f"{one.setting}={one.span}" for one in table(settings) if one.where in places)

@@ -1,0 +1,48 @@
+"""Settings that hold together: the executor chosen, then every rule between sections, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from stacks.settings.errors import Mistake
+from stacks.settings.executor import choose_executor
+from stacks.settings.rules.arguments import argument_mistakes, own_key_mistakes
+from stacks.settings.rules.devices import device_mistakes
+from stacks.settings.rules.engine import engine_mistakes, image_mistakes, split_mistakes
+from stacks.settings.rules.native import runtime_mistakes
+from stacks.settings.rules.platform import access_mistakes, duplicate_mistakes, platform_mistakes
+from stacks.settings.rules.ports import port_mistakes
+from stacks.settings.rules.repositories import repository_mistakes
+from stacks.settings.stack import Settings
+
+Rule = Callable[[Settings], Iterator[Mistake]]
+RULES: tuple[Rule, ...] = (
+    argument_mistakes,
+    device_mistakes,
+    runtime_mistakes,
+    repository_mistakes,
+    platform_mistakes,
+    access_mistakes,
+    duplicate_mistakes,
+    split_mistakes,
+    engine_mistakes,
+    image_mistakes,
+    own_key_mistakes,
+    port_mistakes,
+)
+"""In order: each may count on those before it."""
+
+
+def checked(settings: Settings) -> Settings:
+    """The same settings with their executor, which only machines and image together tell.
+
+    Raises:
+        Mistake: of the first rule that does not hold.
+    """
+    if settings.serving.executor is None:
+        serving = settings.serving.model_copy(update={"executor": choose_executor(settings)})
+        settings = settings.model_copy(update={"serving": serving})
+    for rule in RULES:
+        for mistake in rule(settings):
+            raise mistake
+    return settings

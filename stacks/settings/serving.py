@@ -1,0 +1,73 @@
+"""Settings of the engine."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from pydantic import Field, field_validator
+
+from components.serving import EngineName
+from stacks.settings.base import Port, SettingsModel
+from stacks.settings.text_types import AsItStands, VariableName
+
+TASKS = {
+    "--task=embed": "embedding", "--task=embedding": "embedding", "--task=score": "rerank", "--task=transcription":
+    "transcription", "--embedding": "embedding", "--embeddings": "embedding", "--is-embedding": "embedding",
+    "--reranking": "rerank", "--rerank": "rerank",
+}  # fmt: skip
+"""Arguments of vLLM, SGLang and llama.cpp that say what a model is used for."""
+
+
+class ServingSettings(SettingsModel):
+    """The engine and how the model is split."""
+
+    engine: EngineName = Field("vllm", description=f"one of {', '.join(get_args(EngineName))}")
+    executor: Literal["ray", "mp"] = Field(
+        None,  # type: ignore[arg-type]  # chosen by Settings, which alone sees machines and image
+        description="vLLM: mp, its own multi-node mode, or ray; mp if unset, and ray where machines or image need it",
+    )
+    tensor_parallel_size: int = Field(ge=1, description="accelerators that share each layer")
+    pipeline_parallel_size: int = Field(1, ge=1, description="stages the layers are cut into")
+    max_model_len: int | None = Field(None, ge=1, description="longest prompt and answer together, in tokens")
+    port: Port = Field(8100, description="the engine's own port; reached from its machine only")
+    arguments: tuple[AsItStands, ...] = Field((), description="more arguments for the engine, one a list entry")
+    environment: dict[VariableName, AsItStands] = Field({}, description="environment of the engine's processes")
+    collective: bool = Field(
+        True, description="an all-reduce over all accelerators before weights load; false leaves it out"
+    )
+    ready_timeout: int = Field(
+        3600, ge=10, le=86400, description="seconds from the engine's start to its first completion"
+    )
+    ray_port: Port = Field(6379, description="executor ray: Ray's first port on each machine; it takes eight in a row")
+    ray_worker_ports: str = Field(
+        "10002-10999", pattern=r"^\d{1,5}-\d{1,5}$", description="executor ray: FIRST-LAST port of Ray's workers"
+    )
+    engine_port: Port | None = Field(
+        None,
+        description="the engine's own port between machines; 29501 (vLLM's mp, SGLang), 50052 (llama.cpp) or "
+        "29500 (TensorRT-LLM) when left out",
+    )
+    group_port: Port = Field(29400, description="where the supervisors of the ranks meet, on the first machine")
+    collective_port: Port = Field(29417, description="where the ranks of the collective meet, on the first machine")
+
+    @property
+    def ray_workers(self) -> tuple[int, int]:
+        """The first and the last port of Ray's workers."""
+        first, _, last = self.ray_worker_ports.partition("-")
+        return int(first), int(last)
+
+    @field_validator("ray_worker_ports")
+    @classmethod
+    def _enough_ports(cls, value: str) -> str:
+        first, _, last = value.partition("-")
+        if not 1 <= int(first) <= int(last) - 99 <= 65535 - 99:
+            raise ValueError(
+                f"{value} are not a hundred ports or more between 1 and 65535; write FIRST-LAST, such as 20000-20999"
+            )
+        return value
+
+
+def task_of(words: tuple[str, ...]) -> str | None:
+    """What the engine's arguments say that the model is for; None where they don't."""
+    joined = " ".join(words).replace("--task ", "--task=").split()
+    return next((TASKS[word] for word in joined if word in TASKS), None)
