@@ -7,7 +7,7 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from localcloud.machines.records import MachineRecord
@@ -19,10 +19,11 @@ records = st.builds(
     MachineRecord,
     name=text, address=text, network=text, image=text, host_key=text,
     cpus=st.none() | st.floats(0.1, 64), memory_mib=st.none() | st.integers(1, 2**20),
-    cpu_list=st.lists(st.integers(0, 63)).map(tuple), binds_ro=st.lists(text).map(tuple), cut=st.booleans(),
+    cpu_list=st.lists(st.integers(0, 63)).map(tuple), binds_ro=st.lists(text).map(tuple), unplugged=st.booleans(),
 )  # fmt: skip
 
 
+@settings(max_examples=30)  # each is written to the disk for good
 @given(record=records)
 def test_a_record_is_read_back_as_it_was_written(record: MachineRecord) -> None:
     with tempfile.TemporaryDirectory() as folder:
