@@ -33,10 +33,17 @@ def folder(tmp_path: Path) -> Path:
     return model
 
 
+def program(folder: Path) -> Path:
+    """What stands for Caddy's binary: the layout is the same for any bytes."""
+    file = folder / "caddy"
+    file.write_bytes(b"a program")
+    return file
+
+
 @pytest.fixture
 def depot(tmp_path: Path, folder: Path) -> Iterator[Depot]:
     (tmp_path / "images").mkdir()
-    write_images(tmp_path / "images")
+    write_images(tmp_path / "images", program(tmp_path))
     contents = Contents([Repository("some/model", folder)], images=tmp_path / "images", apt=folder)
     with Depot(("127.0.0.1", 0), contents, Journal(tmp_path / "requests.jsonl")) as running:
         thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})
@@ -117,7 +124,7 @@ def test_a_wrong_order_is_refused_in_a_sentence(depot: Depot) -> None:
 
 def test_started_seen_from_another_process_and_stopped(tmp_path: Path, folder: Path) -> None:
     (tmp_path / "images").mkdir()
-    write_images(tmp_path / "images")
+    write_images(tmp_path / "images", program(tmp_path))
     with Depot(("127.0.0.1", 0), Contents(), Journal(tmp_path / "probe")) as probe:
         listen = f"127.0.0.1:{probe.server_address[1]}"
     state = tmp_path / "state"

@@ -141,7 +141,7 @@ class TestImages:
     @pytest.fixture
     def caddy(self, tmp_path_factory) -> Path:
         """What stands for the program: the layout is the same for any bytes."""
-        program = tmp_path_factory.mktemp("program") / "caddy"
+        program: Path = tmp_path_factory.mktemp("program") / "caddy"
         program.write_bytes(b"a program")
         return program
 
