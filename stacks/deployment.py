@@ -121,14 +121,15 @@ def deploy(
         shared += check_weights(hosts, weights.folder)
     if settings.collective:
         # Ranks and accelerators are proven to work together before a weight is loaded.
-        proven += CollectiveCheck(
+        check = CollectiveCheck(
             "collective",
             nodes=nodes,
             mounts=mounts,
             port=settings.serving.collective_port,
             environment=settings.serving.environment,
             after=proven,
-        ).proven
+        )
+        proven.append(check.proven)
     cluster = (
         RayCluster(
             "ray",

@@ -10,7 +10,7 @@ import pulumi
 from components.host.host import Host
 from components.host.node import Node
 from components.host.workload import Mount
-from components.machine import RemoteStep
+from components.machine import RemoteStep, run_here
 
 FILES = Path(__file__).parent / "files"
 PORT = 29417
@@ -60,6 +60,8 @@ class CollectiveCheck(pulumi.ComponentResource):
         super().__init__("tandem:host:CollectiveCheck", name, None, opts)
         head = nodes[0].host
         ready = [*after, *(node.host.prepared for node in nodes)]
+        everybody = pulumi.Output.all(*(node.image for node in nodes)).apply(" ".join)
+        # One step on the first machine stands for all being ready: each of the others would need all of them otherwise.
         names = RemoteStep(
             f"{head.machine.name}-{name}-names",
             machine=head.machine,
@@ -67,13 +69,14 @@ class CollectiveCheck(pulumi.ComponentResource):
             environment={
                 "NAMES": pulumi.Output.all(
                     *(pulumi.Output.concat(n.host.machine.name, "=", n.host.hostname) for n in nodes)
-                ).apply(" ".join)
+                ).apply(" ".join),
+                "IMAGES": everybody,
             },
             timeout=30,
             after=ready,
             parent=self,
         )
-        everybody = pulumi.Output.all(*(node.image for node in nodes)).apply(" ".join)
+        images = names.result.apply(lambda found: found.get("images", ""))
         steps = [
             RemoteStep(
                 f"{node.host.machine.name}-{name}",
@@ -83,7 +86,7 @@ class CollectiveCheck(pulumi.ComponentResource):
                 environment={
                     "STACK_CONTAINER": f"{node.host.machine.stack}-{node.host.machine.name}-{name}",
                     "IMAGE": node.image,
-                    "IMAGES": everybody,  # another image anywhere: all take part again
+                    "IMAGES": images,  # another image anywhere: all take part again
                     "NODES": str(len(nodes)),
                     "NODE_RANK": str(rank),
                     "COUNT": str(node.host.accelerator.count),
@@ -96,12 +99,16 @@ class CollectiveCheck(pulumi.ComponentResource):
                 },
                 long=True,
                 timeout=300,
-                after=[*ready, names.done],
+                after=[names.done],
                 parent=self,
             )
             for rank, node in enumerate(nodes)
         ]
-        self.proven = [step.done for step in steps]
+        self.proven = run_here(
+            f"{name}-proven",
+            call={},
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[step.done for step in steps]),
+        )
         self.bandwidth = steps[0].result.apply(lambda found: float(found.get("bus_gb_per_s", "0")))
         self.transports = steps[0].result.apply(lambda found: found.get("transports", ""))
         self.register_outputs({"bandwidth": self.bandwidth, "transports": self.transports})

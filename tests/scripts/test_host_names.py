@@ -19,7 +19,13 @@ from tests.support.paths import ROOT
 )
 def test_host_names(tmp_path, names, says):
     (tmp_path / "lib.sh").write_bytes((FILES / "lib.sh").read_bytes())
-    environment = {"TANDEM_DIR": tmp_path, "TANDEM_HOME": tmp_path, "TANDEM_STEP": "names", "NAMES": names}
+    environment = {
+        "TANDEM_DIR": tmp_path,
+        "TANDEM_HOME": tmp_path,
+        "TANDEM_STEP": "names",
+        "NAMES": names,
+        "IMAGES": "sha256:1 sha256:2",
+    }
     done = subprocess.run(
         ["bash", ROOT / "components/host/files/names.sh"], env={**os.environ, **environment}, check=False
     )
