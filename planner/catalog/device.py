@@ -121,8 +121,28 @@ MAKERS = re.compile(r"nvidia|geforce|tesla|quadro|huawei|generation|edition|sxm\
 """What a GPU's name may carry without being another GPU."""
 
 
+MEMORY = re.compile(r"(.*?)(\d+)gi?b?")
+"""A name and the GB that it says."""
+
+SAME_MEMORY = 0.07
+"""Share by which a GPU's GiB may be off the GB of its name: an L20 has 45.0 GiB of 48 GB."""
+
+
 def _plain(name: str) -> str:
-    return MAKERS.sub("", name.lower())
+    """Lower case, without maker, blanks and dashes; `80G` is 80 GB."""
+    return re.sub(r"(\d)gi?b?$", r"\1gb", MAKERS.sub("", name.lower()))
+
+
+def _with_memory(name: str) -> str | None:
+    """The catalog's GPU that a name with its memory means, where the catalog's own name has none: `L20 48GB`."""
+    said = MEMORY.fullmatch(name.lower().strip())
+    if said is None:
+        return None
+    base, gigabytes = _plain(said[1]), int(said[2][:6])
+    for known, entry in _catalog().items():
+        if _plain(known) == base and abs(entry.memory_mib / 1024 - gigabytes) <= SAME_MEMORY * gigabytes:
+            return known
+    return None
 
 
 def _catalog_name(name: str) -> str:
@@ -133,8 +153,12 @@ def _catalog_name(name: str) -> str:
     """
     catalog, plain = {_plain(known): known for known in _catalog()}, _plain(name)
     catalog |= {_plain(also): known for known, entry in _catalog().items() for also in entry.also}
+    # Consumer and workstation cards are often called by their number alone.
+    catalog |= {short: known for text, known in catalog.items() if (short := text.removeprefix("rtx")) not in catalog}
     if plain in catalog:
         return catalog[plain]
+    if (known := _with_memory(name)) is not None:
+        return known
     # Without its memory a name is enough where there is one such GPU.
     sized = [known for known in _catalog() if known.endswith("GB") and _plain(known.rpartition("-")[0]) == plain]
     if len(sized) == 1 and plain:

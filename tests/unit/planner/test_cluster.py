@@ -73,6 +73,12 @@ def test_weights_left_on_the_host_are_counted_and_told():
         ("910b", "Ascend-910B-64GB"),
         ("NVIDIA RTX PRO 6000 Blackwell Server Edition", "RTX-PRO-6000"),
         ("NVIDIA RTX 6000 Ada Generation", "RTX-6000-Ada"),
+        ("4090", "RTX-4090"),
+        ("6000 ada", "RTX-6000-Ada"),
+        ("A100 80G", "A100-80GB"),
+        ("L20 48GB", "L20"),
+        ("nvidia a10-24gb", "A10"),
+        ("Ascend 910B3", "Ascend-910B-64GB"),
     ],
 )
 def test_a_gpu_is_known_by_what_it_is_called(name, known):
@@ -80,7 +86,15 @@ def test_a_gpu_is_known_by_what_it_is_called(name, known):
 
 
 @pytest.mark.parametrize(
-    ("name", "near"), [("A100", "A100-40GB"), ("RTX-5080", "RTX-5090"), ("L2", "L20"), ("H20-98GB", "H20-96GB")]
+    ("name", "near"),
+    [
+        ("A100", "A100-40GB"),
+        ("RTX-5080", "RTX-5090"),
+        ("L2", "L20"),
+        ("H20-98GB", "H20-96GB"),
+        ("RTX 4090 48GB", "RTX-4090"),
+        ("3090 Ti", "RTX-3090"),
+    ],
 )
 def test_one_that_is_not_there_has_its_likest(name, near):
     with pytest.raises(Refusal) as caught:

@@ -22,9 +22,8 @@ NOT_YET = {
     "r1-16xh20": "0.8.4 counts what NCCL takes as it starts, of which no size is known",
     "glm4.7-nvfp4": "the GPU was assumed; the report has half the bytes a token, as with an 8-bit KV cache",
     "glm4.7-fp8-pp8-a100": "0.15.0 compares the whole model's demand with one stage's cache",
-    "qwen3vl30b-tp4-24g": "buffers of a vision tower while it reads images; rotary tables of three axes",
-    "qwen3vl8b-eager": "buffers of a vision tower; rotary tables of three axes",
-    "qwen3vl2b-5070ti": "buffers of a vision tower; rotary tables of three axes; utilization isn't in the report",
+    "qwen3vl30b-tp4-24g": "what a vision tower takes while it reads images",
+    "qwen3vl2b-5070ti": "version and utilization aren't in the report",
     "qwen2.5-7b-awq-031": "Machete keeps AWQ weights in a form that isn't counted",
     "v024-7b-a": "the model's shape and the GPU were inferred",
 }
