@@ -2,10 +2,15 @@
 
 import os
 
+import hypothesis
 import pytest
 
 from localcloud import caretaker
 from localcloud.system.runs import Run
+
+# How long an example takes is the computer's affair: what must be quick is measured in tests/bench.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 FIRST = (
     "test_hosts.py", "test_alicloud_table.py", "test_cloud.py", "test_gang.py", "test_cloud_trouble.py",

@@ -21,7 +21,7 @@ from tests.support.paths import ROOT
 pytestmark = pytest.mark.engine
 
 MACHINES = 64
-RUNS = 1
+RUNS = 3
 EMPTY = Path(__file__).with_name("empty_program")
 
 
