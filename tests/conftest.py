@@ -9,7 +9,7 @@ from localcloud import caretaker
 from localcloud.system.runs import Run
 
 # How long an example takes is the computer's affair: what must be quick is measured in tests/bench.
-hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("untimed")
 
 FIRST = (
