@@ -1,7 +1,5 @@
 """Security groups."""
 
-import json
-
 from localcloud.cloud.actions import action
 from localcloud.cloud.answers import copy_given, filtered, page, tagged
 from localcloud.cloud.checks import description, dry_run, ecs_name, new_tags, one_of
@@ -102,7 +100,8 @@ def delete_security_group(cloud: Cloud, params: Params) -> Json:
         if key in card.groups:
             raise dependency(f"network interface {card.network_interface_id}")
     for other in cloud.store.all(SecurityGroup):
-        if other.security_group_id != key and key in json.dumps(other.rules):
+        named = {peer for rule in other.rules for peer in (rule.source_group_id, rule.dest_group_id)}
+        if other.security_group_id != key and key in named:
             raise dependency(f"a rule of security group {other.security_group_id}")
     dry_run(params)
     cloud.store.delete(SecurityGroup, key)

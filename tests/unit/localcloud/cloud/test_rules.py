@@ -78,6 +78,19 @@ def test_dependencies_hold_in_the_clouds_order(world: World) -> None:
     assert error_code(world.call, "Vpc", "DescribeVpcAttribute", VpcId=world.vpc) == "InvalidVpcID.NotFound"
 
 
+def test_a_group_that_another_groups_rule_names_stays(world: World) -> None:
+    """In either direction, and until that rule goes."""
+    other = world.call("Ecs", "CreateSecurityGroup", VpcId=world.vpc)["SecurityGroupId"]
+    rule = {"IpProtocol": "tcp", "PortRange": "22/22", "Policy": "accept"}
+    inward, outward = ({**rule, f"{end}GroupId": world.group} for end in ("Source", "Dest"))
+    for action, named in (("", inward), ("Egress", outward)):
+        world.call("Ecs", f"AuthorizeSecurityGroup{action}", SecurityGroupId=other, Permissions=[named])
+        refused = error_code(world.call, "Ecs", "DeleteSecurityGroup", SecurityGroupId=world.group)
+        assert refused == "DependencyViolation"
+        world.call("Ecs", f"RevokeSecurityGroup{action}", SecurityGroupId=other, Permissions=[named])
+    world.call("Ecs", "DeleteSecurityGroup", SecurityGroupId=world.group)
+
+
 def test_a_client_token_makes_one_gang_of_two_calls(world: World) -> None:
     first = world.run(Amount=3, ClientToken="t")
     assert world.run(Amount=3, ClientToken="t") == first
