@@ -50,6 +50,7 @@ def test_a_recipe_fits(recipe):
     assert plan.estimate.memory.max_concurrency >= 1
 
 
+@pytest.mark.long  # bring-ups take minutes each; what is old is said to be in docs/recipes.md, which a test compares
 @pytest.mark.parametrize("recipe", RECIPES, ids=ids)
 def test_a_recipe_as_it_is_now_came_up(recipe):
     """Reduced, on machines of some computer: the record is of these very settings."""
@@ -88,6 +89,7 @@ def test_in_its_own_shape_a_recipe_keeps_machines_and_accelerators(recipe):
     assert {k: v for k, v in whole["serving"].items() if k not in ("environment", "collective")} == same
 
 
+@pytest.mark.long  # bring-ups take minutes each; what is old is said to be in docs/recipes.md, which a test compares
 @pytest.mark.parametrize("recipe", [r for r in RECIPES if has_whole_shape(read(r.name))], ids=ids)
 def test_a_recipe_came_up_in_its_own_shape(recipe):
     """On machines that show its GPUs: the record is of these very settings."""
