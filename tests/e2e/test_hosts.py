@@ -43,7 +43,7 @@ def one_machine(tmp_path_factory):
         ["bash", str(INSIDE), str(ensure_environment()), str(folder), "python3", "/mnt/greedy.py"],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
