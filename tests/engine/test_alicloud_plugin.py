@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from tests.support.project import Project
-from tests.support.provider import program
+from tests.support.provider import aliproject, cloud, program, pytestmark
+
+__all__ = ["aliproject", "cloud", "pytestmark"]  # fixtures and mark are that module's
 
 
 def network(cidr: str = "10.1.0.0/16", tag: str = "1", user: str = "", options: str = "options") -> str:
