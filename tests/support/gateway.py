@@ -34,11 +34,14 @@ class Gateway:
         folder: its own.
         engine_port: where the engine is.
         files: how many it may open; None for as many as the tests may.
+        renew_interval: how often it looks at its certificates, as a Go duration; none for Caddy's ten minutes.
         changed: settings beside the tests' own.
     """
 
-    def __init__(self, folder: Path, engine_port: int, *, files: int | None = None, **changed: Any) -> None:
-        self.folder, self.files = folder, files
+    def __init__(
+        self, folder: Path, engine_port: int, *, files: int | None = None, renew_interval: str = "", **changed: Any
+    ) -> None:
+        self.folder, self.files, self.renew_interval = folder, files, renew_interval
         port = changed.pop("port", 0) or free_port()
         keys = changed.pop("keys", {"default": KEY, "other": OTHER})
         self.config = Config(keys=keys, port=port, engine_port=engine_port, **{"tls": TLS, **changed})
@@ -67,7 +70,10 @@ class Gateway:
     def configure(self, **changed: Any) -> str:
         """Gives it its configuration by the step's own program; what that says against it."""
         self.config = replace(self.config, **changed)
-        return self.load(json.dumps(render(self.config)))
+        rendered = render(self.config)
+        if self.renew_interval:
+            rendered["apps"]["tls"]["automation"]["renew_interval"] = self.renew_interval
+        return self.load(json.dumps(rendered))
 
     def load(self, text: str) -> str:
         root = self.config.tls.root

@@ -74,16 +74,6 @@ def holding(seen: dict[str, Any], word: str = "canary-7f3c") -> list[str]:
     return sorted(name for name, told in seen.items() if word in json.dumps(told))
 
 
-@pytest.fixture(autouse=True)
-def _forget():
-    before = config.CONFIG.get()
-    yield
-    config.set_all_config(dict(before), [])
-    root = pulumi.runtime.settings.get_root_resource()
-    assert root is not None
-    root._transformations.clear()  # one root for all tests of a process
-
-
 SERVING = {
     "tensorParallelSize": 2, "environment": {"HF_TOKEN": CANARY, "SHORT": "abc"},
     "arguments": [f"--hf-token={CANARY}"],
