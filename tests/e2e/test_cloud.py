@@ -78,6 +78,7 @@ def test_no_key_of_a_machine_stands_in_clear(account):
     assert account.told["secretKey"] not in state
 
 
+@pytest.mark.long  # every port of three machines from two places
 def test_from_outside_only_the_serving_port_and_ssh_for_administrators(account):
     """Every port of every machine; a rule opened by hand is found, so the scan can fail."""
     account.call("ecs", "StartInstance", InstanceId=account.instances()["fetcher"]["InstanceId"])
@@ -101,6 +102,7 @@ def test_from_outside_only_the_serving_port_and_ssh_for_administrators(account):
     account.call("ecs", "RevokeSecurityGroup", **rule)
 
 
+@pytest.mark.long  # test_security_rules.py does it without machines
 def test_a_rule_that_was_taken_away_is_put_back(account):
     group = next(g for g in groups(account) if g["SecurityGroupName"].endswith("-front"))
     rule = {"IpProtocol": "tcp", "PortRange": f"{SERVING}/{SERVING}", "SourceCidrIp": f"{PUBLIC}.0/24"}
@@ -117,6 +119,7 @@ def groups(account: Account) -> list[dict]:
     return list(account.api().pages("ecs", "DescribeSecurityGroups", "SecurityGroups.SecurityGroup"))
 
 
+@pytest.mark.long  # a whole engine starts anew
 def test_a_machine_that_was_released_is_rented_again(account):
     """Spot reclaim and a hand in the console look the same: the machine is gone. The other stays as it is."""
     before = account.instances()

@@ -278,6 +278,7 @@ def test_an_up_killed_in_the_middle_is_gone_on_with(faults):
     assert "pending operations" not in faults.up().good().text
 
 
+@pytest.mark.long  # waits for the lock's whole time
 def test_apts_lock_is_waited_for_and_its_holder_named(faults):
     faults.ssh(NODE, "apt-get update -qq && apt-get install -qq --no-install-recommends docker.io nfs-common")
     faults.before = faults.inventory()
@@ -409,6 +410,7 @@ def test_a_full_storage_is_told_and_gone_on_with_when_there_is_space(faults):
         faults.ssh(NODE, f"umount {MOUNT} && systemctl start mnt-tandem.mount")
 
 
+@pytest.mark.long  # the test above has it full from the start
 def test_a_storage_that_fills_up_in_mid_download_is_told_and_gone_on_with(faults):
     """Somebody else writes the storage full when half of a file is there; what was fetched is not fetched again."""
     size = (faults.big / SHARD).stat().st_size

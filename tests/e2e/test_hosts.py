@@ -81,6 +81,7 @@ def test_both_machines_work_on_the_answer(deployment):
         assert "RayWorkerProc" in deployment.ssh(name, "ps -eo args")
 
 
+@pytest.mark.long  # vLLM by itself first
 def test_greedy_text_equals_one_machines(deployment, one_machine):
     assert answer(deployment).said == one_machine
 
@@ -159,6 +160,7 @@ def test_an_up_without_changes_runs_nothing_anywhere(deployment):
     assert [logins(deployment, n) for n in ("node-0", "node-1")] == [b + 1 for b in before]
 
 
+@pytest.mark.long  # a whole engine starts anew
 def test_one_setting_of_the_engine_restarts_only_the_engine(deployment):
     before = {n: containers(deployment, n) for n in ("node-0", "node-1")}
     run = deployment.up(serving={"maxModelLen": 256}).good()
@@ -198,12 +200,14 @@ def test_a_rank_that_dies_comes_back_with_its_group_on_ray(deployment):
     until(lambda: answer(deployment).code == 200, 240)
 
 
+@pytest.mark.long  # a whole engine starts anew
 def test_without_ray_the_answer_is_the_same_and_no_ray_is_left(deployment, one_machine):
     deployment.up(serving={"executor": "mp"}).good()
     assert answer(deployment).said == one_machine
     assert not any("ray" in c for n in ("node-0", "node-1") for c in containers(deployment, n))
 
 
+@pytest.mark.long  # goes on from the test above
 def test_a_rank_that_dies_comes_back_with_its_group_without_ray(deployment):
     def log():
         return deployment.ssh("node-0", "docker logs tandem-test-node-0-engine 2>&1")
@@ -258,6 +262,7 @@ def test_a_third_machine_is_added_and_the_first_two_are_not_prepared_again(deplo
     assert answer(deployment).said == one_machine
 
 
+@pytest.mark.long  # a whole engine starts anew
 def test_an_engine_that_says_healthy_and_cannot_answer_is_not_ready(deployment):
     """A pipeline run eagerly loads, answers /health with 200, and dies on its first request."""
     run = deployment.up(serving={"executor": "mp", "tensorParallelSize": 1, "pipelineParallelSize": 2}).bad()

@@ -101,6 +101,7 @@ def account(aliproject: Project, cloud: dict[str, Any], monkeypatch: pytest.Monk
         account.api.call("ecs", "ModifyInstanceAttribute", InstanceId=each["InstanceId"], DeletionProtection="false")
 
 
+@pytest.mark.long  # every type, property by property
 def test_every_type_and_property(account: Account, tmp_path: Path) -> None:
     """The table of alicloud_table.py, whole and in one life; every call of the provider is known and answered."""
     create_and_read(account)

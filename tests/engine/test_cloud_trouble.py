@@ -32,6 +32,7 @@ UP = ("up", "--yes", "--skip-preview")
 TYPE, SMALL = "ecs.g7.large", "ecs.u1-c1m2.large"
 
 
+@pytest.mark.long  # a stack for each case
 def test_what_is_wrong_with_the_account_is_one_sentence_and_changes_nothing(tmp_path: Path) -> None:
     """Before anything is declared: keys, clock, an instance type and a NAS class that nobody sells."""
     with renting(tmp_path) as project:
@@ -203,6 +204,7 @@ CASES: list[Callable[[Renting], None]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.long  # a stack for each case
 def test_whatever_happened_a_destroy_leaves_nothing(tmp_path: Path) -> None:
     """Each case ends in `destroy`, without a refresh and without another `up` before it."""
 

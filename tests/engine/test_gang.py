@@ -53,6 +53,7 @@ def keys(cloud: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", cloud["secretKey"])
 
 
+@pytest.mark.long  # waits as long as the cloud does
 @pytest.mark.usefixtures("keys")
 def test_half_a_gang_is_given_back(aliproject: Project, cloud: dict[str, Any]) -> None:
     """The third is out of stock: the first two go; what an earlier `up` made stays when a later one fails."""

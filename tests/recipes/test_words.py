@@ -58,6 +58,7 @@ def parsed(folder: Path, program: str, words: list[list[str]]) -> list[str | Non
     return found
 
 
+@pytest.mark.long  # loads vLLM twice
 def test_vllm_and_ray_accept_their_words_and_refuse_wrong_ones(tmp_path):
     named = words_of("vllm", "vllm-ascend", "vllm-mindspore")
     common = ["--block", "--disable-usage-stats", "--node-ip-address=10.0.0.1", "--object-store-memory=268435456"]
