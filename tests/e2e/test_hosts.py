@@ -9,6 +9,8 @@ import json
 import re
 import shutil
 import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -158,6 +160,35 @@ def test_an_up_without_changes_runs_nothing_anywhere(deployment):
     assert run.changed() == set()
     # The only logins since are the ones that counted.
     assert [logins(deployment, n) for n in ("node-0", "node-1")] == [b + 1 for b in before]
+
+
+def test_a_key_comes_and_goes_while_streams_run_and_no_container_is_touched(deployment):
+    """Streams follow each other through both `up`s, and none is cut."""
+    before = {n: containers(deployment, n) for n in ("node-0", "node-1")}
+    out, ended = deployment.outputs(), threading.Event()
+    body = {"model": MODEL, "messages": [{"role": "user", "content": "Count."}], "max_tokens": 64, "stream": True}
+    body |= {"ignore_eos": True}
+
+    def streams() -> list[str]:
+        seen = []
+        while not ended.is_set():
+            url = f"{out['apiUrl']}/chat/completions"
+            seen.append(fetch(url, out["apiKey"], json.dumps(body).encode(), out["apiCa"]).body.strip()[-12:])
+        return seen
+
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(streams)
+        try:
+            changed = {"node-0-gateway-configured-run", "answer-asked", "api-key-ci-made"}
+            assert deployment.up(gateway={"keys": ["ci"]}).good().changed() == changed
+            key = deployment.outputs()["apiKeys"]["ci"]
+            assert fetch(f"{out['apiUrl']}/models", key, authority=out["apiCa"]).code == 200
+            assert deployment.up().good().changed() == changed
+            assert fetch(f"{out['apiUrl']}/models", key, authority=out["apiCa"]).code == 401
+        finally:
+            ended.set()
+    assert set(running.result()) == {"data: [DONE]"}
+    assert {n: containers(deployment, n) for n in ("node-0", "node-1")} == before
 
 
 @pytest.mark.long  # a whole engine starts anew
