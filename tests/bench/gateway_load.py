@@ -1,6 +1,7 @@
 """Clients of a gateway or of an engine, in a process of their own; what to do stands on standard input, JSON.
 
-`port`, `authority` (PEM; empty without TLS), `key`, `streams`, `tokens`, `pace` (seconds), or `requests` by `clients`.
+`port`, `authority` (PEM; empty without TLS), `key`, `streams` (at a time), `rounds` (streams in turn on each
+connection), `tokens`, `pace` (seconds), or `requests` by `clients`.
 Every client has one connection, which is warm when the clock begins, as packages with a pool have it.
 """
 
@@ -72,7 +73,12 @@ async def main() -> dict[str, Any]:
     began = time.perf_counter()
     if "streams" in told:
         spread = told["tokens"] * told["pace"] / 4 / number
-        found = await asyncio.gather(*(stream(each, spread * n) for n, each in enumerate(connections)))
+
+        async def rounds(connection: Connection, delay: float) -> list[tuple[float, float, int]]:
+            return [await stream(connection, 0 if n else delay) for n in range(told["rounds"])]
+
+        by_connection = await asyncio.gather(*(rounds(each, spread * n) for n, each in enumerate(connections)))
+        found = [each for of_one in by_connection for each in of_one]
         rates = [(tokens - 1) / seconds for _, seconds, tokens in found]
         return {"first": sorted(first for first, _, _ in found), "rate": sum(rates) / len(rates)}
     share = told["requests"] // number
