@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
+from pathlib import Path
 
 from planner.catalog.machines import instance_types
 from planner.cluster import Cluster, owned, rented
@@ -40,21 +41,34 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="an engine argument")
     parser.add_argument("--all", action="store_true", help="list every plan that fits, cheapest first")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write the plan as a page")
 
 
 def run(options: Namespace) -> str:
     """Plans and formats.
 
     Raises:
-        Refusal: nothing fits.
+        Refusal: nothing fits, or the page's file can't be written.
     """
     request = request_of(options)
+    if options.html:
+        _write_page(options.html, request)
     if options.all:
         found = plans(request)
         if found:
             return json.dumps([as_dict(p) for p in found], indent=2) if options.json else "\n".join(map(_line, found))
     best = plan(request)
     return json.dumps(as_dict(best), indent=2) if options.json else render(best)
+
+
+def _write_page(file: Path, request: PlanRequest) -> None:
+    from planner.page import page  # a template engine, which only this needs
+
+    text = page(plan(request), plans(request))
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise Refusal("bad_argument", "html", f"{file}: {error.strerror}", "name a file that can be written") from None
 
 
 def request_of(options: Namespace) -> PlanRequest:

@@ -18,17 +18,17 @@ def render(plan: Plan) -> str:
     request, cluster, estimate = plan.request, plan.cluster, plan.estimate
     processor = cluster.device.kind == "cpu"
     memory = _devices(estimate) if isinstance(estimate, OffloadEstimate) else _ranks(estimate, processor=processor)
-    price = f"CNY {_money(plan.price)} an hour ({cluster.priced})" if plan.price else "own machines, no price"
+    price = f"CNY {money(plan.price)} an hour ({cluster.priced})" if plan.price else "own machines, no price"
     machines = "machines" if processor else "GPUs"
     paid = f", of which {machines} are paid {plan.timeline.gpu_minutes:.0f} min" if plan.price else ""
-    paid += f" ({_money(plan.price * plan.timeline.gpu_minutes / 60)} CNY)" if plan.price else ""
+    paid += f" ({money(plan.price * plan.timeline.gpu_minutes / 60)} CNY)" if plan.price else ""
     lines = [
         f"{request.model.name} on {cluster.words}, "
         f"{request.engine} {request.engine_version if request.engine is Engine.VLLM else ''}".rstrip(),
         _split(estimate),
         f"  price     {price}",
         *_capacity(estimate),
-        f"  first     token after {_clock(plan.timeline.seconds)}{paid}",
+        f"  first     token after {clock(plan.timeline.seconds)}{paid}",
         "",
         *memory,
         "",
@@ -108,16 +108,18 @@ def _timeline(plan: Plan) -> list[str]:
         start = round(step.start / max(1.0, timeline.seconds) * BAR)
         width = max(1, round(step.seconds / max(1.0, timeline.seconds) * BAR))
         lines.append(
-            f"  {marks} {step.name:<16} {_clock(step.start):>8} {_clock(step.seconds):>8}  {' ' * start}{'-' * width}"
+            f"  {marks} {step.name:<16} {clock(step.start):>8} {clock(step.seconds):>8}  {' ' * start}{'-' * width}"
         )
     return lines
 
 
-def _money(amount: float) -> str:
+def money(amount: float) -> str:
+    """CNY, with two decimals below ten."""
     return f"{amount:.0f}" if amount >= 10 else f"{amount:.2f}"
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Seconds as a person says them: 85 s, 12 min, 1:40 h."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 5400:
