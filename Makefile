@@ -11,7 +11,7 @@ WITH_ENV = eval "$$($(PYTHON) -m toolchain env)"; eval "$$($(PYTHON) -m localclo
 CONFIG = $(if $(HERE),--config-file "$$($(PYTHON) -m toolchain stack $(STACK))")
 SHELL_FILES = $$(git ls-files '*.sh' .ci/run)
 
-.PHONY: help setup env up down sweep test check bench lock
+.PHONY: help setup env up down logs sweep test check bench lock
 
 help: ## What there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -34,6 +34,9 @@ down: ## All of it away again
 	@$(WITH_ENV) if pulumi stack select $(STACK) >/dev/null 2>&1; then \
 	  pulumi destroy --stack $(STACK) $(CONFIG) --yes --skip-preview; fi
 	@$(if $(HERE),$(PYTHON) -m localcloud $(HERE) stop)
+
+logs: ## What all machines of STACK wrote, by time; SINCE=10m, GREP=expression
+	@$(WITH_ENV) $(PYTHON) -m stacks.logs $(STACK) $(if $(SINCE),--since '$(SINCE)') $(if $(GREP),--grep '$(GREP)')
 
 sweep: ## What the account still holds of STACK, by tag; DELETE=1 deletes it
 	@$(WITH_ENV) $(PYTHON) -m stacks.sweep $(STACK) $(if $(DELETE),--delete)

@@ -16,6 +16,7 @@ import pytest
 
 from localcloud import hosts
 from localcloud.fixtures import ensure_environment, ensure_model
+from stacks import logs
 from tests.support.deployment import Deployment, chat, fetch
 from tests.support.paths import ROOT
 from tests.support.waiting import until
@@ -100,6 +101,19 @@ def test_the_pasted_curl_answers(deployment):
         check=False,
     )
     assert json.loads(done.stdout)["choices"][0]["message"]["content"], done.stderr
+
+
+def test_what_both_machines_wrote_comes_in_one_stream(deployment, monkeypatch, capsys):
+    for name, value in deployment.environment.items():
+        monkeypatch.setenv(name, value)
+    deployment.ssh("node-0", "true")  # writes the known hosts that the output names
+    assert logs.main(["test", "--since", "1h"]) == 0
+    seen = [line.split(maxsplit=3) for line in capsys.readouterr().out.splitlines()]
+    assert {(machine, source) for _, machine, source, *_ in seen} >= {
+        ("node-0", "engine"), ("node-0", "ray"), ("node-0", "gateway"), ("node-1", "ray"),
+    }  # fmt: skip
+    times = [time for time, *_ in seen]
+    assert times == sorted(times)
 
 
 def test_the_gateway_lets_in_only_the_api_and_only_with_the_key(deployment):

@@ -1,0 +1,145 @@
+"""python -m stacks.logs STACK [--since 10m] [--grep RE]: what all machines of a stack wrote, in one stream by time."""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+SCRIPT = Path(__file__).parent / "files" / "logs.sh"
+SINCE = re.compile(r"\d+[smh]|\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:\d\d)?)?")
+COLOURS = re.compile(r"\x1b\[[0-9;]*[a-zA-Z]")
+SSH_TIMEOUT = 15
+"""Seconds until a machine that doesn't answer is given up."""
+MOST_MACHINES = 32
+"""SSH connections at once."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line.
+
+    Attributes:
+        time: RFC 3339 in UTC as Docker has it, or `-`: processes without containers have none.
+        machine: its name in the settings.
+        source: engine, ray, gateway, webui.
+        text: what was written.
+    """
+
+    time: str
+    machine: str
+    source: str
+    text: str
+
+    def __str__(self) -> str:
+        """As it is printed."""
+        return f"{self.time[:23]:<23} {self.machine} {self.source:<8} {self.text}"
+
+
+class LogsError(Exception):
+    """One sentence: what is wrong and what mends it."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """0 with what was written, 1 when a machine was not reached or the stack isn't there."""
+    parser = argparse.ArgumentParser(prog="python -m stacks.logs", description=__doc__)
+    parser.add_argument("stack", help="the stack's name")
+    parser.add_argument("--since", default="", help="10m, 2h or 2026-11-29T08:00:00Z; with containers")
+    parser.add_argument("--grep", default="", metavar="RE", help="lines in which this regular expression is found")
+    parser.add_argument("--tail", type=int, default=2000, help="lines of each container or process (2000)")
+    parser.add_argument("--native-folder", default="", help="native.folder, where it isn't ~/.tandem")
+    args = parser.parse_args(argv)
+    try:
+        if args.since and not SINCE.fullmatch(args.since):
+            raise LogsError(f"--since: {args.since} is no time; give 10m, 2h or 2026-11-29T08:00:00Z")
+        try:
+            wanted = re.compile(args.grep)
+        except re.error as error:
+            raise LogsError(f"--grep: {args.grep} is no regular expression: {error}") from None
+        machines = machines_of(args.stack)
+        words = [f"{project()}-{args.stack}", str(args.tail), args.since, args.native_folder]
+    except LogsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    with ThreadPoolExecutor(MOST_MACHINES) as pool:
+        answers = {name: pool.submit(ask, ssh, words) for name, ssh in machines.items()}
+    replies = {name: answer.result() for name, answer in answers.items()}
+    found = (parse(name, reply.lines) for name, reply in replies.items())
+    for line in heapq.merge(*found, key=lambda line: line.time):
+        if wanted.search(line.text):
+            print(line)
+    failed = {name: reply.error for name, reply in replies.items() if reply.error}
+    for name, why in failed.items():
+        print(f"error: {name}: {why}; try `{machines[name]}`", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def machines_of(stack: str) -> dict[str, str]:
+    """How SSH reaches each machine, as the stack's output `machines` has it.
+
+    Raises:
+        LogsError: there is no such stack, or it has no machines yet.
+    """
+    done = subprocess.run(
+        ["pulumi", "stack", "output", "machines", "--json", "--stack", stack],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        why = (done.stderr.strip().splitlines() or ["no answer"])[-1].removeprefix("error: ")
+        raise LogsError(f"stack {stack} names no machines: {why}; `pulumi stack ls` lists the stacks")
+    found: dict[str, str] = json.loads(done.stdout)
+    return found
+
+
+def project() -> str:
+    """The Pulumi project's name."""
+    text = (ROOT / "Pulumi.yaml").read_text()
+    return re.search(r"^name: *(\S+)", text, re.MULTILINE)[1]  # type: ignore[index]  # Pulumi takes no project without
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a machine answered.
+
+    Attributes:
+        lines: what the script wrote.
+        error: why it could not, in its last words; empty when it could.
+    """
+
+    lines: str
+    error: str
+
+
+def ask(ssh: str, words: Sequence[str]) -> Reply:
+    """Runs the script on a machine."""
+    options = ["-o", "BatchMode=yes", "-o", f"ConnectTimeout={SSH_TIMEOUT}"]
+    program, *rest = shlex.split(ssh)
+    done = subprocess.run(
+        [program, *options, *rest, shlex.join(["bash", "-s", "--", *words])],
+        input=SCRIPT.read_bytes(), capture_output=True, check=False,
+    )  # fmt: skip
+    # As bytes: text would make lines of a progress bar's carriage returns.
+    why = (done.stderr.decode(errors="replace").strip().splitlines() or ["no answer"])[-1]
+    return Reply(done.stdout.decode(errors="replace"), why if done.returncode else "")
+
+
+def parse(machine: str, text: str) -> Iterator[Line]:
+    """The script's lines, without colours; of a progress bar what stood there last."""
+    for line in text.split("\n"):
+        parts = COLOURS.sub("", line).split("\t", 2)
+        if len(parts) == 3:
+            time, source, said = parts
+            yield Line(time, machine, source.removeprefix(f"{machine}-"), said.rstrip("\r").rsplit("\r", 1)[-1])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
