@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import heapq
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -122,7 +123,8 @@ class Reply:
 def ask(ssh: str, words: Sequence[str]) -> Reply:
     """Runs the script on a machine."""
     options = ["-o", "BatchMode=yes", "-o", f"ConnectTimeout={SSH_TIMEOUT}"]
-    program, *rest = shlex.split(ssh)
+    # As a shell would: a key may be named by a variable.
+    program, *rest = (os.path.expandvars(word) for word in shlex.split(ssh))
     done = subprocess.run(
         [program, *options, *rest, shlex.join(["bash", "-s", "--", *words])],
         input=SCRIPT.read_bytes(), capture_output=True, check=False,

@@ -90,6 +90,7 @@ class Engine(Protocol):
         files: programs of ours it needs in its containers: path inside to text.
         cache: folder inside its containers that outlives them, so that a restart is quicker; None for none.
         needs: what its image must hold.
+        counters: names of its Prometheus counters of tokens, at /metrics of the API's port; none where it has none.
     """
 
     @property
@@ -119,6 +120,10 @@ class Engine(Protocol):
     @property
     def needs(self) -> ImageNeeds:
         """What its image must hold."""
+
+    @property
+    def counters(self) -> Sequence[str]:
+        """Counters of tokens."""
 
     def check(self, args: ServeArgs, accelerators: Sequence[int]) -> None:
         """The engine can run so.

@@ -29,6 +29,7 @@ class LlamaCpp:
     collective: bool = False
     ports: Mapping[str, int] = field(default_factory=lambda: {"rpc": RPC_PORT})
     files: Mapping[str, str] = field(default_factory=dict)
+    counters: Sequence[str] = ()
     cache: str | None = CACHE
     # Official images hold no RPC server, and llama-server outside PATH.
     needs: ImageNeeds = field(

@@ -29,6 +29,7 @@ class Ollama:
     collective: bool = False
     ports: Mapping[str, int] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=lambda: {SCRIPT: (FILES / "ollama.sh").read_text()})
+    counters: Sequence[str] = ()
     cache: str | None = CACHE
     # Its image holds no Python, which the supervisor is written in.
     needs: ImageNeeds = field(

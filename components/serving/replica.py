@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,9 @@ from components.ray.cluster import TOKEN_FILE
 from components.serving.engine import GROUP_PORT, Engine, Peer, ServeArgs
 
 FILES = Path(__file__).parent / "files"
+PROGRAMS = ("rank_supervisor.py", "group.py", "still.py", "alive.py", "question.py")
 SUPERVISOR = "/tandem/rank_supervisor.py"
+ALIVE = "/tandem/alive.json"
 GROUP_TOKEN_FILE = "/tandem/group-token"  # noqa: S105  # a path, not a token
 
 
@@ -61,9 +64,7 @@ class Replica(pulumi.ComponentResource):
         super().__init__("tandem:serving:Replica", name, None, opts)
         head = nodes[0].host
         child = pulumi.ResourceOptions(parent=self, depends_on=[*after, *([cluster.counted] if cluster else [])])
-        supervisor = {
-            f"/tandem/{name}": (FILES / name).read_text() for name in ("rank_supervisor.py", "group.py", "still.py")
-        }
+        supervisor = {f"/tandem/{name}": (FILES / name).read_text() for name in PROGRAMS}
         accelerators = [node.accelerators for node in nodes]
         shared: list[Mount] = []
         if cluster:
@@ -84,6 +85,8 @@ class Replica(pulumi.ComponentResource):
                 f"--accelerator={host.accelerator.kind}",
                 "--state=/tandem",
             ]
+            watched = {ALIVE: _alive(engine, args, model)} if engine.counters and not rank else {}
+            own += [f"--alive={ALIVE}"] if watched else []
             cache = [Mount(f"{host.machine.folder}/cache", engine.cache)] if engine.cache else []
             containers.append(
                 host.run(
@@ -100,7 +103,7 @@ class Replica(pulumi.ComponentResource):
                             **engine.variables(args, accelerators),
                             **args.environment,
                         },
-                        files={**supervisor, **engine.files, **secret_files},
+                        files={**supervisor, **engine.files, **secret_files, **watched},
                         mounts=[*mounts, *cache, *shared],
                         sees_processes=cluster is not None,
                         accelerated=True,
@@ -140,6 +143,14 @@ def _peer(node: Node) -> pulumi.Output[Peer]:
     """A node as its engine knows it, once address and interface are known."""
     return pulumi.Output.all(node.host.machine.peer_address, node.host.nic).apply(
         lambda known: Peer(known[0], known[1], node.accelerators)
+    )
+
+
+def _alive(engine: Engine, args: ServeArgs, model: pulumi.Input[str]) -> pulumi.Output[str]:
+    """What the first rank's supervisor asks so as to see that tokens are made."""
+    told = {"base": f"http://127.0.0.1:{args.port}/v1", "model": args.served_name, "task": args.task or ""}
+    return pulumi.Output.from_input(model).apply(
+        lambda folder: json.dumps({**told, "folder": folder, "series": list(engine.counters)})
     )
 
 

@@ -23,6 +23,7 @@ class Sglang:
     collective: bool = True
     ports: Mapping[str, int] = field(default_factory=lambda: {"rendezvous": MASTER_PORT})
     files: Mapping[str, str] = field(default_factory=dict)
+    counters: Sequence[str] = ()
     cache: str | None = None
     needs: ImageNeeds = field(default_factory=lambda: ImageNeeds(("python3",), ("sglang",)))
 

@@ -31,6 +31,7 @@ class Vllm:
     collective: bool = True
     cache: str | None = None
     files: Mapping[str, str] = field(default_factory=dict)
+    counters: Sequence[str] = ("vllm:prompt_tokens_total", "vllm:generation_tokens_total")  # v1/metrics/loggers.py
 
     @property
     def ray_resource(self) -> str | None:

@@ -267,6 +267,22 @@ def test_a_rank_that_dies_comes_back_with_its_group_without_ray(deployment):
     until(lambda: answer(deployment).code == 200, 240)
 
 
+@pytest.mark.long  # goes on from the test above
+def test_a_rank_that_stands_still_without_dying_is_found_and_the_group_started_again(deployment):
+    """Its API and its health page live on; found by a question that the engine leaves without an answer."""
+
+    def log():
+        return deployment.ssh("node-0", "docker logs tandem-test-node-0-engine 2>&1")
+
+    before = log().count("starting the engine again")
+    worker = deployment.ssh("node-1", "docker exec tandem-test-node-1-engine pgrep -f VLLM::Worker").split()[0]
+    deployment.ssh("node-1", f"docker exec tandem-test-node-1-engine kill -STOP {worker}")
+    until(lambda: log().count("starting the engine again") > before, 180)
+    assert "rank 1 on node-1 gives no sign" in log()
+    assert "SIGSTOP" in log()
+    until(lambda: answer(deployment).code == 200, 240)
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("executor", ["ray", "mp"])  # the next test goes on without Ray
 def test_a_pipeline_over_both_machines_says_the_same(deployment, one_machine, executor):

@@ -11,7 +11,10 @@ group breaks for everybody. Needs nothing but Python; `--group=ray` needs Ray.
 named by its first. Without it, what follows the first --model is. All other words reach the engine as they stand.
 
 --state=FOLDER: group.json in it says how the ranks are, for programs: attempt, exits, trouble, exit (the last), still
-(ranks that give no sign, looked for while somebody touches the file `asked`).
+(ranks that give no sign, looked for while somebody touches the file `asked`), stalls (the last, once it served).
+
+--alive=FILE: alive.py's arguments, JSON, by which the first rank sees that the engine makes tokens. One that makes
+none, while some rank gives no sign, is ended and started again; after STALLS times in an hour it stays down.
 """
 
 from __future__ import annotations
@@ -30,14 +33,16 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
+import alive
 import still
-from group import Alone, Group, Leader, Member, RayCluster, say, wish
+from group import Alone, Group, Leader, Member, RayCluster, look_everywhere, say, wish
 
 KEPT_LINES = 400
 LAST_WORDS = 10.0
 """Seconds our engine has to tell by itself why another rank's ended: often it is the same mistake."""
 GRACE = 15.0
 """Seconds an engine has to end by itself."""
+STALLS, HOUR = 3, 3600.0
 PART = re.compile(r"-\d{5}-of-\d{5}(?=\.gguf$)")
 """How llama.cpp numbers the files of a split model."""
 
@@ -49,6 +54,7 @@ class State:
         self.rank, self.machine = rank, machine
         self.file = folder / "group.json" if folder else None
         self.known: dict[str, Any] = {"attempt": 0, "exits": 0, "trouble": "", "exit": None, "still": {}}
+        self.known["stalls"] = []
         if self.file:
             with contextlib.suppress(OSError, ValueError, KeyError):
                 self.known["exits"] = int(json.loads(self.file.read_text())["exits"])
@@ -67,6 +73,15 @@ class State:
         """An engine ended by itself, here or elsewhere; of one attempt the first one counts."""
         if (self.known["exit"] or {}).get("attempt") != self.known["attempt"]:
             self.write(exits=self.known["exits"] + 1, exit={**report, "attempt": self.known["attempt"]})
+
+    def stalled(self, why: str) -> None:
+        """The engine served and made no tokens any more."""
+        self.write(stalls=[*self.known["stalls"], {"time": time.time(), "why": why}][-STALLS:])
+
+    def gives_up(self) -> bool:
+        """Whether that has happened too often."""
+        stalls = self.known["stalls"]
+        return len(stalls) == STALLS and time.time() - float(stalls[0]["time"]) < HOUR
 
     def stands(self, report: dict[str, Any]) -> None:
         """A rank gives no sign, or does again."""
@@ -196,8 +211,10 @@ def wait_for(places: list[str], group: Group) -> bool:
     return True
 
 
-def run(group: Group, command: list[str], state: State, current: list[subprocess.Popen[bytes]], kind: str) -> None:
-    """One life of the engine, until it ends or the group breaks."""
+def run(
+    group: Group, command: list[str], state: State, current: list[subprocess.Popen[bytes]], args: argparse.Namespace
+) -> None:
+    """One life of the engine, until it ends, the group breaks or it makes no tokens any more."""
     try:
         engine = subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     except OSError as error:
@@ -208,28 +225,52 @@ def run(group: Group, command: list[str], state: State, current: list[subprocess
         group.leave(exited=True)
         return
     current[:] = [engine]
-    output, watch = Output(engine), still.Still(kind)
-    while engine.poll() is None and group.intact():
+    output, watch, stalled = Output(engine), still.Still(args.accelerator), ""
+    tokens = alive.Alive(**json.loads(args.alive.read_text())) if args.alive else None
+    while engine.poll() is None and group.intact() and not stalled:
         reap_orphans(engine)
         take_reports(group, state)
+        if tokens and tokens.silent():
+            watch.limit = min(watch.limit, alive.LIMIT)
+            look_everywhere()
+            stalled = stall(tokens, state)
+        said = 0 if tokens and tokens.silent() else output.said  # of an engine that serves, lines about requests too
         if group.asked():
             pids = still.tree([engine.pid, *(still.of_ray() if isinstance(group, RayCluster) else [])])
-            look(group, state, watch, pids, output.said)
+            look(group, state, watch, pids, said)
         time.sleep(0.5)
+    if tokens:
+        tokens.end()
+    if stalled:
+        say(stalled)
+        state.stalled(stalled)
     deadline = time.monotonic() + LAST_WORDS
     while group.exited_elsewhere and engine.poll() is None and time.monotonic() < deadline:
         time.sleep(0.2)
     code = engine.poll()
     words = output.words() if code is not None else []
-    say(f"engine exited with code {code}" if code is not None else "the group broke, ending the engine")
+    if not stalled:
+        say(f"engine exited with code {code}" if code is not None else "the group broke, ending the engine")
     take_reports(group, state)
     if code is not None:
         entry = {"rank": state.rank, "machine": state.machine, "code": code, "words": words[-60:]}
         group.report({"exit": entry})
         state.exited(entry)
-    group.leave(exited=code is not None)
+    group.leave(exited=code is not None or bool(stalled))
     end(engine)
     state.write(still={})
+
+
+def stall(tokens: alive.Alive, state: State) -> str:
+    """Why the engine is to be started again; empty while nothing says so: a question may only wait its turn."""
+    ranks = sorted(state.known["still"].values(), key=lambda one: -one["seconds"])
+    if not ranks or tokens.silent() < alive.LIMIT:
+        return ""
+    first = ranks[0]
+    return (
+        f"no token for {tokens.silent():.0f} s: rank {first['rank']} on {first['machine']} gives no sign "
+        f"({first['where']}); starting the engine again"
+    )
 
 
 def take_reports(group: Group, state: State) -> None:
@@ -286,7 +327,11 @@ def supervise(group: Group, words: list[str], args: argparse.Namespace, state: S
             group.leave(exited=True)
         else:
             say(f"the group is whole, starting the engine (attempt {attempt})")
-            run(group, command, state, current, args.accelerator)
+            run(group, command, state, current, args)
+        if state.gives_up():
+            say(f"error: the engine stood still {STALLS} times in an hour and stays down until it is started anew")
+            state.write(trouble=f"stood still {STALLS} times in an hour: {state.known['stalls'][-1]['why']}")
+            signal.pause()
         # Quick failures wait longer and longer; an engine that ran for minutes is started again at once.
         pause = 1.0 if time.monotonic() - began > 120 else min(pause * 2, 30.0)
         time.sleep(pause)
@@ -308,6 +353,7 @@ def main() -> NoReturn:
     parser.add_argument("--state", type=Path)
     parser.add_argument("--machine", default=os.uname().nodename)
     parser.add_argument("--accelerator", choices=("cpu", "nvidia", "ascend"), default="cpu")
+    parser.add_argument("--alive", type=Path)
     parser.add_argument("command", nargs="+")
     args = parser.parse_args()
     group: Group

@@ -14,7 +14,9 @@ from stacks import logs
 @pytest.fixture
 def stack(tmp_path, monkeypatch):
     """A `pulumi` and an `ssh` of the test's own: the first names machines, the second answers for each."""
-    (tmp_path / "machines.json").write_text(json.dumps({n: f"ssh -p 22 root@{n}" for n in ("node-0", "node-1")}))
+    (tmp_path / "machines.json").write_text(
+        json.dumps({n: f"ssh -i $KEYS/id -p 22 root@{n}" for n in ("node-0", "node-1")})
+    )
     programs = {
         "pulumi": f'cat "{tmp_path}/machines.json"',
         "ssh": f'cat > "{tmp_path}/script"; for w in "$@"; do case $w in root@*) f=${{w#root@}} ;; esac; done\n'
@@ -24,6 +26,7 @@ def stack(tmp_path, monkeypatch):
     for name, text in programs.items():
         (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
         (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("KEYS", "/keys of mine")
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     return tmp_path
 
@@ -47,6 +50,7 @@ def test_lines_of_all_machines_come_by_their_times(stack, capsys):
     assert [line[-1] for line in seen] == ["b", "a", "c", "d"]
     assert seen[-1][1:3] == ["node-0", "ray"]
     assert "bash -s -- tandem-dev 2000 10m ''" in (stack / "node-0.words").read_text()
+    assert "/keys of mine/id\n" in (stack / "node-0.words").read_text()
     assert (stack / "script").read_text() == logs.SCRIPT.read_text()
 
 
@@ -64,7 +68,7 @@ def test_a_machine_that_is_not_reached_is_named_and_the_other_is_shown(stack, ca
     assert logs.main(["dev"]) == 1
     shown = capsys.readouterr()
     assert "still here" in shown.out
-    assert shown.err == "error: node-1: refused; try `ssh -p 22 root@node-1`\n"
+    assert shown.err == "error: node-1: refused; try `ssh -i $KEYS/id -p 22 root@node-1`\n"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,111 @@
+"""An engine that makes no tokens any more is started again, one that is idle or busy is left alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.support.paths import ROOT
+from tests.support.waiting import free_port, until
+
+FILES = ROOT / "components/serving/files"
+ENGINE = ROOT / "tests/scripts/counted_engine.py"
+sys.path.append(str(FILES))  # its modules import each other as they lie on the machine
+
+import alive  # noqa: E402
+
+
+class Supervised:
+    """One rank with the stand-in engine, which is `dead` after so many requests."""
+
+    def __init__(self, folder, dead: int | None = None):
+        self.folder, self.port = folder, free_port()
+        told = {"base": f"http://127.0.0.1:{self.port}/v1", "model": "m", "task": "chat", "folder": str(folder)}
+        (folder / "alive.json").write_text(json.dumps({**told, "series": ["vllm:generation_tokens_total"]}))
+        engine = [sys.executable, ENGINE, str(self.port), folder / "pids", *([str(dead)] if dead is not None else [])]
+        words = [f"--state={folder}", f"--alive={folder / 'alive.json'}", "--machine=gpu-7", "--accelerator=nvidia"]
+        self.log = (folder / "log").open("w")
+        self.process = subprocess.Popen(
+            [sys.executable, FILES / "rank_supervisor.py", "--group=peers", "--ranks=1", *words, "--", *engine],
+            stdout=self.log, stderr=self.log,
+            env={**os.environ, "TANDEM_ALIVE_SECONDS": "2", "TANDEM_STILL_SECONDS": "2"},
+        )  # fmt: skip
+
+    @property
+    def pids(self) -> list[int]:
+        file = self.folder / "pids"
+        return [int(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+    @property
+    def said(self) -> str:
+        return (self.folder / "log").read_text()
+
+    @property
+    def state(self) -> dict:
+        return json.loads((self.folder / "group.json").read_text())
+
+    def counted(self) -> float:
+        """As the supervisor counts; 0 before it can."""
+        watched = alive.Alive(f"http://127.0.0.1:{self.port}/v1", "m", "chat", "", ["vllm:generation_tokens_total"])
+        watched.end()
+        return watched.count() or 0.0
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait(60)
+        self.log.close()
+
+
+@pytest.fixture
+def supervised(tmp_path):
+    made = []
+
+    def make(**told):
+        made.append(Supervised(tmp_path, **told))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def test_an_idle_engine_is_asked_now_and_then_and_left_alone(supervised):
+    engine = supervised()
+    until(lambda: engine.counted() >= 3, 60)
+    assert len(engine.pids) == 1
+    assert engine.state["stalls"] == []
+
+
+def test_one_that_stands_still_is_started_again_and_stays_down_after_three_times(supervised):
+    engine = supervised(dead=1)
+    until(lambda: len(engine.pids) > 1, 60)
+    assert "rank 0 on gpu-7 gives no sign" in engine.said
+    assert "starting the engine again" in engine.said
+    until(lambda: engine.state["trouble"], 120)
+    assert engine.state["trouble"].startswith("stood still 3 times in an hour: no token for ")
+    assert len(engine.pids) == 3
+    assert [each["why"][:13] for each in engine.state["stalls"]] == ["no token for "] * 3
+    assert engine.process.poll() is None
+
+
+def test_an_answer_that_waits_its_turn_is_no_stall(supervised, monkeypatch):
+    """The question has no answer, and tokens are counted: others are served."""
+    seen = iter(range(1000))
+    monkeypatch.setattr(alive, "IDLE", 0.0)
+    monkeypatch.setattr(alive, "SAMPLE", 0.05)
+    monkeypatch.setattr(alive.question, "ask", lambda *_, **__: time.sleep(3))
+    monkeypatch.setattr(alive.Alive, "count", lambda _: float(next(seen) // 2))
+    watched = alive.Alive("http://127.0.0.1:1/v1", "m", "chat", "", ["x"])
+    silences = []
+    until(lambda: watched.question)
+    deadline = time.monotonic() + 1
+    while time.monotonic() < deadline:
+        silences.append(watched.silent())
+        time.sleep(0.02)
+    watched.end()
+    assert 0 < max(silences) < 0.6
