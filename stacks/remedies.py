@@ -27,7 +27,7 @@ def stack_changes(refusal: Refusal, settings: Settings) -> dict[str, Any]:
             case "machines" if settings.cloud is not None:
                 found["cloud.machines"] = change.value
             case "engine_version" if settings.runtime == "docker" and settings.serving.engine == "vllm":
-                found["images.engine"] = f"{versions.VLLM_REPOSITORY}:v{change.value}"
+                found["images.engine"] = versions.pinned(f"{versions.VLLM_REPOSITORY}:v{change.value}")
             case name if name == PARTITION:
                 rest = {name: text for name, text in settings.serving.environment.items() if name != PARTITION}
                 found["serving.environment"] = {**rest, PARTITION: str(change.value)} if change.value else rest

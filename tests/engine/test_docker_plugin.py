@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from components.half_made import HALF_MADE
+from localcloud.depot.registry import Registry
+from localcloud.depot.server import Contents, Depot
+from localcloud.fixtures.images import GATEWAY, write_images
+from localcloud.http.journal import Journal
 from tests.support.dockerd import IMAGE, Daemon, running
 from tests.support.project import Project
 
@@ -174,3 +180,31 @@ def test_an_existing_volume_is_imported(project: Project, daemon: Daemon) -> Non
     assert project.up() == {"same": 5}
     project.pulumi("destroy", "--yes", "--skip-preview")
     assert daemon.docker("volume", "ls", "--quiet") == ""
+
+
+def test_an_image_by_tag_and_digest_is_the_digest_s(project: Project, daemon: Daemon, tmp_path: Path) -> None:
+    """As default images are pulled: once, whatever the tag means later; under a digest that nothing has, not at all."""
+    (tmp_path / "caddy").write_bytes(b"a program")
+    (layout := tmp_path / "layout").mkdir()
+    write_images(layout, tmp_path / "caddy")
+    with Depot(("127.0.0.1", 0), Contents(images=layout), Journal(tmp_path / "asked")) as depot:
+        threading.Thread(target=depot.serve_forever, daemon=True).start()
+        name = f"127.0.0.1:{depot.server_address[1]}/{GATEWAY}"
+        digest = Registry(layout).tags[GATEWAY]
+        text = f"""
+import pulumi
+import pulumi_docker as docker
+options = pulumi.ResourceOptions(provider=docker.Provider("daemon", host={daemon.host!r}))
+image = docker.RemoteImage("image", name={f"{name}@{digest}"!r}, keep_locally=True, opts=options)
+pulumi.export("id", image.image_id)
+"""
+        assert project.program(text).up() == {"create": 3}
+        found = json.loads(daemon.docker("image", "inspect", f"{name}@{digest}"))[0]
+        assert found["Id"] == project.outputs()["id"]
+        assert found["RepoDigests"] == [f"{name.rpartition(':')[0]}@{digest}"]
+        assert project.up() == {"same": 3}
+        daemon.docker("image", "rm", f"{name}@{digest}")
+        done = project.program(text.replace(digest, f"sha256:{'a' * 64}")).run("up", "--yes", "--skip-preview")
+        depot.shutdown()
+    assert done.returncode != 0
+    assert "unable to pull image" in done.stdout

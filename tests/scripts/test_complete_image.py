@@ -163,7 +163,8 @@ def test_what_compiles_cannot_be_pulled(machine: Machine, monkeypatch) -> None:
     machine.step.program("sleep", "")
     machine.write(".unreachable", "")
     _, error = machine.run(LLAMA)
-    assert "nvidia/cuda:13.0.1-devel-ubuntu24.04, with which llamacpp is compiled, could not be pulled" in error
+    devel = versions.IMAGE_ARGUMENTS["llamacpp"]["DEVEL_IMAGE"]
+    assert f"{devel}, with which llamacpp is compiled, could not be pulled" in error
     assert "see mirrors.registryMirrors" in error
 
 
