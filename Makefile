@@ -11,7 +11,7 @@ WITH_ENV = eval "$$($(PYTHON) -m toolchain env)"; eval "$$($(PYTHON) -m localclo
 CONFIG = $(if $(HERE),--config-file "$$($(PYTHON) -m toolchain stack $(STACK))")
 SHELL_FILES = $$(git ls-files '*.sh' .ci/run)
 
-.PHONY: help setup env up down logs sweep test check bench lock
+.PHONY: help setup env up down logs sweep test check bench lock renew audit
 
 help: ## What there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -56,6 +56,11 @@ check: setup ## ruff, mypy --strict, shellcheck, gofmt and vet
 bench: setup ## Ratios of times within one run
 	@$(PYTHON) -m pytest tests/bench --benchmark -s -p no:xdist
 
-lock: ## requirements.lock anew from pyproject.toml
-	@$${TANDEM_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/tandem}/uv/0.13.9/bin/uv pip compile -q pyproject.toml --group dev \
-	  --universal --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements.lock
+lock: ## Every lock file anew, from the requirements beside it
+	@toolchain/lock.sh
+
+renew: lock ## Digests of the default images anew as well, asked of their registries
+	@$(PYTHON) -m stacks.supply.renew
+
+audit: ## What nothing pins by digest, hash or signature; fails on what has no reason in stacks/supply/unpinned.toml
+	@$(PYTHON) -m stacks.supply.audit

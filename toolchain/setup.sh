@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 cache=${TANDEM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tandem}
-uv_version=0.13.9 # makes and fills the environment, and wrote requirements.lock
+uv_version=$(sed -n 's/^uv==\([^ ]*\).*/\1/p' toolchain/setup.lock) # makes and fills the environment, writes lock files
 
 say() { echo "setup: $*"; }
 die() {
@@ -38,7 +38,8 @@ if [[ ! -x $uv ]]; then
   say "fetching uv $uv_version"
   rm -rf "$cache/uv/$uv_version.new"
   "$python" -m venv "$cache/uv/$uv_version.new" || die "python3 -m venv failed; install python3-venv"
-  "$cache/uv/$uv_version.new/bin/python" -m pip install --quiet --disable-pip-version-check "uv==$uv_version" ||
+  "$cache/uv/$uv_version.new/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes \
+    --requirement toolchain/setup.lock ||
     die "the Python package index was not reached; set PIP_INDEX_URL to one that is"
   mv "$cache/uv/$uv_version.new" "$cache/uv/$uv_version"
 fi

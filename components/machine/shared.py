@@ -4,5 +4,5 @@ from __future__ import annotations
 
 from components.machine.payload import FILES
 
-PACKAGE_MANAGER = {"package_manager.sh": FILES / "package_manager.sh"}
+PACKAGE_MANAGER = {name: FILES / name for name in ("package_manager.sh", "signing_key.py")}
 PIP = {"pip.sh": FILES / "pip.sh"}

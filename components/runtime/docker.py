@@ -32,7 +32,6 @@ from components.images import completion
 from components.machine import BASE, PACKAGE_MANAGER, PIP, Installation, Machine, Stage, run_stages
 
 FILES = Path(__file__).parent / "files"
-NVITOP = "nvitop==1.7.2"
 
 
 class DockerHost(Host):
@@ -216,10 +215,10 @@ def _toolkit(args: HostArgs) -> Stage:
         FILES / "nvidia_toolkit.sh",
         {
             "TOOLKIT_REPOSITORY": args.accelerator.toolkit_repository,
-            "NVITOP": NVITOP if args.accelerator.nvitop else "",
+            "NVITOP": "yes" if args.accelerator.nvitop else "",
             "PIP_INDEX": args.pip_index,
         },
-        {**PACKAGE_MANAGER, **PIP},
+        {**PACKAGE_MANAGER, **PIP, "nvitop.lock": FILES / "nvitop.lock"},
         timeout=1800,
     )
 

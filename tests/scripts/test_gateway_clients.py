@@ -21,8 +21,9 @@ from tests.support.gateway import KEY, PAIR, Gateway
 from tests.support.paths import ROOT
 from tests.support.waiting import until
 
-PACKAGES = ("openai==3.57.0", "anthropic==2.14.0", "litellm==1.110.2", "langchain-openai==1.7.4", "httpx==0.28.1")
-NODE_PACKAGES = ("openai@7.59.0",)
+CLIENTS = ROOT / "tests/scripts/clients"
+LOCK = CLIENTS / "requirements.lock"
+NODE = [CLIENTS / name for name in ("package.json", "package-lock.json", ".npmrc")]
 VENV = ("venv", "-q", "--relocatable", "--python", "3.11")  # it is moved once it is whole
 WORDS = "word word word "
 SAME = {
@@ -67,9 +68,10 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def python() -> Path:
     def make(folder: Path, log: Path) -> None:
         run(find_uv(), *VENV, folder / "venv", log=log)
-        run(find_uv(), "pip", "install", "-q", "--python", folder / "venv/bin/python", *PACKAGES, log=log)
+        interpreter = folder / "venv/bin/python"
+        run(find_uv(), "pip", "install", "-q", "--python", interpreter, "--require-hashes", "-r", LOCK, log=log)
 
-    return Path(made_once("gateway-clients", key_of(*PACKAGES, *VENV), make)) / "venv/bin/python"
+    return Path(made_once("gateway-clients", key_of(LOCK.read_text(), *VENV), make)) / "venv/bin/python"
 
 
 def environment(authority: Path, **more: str) -> dict[str, str]:
@@ -109,9 +111,11 @@ def node() -> Path:
         pytest.skip("needs npm")
 
     def make(folder: Path, log: Path) -> None:
-        run("npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", folder, *NODE_PACKAGES, log=log)
+        for file in NODE:
+            shutil.copy(file, folder)
+        run("npm", "ci", "--silent", "--no-audit", "--no-fund", "--prefix", folder, log=log)
 
-    return made_once("gateway-node-clients", key_of(*NODE_PACKAGES), make)
+    return made_once("gateway-node-clients", key_of(*(file.read_text() for file in NODE)), make)
 
 
 def test_openai_node_and_a_fetch_as_pages_do_it(node, gateway, engine, authority):

@@ -6,10 +6,15 @@ packages that no repository has, and a repository without what dnf asks of one.
 
 from __future__ import annotations
 
+import base64
 import configparser
+import http.server
 import re
 import shutil
 import subprocess
+import sys
+import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -87,7 +92,11 @@ class Machine(Step):
         self.program("docker.installed", 'case $* in --version) echo "Docker version 27" ;; *) echo 27.1 ;; esac')
         self.program("nvidia-ctk.installed", "echo 1.18.0")
         self.program("systemctl", "exit 0")
-        self.program("python3", 'case "$*" in *ensurepip*) exit 1 ;; *daemon_json*) echo same ;; esac')
+        # A key is what the mirror says it is; signing_key.py itself is tried below, with real ones.
+        self.program(
+            "python3",
+            'case "$*" in *ensurepip*) exit 1 ;; *daemon_json*) echo same ;; *signing_key*) echo "$2 $4" >"$3" ;; esac',
+        )
 
     def go(self, script, *others, **told):
         sources = {"step.sh": named(f"{script}.sh"), "run.sh": FILES / "run.sh", "lib.sh": FILES / "lib.sh"}
@@ -141,8 +150,11 @@ def test_a_machine_with_dnf_gets_its_own_packages(tmp_path, release, have, docke
         assert dict(parsed["tandem-docker"]) == {
             "name": "Docker", "enabled": "1", "gpgcheck": "1",
             "baseurl": f"https://mirror.example/docker-ce/linux/centos/{major}/$basearch/stable",
-            "gpgkey": "https://mirror.example/docker-ce/linux/centos/gpg",
+            "gpgkey": f"file://{machine.etc}/pki/rpm-gpg/tandem-docker.asc",
         }  # fmt: skip
+        asked, pinned = (machine.etc / "pki/rpm-gpg/tandem-docker.asc").read_text().split()
+        assert asked == "https://mirror.example/docker-ce/linux/centos/gpg"
+        assert pinned == "060A61C51B558A7F742B77AAC52FEB6B621E9F35"
         assert f"rm -f {repository}" in (machine.home / "undo").read_text()
     assert machine.packages()[1] == ""
 
@@ -187,6 +199,76 @@ def test_the_container_toolkit_comes_from_nvidias_own_or_a_mirror(tmp_path):
     parsed = configparser.ConfigParser(interpolation=None)
     parsed.read(machine.etc / "yum.repos.d/tandem-nvidia-container-toolkit.repo")
     assert parsed["tandem-nvidia-container-toolkit"]["baseurl"] == "https://mirror/toolkit/stable/rpm/$basearch"
+    key = machine.etc / "pki/rpm-gpg/tandem-nvidia-container-toolkit.asc"
+    assert parsed["tandem-nvidia-container-toolkit"]["gpgkey"] == f"file://{key}"
+    assert key.read_text().split() == ["https://mirror/toolkit/gpgkey", "C95B321B61E88C1809C4F759DDCAE044F796ECB0"]
+
+
+def test_a_repository_whose_key_is_another_is_not_added(tmp_path):
+    machine = Machine(tmp_path, "rocky9", have=BASE)
+    machine.program("sleep", "")
+    machine.program("python3", 'case "$*" in *signing_key*) echo "$2 holds the key X" >&2; exit 1 ;; *) exit 1 ;; esac')
+    error = machine.packages()[1]
+    assert error == (
+        "https://mirror.example/docker-ce/linux/centos/gpg holds the key X; set mirrors.dockerPackages to a mirror of "
+        "Docker's own packages, or install Docker by hand"
+    )
+    assert not (machine.etc / "yum.repos.d/tandem-docker.repo").exists()
+
+
+KEYRINGS = Path("/usr/share/keyrings")
+DEBIAN_12 = "B8B80B5B623EAB6AD8775C45B7C5D7D6350947F8"
+"""Debian's own (https://ftp-master.debian.org/keys.html)."""
+
+
+@pytest.fixture
+def mirror(tmp_path):
+    """A web server on this computer, and the folder that it serves."""
+    folder = tmp_path / "mirror"
+    folder.mkdir()
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield folder, f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("keys", "armored", "says"),
+    [
+        (("debian-archive-bookworm-automatic",), False, ""),
+        (("debian-archive-bookworm-automatic",), True, ""),
+        (("debian-archive-bookworm-stable",), False, "holds the key 4D64FEC119C2029067D6E791F8D2585B8783D481, and B8B"),
+        # A second key beside the right one would be believed as well.
+        (("debian-archive-bookworm-automatic", "debian-archive-bookworm-stable"), False, "holds the key 4D64"),
+        (("debian-archive-bookworm-automatic", "debian-archive-bookworm-stable"), True, "holds the key 4D64"),
+        ((), False, "holds the key of nobody"),
+        (None, False, "does not answer (HTTP Error 404"),
+        ("<html>", False, "holds no OpenPGP key"),
+    ],
+)
+def test_a_key_is_kept_only_if_it_is_the_pinned_one(tmp_path, mirror, keys, armored, says):
+    folder, url = mirror
+    if isinstance(keys, str):
+        (folder / "key").write_text(keys)
+    elif keys is not None:
+        parts = [(KEYRINGS / f"{name}.gpg").read_bytes() for name in keys]
+        if armored:
+            around = (
+                "-----BEGIN PGP PUBLIC KEY BLOCK-----\nVersion: 1\n\n",
+                "=Xz1a\n-----END PGP PUBLIC KEY BLOCK-----\n",
+            )
+            parts = [base64.encodebytes(part).join(line.encode() for line in around) for part in parts]
+        (folder / "key").write_bytes(b"".join(parts))
+    file = tmp_path / "kept"
+    done = subprocess.run(
+        [sys.executable, named("signing_key.py"), f"{url}/key", file, DEBIAN_12],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode == 0, file.exists()) == (not says, not says), done.stderr
+    assert says in done.stderr
+    if not says:
+        assert file.read_bytes() == (folder / "key").read_bytes()
 
 
 def test_a_missing_driver_is_told_with_dnfs_own_command(tmp_path):

@@ -83,18 +83,31 @@ package_of() {
   esac
 }
 
+# signing_key URL FILE FINGERPRINT REMEDY: a repository's key, kept only if it is the pinned one, whichever mirror it is from.
+signing_key() {
+  undo rm -f "$2"
+  mkdir -p "${2%/*}"
+  tries 3 python3 "$TANDEM_DIR/signing_key.py" "$1" "$2" "$3" >"$TANDEM_DIR/key.log" 2>&1 ||
+    fail "$(tail -n 1 "$TANDEM_DIR/key.log"); $4"
+}
+
+# Docker's key for RPM packages (docs.docker.com, "Install Docker Engine on RHEL").
+DOCKER_KEY=060A61C51B558A7F742B77AAC52FEB6B621E9F35
+
 # docker_repository: Docker's own packages, for systems of Red Hat's kind whose repositories have none.
 docker_repository() {
-  local release file=$ETC/yum.repos.d/tandem-docker.repo
+  local release file=$ETC/yum.repos.d/tandem-docker.repo key=$ETC/pki/rpm-gpg/tandem-docker.asc
   # platform:el9 is Rocky's and Alma's, platform:al8 Alibaba Cloud Linux 3's.
   release=$(sed -nE 's/^PLATFORM_ID="?platform:(el|al)([0-9]+).*/\2/p' "$ETC/os-release")
   [[ -n $release ]] ||
     fail "no repository of this machine has Docker, and Docker's own has none for $(sed -nE 's/^PRETTY_NAME="?([^"]*).*/\1/p' "$ETC/os-release"); install Docker by hand"
   undo rm -f "$file"
   DOCKER_PACKAGES=${DOCKER_PACKAGES:-https://download.docker.com/linux}
+  signing_key "$DOCKER_PACKAGES/centos/gpg" "$key" "$DOCKER_KEY" \
+    "set mirrors.dockerPackages to a mirror of Docker's own packages, or install Docker by hand"
   # shellcheck disable=SC2016 # $basearch is dnf's
-  printf '[tandem-docker]\nname=Docker\nbaseurl=%s/centos/%s/$basearch/stable\nenabled=1\ngpgcheck=1\ngpgkey=%s/centos/gpg\n' \
-    "$DOCKER_PACKAGES" "$release" "$DOCKER_PACKAGES" >"$file"
+  printf '[tandem-docker]\nname=Docker\nbaseurl=%s/centos/%s/$basearch/stable\nenabled=1\ngpgcheck=1\ngpgkey=file://%s\n' \
+    "$DOCKER_PACKAGES" "$release" "$key" >"$file"
   chmod 644 "$file"
 }
 

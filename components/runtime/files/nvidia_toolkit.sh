@@ -1,23 +1,28 @@
 #!/usr/bin/env bash
-# NVIDIA's container toolkit, and Docker's runtime of that name. Environment: TOOLKIT_REPOSITORY NVITOP (a pip requirement, or empty) PIP_INDEX
+# NVIDIA's container toolkit, and Docker's runtime of that name. Environment: TOOLKIT_REPOSITORY NVITOP (yes, or empty) PIP_INDEX
 # shellcheck source=components/machine/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
 # shellcheck source=components/machine/files/package_manager.sh
 . "$TANDEM_DIR/package_manager.sh"
 
+# NVIDIA's key (gpgkey in github.com/NVIDIA/nvidia-docker, the site's source).
+NVIDIA_KEY=C95B321B61E88C1809C4F759DDCAE044F796ECB0
+mirror="set accelerator.toolkitRepository to a mirror of NVIDIA's own that the machine reaches"
+
 add_by_dnf() {
-  local file=$ETC/yum.repos.d/tandem-nvidia-container-toolkit.repo
+  local file=$ETC/yum.repos.d/tandem-nvidia-container-toolkit.repo key=$ETC/pki/rpm-gpg/tandem-nvidia-container-toolkit.asc
   if ! dnf --quiet list --available nvidia-container-toolkit >/dev/null 2>&1; then
     undo rm -f "$file"
+    signing_key "$TOOLKIT_REPOSITORY/gpgkey" "$key" "$NVIDIA_KEY" "$mirror"
     # As NVIDIA's own file has it: its lists are signed, its packages are not.
     # shellcheck disable=SC2016 # $basearch is dnf's
-    printf '[tandem-nvidia-container-toolkit]\nname=NVIDIA container toolkit\nbaseurl=%s/stable/rpm/$basearch\nenabled=1\nrepo_gpgcheck=1\ngpgcheck=0\ngpgkey=%s/gpgkey\n' \
-      "$TOOLKIT_REPOSITORY" "$TOOLKIT_REPOSITORY" >"$file"
+    printf '[tandem-nvidia-container-toolkit]\nname=NVIDIA container toolkit\nbaseurl=%s/stable/rpm/$basearch\nenabled=1\nrepo_gpgcheck=1\ngpgcheck=0\ngpgkey=file://%s\n' \
+      "$TOOLKIT_REPOSITORY" "$key" >"$file"
     chmod 644 "$file"
   fi
   status "installing the container toolkit"
   tries 2 by_dnf install nvidia-container-toolkit ||
-    fail "dnf install nvidia-container-toolkit failed; the log says why: where $TOOLKIT_REPOSITORY does not answer, set accelerator.toolkitRepository to a mirror that the machine reaches"
+    fail "dnf install nvidia-container-toolkit failed; the log says why: where $TOOLKIT_REPOSITORY does not answer, $mirror"
   kept "the package nvidia-container-toolkit"
 }
 
@@ -28,10 +33,8 @@ elif ! have nvidia-ctk; then
   if [[ -z $(apt-cache madison nvidia-container-toolkit 2>/dev/null) ]]; then
     key=/usr/share/keyrings/tandem-nvidia-container-toolkit.asc
     list=/etc/apt/sources.list.d/tandem-nvidia-container-toolkit.list
-    undo rm -f "$key" "$list"
-    tries 3 curl --fail --silent --show-error --location --output "$key" "$TOOLKIT_REPOSITORY/gpgkey" ||
-      fail "$TOOLKIT_REPOSITORY does not answer; set accelerator.toolkitRepository to a mirror that the machine reaches"
-    chmod 644 "$key"
+    undo rm -f "$list"
+    signing_key "$TOOLKIT_REPOSITORY/gpgkey" "$key" "$NVIDIA_KEY" "$mirror"
     echo "deb [signed-by=$key] $TOOLKIT_REPOSITORY/stable/deb/$(dpkg --print-architecture) /" >"$list"
     update_lists nvidia-container-toolkit
   fi
@@ -57,7 +60,7 @@ if [[ -n $NVITOP && ! -x /opt/tandem-nvitop/bin/nvitop ]]; then
   # shellcheck source=components/machine/files/pip.sh
   . "$TANDEM_DIR/pip.sh"
   read_index "$PIP_INDEX"
-  /opt/tandem-nvitop/bin/pip install --quiet "${pip_words[@]}" "$NVITOP" ||
+  /opt/tandem-nvitop/bin/pip install --quiet "${pip_words[@]}" --require-hashes --requirement "$TANDEM_DIR/nvitop.lock" ||
     fail "nvitop can't be installed from ${PIP_INDEX:-the default pip index}; set mirrors.pip, or leave nvitop out"
   ln -sf /opt/tandem-nvitop/bin/nvitop /usr/local/bin/nvitop
 fi
