@@ -58,7 +58,7 @@ def binary(text: bytes) -> bytes:
     if not text.lstrip().startswith(b"-----BEGIN"):
         return text
     whole, inside, head = b"", False, False
-    lines = []
+    lines: list[bytes] = []
     for line in (each.strip() for each in text.splitlines()):
         if line.startswith(b"-----BEGIN PGP PUBLIC KEY"):
             inside, head, lines = True, True, []
