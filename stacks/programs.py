@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pulumi
 
@@ -81,6 +82,12 @@ def same_programs(
     return [same], {"engineImage": sources[0]}
 
 
+def _lock(engine: str, packages: Sequence[str]) -> Path | None:
+    """The lock of an engine's packages, if they are those that it was made of."""
+    own = {*versions.ENGINE_PACKAGES.get(engine, ()), f"ray=={versions.RAY}"}
+    return versions.LOCKS / f"{engine}.lock" if packages and set(packages) <= own else None
+
+
 def _environment(settings: Settings) -> Environment | None:
     """Where the engine's programs are without containers; None for an engine that runs in its image only."""
     native, serving = settings.native, settings.serving
@@ -93,7 +100,7 @@ def _environment(settings: Settings) -> Environment | None:
         module=module,
         python=native.python,
         packages=packages,
-        lock=versions.LOCKS / f"{serving.engine}.lock" if packages and not native.packages else None,
+        lock=_lock(serving.engine, packages),
         path=native.path,
         pip_index=settings.mirrors.pip,
         version=native.version,

@@ -96,9 +96,15 @@ IMAGE_ARGUMENTS: Final = {
 CPU_IMAGE_ARGUMENTS: Final = {"llamacpp": {**LLAMACPP_SOURCE, "DEVEL_IMAGE": pinned("ubuntu:24.04")}}
 
 
-def default_images() -> set[str]:
-    """Every image that machines pull where a stack names none, `NAME:TAG`."""
+def pulled_images() -> set[str]:
+    """Every image that machines pull where a stack names none: what is named _IMAGE or _IMAGES here, and in recipes."""
     recipes = [*IMAGE_ARGUMENTS.values(), *CPU_IMAGE_ARGUMENTS.values()]
-    parts = [value for arguments in recipes for name, value in arguments.items() if name.endswith("_IMAGE")]
-    every = [GATEWAY_IMAGE, WEBUI_IMAGE, *ENGINE_IMAGES.values(), *CPU_IMAGES.values(), *parts]
-    return {image.partition("@")[0] for image in every}
+    found = {value for arguments in recipes for name, value in arguments.items() if name.endswith("_IMAGE")}
+    for name, value in globals().items():
+        found |= {value} if name.endswith("_IMAGE") else {*value.values()} if name.endswith("_IMAGES") else set()
+    return found
+
+
+def default_images() -> set[str]:
+    """The same by `NAME:TAG`, without digests."""
+    return {image.partition("@")[0] for image in pulled_images()}

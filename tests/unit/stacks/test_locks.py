@@ -29,7 +29,9 @@ def of_engine(**changes):
 
 def test_an_environment_has_its_lock_unless_the_stack_names_one_of_its_own():
     assert of_engine() == versions.LOCKS / "vllm.lock"
-    assert of_engine(native={"packages": ["vllm==0.33.0"]}) is None
+    assert of_engine(native={"packages": list(versions.ENGINE_PACKAGES["vllm"])}) == versions.LOCKS / "vllm.lock"
+    assert of_engine(native={"packages": ["vllm==0.32.0"]}) is None
+    assert of_engine(native={"packages": [*versions.ENGINE_PACKAGES["vllm"], "more==1"]}) is None
     assert of_engine(native={"python": "/opt/conda/bin/python"}) is None
     assert of_engine(native={"path": ["/opt/engine/bin"]}) is None
 

@@ -119,6 +119,7 @@ def test_renewing_keeps_what_can_t_be_asked_and_drops_what_is_no_default(registr
 
 def test_every_default_image_has_its_line_and_none_is_left_over():
     assert set(versions.DIGESTS) == versions.default_images()
+    assert versions.pulled_images() == {versions.pinned(image) for image in versions.default_images()}
 
 
 def test_a_default_image_is_pulled_by_its_digest_and_one_of_one_s_own_as_it_is_written(monkeypatch):
