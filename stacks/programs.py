@@ -84,7 +84,7 @@ def same_programs(
 
 def _lock(engine: str, packages: Sequence[str]) -> Path | None:
     """The lock of an engine's packages, if they are those that it was made of."""
-    own = {*versions.ENGINE_PACKAGES.get(engine, ()), f"ray=={versions.RAY}"}
+    own = {*versions.ENGINE_PACKAGES.get(engine, ()), versions.RAY_PACKAGE}
     return versions.LOCKS / f"{engine}.lock" if packages and set(packages) <= own else None
 
 

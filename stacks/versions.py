@@ -53,6 +53,7 @@ WEBUI_PACKAGES: Final = (f"open-webui=={OPEN_WEBUI}",)
 
 # The same engines as pip packages, for machines without containers. All that each of them needs stands with hashes in
 # locks/NAME.lock, for Linux and Python 3.11 or newer; vLLM's has Ray.
+RAY_PACKAGE: Final = f"ray=={RAY}"
 LOCKS: Final = Path(__file__).with_name("locks")
 ENGINE_PACKAGES: Final = {"vllm": (f"vllm=={VLLM}",), "sglang": (f"sglang=={SGLANG}",)}
 

@@ -59,5 +59,5 @@ class NativeSettings(SettingsModel):
             return self.packages
         return (
             *versions.ENGINE_PACKAGES.get(engine, ()),
-            *([f"ray=={versions.RAY}"] if engine == "vllm" and executor == "ray" else []),
+            *([versions.RAY_PACKAGE] if engine == "vllm" and executor == "ray" else []),
         )
