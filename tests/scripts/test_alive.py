@@ -18,6 +18,7 @@ ENGINE = ROOT / "tests/scripts/counted_engine.py"
 sys.path.append(str(FILES))  # its modules import each other as they lie on the machine
 
 import alive  # noqa: E402
+import question  # noqa: E402
 
 
 class Supervised:
@@ -98,7 +99,7 @@ def test_an_answer_that_waits_its_turn_is_no_stall(supervised, monkeypatch):
     seen = iter(range(1000))
     monkeypatch.setattr(alive, "IDLE", 0.0)
     monkeypatch.setattr(alive, "SAMPLE", 0.05)
-    monkeypatch.setattr(alive.question, "ask", lambda *_, **__: time.sleep(3))
+    monkeypatch.setattr(question, "ask", lambda *_, **__: time.sleep(3))
     monkeypatch.setattr(alive.Alive, "count", lambda _: float(next(seen) // 2))
     watched = alive.Alive("http://127.0.0.1:1/v1", "m", "chat", "", ["x"])
     silences = []
