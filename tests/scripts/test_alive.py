@@ -44,11 +44,12 @@ class Supervised:
 
     @property
     def said(self) -> str:
-        return (self.folder / "log").read_text()
+        return str((self.folder / "log").read_text())
 
     @property
     def state(self) -> dict:
-        return json.loads((self.folder / "group.json").read_text())
+        found: dict = json.loads((self.folder / "group.json").read_text())
+        return found
 
     def counted(self) -> float:
         """As the supervisor counts; 0 before it can."""
