@@ -18,6 +18,7 @@ ENGINE = ROOT / "tests/scripts/counted_engine.py"
 sys.path.append(str(FILES))  # its modules import each other as they lie on the machine
 
 import alive  # noqa: E402
+import question  # noqa: E402
 
 
 class Supervised:
@@ -43,11 +44,12 @@ class Supervised:
 
     @property
     def said(self) -> str:
-        return (self.folder / "log").read_text()
+        return str((self.folder / "log").read_text())
 
     @property
     def state(self) -> dict:
-        return json.loads((self.folder / "group.json").read_text())
+        found: dict = json.loads((self.folder / "group.json").read_text())
+        return found
 
     def counted(self) -> float:
         """As the supervisor counts; 0 before it can."""
@@ -98,7 +100,7 @@ def test_an_answer_that_waits_its_turn_is_no_stall(supervised, monkeypatch):
     seen = iter(range(1000))
     monkeypatch.setattr(alive, "IDLE", 0.0)
     monkeypatch.setattr(alive, "SAMPLE", 0.05)
-    monkeypatch.setattr(alive.question, "ask", lambda *_, **__: time.sleep(3))
+    monkeypatch.setattr(question, "ask", lambda *_, **__: time.sleep(3))
     monkeypatch.setattr(alive.Alive, "count", lambda _: float(next(seen) // 2))
     watched = alive.Alive("http://127.0.0.1:1/v1", "m", "chat", "", ["x"])
     silences = []

@@ -18,7 +18,7 @@ from tests.support.engine import RunningEngine
 from tests.support.gateway import KEY, PAIR, Gateway
 from tests.support.waiting import until
 
-CHROMIUM, CERTUTIL = shutil.which("chromium"), shutil.which("certutil")
+CHROMIUM, CERTUTIL = shutil.which("chromium") or "", shutil.which("certutil") or ""
 pytestmark = pytest.mark.skipif(
     not (CHROMIUM and CERTUTIL), reason="needs Chromium and certutil: apt-get install chromium libnss3-tools"
 )
