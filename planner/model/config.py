@@ -12,7 +12,9 @@ from typing import Any, Literal
 from planner.catalog.architectures import Architecture, Family, architectures
 from planner.counted import counted
 from planner.model.fields import Fields
+from planner.model.outline import outline
 from planner.model.quantization import parse_quantization
+from planner.model.recorded import NAME, Recorded, read_record
 from planner.model.shapes import Attention, Experts, LatentAttention, LayerKind, LinearAttention, Model
 from planner.model.vision import parse_tower
 from planner.refusal import Refusal
@@ -48,12 +50,28 @@ def load_config(path: Path) -> dict[str, Any]:
     return values
 
 
-def parse_model(values: dict[str, Any]) -> Model:
+def find_record(config: Path) -> Recorded | None:
+    """The engine's record beside a config.json, or None.
+
+    Raises:
+        Refusal: `record_unreadable`.
+    """
+    file = (config if os.path.isdir(config) else config.parent) / NAME  # noqa: PTH112  # as in load_config
+    return read_record(file) if os.path.isfile(file) else None  # noqa: PTH113
+
+
+def parse_model(values: dict[str, Any], record: Recorded | None = None) -> Model:
     """Reads a config.json's values.
+
+    Args:
+        values: of config.json.
+        record: the engine's own answer for this model, which then goes before every rule.
 
     Raises:
         Refusal: `unknown_architecture`, `unknown_quantization` or `bad_config`, which names the key.
     """
+    if record is not None:
+        return outline(values, record, _first_architecture(values) or "unknown")
     architecture = _architecture(values)
     traits = architectures()[architecture]
     inner = values.get("text_config")
@@ -110,16 +128,21 @@ def parse_model(values: dict[str, Any]) -> Model:
 
 
 def _architecture(values: dict[str, Any]) -> str:
-    given = values.get("architectures")
-    name = given[0] if isinstance(given, list) and given and isinstance(given[0], str) else None
+    name = _first_architecture(values)
     if name in architectures():
         return str(name)
-    known = ", ".join(sorted(architectures()))
     shown = f"{name[:60]!r}" if name else "missing"
     raise Refusal(
-        "unknown_architecture", "config.json: architectures", f"is {shown}, which the planner can't count",
-        f"it knows {known}; write an entry in planner/catalog/data/architectures.yaml for another",
+        "unknown_architecture", "config.json: architectures", f"is {shown}, which isn't among the "
+        f"{len(architectures())} that the planner has rules for",
+        "ask the engine itself, which needs no GPU: python -m planner record --config FILE --engine-python PYTHON "
+        "writes its answer beside config.json, and plan uses it",
     )  # fmt: skip
+
+
+def _first_architecture(values: dict[str, Any]) -> str | None:
+    given = values.get("architectures")
+    return given[0] if isinstance(given, list) and given and isinstance(given[0], str) else None
 
 
 def _attention(fields: Fields, traits: Architecture, hidden: int, heads: int) -> Attention:
