@@ -49,6 +49,9 @@ def layer_caches(model: Model, tensor: int, kv_bytes: int) -> tuple[LayerCache, 
             continue
         a = model.sliding if kind == "sliding" and model.sliding is not None else model.attention
         window = a.window if kind in ("sliding", "chunked") and isinstance(a, Attention) else None
+        if isinstance(a, LatentAttention) and a.index_heads:
+            # 8-bit keys with a 32-bit scale for each 128 elements (DeepseekV32IndexerCache).
+            found.append(LayerCache(layer, kind, a.index_dim + a.index_dim // 128 * 4))
         found.append(LayerCache(layer, kind, _token_bytes(a, tensor, kv_bytes), window))
     return tuple(found)
 

@@ -81,6 +81,8 @@ class LatentAttention:
         nope_dim: elements of a query's and key's head that carry none.
         value_dim: elements of a value's head.
         query_lora_rank: elements of a token's compressed queries; None where queries aren't compressed.
+        index_heads: heads of the indexer that chooses tokens (DeepSeek sparse attention); 0: there is none.
+        index_dim: elements of one of them; a token's key of as many 8-bit elements is kept beside the KV cache.
     """
 
     heads: int
@@ -89,6 +91,8 @@ class LatentAttention:
     nope_dim: int
     value_dim: int
     query_lora_rank: int | None
+    index_heads: int = 0
+    index_dim: int = 0
 
 
 @dataclass(frozen=True)
@@ -252,6 +256,7 @@ class Model:
         rope_tables: tables of that many rows; 4 with M-RoPE, whose positions are those of a long video.
         pipeline: whether the engine can cut the model into stages.
         every_stage: whether the engine keeps embeddings, final norm and head on every stage.
+        every_embedding: whether it keeps the embeddings there, and no norm and head.
         vision: its vision tower, counted.
         uncounted_vision: it has a vision tower that can't be counted.
         mtp_layers: multi-token-prediction layers, which aren't loaded unless asked for.
@@ -284,6 +289,7 @@ class Model:
     rope_tables: int = 1
     pipeline: bool = True
     every_stage: bool = False
+    every_embedding: bool = False
     vision: VisionTower | None = None
     uncounted_vision: bool = False
     mtp_layers: int = 0

@@ -1,15 +1,17 @@
-# mypy: disable-error-code="import-not-found"
+# mypy: ignore-errors
 # (torch and vLLM are in the engine's environment, not in the project's)
 """Run by the engine's own Python, not by the project's: vLLM's classes say what each rank holds, without a weight.
 
-Reads cases as JSON from stdin (name, config, tensor, pipeline, expert, detail), builds the model's own class on the meta
-device for every pipeline stage, and writes one JSON line a case: bytes of the parameters of each stage and the KV cache
-it would cut from 20 GiB, or the refusal; with `detail` the tensors and what each layer remembers.
+Reads cases as JSON from stdin (name, config, tensor, pipeline, expert, detail), builds the model's own class on the
+meta device for every pipeline stage, and writes one JSON line a case: bytes of the parameters of each stage, of a token
+and of a request's state there, and the KV cache it would cut from 20 GiB, or the refusal; with `detail` the tensors and
+what each layer remembers.
 What the CPU build lacks (kernels of GPU quantizations) stands in `unsupported`.
 """
 
 import importlib.abc
 import importlib.machinery
+import inspect
 import json
 import os
 import re
@@ -45,7 +47,8 @@ KV_BYTES = 20 * 2**30
 TOWERS = re.compile("vision|visual|audio|tower|encoder|vit|sampler|project|merger|mtp|patch|connector")
 """Paths that begin with one of these words have numbered layers that are none of the language model's."""
 
-NUMBERED = re.compile(r"(?:layers|h|blocks|block)\.(\d+)\.")
+ANY_NUMBER = re.compile(r"(?:^|\.)(\d+)(?:\.|$)")
+NUMBERED = re.compile(r"(?:layers|h|blocks|block)\.(\d+)(?:\.|$)")
 
 # Kernels are chosen while a model is built, and parameters don't depend on the choice: say this processor has them all.
 torch.cpu._is_amx_tile_supported = lambda: True
@@ -79,15 +82,20 @@ CpuPlatform.get_attn_backend_cls = staticmethod(dense_backend)
 _latent_init = MLACommonImpl.__init__
 
 
-def latent_init(self, *given, topk_indices_buffer=None, **named):
-    _latent_init(self, *given, **named)
+def latent_init(self, *given, **named):
+    """Sparse attention hands over its indexer, which dense attention doesn't know."""
+    known = inspect.signature(_latent_init).parameters
+    _latent_init(self, *given, **{name: value for name, value in named.items() if name in known})
 
 
 MLACommonImpl.__init__ = latent_init
 
 
 class Stub(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Stands for packages of GPU kernels that classes import and that building them doesn't call; added once what looks for them is imported."""
+    """Stands for packages of GPU kernels that classes import and that building them doesn't call.
+
+    Added once what looks for those packages is imported.
+    """
 
     def find_spec(self, name, path=None, target=None):
         return importlib.machinery.ModuleSpec(name, self) if name.split(".")[0] in ("cutlass", "cuda") else None
@@ -165,7 +173,7 @@ def build(config, case, stage):
 
 def layer_of(name):
     """The decoder layer of a tensor or an attention layer, by its path; None outside of them."""
-    found = NUMBERED.search(name)
+    found = NUMBERED.search(name) or ANY_NUMBER.search(name)
     return None if found is None or TOWERS.search(name[: found.start()]) else int(found[1])
 
 
@@ -232,7 +240,13 @@ def answer(case):
             kv = None if states else kv_cache(config, specs)
         except Exception:  # layouts that only a GPU's platform settles
             kv = None
-    return {"stage_bytes": stages, "kv_cache": kv, **({"stages": details} if case.get("detail") else {})}
+    kept = [[(kind, size) for _, kind, size, _ in each["kv"]] for each in details]
+    found = {
+        "stage_bytes": stages, "kv_cache": kv,
+        "token_bytes": [sum(size for kind, size in each if kind != "linear") for each in kept],
+        "state_bytes": [sum(size for kind, size in each if kind == "linear") for each in kept],
+    }  # fmt: skip
+    return {**found, "stages": details} if case.get("detail") else found
 
 
 def main():

@@ -41,6 +41,8 @@ def check_split(model: Model, split: Split, version: EngineVersion | None = None
     parallelism.check_heads(model.heads, tp)
     if model.grouped is not None:
         parallelism.check_kv_heads(model.grouped.kv_heads, tp)
+    if model.vision is not None:
+        parallelism.check_heads(model.vision.heads, tp, "the vision tower")
     parallelism.check_vocab(model.vocab, tp)
     for width, what, expert in _widths(model):
         if not (expert and split.expert_parallel):

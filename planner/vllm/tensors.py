@@ -59,7 +59,7 @@ class StageTensors:
         first = layers.start == 0 or model.every_stage
         last = layers.stop == model.layers or model.every_stage
         table = padded_vocab(model.vocab) // self.tp * model.hidden * self.unit
-        if first or (last and model.tied):
+        if first or model.every_embedding or (last and model.tied):
             yield Tensor("embed_tokens", table)
         for layer in layers:
             for name, nbytes in self._layer(layer):
@@ -133,6 +133,10 @@ class StageTensors:
         else:
             yield from self._linear("self_attn.kv_a_proj_with_mqa", compressed, hidden)
             yield from self._linear("self_attn.q_proj", wide, hidden)
+        if a.index_heads and a.query_lora_rank:
+            yield from self._linear("self_attn.indexer.wq_b", a.index_heads * a.index_dim, a.query_lora_rank)
+            yield from self._linear("self_attn.indexer.wk_weights_proj", a.index_dim + a.index_heads, hidden)
+            yield "self_attn.indexer.k_norm", 2 * a.index_dim * FP32
         yield "self_attn.kv_a_layernorm", a.kv_lora_rank * self.unit
         yield from self._linear("self_attn.kv_b_proj", heads * (a.nope_dim + a.value_dim), a.kv_lora_rank)
         yield from self._linear("self_attn.o_proj", hidden, heads * a.value_dim)
