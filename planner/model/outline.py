@@ -39,7 +39,7 @@ def outline(values: dict[str, Any], record: Recorded, architecture: str) -> Mode
         architecture=architecture,
         hidden=hidden,
         vocab=fields.size("vocab_size"),
-        intermediate=fields.size("intermediate_size", "ffn_hidden_size", "n_inner", "ffn_dim", default=4 * hidden),
+        intermediate=_widest(fields, hidden),
         kinds=tuple(kinds),
         dense=tuple(not (experts and sparse) for sparse in tables),
         attention=Attention(heads, kv_heads, head_dim, window=min(windows) if windows else None),
@@ -59,6 +59,14 @@ def outline(values: dict[str, Any], record: Recorded, architecture: str) -> Mode
         quantization=parse_quantization(values),
         recorded=record,
     )
+
+
+def _widest(fields: Fields, hidden: int) -> int:
+    """Of the MLPs, which some configs list layer by layer."""
+    given = fields.values.get("intermediate_size")
+    if isinstance(given, list) and given and all(type(each) is int and each > 0 for each in given):
+        return max(given)
+    return fields.size("intermediate_size", "ffn_hidden_size", "n_inner", "ffn_dim", default=4 * hidden)
 
 
 def _language(values: dict[str, Any]) -> dict[str, Any]:

@@ -299,6 +299,10 @@ class Model:
     sliding: Attention | None = None
     recorded: Recorded | None = None
 
+    def __hash__(self) -> int:
+        """Of its plain sizes: hashing every layer anew for each look into a cache costs more than the rare tie."""
+        return hash((self.architecture, self.hidden, self.vocab, self.intermediate, len(self.kinds), self.dtype))
+
     @property
     def layers(self) -> int:
         """How many decoder layers, multi-token-prediction layers not counted."""

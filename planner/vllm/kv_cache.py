@@ -6,8 +6,10 @@ and vllm/v1/kv_cache_interface.py, read in 0.24.0.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import accumulate
 from math import ceil
 
 from planner.model.caches import LayerCache, layer_caches
@@ -26,14 +28,18 @@ class Group:
     Attributes:
         kind: what they remember.
         layers: their numbers in the whole model; a layer that remembers two things stands here twice.
-        pages: bytes of one block of each of them, on one rank.
+        sums: bytes of one block of the first none, one, two, ... of them, on one rank.
         request_blocks: blocks that one request of the full context needs.
     """
 
     kind: LayerKind
     layers: tuple[int, ...]
-    pages: tuple[int, ...]
+    sums: tuple[int, ...]
     request_blocks: int
+
+    def block_bytes(self, layers: range) -> int:
+        """Bytes of one block of those layers that the stage of `layers` holds."""
+        return self.sums[bisect_left(self.layers, layers.stop)] - self.sums[bisect_left(self.layers, layers.start)]
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,7 @@ class KvLayout:
 
     def block_bytes(self, layers: range) -> int:
         """Bytes of one block on the stage that holds `layers`: the pages of its largest group there."""
-        return max(sum(p for i, p in zip(g.layers, g.pages, strict=True) if i in layers) for g in self.groups)
+        return max(group.block_bytes(layers) for group in self.groups)
 
 
 def kv_layout(model: Model, split: Split, arguments: EngineArguments) -> KvLayout:
@@ -68,7 +74,7 @@ def kv_layout(model: Model, split: Split, arguments: EngineArguments) -> KvLayou
     """
     block, buckets = _buckets(model, split.tensor, arguments.kv_bytes, arguments.block_size, arguments.hybrid_groups)
     groups = tuple(
-        Group(b.cache.kind, b.layers, b.pages, _request_blocks(b.cache, b.block, split, arguments)) for b in buckets
+        Group(b.cache.kind, b.layers, b.sums, _request_blocks(b.cache, b.block, split, arguments)) for b in buckets
     )
     return KvLayout(block, groups)
 
@@ -94,11 +100,11 @@ def token_bytes(model: Model, split: Split, arguments: EngineArguments, layers: 
 
 @dataclass(frozen=True)
 class _Bucket:
-    """Layers of one group: the first's cache, their numbers and pages, and the tokens of a block."""
+    """Layers of one group: the first's cache, their numbers, the sums of their pages, and the tokens of a block."""
 
     cache: LayerCache
     layers: tuple[int, ...]
-    pages: tuple[int, ...]
+    sums: tuple[int, ...]
     block: int
 
 
@@ -131,7 +137,7 @@ def _buckets(model: Model, tensor: int, kv_bytes: int, block: int, hybrid: bool)
 
 def _bucket(members: list[_Member]) -> _Bucket:
     caches, blocks, pages = zip(*members, strict=True)
-    return _Bucket(caches[0], tuple(c.layer for c in caches), pages, blocks[0])
+    return _Bucket(caches[0], tuple(c.layer for c in caches), tuple(accumulate(pages, initial=0)), blocks[0])
 
 
 def _request_blocks(cache: LayerCache, block: int, split: Split, arguments: EngineArguments) -> int:
