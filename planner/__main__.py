@@ -7,10 +7,10 @@ import os
 import sys
 from argparse import ArgumentParser
 
-from planner import command_memory, command_plan, command_price
+from planner import command_memory, command_plan, command_price, command_record
 from planner.refusal import Refusal
 
-COMMANDS = {"plan": command_plan, "memory": command_memory, "price": command_price}
+COMMANDS = {"plan": command_plan, "memory": command_memory, "price": command_price, "record": command_record}
 
 
 def main(arguments: list[str] | None = None) -> int:

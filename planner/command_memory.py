@@ -9,7 +9,7 @@ from typing import Any
 
 from planner.catalog.device import device_of_memory
 from planner.catalog.versions import vllm_version
-from planner.model.config import load_config, parse_model
+from planner.model.config import find_record, load_config, parse_model
 from planner.refusal import Refusal
 from planner.split import Split
 from planner.vllm.arguments import resolve_arguments
@@ -45,7 +45,7 @@ def run(options: Namespace) -> str:
     """
     given = pairs(options.set)
     config = load_config(options.config) | _overrides(given.pop("hf_overrides", "{}"))
-    model = effective_model(parse_model(config), given)
+    model = effective_model(parse_model(config, find_record(options.config)), given)
     device = device_of_memory(options.gpu_memory_mib, options.compute_capability)
     version = vllm_version(options.engine_version)
     arguments = resolve_arguments(model, device, version, given, options.usage)

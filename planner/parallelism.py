@@ -108,12 +108,12 @@ def check_nodes(tensor_parallel_size: int, pipeline_parallel_size: int, nodes: i
         )
 
 
-def check_heads(heads: int, tensor_parallel_size: int) -> None:
+def check_heads(heads: int, tensor_parallel_size: int, whose: str = "the model") -> None:
     """Attention heads are shared out whole: heads % tensor_parallel_size == 0."""
     if heads % tensor_parallel_size:
         _refuse_tensor(
             "heads_not_divisible",
-            f"the model's {counted(heads, 'attention head')} can't be shared equally by "
+            f"{whose}'s {counted(heads, 'attention head')} can't be shared equally by "
             f"{tensor_parallel_size} accelerators",
             tensor_parallel_size,
             lambda tp: heads % tp == 0,

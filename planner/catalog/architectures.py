@@ -7,7 +7,7 @@ from typing import Literal
 
 from planner.catalog.table import entries
 
-Family = Literal["dense", "mixtral", "qwen_moe", "gpt_oss", "qwen3_next", "deepseek", "deepseek_moe"]
+Family = Literal["dense", "moe", "mixtral", "qwen_moe", "gpt_oss", "qwen3_next", "deepseek", "deepseek_moe", "llama4"]
 """Which keys of config.json tell of attention and experts: how `planner.model.config` reads it."""
 
 
@@ -31,10 +31,17 @@ class Architecture:
         tied: whether embedding and head are one tensor.
         head_dim: elements of a head; None: the hidden size over the heads.
         window: tokens of sliding attention; None: there is none.
+        window_extra: tokens by which the class widens it.
         uses_window: `use_sliding_window`.
         correction_bias: whether the router has a score correction bias.
         router_fp32: whether the router's weights have 32 bits.
+        router_bias: whether the router has a bias.
+        shared_gate: whether the shared experts' output has a gate.
+        state: what layers without attention have: `gdn`, `mamba` or `conv`; empty: there are none.
+        single: a layer is either a mixer of tokens or an MLP.
+        both: every layer has a state beside its attention.
         every_stage: whether the class makes embeddings, final norm and head on every pipeline stage.
+        every_embedding: whether it makes the embeddings, and nothing else of those, on every pipeline stage.
         vision: the tower's family in `planner/model/vision.py`; others aren't counted, which a plan notes.
     """
 
@@ -50,10 +57,17 @@ class Architecture:
     tied: bool = False
     head_dim: int | None = None
     window: int | None = None
+    window_extra: int = 0
     uses_window: bool = True
-    correction_bias: bool = False
-    router_fp32: bool = False
+    correction_bias: bool | str = False
+    router_fp32: bool | str = False
+    router_bias: bool = False
+    shared_gate: bool = False
+    state: str = ""
+    single: bool = False
+    both: bool = False
     every_stage: bool = False
+    every_embedding: bool = False
     vision: str = ""
 
 

@@ -179,7 +179,7 @@ def _cache_bytes(model: Model, layer: int, offload: Offload) -> float:
     """Bytes of a token in one layer; MLA keeps one vector, and values are part of it."""
     key, value = offload.cache_bytes
     a = model.attention
-    if model.kinds[layer] == "linear":
+    if model.kinds[layer] in ("linear", "none"):
         return 0.0
     if isinstance(a, LatentAttention):
         return (a.kv_lora_rank + a.rope_dim) * key

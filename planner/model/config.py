@@ -11,9 +11,13 @@ from typing import Any, Literal
 
 from planner.catalog.architectures import Architecture, Family, architectures
 from planner.counted import counted
+from planner.model.experts import experts_of
 from planner.model.fields import Fields
+from planner.model.outline import INNER, outline
 from planner.model.quantization import parse_quantization
-from planner.model.shapes import Attention, Experts, LatentAttention, LayerKind, LinearAttention, Model
+from planner.model.recorded import NAME, Recorded, read_record
+from planner.model.shapes import Attention, Experts, LatentAttention, LayerKind, Model
+from planner.model.states import state_of
 from planner.model.vision import parse_tower
 from planner.refusal import Refusal
 
@@ -48,20 +52,38 @@ def load_config(path: Path) -> dict[str, Any]:
     return values
 
 
-def parse_model(values: dict[str, Any]) -> Model:
+def find_record(config: Path) -> Recorded | None:
+    """The engine's record beside a config.json, or None.
+
+    Raises:
+        Refusal: `record_unreadable`.
+    """
+    file = (config if os.path.isdir(config) else config.parent) / NAME  # noqa: PTH112  # as in load_config
+    return read_record(file) if os.path.isfile(file) else None  # noqa: PTH113
+
+
+def parse_model(values: dict[str, Any], record: Recorded | None = None) -> Model:
     """Reads a config.json's values.
+
+    Args:
+        values: of config.json.
+        record: the engine's own answer for this model, which then goes before every rule.
 
     Raises:
         Refusal: `unknown_architecture`, `unknown_quantization` or `bad_config`, which names the key.
     """
+    if record is not None:
+        return outline(values, record, _first_architecture(values) or "unknown")
     architecture = _architecture(values)
     traits = architectures()[architecture]
-    inner = values.get("text_config")
+    inner = next((values[key] for key in INNER if isinstance(values.get(key), dict)), None)
     if isinstance(inner, dict):
         values = {
             **values,
             **inner,
             "quantization_config": values.get("quantization_config", inner.get("quantization_config")),
+            # A multimodal model's own word goes before its language model's.
+            "tie_word_embeddings": values.get("tie_word_embeddings", inner.get("tie_word_embeddings")),
         }
     fields = Fields(values)
     family = traits.family
@@ -71,7 +93,7 @@ def parse_model(values: dict[str, Any]) -> Model:
     hidden, heads = fields.size("hidden_size"), fields.size("num_attention_heads")
     latent = family == "deepseek"
     attention = _latent(fields, heads) if latent else _attention(fields, traits, hidden, heads)
-    experts = _experts(fields, family, traits)
+    experts = experts_of(fields, traits)
     if experts is not None and traits.router_fp32:
         experts = replace(experts, router_bytes=4)
     dtype = fields.text("torch_dtype") or fields.text("dtype") or "bfloat16"
@@ -88,12 +110,14 @@ def parse_model(values: dict[str, Any]) -> Model:
         kinds=_kinds(fields, family, layers, attention),
         dense=_dense(fields, family, layers, experts),
         attention=attention,
-        linear=_linear(fields) if family == "qwen3_next" else None,
+        linear=state_of(fields, traits.state),
+        single=traits.single,
+        both=traits.both,
         experts=experts,
         tied=fields.flag("tie_word_embeddings", traits.tied),
         norms=traits.norms,
         norm_bias=traits.norm_bias,
-        mlp_bias=_flag(fields, traits.mlp_bias),
+        mlp_bias=fields.says(traits.mlp_bias),
         gated=traits.gated,
         dtype=dtype,
         dtype_bytes=DTYPE_BYTES[dtype],
@@ -102,6 +126,7 @@ def parse_model(values: dict[str, Any]) -> Model:
         rope_dim=attention.rope_dim if isinstance(attention, LatentAttention) else attention.head_dim,
         rope_tables=_rope_tables(fields),
         every_stage=traits.every_stage,
+        every_embedding=traits.every_embedding,
         vision=tower,
         uncounted_vision=bool(traits.vision) and tower is None and values.get("vision_config") is not None,
         mtp_layers=fields.count("num_nextn_predict_layers"),
@@ -110,16 +135,21 @@ def parse_model(values: dict[str, Any]) -> Model:
 
 
 def _architecture(values: dict[str, Any]) -> str:
-    given = values.get("architectures")
-    name = given[0] if isinstance(given, list) and given and isinstance(given[0], str) else None
+    name = _first_architecture(values)
     if name in architectures():
         return str(name)
-    known = ", ".join(sorted(architectures()))
     shown = f"{name[:60]!r}" if name else "missing"
     raise Refusal(
-        "unknown_architecture", "config.json: architectures", f"is {shown}, which the planner can't count",
-        f"it knows {known}; write an entry in planner/catalog/data/architectures.yaml for another",
+        "unknown_architecture", "config.json: architectures", f"is {shown}, which isn't among the "
+        f"{len(architectures())} that the planner has rules for",
+        "ask the engine itself, which needs no GPU: python -m planner record --config FILE --engine-python PYTHON "
+        "writes its answer beside config.json, and plan uses it",
     )  # fmt: skip
+
+
+def _first_architecture(values: dict[str, Any]) -> str | None:
+    given = values.get("architectures")
+    return given[0] if isinstance(given, list) and given and isinstance(given[0], str) else None
 
 
 def _attention(fields: Fields, traits: Architecture, hidden: int, heads: int) -> Attention:
@@ -142,17 +172,21 @@ def _attention(fields: Fields, traits: Architecture, hidden: int, heads: int) ->
         raise fields.refuse("num_key_value_heads", f"a divisor of the {heads} attention heads")
     # null says that there is no window; left out, transformers' default holds.
     window = fields.optional("sliding_window") if "sliding_window" in fields.values else traits.window
+    if traits.family == "llama4":
+        window = fields.optional("attention_chunk_size")
     if not fields.flag("use_sliding_window", traits.uses_window):
         window = None
+    if window is not None:
+        window += traits.window_extra
     gpt_oss = traits.family == "gpt_oss"
     return Attention(
         heads=heads,
         kv_heads=kv_heads,
         head_dim=head_dim,
-        qkv_bias=_flag(fields, traits.qkv_bias, traits.qkv_bias_default),
-        output_bias=_flag(fields, traits.output_bias),
+        qkv_bias=fields.says(traits.qkv_bias, traits.qkv_bias_default),
+        output_bias=fields.says(traits.output_bias),
         qk_norm=norm,
-        output_gate=traits.family == "qwen3_next",
+        output_gate=traits.family == "qwen3_next" and fields.flag("attn_output_gate", True),
         sinks=gpt_oss,
         window=window,
     )
@@ -166,48 +200,20 @@ def _latent(fields: Fields, heads: int) -> LatentAttention:
         nope_dim=fields.size("qk_nope_head_dim"),
         value_dim=fields.size("v_head_dim"),
         query_lora_rank=fields.optional("q_lora_rank"),
+        index_heads=fields.count("index_n_heads"),
+        index_dim=fields.count("index_head_dim"),
     )
-
-
-def _linear(fields: Fields) -> LinearAttention:
-    return LinearAttention(
-        key_heads=fields.size("linear_num_key_heads"),
-        value_heads=fields.size("linear_num_value_heads"),
-        key_dim=fields.size("linear_key_head_dim"),
-        value_dim=fields.size("linear_value_head_dim"),
-        kernel=fields.size("linear_conv_kernel_dim"),
-    )
-
-
-def _experts(fields: Fields, family: Family, traits: Architecture) -> Experts | None:
-    match family:
-        case "dense":
-            return None
-        case "mixtral" | "gpt_oss":
-            count, inner = fields.size("num_local_experts", "num_experts"), fields.size("intermediate_size")
-            oss = family == "gpt_oss"
-            bias = traits.correction_bias
-            per_token = fields.size("num_experts_per_tok", "experts_per_token")
-            return Experts(count, inner, per_token, bias=oss, router_bias=oss, correction_bias=bias)
-        case "qwen_moe" | "qwen3_next":
-            shared = fields.count("shared_expert_intermediate_size")
-            return Experts(
-                fields.size("num_experts"), fields.size("moe_intermediate_size"), fields.size("num_experts_per_tok"),
-                shared_intermediate=shared, shared_gate=shared > 0,
-            )  # fmt: skip
-        case _:
-            if fields.optional("n_routed_experts") is None:
-                return None
-            inner = fields.size("moe_intermediate_size")
-            correction = traits.correction_bias or fields.text("topk_method") == "noaux_tc"
-            return Experts(
-                fields.size("n_routed_experts"), inner, fields.size("num_experts_per_tok"),
-                shared_intermediate=inner * fields.count("n_shared_experts"), correction_bias=correction,
-            )  # fmt: skip
 
 
 def _intermediate(fields: Fields, family: Family) -> int:
-    moe_only = family in ("qwen_moe", "qwen3_next", "mixtral", "gpt_oss")
+    if family == "llama4":
+        return fields.size("intermediate_size_mlp", "intermediate_size")
+    if fields.flag("block_auto_adjust_ff_dim"):
+        # LFM2 rounds two thirds of it up (lfm2.py, Lfm2MLP).
+        wide = int(fields.size("block_ff_dim", "intermediate_size") * 2 / 3 * fields.number("block_ffn_dim_multiplier"))
+        multiple = fields.size("block_multiple_of", default=256)
+        return -(-wide // multiple) * multiple
+    moe_only = family in ("qwen_moe", "qwen3_next", "mixtral", "gpt_oss", "moe")
     return fields.size("intermediate_size", default=1) if moe_only else fields.size("intermediate_size")
 
 
@@ -218,16 +224,36 @@ def _dense(fields: Fields, family: Family, layers: int, experts: Experts | None)
     if family in ("deepseek", "deepseek_moe"):
         first, step = fields.count("first_k_dense_replace"), fields.size("moe_layer_freq", default=1)
         return tuple(i < first or i % step != 0 for i in range(layers))
+    if family == "moe":
+        freq = fields.values.get("moe_layer_freq")
+        if isinstance(freq, list) and len(freq) == layers:
+            return tuple(not each for each in freq)
+        keys = ("first_k_dense_replace", "moe_layer_start_index", "num_dense_layers")
+        first = next((fields.count(key) for key in keys if fields.values.get(key) is not None), 0)
+        step = fields.size("moe_layer_interval", default=1)
+        return tuple(i < first or (i + 1) % step != 0 for i in range(layers))
+    if family == "llama4":
+        step = fields.size("interleave_moe_layer_step", default=1)
+        return tuple((i + 1) % step != 0 for i in range(layers))
     only, step = fields.items("mlp_only_layers") or [], fields.size("decoder_sparse_step", default=1)
     return tuple(i in only or (i + 1) % step != 0 for i in range(layers))
 
 
-def _kinds(
+def _kinds(  # noqa: PLR0911  # one return a way of telling it, none nested
     fields: Fields, family: Family, layers: int, attention: Attention | LatentAttention
 ) -> tuple[LayerKind, ...]:
     """What each layer remembers."""
     types = fields.items("layer_types")
     window = attention.window if isinstance(attention, Attention) else None
+    pattern = fields.text("hybrid_override_pattern")
+    if pattern:
+        # Nemotron-H: M a state, * attention, - and E an MLP.
+        return tuple({"M": "linear", "*": "full"}.get(letter, "none") for letter in pattern)  # type: ignore[misc]
+    if types is not None and len(types) == layers and any(t in STATES for t in types):
+        return tuple("linear" if t in STATES else "full" for t in types)
+    if family == "llama4":
+        roped = fields.items("no_rope_layers") or [(i + 1) % 4 != 0 for i in range(layers)]
+        return _every(layers, lambda i: not roped[i] or window is None, "chunked")
     if family == "qwen3_next":
         step = fields.size("full_attention_interval", default=4)
         return _every(layers, lambda i: (i + 1) % step == 0, "linear")
@@ -242,13 +268,16 @@ def _kinds(
         return _every(layers, lambda i: types[i] != "sliding_attention", "sliding")
     if family == "gpt_oss":
         return _every(layers, lambda i: i % 2 == 1, "sliding")
-    pattern = fields.optional("sliding_window_pattern")
-    if pattern is None:
-        pattern = next((n for name, n in PATTERNS.items() if fields.text("model_type").startswith(name)), None)
-    return _every(layers, lambda i: pattern is not None and (i + 1) % pattern == 0, "sliding")
+    every = fields.optional("sliding_window_pattern")
+    if every is None:
+        every = next((n for name, n in PATTERNS.items() if fields.text("model_type").startswith(name)), None)
+    return _every(layers, lambda i: every is not None and (i + 1) % every == 0, "sliding")
 
 
-PATTERNS = {"gemma2": 2, "gemma3": 6}
+STATES = ("linear_attention", "mamba", "conv", "short_conv")
+"""Layer types that keep a state of fixed size."""
+
+PATTERNS = {"gemma2": 2, "gemma3": 6, "cohere2": 4, "olmo3": 4}
 """Every which layer sees everything, where the config doesn't say (transformers' own defaults)."""
 
 
@@ -275,8 +304,3 @@ def _rope_tables(fields: Fields) -> int:
     """M-RoPE's table is four times as long (MRotaryEmbedding in rotary_embedding/mrope.py:241, 0.11.0 as 0.24.0)."""
     scaling = fields.values.get("rope_scaling") or fields.values.get("rope_parameters")
     return 4 if isinstance(scaling, dict) and "mrope_section" in scaling else 1
-
-
-def _flag(fields: Fields, trait: bool | str, default: bool = False) -> bool:
-    """A trait that is true, false, or the key of config.json that says so."""
-    return fields.flag(trait, default) if isinstance(trait, str) else trait

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from planner.catalog.models import model_config, models
-from planner.model.config import load_config, parse_model
+from planner.model.config import find_record, load_config, parse_model
 from planner.model.safetensors import folder_bytes
 from planner.model.shapes import Model
 from planner.refusal import Refusal
@@ -65,5 +65,5 @@ def find_model(name: str) -> ModelEntry:
     is_folder = os.path.isdir(name)  # noqa: PTH112
     if "\0" not in name and (path.suffix == ".json" or is_folder):
         folder = path if is_folder else path.parent
-        return ModelEntry(name, parse_model(load_config(path)), folder_bytes(folder))
+        return ModelEntry(name, parse_model(load_config(path), find_record(path)), folder_bytes(folder))
     return catalog_model(name)

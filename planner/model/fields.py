@@ -49,6 +49,24 @@ class Fields:
             raise self.refuse(key, "true or false")
         return value
 
+    def says(self, trait: bool | str, default: bool = False) -> bool:
+        """A trait that is true, false, or the key that says so."""
+        return self.flag(trait, default) if isinstance(trait, str) else trait
+
+    def sides(self, key: str) -> int:
+        """The first of two equal lengths."""
+        value = self.values.get(key)
+        if isinstance(value, list) and value and type(value[0]) is int and 0 < value[0] < LARGEST:
+            return value[0]
+        raise self.refuse(key, "a length, or a list of two")
+
+    def number(self, key: str, default: float = 1.0) -> float:
+        """A number above 0."""
+        value = self.values.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < LARGEST:
+            raise self.refuse(key, "a number above 0")
+        return float(value)
+
     def text(self, key: str, default: str = "") -> str:
         """Text."""
         value = self.values.get(key, default)

@@ -115,9 +115,8 @@ def tensors(model: Model) -> Iterator[GgufTensor]:
 def _attention(model: Model, layer: int) -> Iterator[tuple[str, int]]:
     hidden, a = model.hidden, model.attention
     if model.kinds[layer] == "linear" and model.linear is not None:
-        x = model.linear
-        yield "ssm_in", hidden * 2 * (x.key_heads * x.key_dim + x.value_heads * x.value_dim)
-        yield "ssm_out", hidden * x.value_heads * x.value_dim
+        yield "ssm_in", hidden * model.linear.projected
+        yield "ssm_out", hidden * model.linear.values
     elif isinstance(a, LatentAttention):
         queries = a.heads * (a.nope_dim + a.rope_dim)
         if a.query_lora_rank:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from planner.model.recorded import Recorded
 from planner.model.vision import VisionTower
 
-LayerKind = Literal["full", "sliding", "linear"]
-"""What a layer remembers: every token, a window of tokens, or a state of fixed size."""
+LayerKind = Literal["full", "sliding", "chunked", "linear", "none"]
+"""What a layer remembers: every token, a window that slides or steps on, a state of fixed size, nothing of its own."""
 
 QuantMethod = Literal[
     "none", "fp8_block", "fp8", "fp8_channel", "int8", "awq", "gptq", "mxfp4", "nvfp4", "gguf", "ascend_w8a8"
@@ -54,6 +55,7 @@ class Attention:
         output_gate: each query head has a gate of its own size (Qwen3-Next).
         sinks: each query head has a sink, one element (gpt-oss).
         window: tokens that a sliding layer sees; None where no layer slides.
+        value_dim: elements of a value's head; None: as many as a key's.
     """
 
     heads: int
@@ -65,6 +67,7 @@ class Attention:
     output_gate: bool = False
     sinks: bool = False
     window: int | None = None
+    value_dim: int | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,8 @@ class LatentAttention:
         nope_dim: elements of a query's and key's head that carry none.
         value_dim: elements of a value's head.
         query_lora_rank: elements of a token's compressed queries; None where queries aren't compressed.
+        index_heads: heads of the indexer that chooses tokens (DeepSeek sparse attention); 0: there is none.
+        index_dim: elements of one of them; a token's key of as many 8-bit elements is kept beside the KV cache.
     """
 
     heads: int
@@ -86,6 +91,8 @@ class LatentAttention:
     nope_dim: int
     value_dim: int
     query_lora_rank: int | None
+    index_heads: int = 0
+    index_dim: int = 0
 
 
 @dataclass(frozen=True)
@@ -98,6 +105,7 @@ class LinearAttention:
         key_dim: elements of a key's head.
         value_dim: elements of a value's head.
         kernel: tokens of the convolution's window.
+        state_unit: bytes of an element of the matrix state; the window's have 2 (mamba_ssm_cache_dtype).
     """
 
     key_heads: int
@@ -105,6 +113,93 @@ class LinearAttention:
     key_dim: int
     value_dim: int
     kernel: int
+    state_unit: int = 2
+
+    @property
+    def projected(self) -> int:
+        """Elements that a token is projected into."""
+        return 2 * self.key_heads * self.key_dim + 2 * self.values
+
+    @property
+    def values(self) -> int:
+        """Elements of its output, before the output projection."""
+        return self.value_heads * self.value_dim
+
+    def state_bytes(self, tensor: int) -> int:
+        """Bytes of a request's state on one of `tensor` ranks."""
+        window = (2 * self.key_heads * self.key_dim + self.value_heads * self.value_dim) // tensor * (self.kernel - 1)
+        return window * 2 + self.value_heads // tensor * self.value_dim * self.key_dim * self.state_unit
+
+
+@dataclass(frozen=True)
+class Mamba:
+    """Mamba-2 (mamba_mixer2.py): a convolution's window and a state for each head.
+
+    Attributes:
+        heads: heads.
+        head_dim: elements of a head.
+        groups: groups of heads that share B and C; copied where there are fewer than ranks.
+        state: elements of a head's state for each of its elements.
+        kernel: tokens of the convolution's window.
+        conv_bias: the convolution has a bias.
+        bias: input and output projections have biases.
+        norm: its output has a norm.
+        state_unit: bytes of an element of a head's state.
+    """
+
+    heads: int
+    head_dim: int
+    groups: int
+    state: int
+    kernel: int
+    conv_bias: bool = True
+    bias: bool = False
+    norm: bool = True
+    state_unit: int = 2
+
+    @property
+    def projected(self) -> int:
+        """Elements that a token is projected into."""
+        return 2 * self.values + 2 * self.groups * self.state + self.heads
+
+    @property
+    def values(self) -> int:
+        """Elements of its output, before the output projection."""
+        return self.heads * self.head_dim
+
+    def convolved(self, tensor: int) -> int:
+        """Elements under the convolution on one of `tensor` ranks."""
+        groups = self.groups if self.groups % tensor == 0 else tensor
+        return (self.values + 2 * groups * self.state) // tensor
+
+    def state_bytes(self, tensor: int) -> int:
+        """Bytes of a request's state on one of `tensor` ranks."""
+        window = self.convolved(tensor) * (self.kernel - 1)
+        return window * 2 + self.values // tensor * self.state * self.state_unit
+
+
+@dataclass(frozen=True)
+class ShortConv:
+    """A gated convolution over few tokens (LFM2, short_conv.py).
+
+    Attributes:
+        values: elements under the convolution.
+        kernel: tokens of its window.
+        bias: its layers have biases.
+    """
+
+    values: int
+    kernel: int
+    bias: bool = False
+
+    @property
+    def projected(self) -> int:
+        """Elements that a token is projected into."""
+        return 3 * self.values
+
+    def state_bytes(self, tensor: int) -> int:
+        """Bytes of a request's state on one of `tensor` ranks."""
+        return self.values // tensor * (self.kernel - 1) * 2
 
 
 @dataclass(frozen=True)
@@ -146,7 +241,7 @@ class Model:
         kinds: what each layer remembers; its length is the number of layers.
         dense: for each layer whether its MLP is dense; all True without experts.
         attention: of every layer that isn't linear.
-        linear: of linear-attention layers; None where there are none.
+        linear: of layers with a state of fixed size; None where there are none.
         experts: of layers that aren't dense; None where all are.
         tied: embedding and head are one tensor.
         norms: norms of the hidden size in each layer (2, or 4 with sandwich norms).
@@ -161,10 +256,15 @@ class Model:
         rope_tables: tables of that many rows; 4 with M-RoPE, whose positions are those of a long video.
         pipeline: whether the engine can cut the model into stages.
         every_stage: whether the engine keeps embeddings, final norm and head on every stage.
+        every_embedding: whether it keeps the embeddings there, and no norm and head.
         vision: its vision tower, counted.
         uncounted_vision: it has a vision tower that can't be counted.
         mtp_layers: multi-token-prediction layers, which aren't loaded unless asked for.
         quantization: how the linear layers' weights are stored.
+        single: a layer is either a mixer of tokens or an MLP (kind `none`), not both.
+        both: every layer has `linear` beside its attention.
+        sliding: attention of the sliding layers, where it isn't `attention`'s.
+        recorded: what the engine itself answered for this model, which then goes before every rule.
     """
 
     architecture: str
@@ -174,7 +274,7 @@ class Model:
     kinds: tuple[LayerKind, ...]
     dense: tuple[bool, ...]
     attention: Attention | LatentAttention
-    linear: LinearAttention | None
+    linear: LinearAttention | Mamba | ShortConv | None
     experts: Experts | None
     tied: bool
     norms: int
@@ -189,10 +289,19 @@ class Model:
     rope_tables: int = 1
     pipeline: bool = True
     every_stage: bool = False
+    every_embedding: bool = False
     vision: VisionTower | None = None
     uncounted_vision: bool = False
     mtp_layers: int = 0
     quantization: Quantization = field(default_factory=Quantization)
+    single: bool = False
+    both: bool = False
+    sliding: Attention | None = None
+    recorded: Recorded | None = None
+
+    def __hash__(self) -> int:
+        """Of its plain sizes: hashing every layer anew for each look into a cache costs more than the rare tie."""
+        return hash((self.architecture, self.hidden, self.vocab, self.intermediate, len(self.kinds), self.dtype))
 
     @property
     def layers(self) -> int:

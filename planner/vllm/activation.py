@@ -128,8 +128,8 @@ def _mixing(model: Model, split: Split, arguments: EngineArguments, index: int) 
     """Bytes of the tensors between tokens' mixing, and of its output before the output projection."""
     tokens, unit, tp = arguments.max_num_batched_tokens, model.dtype_bytes, split.tensor
     if model.kinds[index] == "linear" and model.linear is not None:
-        keys, values = model.linear.key_heads * model.linear.key_dim, model.linear.value_heads * model.linear.value_dim
-        return tokens * unit * (2 * (2 * keys + 2 * values) + 2 * values) // tp, tokens * unit * values // tp
+        own, values = model.linear.projected, model.linear.values
+        return tokens * unit * (2 * own + 2 * values) // tp, tokens * unit * values // tp
     a = model.attention
     if isinstance(a, LatentAttention):
         # The pretended context is freed before the output projection makes its hidden states, which the caller adds.

@@ -32,9 +32,15 @@ def effective_model(model: Model, arguments: dict[str, str]) -> Model:
     checkpoint's linear layers 8 bits wide while it loads, with one scale each.
 
     Raises:
-        Refusal: `bad_argument`, or `quantization_differs` from the checkpoint's own.
+        Refusal: `bad_argument`, `quantization_differs` from the checkpoint's own, or `record_differs`.
     """
-    return _quantized(_typed(model, arguments.get("dtype", "auto")), arguments.get("quantization", "None"))
+    found = _quantized(_typed(model, arguments.get("dtype", "auto")), arguments.get("quantization", "None"))
+    if model.recorded is not None and (found.dtype_bytes, found.quantization) != (2, model.quantization):
+        raise Refusal(
+            "record_differs", "dtype", "the engine's record of this model holds 16-bit weights as the checkpoint has "
+            "them", "leave dtype and quantization out", [Change("dtype", "auto"), Change("quantization", "None")],
+        )  # fmt: skip
+    return found
 
 
 def _typed(model: Model, dtype: str) -> Model:

@@ -6,15 +6,19 @@ and vllm/v1/kv_cache_interface.py, read in 0.24.0.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import accumulate
 from math import ceil
 
-from planner.model.shapes import LatentAttention, LayerKind, LinearAttention, Model
+from planner.model.caches import LayerCache, layer_caches
+from planner.model.shapes import LayerKind, Model
 from planner.split import Split
 from planner.vllm.arguments import EngineArguments
 
-STATE_BYTES = 2
-"""Bytes of an element of a linear-attention state: mamba_ssm_cache_dtype auto keeps the model's 16 bits."""
+_Member = tuple[LayerCache, int, int]
+"""A layer's cache, tokens of its block, bytes of its page."""
 
 
 @dataclass(frozen=True)
@@ -23,13 +27,19 @@ class Group:
 
     Attributes:
         kind: what they remember.
-        layers: their numbers in the whole model.
+        layers: their numbers in the whole model; a layer that remembers two things stands here twice.
+        sums: bytes of one block of the first none, one, two, ... of them, on one rank.
         request_blocks: blocks that one request of the full context needs.
     """
 
     kind: LayerKind
     layers: tuple[int, ...]
+    sums: tuple[int, ...]
     request_blocks: int
+
+    def block_bytes(self, layers: range) -> int:
+        """Bytes of one block of those layers that the stage of `layers` holds."""
+        return self.sums[bisect_left(self.layers, layers.stop)] - self.sums[bisect_left(self.layers, layers.start)]
 
 
 @dataclass(frozen=True)
@@ -37,12 +47,10 @@ class KvLayout:
     """How a model's KV cache is cut.
 
     Attributes:
-        page: bytes of one block of one layer, on one rank.
         block_size: tokens of a block of full attention.
         groups: the groups of layers, over the whole model.
     """
 
-    page: int
     block_size: int
     groups: tuple[Group, ...]
 
@@ -52,8 +60,8 @@ class KvLayout:
         return sum(group.request_blocks for group in self.groups)
 
     def block_bytes(self, layers: range) -> int:
-        """Bytes of one block on the stage that holds `layers`: as many pages as its largest group has layers."""
-        return self.page * max(sum(1 for i in group.layers if i in layers) for group in self.groups)
+        """Bytes of one block on the stage that holds `layers`: the pages of its largest group there."""
+        return max(group.block_bytes(layers) for group in self.groups)
 
 
 def kv_layout(model: Model, split: Split, arguments: EngineArguments) -> KvLayout:
@@ -64,20 +72,11 @@ def kv_layout(model: Model, split: Split, arguments: EngineArguments) -> KvLayou
         split: KV heads are divided by the tensor-parallel size, and copied where there are fewer; MLA's aren't.
         arguments: context, block size, KV type and batch of the engine.
     """
-    token = _token_bytes(model, split, arguments)
-    block, page = arguments.block_size, arguments.block_size * token
-    if model.linear is not None:
-        # A state's page is padded to an attention page, which is made large enough (_align_hybrid_block_size).
-        block = 16 * max(1, ceil(_state_bytes(model.linear, split) / (16 * token)))
-        page = block * token
-    kinds = [kind if arguments.hybrid_groups or kind == "linear" else "full" for kind in model.kinds]
-    if set(model.kinds) == {"sliding"}:
-        kinds = list(model.kinds)
-    groups = [
-        Group(kind, layers, _request_blocks(model, split, kind, block, arguments=arguments))
-        for kind, layers in _grouped([*kinds])
-    ]  # fmt: skip
-    return KvLayout(page, block, tuple(groups))
+    block, buckets = _buckets(model, split.tensor, arguments.kv_bytes, arguments.block_size, arguments.hybrid_groups)
+    groups = tuple(
+        Group(b.cache.kind, b.layers, b.sums, _request_blocks(b.cache, b.block, split, arguments)) for b in buckets
+    )
+    return KvLayout(block, groups)
 
 
 def fitting_length(model: Model, split: Split, arguments: EngineArguments, blocks: int) -> int:
@@ -94,42 +93,67 @@ def fitting_length(model: Model, split: Split, arguments: EngineArguments, block
 
 
 def token_bytes(model: Model, split: Split, arguments: EngineArguments, layers: range) -> int:
-    """Bytes a token takes on the stage that holds `layers`, linear-attention layers not counted."""
-    remembering = sum(1 for i in layers if model.kinds[i] != "linear")
-    return remembering * _token_bytes(model, split, arguments)
+    """Bytes a token takes on the stage that holds `layers`, states of fixed size not counted."""
+    caches = layer_caches(model, split.tensor, arguments.kv_bytes)
+    return sum(c.size for c in caches if c.layer in layers and c.kind != "linear")
 
 
-def _token_bytes(model: Model, split: Split, arguments: EngineArguments) -> int:
-    a = model.attention
-    if isinstance(a, LatentAttention):
-        return (a.kv_lora_rank + a.rope_dim) * arguments.kv_bytes
-    return 2 * max(1, a.kv_heads // split.tensor) * a.head_dim * arguments.kv_bytes
+@dataclass(frozen=True)
+class _Bucket:
+    """Layers of one group: the first's cache, their numbers, the sums of their pages, and the tokens of a block."""
+
+    cache: LayerCache
+    layers: tuple[int, ...]
+    sums: tuple[int, ...]
+    block: int
 
 
-def _state_bytes(a: LinearAttention, split: Split) -> int:
-    window = (2 * a.key_heads * a.key_dim + a.value_heads * a.value_dim) // split.tensor * (a.kernel - 1)
-    state = a.value_heads // split.tensor * a.value_dim * a.key_dim
-    return (window + state) * STATE_BYTES
+@lru_cache(maxsize=4096)
+def _buckets(model: Model, tensor: int, kv_bytes: int, block: int, hybrid: bool) -> tuple[int, tuple[_Bucket, ...]]:
+    """The block size of full attention, and the groups (`get_kv_cache_groups`)."""
+    caches = list(layer_caches(model, tensor, kv_bytes))
+    tokens = [c for c in caches if c.kind != "linear"]
+    if not hybrid and any(c.kind == "full" for c in tokens):
+        caches = [c if c.kind == "linear" else replace(c, kind="full", window=None) for c in caches]
+        tokens = [c for c in caches if c.kind != "linear"]
+    if len(tokens) < len(caches):
+        state = max(c.size for c in caches if c.kind == "linear")
+        if not tokens:
+            return block, (_bucket([(c, block, state) for c in caches]),)
+        # A state's page is padded to an attention page, which is made large enough (_align_hybrid_block_size).
+        block = 16 * max(1, ceil(state / (16 * max(c.size for c in tokens))))
+    if len({(c.kind, c.window) for c in caches}) == 1:
+        # One type: layers of different sizes stay as they are (UniformTypeKVCacheSpecs).
+        return block, (_bucket([(c, block, block * c.size) for c in caches]),)
+    page = block * max(c.size for c in tokens)
+    kinds: dict[tuple[LayerKind, int | None, int], list[_Member]] = {}
+    for cache in caches:
+        # Smaller pages get more tokens where that fills them, else padding (unify_kv_cache_spec_page_size).
+        own = block * cache.size
+        grown = block * (page // own) if cache.kind != "linear" and page % own == 0 else block
+        kinds.setdefault((cache.kind, cache.window, grown), []).append((cache, grown, page))
+    return block, tuple(_bucket(each) for members in _grouped(list(kinds.values())) for each in members)
 
 
-def _request_blocks(model: Model, split: Split, kind: LayerKind, block: int, *, arguments: EngineArguments) -> int:
-    if kind == "linear":
+def _bucket(members: list[_Member]) -> _Bucket:
+    caches, blocks, pages = zip(*members, strict=True)
+    return _Bucket(caches[0], tuple(c.layer for c in caches), tuple(accumulate(pages, initial=0)), blocks[0])
+
+
+def _request_blocks(cache: LayerCache, block: int, split: Split, arguments: EngineArguments) -> int:
+    if cache.kind == "linear":
         return arguments.state_blocks
-    window = model.grouped.window if model.grouped else None
-    if kind == "sliding" and window is not None:
+    if cache.kind == "sliding" and cache.window is not None:
         batches = 1 if arguments.ahead is None else split.pipeline + arguments.ahead
-        tokens = min(window - 1 + batches * arguments.max_num_batched_tokens, arguments.max_model_len)
+        tokens = min(cache.window - 1 + batches * arguments.max_num_batched_tokens, arguments.max_model_len)
         return ceil(tokens / block) + 1
+    if cache.kind == "chunked" and cache.window is not None:
+        return ceil(min(cache.window + arguments.max_num_batched_tokens, arguments.max_model_len) / block)
     return ceil(arguments.max_model_len / block)
 
 
-def _grouped(kinds: list[LayerKind]) -> list[tuple[LayerKind, tuple[int, ...]]]:
+def _grouped(kinds: list[list[_Member]]) -> list[list[list[_Member]]]:
     """`_get_kv_cache_groups_uniform_page_size`: groups of as many layers as the rarest kind has."""
-    by_kind = {kind: [i for i, k in enumerate(kinds) if k == kind] for kind in dict.fromkeys(kinds)}
-    least, most = min(map(len, by_kind.values())), max(map(len, by_kind.values()))
+    least, most = min(map(len, kinds)), max(map(len, kinds))
     size = most if most < least * 1.5 else least
-    groups = []
-    for kind, layers in by_kind.items():
-        count = ceil(len(layers) / size)
-        groups += [(kind, tuple(layers[i::count])) for i in range(count)]
-    return groups
+    return [[members[i :: ceil(len(members) / size)] for i in range(ceil(len(members) / size))] for members in kinds]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from planner import parallelism
 from planner.catalog.device import Device
 from planner.catalog.versions import EngineVersion
-from planner.model.shapes import LatentAttention, Model, QuantMethod
+from planner.model.shapes import LatentAttention, LinearAttention, Mamba, Model, QuantMethod
 from planner.refusal import Change, Refusal
 from planner.split import Split
 
@@ -32,15 +32,25 @@ def check_split(model: Model, split: Split, version: EngineVersion | None = None
     """
     tp = split.tensor
     parallelism.check_sizes(tp, split.pipeline)
+    if model.recorded is not None:
+        # The engine itself has accepted these sizes, or says why not.
+        model.recorded.rank(tp, split.expert_parallel)
+        parallelism.check_pipeline(model.layers, split.pipeline, supported=model.pipeline)
+        split.stages(model.layers)
+        return
     parallelism.check_heads(model.heads, tp)
     if model.grouped is not None:
         parallelism.check_kv_heads(model.grouped.kv_heads, tp)
+    if model.vision is not None:
+        parallelism.check_heads(model.vision.heads, tp, "the vision tower")
     parallelism.check_vocab(model.vocab, tp)
     for width, what, expert in _widths(model):
         if not (expert and split.expert_parallel):
             parallelism.check_intermediate(width, tp, what=what)
-    if model.linear is not None:
+    if isinstance(model.linear, LinearAttention):
         parallelism.check_heads(model.linear.key_heads, tp)
+    elif isinstance(model.linear, Mamba):
+        parallelism.check_heads(model.linear.heads, tp)
     if model.experts is not None and split.expert_parallel:
         parallelism.check_experts(model.experts.count, tp)
     _check_quantization(model, split, refined=version is not None and version.refine_experts)

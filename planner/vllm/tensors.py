@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import gcd
 
-from planner.model.shapes import Attention, Experts, LatentAttention, LinearAttention, Model
+from planner.model.recorded import Recorded
+from planner.model.shapes import Attention, Experts, LatentAttention, LinearAttention, Mamba, Model, ShortConv
 from planner.parallelism import padded_vocab
 from planner.split import Split
 
@@ -52,10 +53,13 @@ class StageTensors:
     def stage(self, layers: range) -> Iterator[Tensor]:
         """Every tensor of the stage that holds `layers`."""
         model = self.model
+        if model.recorded is not None:
+            yield from self._recorded(model.recorded, layers)
+            return
         first = layers.start == 0 or model.every_stage
         last = layers.stop == model.layers or model.every_stage
         table = padded_vocab(model.vocab) // self.tp * model.hidden * self.unit
-        if first or (last and model.tied):
+        if first or model.every_embedding or (last and model.tied):
             yield Tensor("embed_tokens", table)
         for layer in layers:
             for name, nbytes in self._layer(layer):
@@ -73,28 +77,40 @@ class StageTensors:
                 "rotary_emb.cos_sin_cache", model.rope_tables * model.rope_positions * model.rope_dim * self.unit
             )
 
+    def _recorded(self, record: Recorded, layers: range) -> Iterator[Tensor]:
+        rank = record.rank(self.tp, self.split.expert_parallel)
+        first, last = layers.start == 0, layers.stop == self.model.layers
+        outside = rank.whole if first and last else rank.ends[0 if first else 2 if last else 1]
+        yield from (Tensor(name, nbytes) for name, nbytes in outside)
+        for layer in layers:
+            yield from (Tensor(f"layers.{layer}.{name}", nbytes, layer) for name, nbytes in rank.layers[layer])
+
     def _layer(self, index: int) -> Iterator[tuple[str, int]]:
-        model = self.model
-        if model.kinds[index] == "linear" and model.linear is not None:
-            yield from self._linear_attention(model.linear)
-        elif isinstance(model.attention, LatentAttention):
-            yield from self._latent(model.attention)
-        else:
-            yield from self._attention(model.attention, index)
-        if model.experts is None or model.dense[index]:
-            yield from self._mlp("mlp", model.intermediate, index, model.mlp_bias)
-        else:
-            yield from self._experts(model.experts, index)
+        model, kind = self.model, self.model.kinds[index]
+        if model.linear is not None and (kind == "linear" or model.both):
+            yield from self._state(model.linear)
+        if kind != "linear" and not (kind == "none" and model.single):
+            if isinstance(model.attention, LatentAttention):
+                yield from self._latent(model.attention)
+            else:
+                own = model.sliding if kind == "sliding" and model.sliding is not None else model.attention
+                yield from self._attention(own, index)
+        if not model.single or kind == "none":
+            if model.experts is None or model.dense[index]:
+                yield from self._mlp("mlp", model.intermediate, index, model.mlp_bias)
+            else:
+                yield from self._experts(model.experts, index)
         for i in range(model.norms):
             yield f"norm.{i}", model.hidden * self.unit * (2 if model.norm_bias else 1)
 
     def _attention(self, a: Attention, index: int) -> Iterator[tuple[str, int]]:
         queries, keys = a.heads // self.tp * a.head_dim, max(1, a.kv_heads // self.tp) * a.head_dim
-        rows = queries * (2 if a.output_gate else 1) + 2 * keys
-        hidden = self.model.hidden
-        parts = (queries * (2 if a.output_gate else 1), keys, keys)
+        values = keys if a.value_dim is None else keys // a.head_dim * a.value_dim
+        parts = (queries * (2 if a.output_gate else 1), keys, values)
+        hidden, rows = self.model.hidden, sum(parts)
+        out = queries if a.value_dim is None else queries // a.head_dim * a.value_dim
         yield from self._linear("self_attn.qkv_proj", rows, hidden, index, bias=rows if a.qkv_bias else 0, parts=parts)
-        yield from self._linear("self_attn.o_proj", hidden, queries, index, bias=hidden if a.output_bias else 0)
+        yield from self._linear("self_attn.o_proj", hidden, out, index, bias=hidden if a.output_bias else 0)
         if a.qk_norm == "head":
             yield "self_attn.q_norm", a.head_dim * self.unit
             yield "self_attn.k_norm", a.head_dim * self.unit
@@ -117,13 +133,43 @@ class StageTensors:
         else:
             yield from self._linear("self_attn.kv_a_proj_with_mqa", compressed, hidden)
             yield from self._linear("self_attn.q_proj", wide, hidden)
+        if a.index_heads and a.query_lora_rank:
+            yield from self._linear("self_attn.indexer.wq_b", a.index_heads * a.index_dim, a.query_lora_rank)
+            yield from self._linear("self_attn.indexer.wk_weights_proj", a.index_dim + a.index_heads, hidden)
+            yield "self_attn.indexer.k_norm", 2 * a.index_dim * FP32
         yield "self_attn.kv_a_layernorm", a.kv_lora_rank * self.unit
         yield from self._linear("self_attn.kv_b_proj", heads * (a.nope_dim + a.value_dim), a.kv_lora_rank)
         yield from self._linear("self_attn.o_proj", hidden, heads * a.value_dim)
 
+    def _state(self, a: LinearAttention | Mamba | ShortConv) -> Iterator[tuple[str, int]]:
+        match a:
+            case LinearAttention():
+                yield from self._linear_attention(a)
+            case Mamba():
+                yield from self._mamba(a)
+            case ShortConv():
+                part = a.values // self.tp
+                yield "conv.conv", part * (a.kernel + (1 if a.bias else 0)) * self.unit
+                yield from self._linear("conv.in_proj", 3 * part, self.model.hidden, bias=3 * part if a.bias else 0)
+                yield from self._linear(
+                    "conv.out_proj", self.model.hidden, part, bias=self.model.hidden if a.bias else 0
+                )
+
+    def _mamba(self, a: Mamba) -> Iterator[tuple[str, int]]:
+        hidden, unit, tp = self.model.hidden, self.unit, self.tp
+        conv, values, heads = a.convolved(tp), a.values // tp, a.heads // tp
+        yield "mamba.conv1d", conv * (a.kernel + (1 if a.conv_bias else 0)) * unit
+        rows = conv + values + heads
+        yield from self._linear("mamba.in_proj", rows, hidden, bias=rows if a.bias else 0)
+        yield "mamba.A", heads * FP32
+        yield "mamba.D", heads * 2 * unit
+        if a.norm:
+            yield "mamba.norm", values * unit
+        yield from self._linear("mamba.out_proj", hidden, values, bias=hidden if a.bias else 0)
+
     def _linear_attention(self, a: LinearAttention) -> Iterator[tuple[str, int]]:
         hidden, unit, tp = self.model.hidden, self.unit, self.tp
-        keys, values = a.key_heads * a.key_dim, a.value_heads * a.value_dim
+        keys, values = a.key_heads * a.key_dim, a.values
         yield "linear_attn.conv1d", (2 * keys + values) // tp * a.kernel * unit
         yield from self._linear("linear_attn.in_proj_qkvz", (2 * keys + 2 * values) // tp, hidden)
         yield "linear_attn.in_proj_ba", 2 * a.value_heads // tp * hidden * unit

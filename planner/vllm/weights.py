@@ -78,7 +78,7 @@ def _stages(model: Model, split: Split, loader: _Loader) -> tuple[StageWeights, 
     counted: dict[object, StageWeights] = {}
     found = []
     for layers in split.stages(model.layers):
-        named = layers.start if model.quantization.ignored else None
+        named = layers.start if model.quantization.ignored or model.recorded else None
         kinds = (model.kinds[layers.start : layers.stop], model.dense[layers.start : layers.stop])
         key = (*kinds, layers.start == 0, layers.stop == model.layers, named)
         if key not in counted:

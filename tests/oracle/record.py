@@ -1,26 +1,25 @@
-"""Writes engine_oracle.json: what vLLM's own model classes hold, and refuse, for every case below.
+"""Writes answers.json: what vLLM's own model classes hold, and refuse, for every case below.
 
-    python -m tests.unit.planner.record_oracle ENGINE_PYTHON [NAME_PART]
+    python -m tests.oracle.record ENGINE_PYTHON [NAME_PART]
 
 ENGINE_PYTHON is a Python that can import vLLM: the CPU build will do (`opt/vllm/bin/python3` under the engine's root in
 the cache); models with a vision tower need torchvision too (PYTHONPATH). NAME_PART takes only the cases whose name
-holds it and prints them instead. About 4 minutes on two cores.
+holds it and prints them instead. About 15 minutes on two cores.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 from planner.catalog.models import model_config
+from planner.recorded.engine import engine_answers
 from tests.support.shapes import SHAPES, VISION
 
 HERE = Path(__file__).parent
-RECORDED = HERE / "engine_oracle.json"
+RECORDED = HERE / "answers.json"
 
 CASES: dict[str, list[str]] = {
     # dense GQA
@@ -66,14 +65,28 @@ CASES: dict[str, list[str]] = {
 SHAPE_SPLITS = ("1x1", "2x2")
 """Splits of every config in shapes.py."""
 
+FAMILIES: dict[str, dict[str, Any]] = json.loads((HERE / "families.json").read_text())
+"""Configs of the current families, as published or, under a class's name, as transformers has it by default."""
+
+FAMILY_SPLITS = ("1x1", "2x1", "2x2", "8x1")
+"""Splits of each of them; those that transformers' class made have no 8x1."""
+
+BATCH = 60
+
 
 def cases() -> list[dict[str, Any]]:
-    """Every case, as engine_oracle.py reads it."""
+    """Every case, as planner/recorded/engine_program.py reads it."""
     found = [_case(model, model_config(model), split) for model, splits in CASES.items() for split in splits]
     found += [
         _case(name, {"torch_dtype": "bfloat16", **config}, s)
         for name, config in {**SHAPES, **VISION}.items()
         for s in SHAPE_SPLITS
+    ]
+    found += [
+        _case(name, config, s)
+        for name, config in FAMILIES.items()
+        for s in FAMILY_SPLITS
+        if s != "8x1" or not name.endswith(("CausalLM", "Generation"))
     ]
     return found
 
@@ -86,26 +99,16 @@ def _case(name: str, config: dict[str, Any], split: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def ask_engine(python: str, asked: list[dict[str, Any]], timeout: float = 1200) -> list[dict[str, Any]]:
-    """The engine's answers."""
-    answer = subprocess.run(
-        [python, str(HERE / "engine_oracle.py")], input=json.dumps(asked), text=True, capture_output=True,
-        timeout=timeout, check=False, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
-    )  # fmt: skip
-    lines = [line for line in answer.stdout.splitlines() if line.startswith("ORACLE ")]
-    if len(lines) != len(asked):
-        raise SystemExit(f"the engine answered {len(lines)} of {len(asked)} cases:\n{answer.stderr[-3000:]}")
-    return [json.loads(line.removeprefix("ORACLE ")) for line in lines]
-
-
 def main() -> None:
     """Records, or prints some."""
     python, part = sys.argv[1], (sys.argv[2:] or [""])[0]
-    answers = ask_engine(python, [case for case in cases() if part in case["name"]])
+    asked = [case for case in cases() if part in case["name"]]
+    # A fresh process for every few: a class that breaks one doesn't take the rest with it.
+    answers = [answer for i in range(0, len(asked), BATCH) for answer in engine_answers(python, asked[i : i + BATCH])]
     if part:
         print(json.dumps(answers, indent=1))
     else:
-        RECORDED.write_text(json.dumps(answers, indent=1) + "\n")
+        RECORDED.write_text("[\n" + ",\n".join(map(json.dumps, answers)) + "\n]\n")
 
 
 if __name__ == "__main__":
