@@ -20,13 +20,14 @@ if [[ -n $OWNER ]]; then
     undo systemctl daemon-reload # the last of the three
     undo rm -f "$units/$unit"
     undo systemctl disable --quiet --now "$unit"
-    install -m 0600 "$TANDEM_DIR/key_metrics.py" "$folder/key_metrics.py"
+    # Not in the gateway's folder: its user could exchange there what root starts.
+    install -m 0600 "$TANDEM_DIR/key_metrics.py" "$TANDEM_HOME/key_metrics.py"
     cat >"$units/$unit" <<UNIT
 [Unit]
 Description=Requests by API key ($TANDEM_STACK)
 
 [Service]
-ExecStart=$(command -v python3) $folder/key_metrics.py $folder $OWNER
+ExecStart=$(command -v python3) $TANDEM_HOME/key_metrics.py $folder $OWNER
 Restart=always
 RestartSec=2
 ProtectSystem=full
