@@ -20,6 +20,8 @@ FOLDER = "/gateway"
 """Where the gateway has its own folder: configuration, admin socket, what ACME keeps."""
 PLACE = "@GATEWAY@"
 """Stands for that folder, which is another one for a native process; files/configure.py fills it in."""
+KEYS_LOG, KEYS_SOCKET = "keys.log", "keys.socket"
+"""In that folder: what files/key_metrics.py counts by key, and where it answers."""
 ANY = "0.0.0.0/0"
 NOBODY = "-"
 """The name of a key that nobody has."""
@@ -76,7 +78,8 @@ class Config:
         port: of the URL.
         engine_port: where the engine listens on loopback.
         allowed_cidrs: who may use the URL.
-        metrics_cidrs: who may read `/metrics` (the engine's) and `/gateway/metrics` (Caddy's), without a key.
+        metrics_cidrs: who may read `/metrics` (the engine's), `/gateway/metrics` (Caddy's) and `/gateway/metrics/keys`
+            (requests and bytes by key), without a key.
         cors_origins: origins whose pages may call the API from a browser; `*` for all.
         more_paths: paths of the engine that are open beside those of its task.
         task: what the model is for.
@@ -124,7 +127,7 @@ def render(config: Config) -> Json:
     """
     check_keys(config.keys)
     servers = {"api": _server(config, config.port, _api(config), _api_errors())}
-    if config.access_log:
+    if config.access_log or config.metrics_cidrs:
         servers["api"]["logs"] = {}
     if config.page:
         servers["page"] = _server(config, config.page.port, _page(config.page), _page_errors())
@@ -138,7 +141,7 @@ def render(config: Config) -> Json:
         apps["pki"] = {"certificate_authorities": {"local": {"install_trust": False}}}
     return {
         "admin": {"listen": f"unix/{PLACE}/admin", "config": {"persist": False}},
-        "logging": {"logs": _logs()},
+        "logging": {"logs": _logs(config)},
         "apps": apps,
     }
 
@@ -177,17 +180,25 @@ def _tls(tls: Tls) -> Json:
     return {"certificates": {"automate": [tls.name]}, "automation": {"policies": [policy]}}
 
 
-def _logs() -> Json:
+def _logs(config: Config) -> Json:
     """Neither headers nor queries are written: they may hold keys and prompts."""
-    fields: Json = {
-        name: {"filter": "delete"} for name in ("request>headers", "request>tls", "resp_headers", "user_id", "uuid")
-    }
-    fields["request>uri"] = {"filter": "regexp", "regexp": r"\?.*", "value": ""}
-    encoder = {"format": "filter", "wrap": {"format": "json"}, "fields": fields}
-    return {
-        "default": {"level": "WARN", "encoder": encoder, "exclude": ["http.log.access"]},
-        "access": {"writer": {"output": "stdout"}, "encoder": encoder, "include": ["http.log.access"]},
-    }
+    unsaid = ("request>headers", "request>tls", "resp_headers", "user_id", "uuid")
+    access = _encoder(unsaid, {"request>uri": {"filter": "regexp", "regexp": r"\?.*", "value": ""}})
+    about_requests = ["http.log.access"]
+    logs = {"default": {"level": "WARN", "encoder": access, "exclude": about_requests}}
+    if config.access_log:
+        logs["access"] = {"writer": {"output": "stdout"}, "encoder": access, "include": about_requests}
+    if config.metrics_cidrs:
+        file = {"output": "file", "filename": f"{PLACE}/{KEYS_LOG}", "roll_size_mb": 10, "roll_keep": 2,
+                "roll_gzip": False}  # fmt: skip
+        counted = _encoder(("request", "resp_headers", "user_id", "uuid", "request_id"))
+        logs["keys"] = {"writer": file, "encoder": counted, "include": about_requests}
+    return logs
+
+
+def _encoder(unsaid: Sequence[str], fields: Json | None = None) -> Json:
+    deleted: Json = {name: {"filter": "delete"} for name in unsaid}
+    return {"format": "filter", "wrap": {"format": "json"}, "fields": {**deleted, **(fields or {})}}
 
 
 def _route(handle: Json | list[Json], *match: Json) -> Json:
@@ -213,7 +224,7 @@ def _set_response(**headers: str) -> Json:
 
 
 def _api(config: Config) -> list[Json]:
-    proxy = _proxy(config.engine_port)
+    proxy = _proxy(f"127.0.0.1:{config.engine_port}")
     routes = [
         _route(
             {"handler": "headers", "request": {"set": {"X-Request-Id": ["{http.request.uuid}"]}}},
@@ -227,6 +238,9 @@ def _api(config: Config) -> list[Json]:
         routes += [
             _route(proxy, {**inside, **_target(f"^/metrics{paths.QUERY}$")}),
             _route({"handler": "metrics"}, {**inside, **_target(f"^/gateway/metrics{paths.QUERY}$")}),
+            _route(
+                _proxy(f"unix/{PLACE}/{KEYS_SOCKET}"), {**inside, **_target(f"^/gateway/metrics/keys{paths.QUERY}$")}
+            ),
         ]
     if ANY not in config.allowed_cidrs:
         routes.append(_route(_error(403), _not({"remote_ip": {"ranges": list(config.allowed_cidrs)}})))
@@ -302,10 +316,10 @@ def _cors(origins: Sequence[str]) -> list[Json]:
     ]
 
 
-def _proxy(port: int) -> Json:
+def _proxy(address: str) -> Json:
     return {
         "handler": "reverse_proxy",
-        "upstreams": [{"dial": f"127.0.0.1:{port}"}],
+        "upstreams": [{"dial": address}],
         "transport": {
             "protocol": "http",
             "dial_timeout": "5s",
@@ -345,7 +359,7 @@ def _json_answer(body: str) -> Json:
 
 
 def _page(page: Page) -> list[Json]:
-    proxy = _proxy(page.inner_port)
+    proxy = _proxy(f"127.0.0.1:{page.inner_port}")
     del proxy["headers"]  # its login is a cookie, and it has to know its address from outside
     routes = [_route(proxy)]
     if ANY not in page.allowed_cidrs:

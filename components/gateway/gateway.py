@@ -15,6 +15,7 @@ from components.host import Host, Mount, Workload
 from components.machine import RemoteStep
 
 FILES = Path(__file__).parent / "files"
+KEY_METRICS = "key_metrics.py"
 USER = "65532"
 """The user and group that Caddy runs as in a container; nobody's login on the machine."""
 
@@ -74,8 +75,13 @@ class Gateway(pulumi.ComponentResource):
             f"{workload}-configured",
             machine=host.machine,
             script=FILES / "configure.sh",
-            files={"configure.py": FILES / "configure.py"},
-            environment={"OWNER": "" if native else USER, "PLACE": "" if native else FOLDER, "DIGEST": digest},
+            files={name: FILES / name for name in ("configure.py", *([] if native else [KEY_METRICS]))},
+            environment={
+                "OWNER": "" if native else USER,
+                "PLACE": "" if native else FOLDER,
+                "METRICS": "yes" if config.metrics_cidrs else "no",
+                "DIGEST": digest,
+            },
             secrets={
                 "CONFIG": text,
                 "ACME_ROOT": pulumi.Output.from_input(tls).apply(lambda t: t.root),
@@ -84,6 +90,21 @@ class Gateway(pulumi.ComponentResource):
             after=[host.prepared],
             parent=self,
         )
+        folder = Mount(f"{host.machine.folder}/gateway", FOLDER)
+        options = pulumi.ResourceOptions(parent=self, depends_on=[configured.done])
+        if native and config.metrics_cidrs:
+            program = f"/tandem/{KEY_METRICS}"
+            host.run(
+                f"{workload}-metrics",
+                Workload(
+                    image="",
+                    entrypoint=["python3"],
+                    command=[program, FOLDER],
+                    files={program: (FILES / KEY_METRICS).read_text()},
+                    mounts=[folder],
+                ),
+                opts=options,
+            )
         running = host.run(
             workload,
             Workload(
@@ -93,10 +114,10 @@ class Gateway(pulumi.ComponentResource):
                 environment={
                     **dict.fromkeys(("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"), f"{FOLDER}/data"),
                 },
-                mounts=[Mount(f"{host.machine.folder}/gateway", FOLDER)],
+                mounts=[folder],
                 user=USER,
             ),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[configured.done]),
+            opts=options,
         )
         self.host = host
         scheme = pulumi.Output.from_input(tls).apply(lambda t: "http" if t.mode == "none" else "https")

@@ -84,7 +84,7 @@ class GatewaySettings(SettingsModel):
         (), description="names of more API keys; each is made, or given in the secret apiKeys"
     )
     metrics_cidrs: tuple[str, ...] = Field(
-        (), description="who may read /metrics (the engine's) and /gateway/metrics without a key"
+        (), description="who may read /metrics (the engine's), /gateway/metrics and /gateway/metrics/keys without a key"
     )
     cors_origins: tuple[str, ...] = Field(
         (), description="origins whose pages may call the API from a browser, such as https://app.example; * for all"

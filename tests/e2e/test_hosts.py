@@ -177,7 +177,7 @@ def test_an_up_without_changes_runs_nothing_anywhere(deployment):
 
 
 def test_a_key_comes_and_goes_while_streams_run_and_no_container_is_touched(deployment):
-    """Streams follow each other through both `up`s, and none is cut."""
+    """Streams follow each other through both `up`s, and none is cut; what a key asks is counted."""
     before = {n: containers(deployment, n) for n in ("node-0", "node-1")}
     out, ended = deployment.outputs(), threading.Event()
     body = {"model": MODEL, "messages": [{"role": "user", "content": "Count."}], "max_tokens": 64, "stream": True}
@@ -194,10 +194,16 @@ def test_a_key_comes_and_goes_while_streams_run_and_no_container_is_touched(depl
         running = pool.submit(streams)
         try:
             changed = {"node-0-gateway-configured-run", "answer-asked", "api-key-ci-made"}
-            assert deployment.up(gateway={"keys": ["ci"]}).good().changed() == changed
+            gateway = {"keys": ["ci"], "metricsCidrs": ["127.0.0.0/8"]}
+            assert deployment.up(gateway=gateway).good().changed() == changed
             key = deployment.outputs()["apiKeys"]["ci"]
             assert fetch(f"{out['apiUrl']}/models", key, authority=out["apiCa"]).code == 200
+            counts = "curl --insecure -fs https://localhost:8000/gateway/metrics/keys"
+            until(lambda: '_requests_total{key="ci",code="200"} 1\n' in deployment.ssh("node-0", counts), 20)
+            unit = "ps -o user= -p $(systemctl show -p MainPID --value tandem-test-key-metrics)"
+            assert deployment.ssh("node-0", unit).strip() == "65532"
             assert deployment.up().good().changed() == changed
+            assert "key-metrics" not in deployment.ssh("node-0", "ls /etc/systemd/system")
             assert fetch(f"{out['apiUrl']}/models", key, authority=out["apiCa"]).code == 401
         finally:
             ended.set()

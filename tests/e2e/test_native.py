@@ -51,7 +51,8 @@ def deployment(tmp_path_factory):
         made.config["runtime"] = "native"
         made.config["storage"] = {"path": "/datadrive"}
         made.config["webui"] = {"enabled": True, "packages": [], "allowedCidrs": ["10.88.0.1/32"]}
-        made.config["gateway"] = {"url": "https://10.88.0.11:8000/"}  # as a landlord's, who forwards the port
+        url = "https://10.88.0.11:8000/"  # as a landlord's, who forwards the port
+        made.config["gateway"] = {"url": url, "metricsCidrs": ["127.0.0.0/8"]}
         del made.config["images"]
         yield made
     finally:
@@ -124,6 +125,8 @@ def test_a_key_comes_and_goes_and_no_process_is_touched(deployment):
     assert set(out["apiKeys"]) == {"default", "ci"}
     url, authority = f"{out['apiUrl']}/models", out["apiCa"]
     assert [fetch(url, key, authority=authority).code for key in out["apiKeys"].values()] == [200, 200]
+    counts = "curl --insecure -fs https://localhost:8000/gateway/metrics/keys"
+    until(lambda: '_requests_total{key="ci",code="200"} 1\n' in deployment.ssh("node-0", counts), 20)
     del deployment.config["gateway"]["keys"]
     assert llamacpp(deployment).good().changed() == {"api-key-ci-made", *asked}
     assert fetch(url, out["apiKeys"]["ci"], authority=authority).code == 401

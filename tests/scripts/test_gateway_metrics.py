@@ -1,0 +1,204 @@
+"""Requests and bytes by key, as the real Caddy has logged them and the program beside it counts them."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import shlex
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from components.gateway.caddy import render
+from components.gateway.gateway import FILES
+from tests.scripts.native_step import Step
+from tests.support.engine import RunningEngine
+from tests.support.gateway import KEY, OTHER, Gateways, send_stream
+from tests.support.waiting import until
+
+CHAT = "/v1/chat/completions"
+INSIDE = ("127.0.0.1/32",)
+
+
+@pytest.fixture(scope="module")
+def engine():
+    running = RunningEngine()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def own(tmp_path, engine):
+    """Gateways of a test."""
+    with Gateways(tmp_path, engine.port) as made:
+        yield made
+
+
+@pytest.fixture
+def count():
+    """Starts the program for a folder; it is up when it answers."""
+    running = []
+
+    def start(folder: Path) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen([sys.executable, FILES / "key_metrics.py", folder])
+        running.append(process)
+        until(lambda: asked(folder) is not None, 10)
+        return process
+
+    yield start
+    for process in running:
+        end(process)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait(10)
+
+
+def asked(folder: Path) -> str | None:
+    """What the program says on its own socket; None while nobody is there."""
+    connection = http.client.HTTPConnection("localhost", timeout=5)
+    connection.sock = socket.socket(socket.AF_UNIX)
+    try:
+        connection.sock.connect(str(folder / "keys.socket"))
+        connection.request("GET", "/")
+        return connection.getresponse().read().decode()
+    except OSError:
+        return None
+    finally:
+        connection.close()
+
+
+def counted(text: str) -> dict[str, dict[str, float]]:
+    """By metric and labels, `default` or `default,200`."""
+    found: dict[str, dict[str, float]] = {}
+    for metric, key, code, value in re.findall(
+        r'tandem_gateway_(\w+)_total\{key="(.*?)"(?:,code="(.*?)")?\} (\S+)', text
+    ):
+        found.setdefault(metric, {})[",".join(filter(None, (key, code)))] = float(value)
+    return found
+
+
+def requests(folder: Path) -> dict[str, float]:
+    return counted(asked(folder) or "").get("requests", {})
+
+
+def test_requests_bytes_and_seconds_are_counted_by_key(own, count):
+    """Whoever has no key is `-`; nothing that a client sends becomes a name."""
+    gateway = own(metrics_cidrs=INSIDE)
+    assert gateway.ask("/gateway/metrics/keys", None).status == 503, "the program is not there yet"
+    count(gateway.folder)
+    gateway.ask("/v1/models")
+    gateway.ask(CHAT, OTHER, "POST", "x" * 5000)
+    gateway.ask("/v1/models", "wrong" * 8, Host="other", X_Request_Id='","key":"other')
+    gateway.ask('/v1/x","key":"invented","status":200', None)
+    _, reply = send_stream(gateway, max_tokens=5, pace=0.05)
+    sent = len(reply.read())
+    until(lambda: requests(gateway.folder).get("default,200") == 2, 5)
+    seen = counted(gateway.ask("/gateway/metrics/keys", None).text)
+    seen["requests"].pop("-,200", None)  # whoever asked for metrics
+    assert seen["requests"] == {"default,200": 2, "other,200": 1, "-,401": 1, "-,404": 1, "-,503": 1}
+    assert set(seen["response_bytes"]) == {"default", "other", "-"}
+    assert seen["request_bytes"]["other"] == 5000
+    assert sent <= seen["response_bytes"]["default"] < sent + 2000
+    assert seen["request_seconds"]["default"] > 0.2, "a stream to its end"
+
+
+def test_only_who_may_read_metrics_reads_these(own, count):
+    gateway = own(metrics_cidrs=("10.0.0.0/8",))
+    count(gateway.folder)
+    assert [gateway.ask("/gateway/metrics/keys", key).status for key in (KEY, None)] == [404, 404]
+
+
+def test_what_is_counted_from_holds_names_and_numbers_alone_and_needs_no_access_log(own, count):
+    gateway = own(metrics_cidrs=INSIDE, access_log=False)
+    count(gateway.folder)
+    gateway.ask("/v1/models?secret-word", OTHER, X_Request_Id="id-word")
+    until(lambda: requests(gateway.folder) == {"other,200": 1}, 5)
+    assert gateway.lines() == []
+    log = gateway.folder / "keys.log"
+    assert not [file for file in gateway.folder.glob("keys*") if file.stat().st_mode & 0o077]
+    assert set(json.loads(log.read_text().splitlines()[0])) == {
+        "level", "ts", "logger", "msg", "bytes_read", "duration", "size", "status", "key",
+    }  # fmt: skip
+
+
+def test_nothing_is_lost_or_counted_twice_when_logs_are_renamed_and_programs_killed(own, count):
+    """Caddy begins another log at a megabyte here, and what it keeps is two older ones."""
+    gateway = own(metrics_cidrs=INSIDE)
+    rendered = render(gateway.config)
+    keys = rendered["logging"]["logs"]["keys"]
+    keys["writer"]["roll_size_mb"] = 1
+    del keys["encoder"]["fields"]["request_id"]  # 30 kB of one fill a log soon
+    assert gateway.load(json.dumps(rendered)) == ""
+    counter = count(gateway.folder)
+    made, before = 0, 0.0
+    for kill in ("", "counter", "gateway", "both", ""):
+        if kill in ("counter", "both"):
+            end(counter)
+        if kill in ("gateway", "both"):
+            gateway.kill()
+            gateway.start()
+        for _ in range(50):
+            assert gateway.ask("/v1/models", X_Request_Id="x" * 30_000).status == 200
+        made += 50
+        if kill in ("counter", "both"):
+            counter = count(gateway.folder)
+        until(lambda: requests(gateway.folder)["default,200"] >= made, 10)  # noqa: B023  # of this round
+        seen = requests(gateway.folder)["default,200"]
+        assert before < seen == made
+        before = seen
+    assert len(list(gateway.folder.glob("keys-*.log"))) == 2, "logs were renamed, and the oldest removed"
+
+
+def test_lines_that_are_no_requests_count_as_nothing(tmp_path, count):
+    line = {"key": "a", "status": 200, "size": 1, "bytes_read": 2, "duration": 0.5}
+    bad = ["", "no json", "[1]", '{"key":"a"}', json.dumps({**line, "status": None})]
+    odd = [{**line, "key": 'x"} 1'}, {**line, "key": "y" * 50}]
+    log = tmp_path / "keys.log"
+    log.write_text("".join(f"{text}\n" for text in [json.dumps(line), *bad, *map(json.dumps, odd)]) + '{"key":"a",')
+    count(tmp_path)
+    assert requests(tmp_path) == {"a,200": 1, "-,200": 2}
+    with log.open("a") as more:
+        more.write(json.dumps(line)[len('{"key":"a",') + 1 :] + "\n")
+    assert requests(tmp_path) == {"a,200": 2, "-,200": 2}, "a line counts when it is whole"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives files to another user")
+def test_beside_a_container_a_unit_of_systemd_counts_as_the_gateway_s_user(tmp_path):
+    """The unit as the step writes it, its command run here; systemd itself is a stand-in."""
+    step, units = Step(tmp_path), tmp_path / "units"
+    units.mkdir()
+    step.program("systemctl", f'echo "$*" >>{tmp_path}/asked')
+    script = tmp_path / "configure.sh"
+    script.write_text((FILES / "configure.sh").read_text().replace("/etc/systemd/system", str(units)))
+    for name in ("configure.py", "key_metrics.py"):
+        (step.dir / name).write_bytes((FILES / name).read_bytes())
+    told = {"OWNER": "65532", "PLACE": "/gateway", "CONFIG": "{}", "ACME_ROOT": "", "DIGEST": "1"}
+    assert step.run(script, METRICS="yes", **told) == ({"done": "try"}, "")
+    (unit,) = units.iterdir()
+    (command,) = re.findall(r"ExecStart=(.*)", unit.read_text())
+    folder = step.home / "gateway"
+    line = {"key": "a", "status": 200, "size": 1, "bytes_read": 2, "duration": 0.5}
+    (folder / "keys.log").write_text(json.dumps(line) + "\n")
+    (folder / "keys.log").chmod(0o600)
+    os.chown(folder / "keys.log", 65532, 65532)
+    process = subprocess.Popen(shlex.split(command))
+    until(lambda: requests(folder) == {"a,200": 1}, 10)
+    owners = {file.name: file.stat().st_uid for file in folder.glob("keys*")}
+    end(process)
+    assert owners == dict.fromkeys(("keys.log", "keys.json", "keys.socket"), 65532)
+    assert step.run(script, METRICS="no", **told) == ({"done": "try"}, "")
+    assert not list(units.iterdir())
+    name = unit.name
+    asked_of_it = (tmp_path / "asked").read_text().splitlines()
+    assert asked_of_it == [
+        "daemon-reload", f"enable --quiet {name}", f"restart {name}", f"disable --quiet --now {name}", "daemon-reload",
+    ]  # fmt: skip
+    undo = (step.home / "undo").read_text().splitlines()
+    assert undo == ["systemctl daemon-reload", f"rm -f {units}/{name}", f"systemctl disable --quiet --now {name}"]
