@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 import pulumi
@@ -30,7 +31,7 @@ class Vllm:
     accelerator: str = "GPU"
     collective: bool = True
     cache: str | None = None
-    files: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def ray_resource(self) -> str | None:
