@@ -90,7 +90,7 @@ class DockerHost(Host):
             f"{name}-docker",
             host=pulumi.Output.concat("ssh://", machine.user, "@", machine.address, f":{machine.port}{path}"),
             ssh_opts=list(machine.ssh_options),
-            # The packages stage has seen the daemon answer; asking again on each run would be a remote call.
+            # The packages stage has seen the daemon answer; another check on each run would be a remote call.
             disable_docker_daemon_check=True,
             registry_auth=[
                 docker.ProviderRegistryAuthArgs(

@@ -68,7 +68,7 @@ class Vllm:
         }
 
     def variables(self, args: ServeArgs, accelerators: Sequence[int]) -> dict[str, str]:
-        """See `Engine`. vLLM gives its engine core 600 s to load (vllm/envs.py) unless it is told otherwise.
+        """See `Engine`. vLLM gives its engine core 600 s to load (vllm/envs.py) unless this variable says otherwise.
 
         PyTorch's symmetric memory passes file descriptors over sockets of one machine. In a tensor parallel group
         over several, ranks whose neighbour is elsewhere fail and the others wait for them for ever: with the default

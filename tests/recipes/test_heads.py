@@ -29,7 +29,7 @@ WAYS = [
 
 @pytest.mark.parametrize(("name", "pieces"), WAYS)
 def test_a_recipe_filled_in_as_its_head_says_goes_through(name, pieces):
-    """Its own shape, every combination of its head's advice; an engine that the planner can't count is said to be one."""
+    """Its own shape, every combination of its head's advice; an engine that can't be counted is named."""
     settings = parse(filled_in(name, *pieces))
     found = plan_for(settings)
     if settings.serving.engine not in COUNTED_AS:
