@@ -49,7 +49,7 @@ check: setup ## ruff, mypy --strict, shellcheck, gofmt and vet
 	@.venv/bin/ruff format --check .
 	@.venv/bin/ruff check .
 	@.venv/bin/mypy .
-	@shellcheck $(SHELL_FILES)
+	@printf '%s\n' $(SHELL_FILES) | xargs -P "$$(nproc)" -n 8 shellcheck
 	@unformatted=$$(gofmt -l toolchain); test -z "$$unformatted" || { echo "gofmt -w $$unformatted"; exit 1; }
 	@for module in plugins bridge; do (cd toolchain/$$module && go vet -mod=mod ./...); done
 

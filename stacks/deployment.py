@@ -192,7 +192,7 @@ def _webui(
     password: pulumi.Output[str] | None,
     after: pulumi.Resource,
 ) -> dict[str, pulumi.Output[object]]:
-    """The page to chat on; its address is told when its first account has logged in and seen the model."""
+    """The page to chat on; its address is an output once its first account has logged in and seen the model."""
     page_settings, head = settings.webui, front.gateway.host
     if password is None:
         password = GeneratedSecret("webui-password").value

@@ -29,7 +29,7 @@ def search_for_cycles() -> Callable[[pulumi.Resource, pulumi.Resource], bool]:
     """Answers as the SDK's own search does, mostly without a walk.
 
     The SDK asks before it notes that `to_resource` depends on `from_resource`: does the other way around hold already?
-    It can't for a resource that no other was ever told to depend on, as each is when it declares what it needs.
+    It can't for a resource that no other depends on yet, as each is when it declares what it needs.
     """
     needed: set[pulumi.Resource] = set()
 

@@ -65,7 +65,7 @@ COUNTED_AS: dict[EngineName, Engine] = {
 
 
 def plan_for(settings: Settings) -> Plan | None:
-    """The plan of the settings' own split; None where the planner isn't told enough (`unplanned` says what to give).
+    """The plan of the settings' own split; None where too little is known (`unplanned` says what to give).
 
     Raises:
         SettingsError: it can't work; which setting, why, and the nearest value that does.
@@ -76,7 +76,7 @@ def plan_for(settings: Settings) -> Plan | None:
 def unplanned(settings: Settings) -> str | None:
     """Why the deployment isn't planned and what to give so that it is, as one sentence; None where it is, or can't be.
 
-    Nothing that isn't known is a mistake: a GPU, a model or an engine's flag that the planner lacks is told here.
+    Nothing that isn't known is a mistake: a GPU, a model or an engine's flag that the planner lacks is reported here.
     """
     try:
         missing = _planned(settings)[1]
@@ -152,8 +152,8 @@ def _requests(settings: Settings) -> tuple[list[PlanRequest], tuple[str, ...]]:
     """One request for each kind of machine that may be rented, the likeliest first; and notes for the plan's reader.
 
     Raises:
-        Refusal: what is told can't be.
-        Unplanned: what is told isn't enough.
+        Refusal: the settings can't be.
+        Unplanned: the settings aren't enough.
     """
     serving, engine = settings.serving, COUNTED_AS.get(settings.serving.engine)
     if engine is None:
@@ -219,7 +219,7 @@ def _arguments(settings: Settings, engine: Engine) -> dict[str, str]:
 
 
 def _partition(settings: Settings) -> tuple[int, ...] | None:
-    """Layers of each stage, where vLLM is told them.
+    """Layers of each stage, where vLLM has them set.
 
     Raises:
         Refusal: `bad_partition`: it isn't a list of numbers.
@@ -266,15 +266,15 @@ def _model(settings: Settings, engine: Engine) -> ModelEntry:
         Refusal: its config can't be read.
         Unplanned: it isn't known.
     """
-    told = settings.model
-    shapes = _read(told.config) if told.config is not None else None
+    model = settings.model
+    shapes = _read(model.config) if model.config is not None else None
     if engine.offloads:
-        return gguf_model(told.id.removesuffix(".git"), told.files, shapes.model if shapes else None)
+        return gguf_model(model.id.removesuffix(".git"), model.files, shapes.model if shapes else None)
     if shapes is not None:
         return shapes
     try:
         # Only names: a path of the same text would be one on the machines.
-        return find_model(told.id) if not told.id.startswith((".", "/", "~")) else _unknown(settings)
+        return find_model(model.id) if not model.id.startswith((".", "/", "~")) else _unknown(settings)
     except Unplanned:
         raise
     except Refusal as refusal:
@@ -379,13 +379,14 @@ def _check_accelerators(settings: Settings, cluster: Cluster) -> None:
     Raises:
         Refusal: `wrong_kind` or `too_few_accelerators`.
     """
-    told, has_gpus = settings.accelerator, cluster.device.name != "cpu"
-    if has_gpus != (told.kind != "cpu"):
+    accelerator, has_gpus = settings.accelerator, cluster.device.name != "cpu"
+    if has_gpus != (accelerator.kind != "cpu"):
         has = f"has {cluster.per_machine} x {cluster.device.name}" if has_gpus else "has no GPU"
         remedy = f"set it to {'nvidia' if has_gpus else 'cpu'}, or choose another instance type"
-        raise Refusal("wrong_kind", "accelerator.kind", f"is {told.kind}, and {cluster.name} {has}", remedy)
-    if has_gpus and told.per_machine != cluster.per_machine:
+        raise Refusal("wrong_kind", "accelerator.kind", f"is {accelerator.kind}, and {cluster.name} {has}", remedy)
+    if has_gpus and accelerator.per_machine != cluster.per_machine:
         raise Refusal(
-            "wrong_count", "perMachine", f"is {told.per_machine}, and {cluster.name} has {cluster.per_machine} x "
-            f"{cluster.device.name}", f"set it to {cluster.per_machine}, or choose another instance type",
+            "wrong_count", "perMachine", f"is {accelerator.per_machine}, and {cluster.name} has "
+            f"{cluster.per_machine} x {cluster.device.name}",
+            f"set it to {cluster.per_machine}, or choose another instance type",
         )  # fmt: skip

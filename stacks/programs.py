@@ -9,6 +9,7 @@ import pulumi
 
 from components.host import Environment, Host, Mount, Programs, ProgramsArgs
 from components.images import BuildArgs, same_images
+from components.machine import run_here
 from components.serving import Engine
 from stacks import versions
 from stacks.settings.native import PROGRAMS
@@ -68,15 +69,18 @@ def gateway_programs(settings: Settings) -> ProgramsArgs:
 def same_programs(
     hosts: Sequence[Host], programs: Sequence[Programs]
 ) -> tuple[list[pulumi.Resource], dict[str, pulumi.Output[object]]]:
-    """What to wait for before the engine's images are used, and the output that names them; nothing without images."""
+    """What to wait for before the engine's programs are used, and the output that names its image, if there is one."""
+    done = [ready.done for ready in programs if ready.done]
     sources = [ready.source for ready in programs if ready.source is not None]
     if not sources:
-        return [], {}
+        # No engine starts, and holds accelerators, while another machine is not prepared.
+        order = pulumi.ResourceOptions(parent=hosts[0], depends_on=[*done, *(host.prepared for host in hosts)])
+        return [run_here("engine-programs-ready", call={}, opts=order)] if len(hosts) > 1 else [], {}
     same = same_images(
         "engine-same",
         machines=[host.machine for host in hosts],
         images=sources,
-        after=[ready.done for ready in programs if ready.done],
+        after=done,
         parent=hosts[0],
     )
     return [same], {"engineImage": sources[0]}

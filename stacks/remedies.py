@@ -62,5 +62,5 @@ def with_flag(words: Sequence[str], change: Change) -> list[str]:
 
 def explain(refusal: Refusal, settings: Settings) -> str:
     """A refusal in the words of a stack's settings."""
-    told = settings.secrecy.redacted(in_settings(refusal, rented=settings.cloud is not None))
-    return f"this can't work; nothing was created or changed:\n  {told}"
+    message = settings.secrecy.redacted(in_settings(refusal, rented=settings.cloud is not None))
+    return f"this can't work; nothing was created or changed:\n  {message}"

@@ -105,7 +105,8 @@ class Workload:
         entrypoint: the program.
         command: its arguments.
         environment: variables; secrets belong into `files`.
-        files: content by path below `/tandem`, secrets among them: nobody sees them in `docker inspect`.
+        files: content by path below `/tandem`, secrets among them: nobody sees them in `docker inspect`. A `Path` is a
+            file of this project, whose content need not pass through the state.
         mounts: folders of the machine.
         sees_processes: sees the machine's processes: a Ray driver finds its node by them.
         user: number of a container's user and group; then it has no capability but that of ports below 1024. Empty for
@@ -117,7 +118,7 @@ class Workload:
     entrypoint: Sequence[str]
     command: pulumi.Input[Sequence[pulumi.Input[str]]]
     environment: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
-    files: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    files: Mapping[str, pulumi.Input[str] | Path] = field(default_factory=dict)
     mounts: Sequence[Mount] = ()
     sees_processes: bool = False
     user: str = ""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 import pulumi
+
+from components.machine.inputs import combined
 
 AGENT = "components/machine/agent.py"
 
@@ -17,7 +20,7 @@ def agent_call(*words: str) -> str:
 
 def agent_input(call: Mapping[str, pulumi.Input[Any]]) -> pulumi.Output[str]:
     """The call itself for standard input: JSON, secret as a whole since it holds keys."""
-    return hide(pulumi.Output.json_dumps(dict(call), sort_keys=True))
+    return hide(combined(call).apply(lambda known: json.dumps(known, sort_keys=True)))
 
 
 def hide(text: pulumi.Output[str]) -> pulumi.Output[str]:

@@ -152,7 +152,7 @@ class Machine:
     def root_stdin(self, text: pulumi.Input[str]) -> pulumi.Output[str]:
         """What `as_root` wants on its standard input so that the program reads `text`."""
         if self.sudo_password is None:
-            return pulumi.Output.from_input(text)
+            return text if isinstance(text, pulumi.Output) else pulumi.Output.from_input(text)
         before = pulumi.Output.from_input(self.sudo_password).apply(
             lambda password: sudo_stdin({**self._login(), "sudo_password": password})
         )

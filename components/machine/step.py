@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pulumi
 from pulumi_command import local, remote
 
 from components.machine.agent_call import agent_call, agent_input, hide
+from components.machine.inputs import combined
 from components.machine.machine import Machine
 from components.machine.payload import FILES, content_hash, pack, parse_result
 from components.machine.receiving import receive_command, receive_stdin
@@ -62,19 +64,19 @@ class RemoteStep:
         """
         step = name.removeprefix(f"{machine.name}-")
         texts = {
-            "step.sh": script.read_bytes(),
-            **{f: (FILES / f).read_bytes() for f in ("run.sh", "lib.sh")},
-            **{target: source.read_bytes() for target, source in (files or {}).items()},
+            "step.sh": _content(script),
+            **{f: _content(FILES / f) for f in ("run.sh", "lib.sh")},
+            **{target: _content(source) for target, source in (files or {}).items()},
         }
         variables = {**(environment or {}), "TANDEM_TIMEOUT": str(timeout)}
         if machine.identity is not None:
             variables["TANDEM_MACHINE"] = machine.identity
-        plain = pulumi.Output.all(**variables)
-        hidden = pulumi.Output.all(**(secrets or {})) if secrets else pulumi.Output.from_input({})
+        plain = combined(variables)
+        everything = combined({**variables, **secrets}) if secrets else plain
         mode = "launch" if long else "sync"
         version = plain.apply(lambda env: content_hash(texts, env))
         command = version.apply(lambda v: receive_command(machine, step, v, mode))
-        stdin = pulumi.Output.all(plain, hidden).apply(lambda both: receive_stdin(pack(texts, {**both[0], **both[1]})))
+        stdin = everything.apply(lambda env: receive_stdin(pack(texts, env)))
         before = [*after, *([machine.acquired] if machine.acquired else [])]
         children = pulumi.ResourceOptions(parent=parent, deleted_with=machine.owner, depends_on=before)
         run = remote.Command(
@@ -98,3 +100,9 @@ class RemoteStep:
             )
             self.done, stdout = done, done.stdout
         self.result = stdout.apply(parse_result)
+
+
+@functools.cache
+def _content(file: Path) -> bytes:
+    """Read once, for however many machines."""
+    return file.read_bytes()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -32,6 +33,7 @@ from components.images import completion
 from components.machine import BASE, PACKAGE_MANAGER, PIP, Installation, Machine, Stage, run_stages
 
 FILES = Path(__file__).parent / "files"
+PROJECT = Path(__file__).parents[2]
 
 
 class DockerHost(Host):
@@ -87,7 +89,7 @@ class DockerHost(Host):
             f"{name}-docker",
             host=pulumi.Output.concat("ssh://", machine.user, "@", machine.address, f":{machine.port}{path}"),
             ssh_opts=list(machine.ssh_options),
-            # The packages stage has seen the daemon answer; asking again on each run would be a remote call.
+            # The packages stage has seen the daemon answer; another check on each run would be a remote call.
             disable_docker_daemon_check=True,
             registry_auth=[
                 docker.ProviderRegistryAuthArgs(
@@ -134,11 +136,11 @@ class DockerHost(Host):
             image=workload.image,
             entrypoints=list(workload.entrypoint),
             command=workload.command,
-            envs=[pulumi.Output.concat(key, "=", value) for key, value in sorted(environment.items())],
-            uploads=[
-                docker.ContainerUploadArgs(file=path, content=content)
-                for path, content in sorted(workload.files.items())
+            envs=[
+                f"{key}={value}" if isinstance(value, str) else pulumi.Output.concat(key, "=", value)
+                for key, value in sorted(environment.items())
             ],
+            uploads=[_upload(path, content) for path, content in sorted(workload.files.items())],
             volumes=[
                 docker.ContainerVolumeArgs(
                     host_path=mount.source, container_path=mount.target, read_only=mount.read_only
@@ -241,6 +243,17 @@ def _capabilities(user: str, more: Sequence[str]) -> docker.ContainerCapabilitie
     if user:
         return docker.ContainerCapabilitiesArgs(drops=["ALL"], adds=["CAP_NET_BIND_SERVICE", *more])
     return docker.ContainerCapabilitiesArgs(adds=list(more)) if more else None
+
+
+def _upload(path: str, content: pulumi.Input[str] | Path) -> docker.ContainerUploadArgs:
+    """A file of a container. One of the project is read by Docker's provider, which runs in the project's folder."""
+    if not isinstance(content, Path):
+        return docker.ContainerUploadArgs(file=path, content=content)
+    return docker.ContainerUploadArgs(
+        file=path,
+        source=content.relative_to(PROJECT).as_posix(),
+        source_hash=hashlib.sha256(content.read_bytes()).hexdigest(),
+    )
 
 
 def _requests(gpus: list[str]) -> list[docker.ContainerDeviceRequestArgs]:

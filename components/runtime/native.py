@@ -98,7 +98,10 @@ class NativeHost(Host):
                 path=pulumi.Output.from_input(workload.image).apply(
                     lambda folders: [f for f in folders.split(":") if f]
                 ),
-                files={str(PurePosixPath(path).relative_to(OWN)): text for path, text in workload.files.items()},
+                files={
+                    str(PurePosixPath(path).relative_to(OWN)): text.read_text() if isinstance(text, Path) else text
+                    for path, text in workload.files.items()
+                },
                 renames={
                     OWN: "./files",
                     **{m.target: m.source for m in workload.mounts if m.target not in (m.source, TEMPORARY)},

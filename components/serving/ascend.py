@@ -20,7 +20,7 @@ class AscendVllm(Vllm):
     def environment(
         self, address: pulumi.Input[str], nic: pulumi.Input[str], accelerators: int
     ) -> dict[str, pulumi.Input[str]]:
-        """See `Engine`. Ray must leave ASCEND_RT_VISIBLE_DEVICES alone, and be told so before it starts."""
+        """See `Engine`. Ray must leave ASCEND_RT_VISIBLE_DEVICES alone, which its environment says when it starts."""
         found = {
             **super().environment(address, nic, accelerators),
             "HCCL_IF_IP": address,

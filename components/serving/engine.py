@@ -56,12 +56,10 @@ class Peer:
 
     Attributes:
         address: where the other machines reach it.
-        nic: the interface that has this address.
         accelerators: how many it brings.
     """
 
     address: str
-    nic: str
     accelerators: int
 
 
@@ -87,7 +85,7 @@ class Engine(Protocol):
         name: as settings and containers call it.
         ray_resource: what Ray calls its accelerators when Ray places the ranks, `GPU` or `NPU`; None without Ray.
         ports: its own port between machines by what it is for, beside the API's; `ServeArgs.engine_port` moves it.
-        files: programs of ours it needs in its containers: path inside to text.
+        files: programs of ours it needs in its containers, by path inside.
         cache: folder inside its containers that outlives them, so that a restart is quicker; None for none.
         needs: what its image must hold.
         counters: names of its Prometheus counters of tokens, at /metrics of the API's port; none where it has none.
@@ -106,7 +104,7 @@ class Engine(Protocol):
         """Ports between the machines."""
 
     @property
-    def files(self) -> Mapping[str, str]:
+    def files(self) -> Mapping[str, Path]:
         """Programs of ours in its containers."""
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pulumi
 
@@ -28,7 +29,7 @@ class LlamaCpp:
     ray_resource: str | None = None
     collective: bool = False
     ports: Mapping[str, int] = field(default_factory=lambda: {"rpc": RPC_PORT})
-    files: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, Path] = field(default_factory=dict)
     counters: Sequence[str] = ()
     cache: str | None = CACHE
     # Official images hold no RPC server, and llama-server outside PATH.

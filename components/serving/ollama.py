@@ -28,7 +28,7 @@ class Ollama:
     ray_resource: str | None = None
     collective: bool = False
     ports: Mapping[str, int] = field(default_factory=dict)
-    files: Mapping[str, str] = field(default_factory=lambda: {SCRIPT: (FILES / "ollama.sh").read_text()})
+    files: Mapping[str, Path] = field(default_factory=lambda: {SCRIPT: FILES / "ollama.sh"})
     counters: Sequence[str] = ()
     cache: str | None = CACHE
     # Its image holds no Python, which the supervisor is written in.

@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pulumi
 
@@ -64,7 +63,7 @@ class Replica(pulumi.ComponentResource):
         super().__init__("tandem:serving:Replica", name, None, opts)
         head = nodes[0].host
         child = pulumi.ResourceOptions(parent=self, depends_on=[*after, *([cluster.counted] if cluster else [])])
-        supervisor = {f"/tandem/{name}": (FILES / name).read_text() for name in PROGRAMS}
+        supervisor = {f"/tandem/{name}": FILES / name for name in PROGRAMS}
         accelerators = [node.accelerators for node in nodes]
         shared: list[Mount] = []
         if cluster:
@@ -75,7 +74,10 @@ class Replica(pulumi.ComponentResource):
             token = GeneratedSecret(f"{name}-group", opts=pulumi.ResourceOptions(parent=self)).value
             group = ["--group=peers", f"--ranks={len(nodes)}", f"--port={group_port}", f"--token={GROUP_TOKEN_FILE}"]
             secret_files = {GROUP_TOKEN_FILE: token}
-        peers = pulumi.Output.all(*(_peer(node) for node in nodes))
+        # Once for all: each container reads its own part.
+        processes = pulumi.Output.all(model, *(node.host.machine.peer_address for node in nodes)).apply(
+            partial(_processes, engine, args, accelerators)
+        )
         containers = []
         for rank, node in enumerate(nodes[:1] if cluster else nodes):
             host = node.host
@@ -94,9 +96,7 @@ class Replica(pulumi.ComponentResource):
                     Workload(
                         image=node.image,
                         entrypoint=["python3"],
-                        command=pulumi.Output.all(model=model, peers=peers).apply(
-                            partial(_supervised, engine, args, own, rank)
-                        ),
+                        command=processes.apply(partial(_supervised, own, rank)),
                         environment={
                             **({**cluster.environment(), "RAY_ADDRESS": cluster.address} if cluster else {}),
                             **node.environment,
@@ -139,11 +139,19 @@ class Replica(pulumi.ComponentResource):
         self.register_outputs({"version": self.version})
 
 
-def _peer(node: Node) -> pulumi.Output[Peer]:
-    """A node as its engine knows it, once address and interface are known."""
-    return pulumi.Output.all(node.host.machine.peer_address, node.host.nic).apply(
-        lambda known: Peer(known[0], known[1], node.accelerators)
-    )
+def _processes(
+    engine: Engine, args: ServeArgs, accelerators: Sequence[int], known: Sequence[str]
+) -> list[tuple[list[str], list[str]]]:
+    """Words of each process for the supervisor, and its own, once model and addresses are known."""
+    model, *addresses = known
+    peers = [Peer(address, count) for address, count in zip(addresses, accelerators, strict=True)]
+    found = []
+    for rank, process in enumerate(engine.processes(args, model, peers)):
+        place = [] if engine.ray_resource else [f"--rank={rank}", f"--leader={addresses[0]}"]
+        place += [f"--after={awaited}" for awaited in process.after]
+        place += [f"--find={process.find}"] if process.find else []
+        found.append((place, list(process.argv)))
+    return found
 
 
 def _alive(engine: Engine, args: ServeArgs, model: pulumi.Input[str]) -> pulumi.Output[str]:
@@ -154,11 +162,7 @@ def _alive(engine: Engine, args: ServeArgs, model: pulumi.Input[str]) -> pulumi.
     )
 
 
-def _supervised(engine: Engine, args: ServeArgs, own: Sequence[str], rank: int, known: dict[str, Any]) -> list[str]:
-    """The supervisor's arguments and the engine's, once model and peers are known."""
-    model, peers = known["model"], known["peers"]
-    process = engine.processes(args, model, peers)[rank]
-    place = [] if engine.ray_resource else [f"--rank={rank}", f"--leader={peers[0].address}"]
-    place += [f"--after={awaited}" for awaited in process.after]
-    place += [f"--find={process.find}"] if process.find else []
-    return [SUPERVISOR, *own, *place, "--", *process.argv]
+def _supervised(own: Sequence[str], rank: int, processes: Sequence[tuple[list[str], list[str]]]) -> list[str]:
+    """The supervisor's arguments and the engine's, of one container."""
+    place, argv = processes[rank]
+    return [SUPERVISOR, *own, *place, "--", *argv]

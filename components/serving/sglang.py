@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pulumi
 
@@ -22,7 +23,7 @@ class Sglang:
     ray_resource: str | None = None
     collective: bool = True
     ports: Mapping[str, int] = field(default_factory=lambda: {"rendezvous": MASTER_PORT})
-    files: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, Path] = field(default_factory=dict)
     counters: Sequence[str] = ()
     cache: str | None = None
     needs: ImageNeeds = field(default_factory=lambda: ImageNeeds(("python3",), ("sglang",)))

@@ -31,7 +31,7 @@ class TensorRtLlm:
     ray_resource: str | None = None
     collective: bool = True
     ports: Mapping[str, int] = field(default_factory=lambda: {"mpi launch": AGENT_PORT})
-    files: Mapping[str, str] = field(default_factory=lambda: {AGENT: (FILES / "mpi_agent.py").read_text()})
+    files: Mapping[str, Path] = field(default_factory=lambda: {AGENT: FILES / "mpi_agent.py"})
     counters: Sequence[str] = ()
     cache: str | None = None
     needs: ImageNeeds = field(default_factory=lambda: ImageNeeds(("python3", "trtllm-serve")))

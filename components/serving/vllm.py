@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 import pulumi
@@ -30,7 +31,7 @@ class Vllm:
     accelerator: str = "GPU"
     collective: bool = True
     cache: str | None = None
-    files: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, Path] = field(default_factory=dict)
     counters: Sequence[str] = ("vllm:prompt_tokens_total", "vllm:generation_tokens_total")  # v1/metrics/loggers.py
 
     @property
@@ -68,7 +69,7 @@ class Vllm:
         }
 
     def variables(self, args: ServeArgs, accelerators: Sequence[int]) -> dict[str, str]:
-        """See `Engine`. vLLM gives its engine core 600 s to load (vllm/envs.py) unless it is told otherwise.
+        """See `Engine`. vLLM gives its engine core 600 s to load (vllm/envs.py) unless this variable says otherwise.
 
         PyTorch's symmetric memory passes file descriptors over sockets of one machine. In a tensor parallel group
         over several, ranks whose neighbour is elsewhere fail and the others wait for them for ever: with the default

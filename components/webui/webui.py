@@ -100,7 +100,7 @@ class WebUi(pulumi.ComponentResource):
                 entrypoint=["bash", SCRIPT],
                 command=[VARIABLES],
                 environment={**(environment or {}), "DATA_DIR": DATA},
-                files={SCRIPT: (FILES / "webui.sh").read_text(), VARIABLES: variables},
+                files={SCRIPT: FILES / "webui.sh", VARIABLES: variables},
                 mounts=[*mounts, Mount(f"{host.machine.folder}/webui", DATA)],
             ),
             opts=pulumi.ResourceOptions(parent=self),

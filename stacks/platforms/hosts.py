@@ -79,11 +79,11 @@ def machines(
 
 
 def _passphrase_is_of_use(settings: Settings, passphrase: pulumi.Output[str] | None) -> None:
-    """Docker's connection runs the `ssh` program, which can be told of an agent and not of a passphrase."""
+    """Docker's connection runs the `ssh` program, which takes an agent and no passphrase."""
     if passphrase is not None and settings.runtime == "docker":
         file = settings.ssh.private_key_file
         raise SettingsError(
-            "sshKeyPassphrase: with runtime docker, Docker's own SSH connection can't be told it; load the key into an "
+            "sshKeyPassphrase: with runtime docker, Docker's own SSH connection can't take it; load the key into an "
             f"agent (`ssh-add {file}`), set ssh.agent: true in place of privateKeyFile, and take sshKeyPassphrase out"
         )
 

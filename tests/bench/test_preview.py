@@ -73,6 +73,8 @@ def previewed(program: Path, stack: str, folder: Path, config: dict[str, Any], *
         **more,
     }
     environment.pop("PULUMI_CONFIG_PASSPHRASE_FILE", None)
+    # A user's second preview has the first one's bytecode.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     written = program / f"Pulumi.{stack}.yaml"
 
     def pulumi(*words: str) -> str:
@@ -88,10 +90,10 @@ def previewed(program: Path, stack: str, folder: Path, config: dict[str, Any], *
         pulumi("stack", "init", stack)
         for _ in range(RUNS):
             before = resource.getrusage(resource.RUSAGE_CHILDREN)
-            told = pulumi("preview", "--json", "--stack", stack, "--config-file", str(file))
+            shown = pulumi("preview", "--json", "--stack", stack, "--config-file", str(file))
             after = resource.getrusage(resource.RUSAGE_CHILDREN)
             taken.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-            resources = len(json.loads(told)["steps"])
+            resources = len(json.loads(shown)["steps"])
     finally:
         written.unlink(missing_ok=True)
     return statistics.median(taken), resources

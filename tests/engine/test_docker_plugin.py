@@ -73,6 +73,29 @@ def test_a_container_with_a_name_of_ours_is_replaced_by_one_of_that_name(project
     assert inspect(daemon, "mine")["Args"] == ["y"]
 
 
+def test_a_file_of_the_project_is_uploaded_and_another_content_of_it_is_another_container(
+    project: Project, daemon: Daemon
+) -> None:
+    file = project.directory / "programs" / "a.py"
+    file.parent.mkdir()
+
+    def up(content: str) -> dict[str, int]:
+        file.write_text(content)
+        upload = "docker.ContainerUploadArgs(file='/a.py', source='programs/a.py', source_hash=" + repr(content) + ")"
+        return project.program(program(daemon, f"name='mine', uploads=[{upload}]")).up()
+
+    def seen() -> str:
+        copied = project.directory / "copied"
+        daemon.docker("cp", "mine:/a.py", str(copied))
+        return copied.read_text()
+
+    up("one")
+    assert seen() == "one"
+    assert up("one") == {"same": 4}
+    assert up("two") == {"same": 3, "replace": 1}
+    assert seen() == "two"
+
+
 def test_what_is_unchanged_is_not_asked_for(project: Project, daemon: Daemon) -> None:
     """An `up` without changes succeeds while the daemon answers nobody: our bridge's own, docs/bridge.md."""
     text = program(daemon, "memory=64").replace("host=", "disable_docker_daemon_check=True, host=", 1)

@@ -45,7 +45,7 @@ class Recipe:
             port=serving.port,
             arguments=serving.arguments,
         )
-        nodes = [Peer(f"10.0.0.{n + 1}", "eth0", count) for n, count in enumerate(settings.accelerators)]
+        nodes = [Peer(f"10.0.0.{n + 1}", count) for n, count in enumerate(settings.accelerators)]
         engine = find_engine(serving.engine, serving.executor)
         return [list(process.argv) for process in engine.processes(args, "/mnt/tandem/models/m", nodes)]
 

@@ -10,7 +10,7 @@ import time
 import ray
 
 PATIENCE = 10
-"""Seconds to look again before telling: asking anew costs a start of Ray's client, which takes as long as a node's."""
+"""Seconds to look again before a report: a query costs a start of Ray's client, which takes as long as a node's."""
 
 
 def missing(accelerators: int, nodes: list[str], resource: str) -> str:

@@ -40,7 +40,7 @@ class Hub(Protocol):
         """Where a file's bytes are. Raises as `listing` does."""
 
     def refused(self, file: File, refusal: Refusal) -> str | None:
-        """The sentence for a refusal to give a file; None where asking once more may help."""
+        """The sentence for a refusal to give a file; None where another request may help."""
 
 
 WITHHELD = os.environ.get("HUB_TOKEN_WITHHELD") == "yes"

@@ -23,8 +23,8 @@ class Sink:
         """Starts them.
 
         Args:
-            done: told when a piece is summed and its buffers are free again.
-            failed: told what went wrong; nothing more is written then.
+            done: called when a piece is summed and its buffers are free again.
+            failed: called with what went wrong; nothing more is written then.
         """
         self._free: queue.SimpleQueue[bytearray] = queue.SimpleQueue()
         self._done, self._failed = done, failed

@@ -85,7 +85,7 @@ class Transfer:
         Args:
             inside: where files go.
             locate: where a file's bytes are now; asked again when a signed URL has run out.
-            progress: told of every byte.
+            progress: called for every byte.
             stall: seconds without a byte after which a connection is opened anew, where it was.
             refused: the sentence for a hub's last word on a file; None where it is to be asked once more.
         """

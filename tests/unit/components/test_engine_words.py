@@ -11,7 +11,7 @@ from components.serving import EngineName, ServeArgs, find_engine
 from components.serving.engine import GROUP_PORT, Peer
 from planner import Refusal
 
-NODES = [Peer("10.20.0.1", "eth0", 8), Peer("10.20.0.2", "bond0", 8)]
+NODES = [Peer("10.20.0.1", 8), Peer("10.20.0.2", 8)]
 ENGINES = get_args(EngineName)
 
 
@@ -54,7 +54,7 @@ def test_llamacpp_waits_for_every_rpc_server():
 
 
 def test_mpi_is_told_a_network_that_holds_all_machines_and_not_more_than_needed():
-    nodes = [Peer(f"10.20.{n}.9", f"nic{n}", 4) for n in (0, 1, 2)]
+    nodes = [Peer(f"10.20.{n}.9", 4) for n in (0, 1, 2)]
     found = words("tensorrt-llm", nodes, tp=12)[0]
     network = ipaddress.IPv4Network(found[found.index("oob_tcp_if_include") + 1])
     assert all(ipaddress.IPv4Address(n.address) in network for n in nodes)

@@ -8,7 +8,7 @@ from components.serving.engine import Peer
 ARGS = ServeArgs(
     served_name="m", tensor_parallel_size=2, pipeline_parallel_size=3, max_model_len=512, arguments=("--port=9",)
 )
-NODES = [Peer(f"10.0.0.{n}", "eth0", 2) for n in (1, 2, 3)]
+NODES = [Peer(f"10.0.0.{n}", 2) for n in (1, 2, 3)]
 
 
 def words(executor, nodes=NODES):

@@ -6,6 +6,7 @@ real engine (tests/engine, tests/e2e).
 
 from __future__ import annotations
 
+import hashlib
 import json
 import socket
 
@@ -16,7 +17,10 @@ from stacks.platforms import hosts
 from stacks.settings.errors import SettingsError
 from stacks.settings.load import parse
 from tests.support.graph import graph, reaches, urn_name
+from tests.support.paths import ROOT
 from tests.support.settings import values
+
+NATIVE = {"runtime": "native", "storage": {"path": "/datadrive"}}
 
 
 @pytest.mark.parametrize("executor", ["ray", "mp"])
@@ -95,6 +99,34 @@ def test_a_machine_costs_nine_resources(monkeypatch, tmp_path):
     assert three - two <= 9
 
 
+@pytest.mark.parametrize("runtime", [None, NATIVE])
+def test_an_engine_starts_when_every_machine_has_its_programs(monkeypatch, tmp_path, runtime):
+    seen = graph(monkeypatch, tmp_path, executor="mp", runtime=runtime)
+    programs = "engine-environment-done" if runtime else "engine-whole-done"
+    for engine in ("n0-engine", "n1-engine"):
+        assert {name for name in ("n0", "n1") if reaches(seen, engine, f"{name}-{programs}")} == {"n0", "n1"}
+
+
+@pytest.mark.parametrize("runtime", [None, NATIVE])
+def test_no_property_of_an_engine_takes_a_value_from_another_machines_step(monkeypatch, tmp_path, runtime):
+    """Each would be a dependency of its own, on each machine: what a preview costs grew with their square."""
+    seen = graph(monkeypatch, tmp_path, machines=3, executor="mp", runtime=runtime)
+    needed = {urn_name(urn) for found in seen["n1-engine"].propertyDependencies.values() for urn in found.urns}
+    assert "n1-prepare-done" in needed
+    assert not [name for name in needed if name.startswith(("n0-prepare", "n2-"))]
+
+
+def test_a_program_of_a_container_is_named_and_does_not_pass_through_the_state(monkeypatch, tmp_path):
+    uploads = graph(monkeypatch, tmp_path, executor="mp")["n1-engine"].object.fields["uploads"].list_value.values
+    found = {each.struct_value.fields["file"].string_value: each.struct_value.fields for each in uploads}
+    programs = {path: fields for path, fields in found.items() if path.endswith(".py")}
+    assert len(programs) == 3
+    for fields in programs.values():
+        content = (ROOT / fields["source"].string_value).read_bytes()
+        assert fields["sourceHash"].string_value == hashlib.sha256(content).hexdigest()
+        assert "content" not in fields
+
+
 def test_the_key_is_in_no_plain_property(monkeypatch, tmp_path):
     seen = graph(monkeypatch, tmp_path)
     marker = "4dabf18193072939515e22adb298388d"  # how the engine marks a secret
@@ -102,9 +134,6 @@ def test_the_key_is_in_no_plain_property(monkeypatch, tmp_path):
         for key, value in request.object.fields.items():
             if key == "stdin":
                 assert marker in json.dumps(list(value.struct_value.fields)), name
-
-
-NATIVE = {"runtime": "native", "storage": {"path": "/datadrive"}}
 
 
 def parents_and_order(seen):
