@@ -5,6 +5,7 @@ A *step* is a script file with its environment, delivered by standard input and 
 what lies on a machine: acquired before the first step, and what it stands for is removed when the stack is destroyed.
 """
 
+from components.machine.confirmed_change import confirmed_change
 from components.machine.generated import GeneratedSecret
 from components.machine.host_key import HostKey
 from components.machine.installation import BASE, Installation
@@ -30,6 +31,7 @@ __all__ = [
     "RemoteProcess",
     "RemoteStep",
     "Stage",
+    "confirmed_change",
     "known_name",
     "proxy_command",
     "run_here",

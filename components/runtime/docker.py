@@ -201,6 +201,7 @@ def _packages(args: HostArgs) -> Stage:
         FILES / "packages.sh",
         {
             "CONTAINERS": "yes" if args.containers else "no",
+            "FIREWALL": "yes" if args.firewall else "no",
             "DOCKER_PACKAGES": args.docker_packages,
             "REGISTRY_MIRRORS": " ".join(args.registry_mirrors),
             "INSECURE_REGISTRIES": " ".join(args.insecure_registries),
