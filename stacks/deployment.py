@@ -16,12 +16,14 @@ from components.gateway import Answer
 from components.host import (
     AcceleratorArgs,
     CollectiveCheck,
+    FirewallArgs,
     Host,
     HostArgs,
     Mount,
     Node,
     Outside,
     check_weights,
+    close_inner_ports,
 )
 from components.machine import GeneratedSecret, Lease, Machine
 from components.ray import RayCluster
@@ -38,6 +40,7 @@ from stacks.platforms.alicloud import rent
 from stacks.platforms.ssh_agent import refuse_dead_agent
 from stacks.programs import engine_programs, same_programs, webui_programs
 from stacks.settings import ports
+from stacks.settings.rules.firewall import public_peers
 from stacks.settings.serving import task_of
 from stacks.settings.stack import Settings
 from stacks.settings.weights import all_weights, fetched_folders, placed_arguments
@@ -112,6 +115,8 @@ def deploy(
     mounts = [Mount.parse(text) for text in settings.images.mounts]
     programs = [host.prepare(f"{host.machine.name}-engine", engine_programs(settings, kind)) for host in hosts]
     proven, engine_image = same_programs(hosts, programs)
+    # Before anything listens that would run whatever it is sent.
+    proven += _inner_ports(settings, hosts)
     nodes = [
         Node(host, count, ready.id, kind.environment(host.machine.peer_address, host.nic, count))
         for host, count, ready in zip(hosts, settings.accelerators, programs, strict=True)
@@ -315,9 +320,42 @@ def _host(
             outside=outside,
             docker_packages=settings.mirrors.docker_packages,
             nic=(own.nic if own else None) or "",
-            ports=ports.of_machine(settings, number) if number is not None else (),
+            ports=tuple(f"{one.setting}={one.span}" for one in ports.of_machine(settings, number))
+            if number is not None
+            else (),
+            firewall=number is not None and _has_firewall(settings),
         ),
     )
+
+
+def _has_firewall(settings: Settings) -> bool:
+    """Rented machines have security groups, and a login without root can close nothing."""
+    return settings.platform == "hosts" and settings.firewall.enabled and find_runtime(settings.runtime).has_containers
+
+
+def _inner_ports(settings: Settings, hosts: Sequence[Host]) -> list[pulumi.Resource]:
+    """Closes what machines use among themselves, or says whom nobody keeps from it."""
+    if not _has_firewall(settings):
+        for name, address in public_peers(settings):
+            pulumi.log.warn(
+                f"{name} is reached by the other machines at {address}, a public address, and firewall.enabled is "
+                "false: whoever reaches the ports that they use among themselves can run code there; see that your own "
+                "firewall closes them"
+            )
+        return []
+    found = [ports.of_machine(settings, number) for number in range(len(hosts))]
+    return [
+        close_inner_ports(
+            host,
+            members=hosts,
+            args=FirewallArgs(
+                closed=[one.span for one in own if not one.public],
+                open=[one.span for one in own if one.public],
+                allowed_cidrs=settings.firewall.allowed_cidrs,
+            ),
+        )
+        for host, own in zip(hosts, found, strict=True)
+    ]
 
 
 def _outputs(

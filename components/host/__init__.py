@@ -14,6 +14,7 @@ from components.host.accelerators import (
 from components.host.access import AcceleratorAccess
 from components.host.args import DOCKER_PACKAGES, HostArgs
 from components.host.collective_check import CollectiveCheck
+from components.host.firewall import FirewallArgs, close_inner_ports
 from components.host.host import Host
 from components.host.node import Node
 from components.host.outside import Outside, RegistryLogin
@@ -29,6 +30,7 @@ __all__ = [
     "AcceleratorArgs",
     "CollectiveCheck",
     "Environment",
+    "FirewallArgs",
     "Host",
     "HostArgs",
     "Mount",
@@ -42,6 +44,7 @@ __all__ = [
     "ascend_container_access",
     "ascend_proof",
     "check_weights",
+    "close_inner_ports",
     "nvidia_container_access",
     "nvidia_driver",
     "nvidia_driver_proof",

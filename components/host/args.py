@@ -36,6 +36,7 @@ class HostArgs:
         outside: how it reaches what lies outside.
         docker_packages: URL of Docker's own packages, for systems with dnf.
         nic: the network interface that engines use; found by the route to the peer when empty.
+        firewall: inner ports will be closed, for which nftables is installed.
         ports: ports that must be free, `SETTING=FIRST` or `SETTING=FIRST-LAST`.
     """
 
@@ -58,4 +59,5 @@ class HostArgs:
     outside: Outside = field(default_factory=Outside)
     docker_packages: str = DOCKER_PACKAGES
     nic: str = ""
+    firewall: bool = False
     ports: tuple[str, ...] = ()

@@ -32,6 +32,7 @@ class Host(pulumi.ComponentResource, ABC):
         open_files: files a container may open: 204800, or what the machine allows.
         locked_memory: bytes a container may lock, which RDMA needs; -1 is all.
         hostname: the machine's own name.
+        addresses: its IPv4 addresses in networks beyond itself, joined by commas.
         prepared: done when storage and accelerators are usable; `after` of everything on the host.
     """
 
@@ -57,6 +58,7 @@ class Host(pulumi.ComponentResource, ABC):
         self.prepared = step.done
         self.nic = step.result.apply(lambda found: found["nic"])
         self.hostname = step.result.apply(lambda found: found.get("hostname", ""))
+        self.addresses = step.result.apply(lambda found: found.get("addresses", ""))
         self.open_files = step.result.apply(lambda found: int(found["nofile"]))
         self.locked_memory = step.result.apply(lambda found: int(found["memlock"]))
         self.access = self._access(step.result)

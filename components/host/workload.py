@@ -110,7 +110,7 @@ class Workload:
         mounts: folders of the machine.
         sees_processes: sees the machine's processes: a Ray driver finds its node by them.
         user: number of a container's user and group; then it has no capability but that of ports below 1024. Empty for
-            root's. A native process is the login's.
+            root's, which has those for files and processes. A native process is the login's.
         accelerated: uses the host's accelerators, with what the host knows of them.
     """
 

@@ -5,8 +5,9 @@ A *step* is a script file with its environment, delivered by standard input and 
 what lies on a machine: acquired before the first step, and what it stands for is removed when the stack is destroyed.
 """
 
+from components.machine.confirmed_change import confirmed_change
 from components.machine.generated import GeneratedSecret
-from components.machine.host_key import HostKey
+from components.machine.host_key import HostKey, replaced_host_key
 from components.machine.installation import BASE, Installation
 from components.machine.local_command import run_here
 from components.machine.machine import Jump, Lease, Machine
@@ -30,8 +31,10 @@ __all__ = [
     "RemoteProcess",
     "RemoteStep",
     "Stage",
+    "confirmed_change",
     "known_name",
     "proxy_command",
+    "replaced_host_key",
     "run_here",
     "run_stages",
 ]

@@ -4,7 +4,8 @@ Run as a program by `local.Command` with its call as JSON on standard input; nee
 OpenSSH's client, nothing else. Answers on standard output, progress on standard error, and ends with
 one sentence that names cause and remedy when it fails.
 
-    agent.py acquire | cleanup | await STEP VERSION | secret | host-key
+    agent.py acquire | cleanup | await STEP VERSION | change STEP VERSION | change-back | replace-host-key
+    agent.py secret | host-key
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent / "files"))
 
 from openssh import Failure, Ssh  # lies beside what travels
 
-__all__ = ["Failure", "Ssh", "acquire", "await_step", "cleanup", "main"]
+__all__ = ["Failure", "Ssh", "acquire", "await_step", "change", "cleanup", "main"]
 
 ACQUIRE_SECONDS = int(os.environ.get("TANDEM_ACQUIRE_SECONDS", "300"))
 """How long a machine may take to answer: a cloud machine boots in one to three minutes."""
@@ -38,8 +39,8 @@ def say(line: str) -> None:
     print(line[:2000], file=sys.stderr, flush=True)
 
 
-def acquire(ssh: Ssh) -> str:
-    """Waits until SSH answers with the right keys, then makes sure the machine is one we can work on."""
+def wait_for(ssh: Ssh) -> None:
+    """Waits until SSH answers with the right keys."""
     call = ssh.call
     deadline = time.monotonic() + ACQUIRE_SECONDS
     while (tried := ssh.run("true", timeout=20)).returncode:
@@ -55,6 +56,12 @@ def acquire(ssh: Ssh) -> str:
             )
         say(f"{call['name']}: waiting for SSH ({reason}), {left:.0f} s left")
         time.sleep(2)
+
+
+def acquire(ssh: Ssh) -> str:
+    """Waits until SSH answers with the right keys, then makes sure the machine is one we can work on."""
+    call = ssh.call
+    wait_for(ssh)
     ssh.check_sudo()
     done = ssh.run_script(call["scripts"]["acquire.sh"], call["stack"], str(int(time.time())), call["base"])
     if done.returncode:
@@ -118,6 +125,70 @@ def await_step(ssh: Ssh, step: str) -> str:
         pause = min(pause * 1.5, 2.0)
 
 
+def change(ssh: Ssh, step: str, version: str) -> str:
+    """Makes a change that the machine takes back by itself, and confirms it over a connection made after it.
+
+    So that nobody is locked out by it, and an established connection proves nothing.
+    """
+    call = ssh.call
+    words = (call["stack"], step, version, "sync", call["base"])
+    done = ssh.run_script(call["receive"], *words, stdin=call["archive"], timeout=300)
+    if done.returncode:
+        raise Failure(ssh.explain(done.stderr) or f"{ssh.where}: {step}: {(done.stderr or done.stdout).strip()}")
+    seconds = int(call["seconds"])
+    deadline = time.monotonic() + seconds
+    with tempfile.TemporaryDirectory(prefix="tandem-") as folder:
+        anew = Ssh.open(call, folder)
+        try:
+            while (tried := anew.run_script('exec bash "$@"', *call["confirm"], timeout=20)).returncode in (254, 255):
+                if time.monotonic() > deadline:
+                    raise Failure(
+                        f"{ssh.where}: {step}: no new SSH connection came through ({anew.reason(tried)}), so the "
+                        f"machine takes it back by itself {seconds} s after it was made; see what else changed there, "
+                        "and run `pulumi up` again"
+                    )
+                time.sleep(1)
+        finally:
+            anew.close()
+    if tried.returncode:
+        raise Failure(f"{ssh.where}: {step}: {(tried.stderr or tried.stdout).strip()}")
+    return done.stdout.strip()
+
+
+def change_back(ssh: Ssh) -> str:
+    """Takes a change back; a machine that does not answer is left alone, and said so."""
+    done = ssh.run_script('exec bash "$@"', *ssh.call["back"], timeout=60)
+    if done.returncode in (254, 255):
+        say(f"{ssh.where}: not reached ({ssh.reason(done)}), so {' '.join(ssh.call['back'])} was not run there")
+    elif done.returncode:
+        raise Failure(f"{ssh.where}: {done.stderr.strip()}; mend that and run `pulumi up` again")
+    return ""
+
+
+def replace_host_key(ssh: Ssh) -> str:
+    """Has the machine show another host key than the one that it was made with, which others may read in user data."""
+    call = ssh.call
+    with tempfile.TemporaryDirectory(prefix="tandem-") as folder:
+        after = Ssh.open({**call, "host_key": call["own_public"]}, folder)
+        try:
+            if after.run("true", timeout=20).returncode == 0:
+                return "replaced=already"  # by a call that was cut off
+            wait_for(ssh)
+            done = ssh.run_script(call["script"], stdin=call["own_private"])
+            if done.returncode:
+                raise Failure(
+                    f"{ssh.where}: its host key could not be replaced: {(done.stderr or done.stdout).strip()}"
+                )
+            for _ in range(20):  # the server reads its keys anew when it gets to it
+                if after.run("true", timeout=20).returncode == 0:
+                    break
+                time.sleep(0.5)
+            wait_for(after)
+        finally:
+            after.close()
+    return "replaced=now"
+
+
 def host_key() -> str:
     """A new ed25519 pair as JSON."""
     with tempfile.TemporaryDirectory(prefix="tandem-") as folder:
@@ -146,8 +217,15 @@ def main(words: list[str]) -> int:
                         print(cleanup(ssh))
                     case "await":
                         print(await_step(ssh, words[1]))
+                    case "change":
+                        print(change(ssh, words[1], words[2]))
+                    case "replace-host-key":
+                        print(replace_host_key(ssh))
+                    case "change-back":
+                        print(change_back(ssh), end="")
                     case _:
-                        raise Failure(f"unknown call {what!r}; use acquire, cleanup, await, secret or host-key")
+                        known = "acquire, cleanup, await, change, change-back, replace-host-key, secret or host-key"
+                        raise Failure(f"unknown call {what!r}; use {known}")
             finally:
                 ssh.close()
     except Failure as failure:

@@ -34,6 +34,14 @@ from components.machine import BASE, PACKAGE_MANAGER, PIP, Installation, Machine
 
 FILES = Path(__file__).parent / "files"
 PROJECT = Path(__file__).parents[2]
+KEPT = tuple(
+    f"CAP_{name}"
+    for name in ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID")
+)
+"""Of Docker's default capabilities those that root in a container needs for files and processes that aren't root's; it
+has no raw sockets, device nodes, audit or capabilities to hand on."""
+NO_MORE = ("no-new-privileges", "label=disable")
+"""The second is what Docker itself adds for host IPC; named, since the plugin would replace what differs."""
 
 
 class DockerHost(Host):
@@ -157,6 +165,8 @@ class DockerHost(Host):
             devices=None if access.devices is None else access.devices.apply(_devices),
             user=f"{workload.user}:{workload.user}" if workload.user else None,
             capabilities=_capabilities(workload.user, access.capabilities),
+            # A user's program that may open port 80 has that by its file, which the option would take away.
+            security_opts=None if workload.user else list(NO_MORE),
             ulimits=[
                 docker.ContainerUlimitArgs(name="memlock", soft=self.locked_memory, hard=self.locked_memory),
                 docker.ContainerUlimitArgs(name="nofile", soft=self.open_files, hard=self.open_files),
@@ -171,7 +181,8 @@ class DockerHost(Host):
     def run_options(self, mounts: Sequence[Mount]) -> pulumi.Output[list[str]]:
         """See `Host`: words of `docker run`."""
         access = self.access
-        words = [f"--cap-add={capability}" for capability in access.capabilities]
+        words = ["--cap-drop=ALL", *(f"--cap-add={capability}" for capability in (*KEPT, *access.capabilities))]
+        words += [f"--security-opt={option}" for option in NO_MORE]
         words += [f"--volume={mount}" for mount in (*access.mounts, *mounts)]
         devices: pulumi.Input[list[str]] = access.devices if access.devices is not None else []
         return pulumi.Output.all(gpus=access.gpus, devices=devices, locked=self.locked_memory).apply(
@@ -202,6 +213,7 @@ def _packages(args: HostArgs) -> Stage:
         FILES / "packages.sh",
         {
             "CONTAINERS": "yes" if args.containers else "no",
+            "FIREWALL": "yes" if args.firewall else "no",
             "DOCKER_PACKAGES": args.docker_packages,
             "REGISTRY_MIRRORS": " ".join(args.registry_mirrors),
             "INSECURE_REGISTRIES": " ".join(args.insecure_registries),
@@ -239,10 +251,8 @@ def _socket(machine: Machine) -> str:
     return f"/run/{machine.stack}-docker.sock"
 
 
-def _capabilities(user: str, more: Sequence[str]) -> docker.ContainerCapabilitiesArgs | None:
-    if user:
-        return docker.ContainerCapabilitiesArgs(drops=["ALL"], adds=["CAP_NET_BIND_SERVICE", *more])
-    return docker.ContainerCapabilitiesArgs(adds=list(more)) if more else None
+def _capabilities(user: str, more: Sequence[str]) -> docker.ContainerCapabilitiesArgs:
+    return docker.ContainerCapabilitiesArgs(drops=["ALL"], adds=[*(["CAP_NET_BIND_SERVICE"] if user else KEPT), *more])
 
 
 def _upload(path: str, content: pulumi.Input[str] | Path) -> docker.ContainerUploadArgs:

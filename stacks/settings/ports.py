@@ -21,6 +21,7 @@ class Ports:
         last: the highest.
         purpose: what listens there.
         where: on which machines it listens.
+        public: who reaches it is said by settings of its own; all other ports are for the machines alone.
     """
 
     setting: str
@@ -28,6 +29,7 @@ class Ports:
     last: int
     purpose: str
     where: Literal["first", "others", "all"]
+    public: bool = False
 
     @property
     def span(self) -> str:
@@ -46,14 +48,14 @@ def table(settings: Settings) -> list[Ports]:
     engine = find_engine(serving.engine, serving.executor)
     several = len(settings.accelerators) > 1
     found = [
-        Ports("gateway.port", settings.gateway.port, settings.gateway.port, "the URL", "first"),
+        Ports("gateway.port", settings.gateway.port, settings.gateway.port, "the URL", "first", public=True),
         Ports("serving.port", serving.port, serving.port, "the engine's API, on loopback", "first"),
     ]
     if settings.gateway.tls.mode == "acme":
-        found.append(Ports("gateway.tls", ACME_PORT, ACME_PORT, "ACME's proof", "first"))
+        found.append(Ports("gateway.tls", ACME_PORT, ACME_PORT, "ACME's proof", "first", public=True))
     if webui.enabled:
         found += [
-            Ports("webui.port", webui.port, webui.port, "the page", "first"),
+            Ports("webui.port", webui.port, webui.port, "the page", "first", public=True),
             Ports("webui.innerPort", webui.inner_port, webui.inner_port, "the page itself, on loopback", "first"),
         ]
     if engine.ray_resource:
@@ -81,7 +83,7 @@ def ray_ports(settings: Settings) -> RayPorts:
     return RayPorts.starting_at(settings.serving.ray_port, settings.serving.ray_workers)
 
 
-def of_machine(settings: Settings, number: int) -> tuple[str, ...]:
-    """What must be free on a machine, the first one being 0: `SETTING=FIRST` or `SETTING=FIRST-LAST`."""
+def of_machine(settings: Settings, number: int) -> list[Ports]:
+    """What listens on a machine, the first one being 0."""
     places = ("all", "others") if number else ("all", "first")
-    return tuple(f"{one.setting}={one.span}" for one in table(settings) if one.where in places)
+    return [one for one in table(settings) if one.where in places]

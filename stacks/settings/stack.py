@@ -15,6 +15,7 @@ from stacks import versions
 from stacks.settings.accelerator import AcceleratorSettings
 from stacks.settings.base import SettingsModel
 from stacks.settings.cloud import CloudSettings
+from stacks.settings.firewall import FirewallSettings
 from stacks.settings.gateway import GatewaySettings
 from stacks.settings.image import ImageSettings
 from stacks.settings.machine import MachineSettings
@@ -51,6 +52,7 @@ class Settings(SettingsModel):
     serving: ServingSettings
     images: ImageSettings = ImageSettings()  # type: ignore[call-arg]  # every field has a default
     gateway: GatewaySettings = GatewaySettings()  # type: ignore[call-arg]  # every field has a default
+    firewall: FirewallSettings = FirewallSettings()  # type: ignore[call-arg]  # every field has a default
     webui: WebUiSettings = WebUiSettings()  # type: ignore[call-arg]  # every field has a default
     mirrors: MirrorSettings = MirrorSettings()  # type: ignore[call-arg]  # every field has a default
     _secrecy: Secrecy = PrivateAttr(default_factory=Secrecy)

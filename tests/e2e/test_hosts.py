@@ -19,6 +19,7 @@ from localcloud.fixtures import ensure_environment, ensure_model
 from stacks import logs
 from tests.support.deployment import Deployment, chat, fetch
 from tests.support.paths import ROOT
+from tests.support.portscan import open_ports
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.root, pytest.mark.engine]
@@ -26,6 +27,8 @@ pytestmark = [pytest.mark.root, pytest.mark.engine]
 MODEL = "tiny-qwen2"
 NOT_EAGER = ["--max-num-seqs=4", "--kv-cache-memory-bytes=67108864", "--dtype=float32"]
 PREPARED = {f"node-{n}-{what}" for n in (0, 1) for what in ("lease", "prepare-run", "prepare-done")}
+RPCBIND = 111
+"""Comes with the NFS client, and is none of ours."""
 INSIDE = ROOT / "localcloud/fixtures/files/inside.sh"
 
 
@@ -139,6 +142,37 @@ def test_the_engine_itself_is_not_reachable_from_outside(deployment):
     listening = deployment.ssh("node-0", "ss -Hltn 'sport = :8100'")
     assert "127.0.0.1:8100" in listening
     assert "0.0.0.0:8100" not in listening
+
+
+@pytest.mark.long  # every port of two machines from two places, twice
+def test_every_port_is_closed_but_ssh_and_the_url(deployment):
+    """As this computer sees it, and a machine of their network that is none of theirs; the engine goes on."""
+    address = deployment.machine("node-0").record.address
+    third = deployment.site.create("third", address.replace(".11", ".19"), memory_mib=512)
+    third.wait_for_ssh()
+    watchers = {"outside": "", "inside": third.paths.netns}
+
+    def scan():
+        machines = {name: deployment.machine(name).record.address for name in ("node-0", "node-1")}
+        return {
+            (name, watcher): open_ports(at, namespace=namespace) - {RPCBIND}
+            for name, at in machines.items()
+            for watcher, namespace in watchers.items()
+        }
+
+    firewalls = {"node-0-firewall", "node-1-firewall"}
+    assert deployment.up(firewall={"enabled": False}).good().changed() == firewalls
+    before = scan()
+    for seen in before.values():
+        assert seen & set(range(6380, 6386)), "Ray's own"
+        assert seen & set(range(10002, 11000)), "of Ray's workers"
+    assert deployment.up().good().changed() == firewalls
+    assert scan() == {
+        ("node-0", "outside"): {22, 8000}, ("node-0", "inside"): {22, 8000},
+        ("node-1", "outside"): {22}, ("node-1", "inside"): {22},
+    }  # fmt: skip
+    assert answer(deployment).code == 200
+    third.destroy()
 
 
 def test_no_secret_stands_in_clear(deployment):
@@ -322,6 +356,8 @@ def test_a_third_machine_is_added_and_the_first_two_are_not_prepared_again(deplo
         "node-0-engine-ready-run",
         "node-0-engine-ready-done",
         "answer-asked",
+        "node-0-firewall",
+        "node-1-firewall",
     }
     after = {n: containers(deployment, n) for n in names}
     assert after["node-0"]["tandem-test-node-0-gateway"] == before["node-0"]["tandem-test-node-0-gateway"]

@@ -39,12 +39,13 @@ def open_ports(address: str, ports: Sequence[int] = ALL, *, namespace: str = "",
         subprocess.CalledProcessError: the scan in the namespace failed.
     """
     if namespace:
-        words = [sys.executable, "-m", "tests.support.portscan", address, f"{min(ports)}-{max(ports)}"]
+        asked = f"{ports[0]}-{ports[-1]}" if isinstance(ports, range) else ",".join(map(str, ports))
+        words = [sys.executable, "-m", "tests.support.portscan", address, asked]
         found = subprocess.run(
             ["ip", "netns", "exec", namespace, *words],
             cwd=ROOT, check=True, stdout=subprocess.PIPE, timeout=CALM_SECONDS,
         )  # fmt: skip
-        return set(json.loads(found.stdout)) & set(ports)
+        return set(json.loads(found.stdout))
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     size = min(AT_ONCE, most - SPARE_FILES)
@@ -96,10 +97,11 @@ def main() -> None:
     """Prints the open ports as a JSON list."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("address")
-    parser.add_argument("ports", nargs="?", default="1-65535", help="first-last (%(default)s)")
+    parser.add_argument("ports", nargs="?", default="1-65535", help="PORT or FIRST-LAST, by commas (%(default)s)")
     told = parser.parse_args()
-    first, last = (int(text) for text in told.ports.split("-"))
-    print(json.dumps(sorted(open_ports(told.address, range(first, last + 1)))))
+    spans = [span.partition("-") for span in told.ports.split(",")]
+    ports = [port for first, _, last in spans for port in range(int(first), int(last or first) + 1)]
+    print(json.dumps(sorted(open_ports(told.address, ports))))
 
 
 if __name__ == "__main__":

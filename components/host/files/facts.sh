@@ -61,10 +61,14 @@ if ((IMAGE_GIB > 0)) && ! docker image inspect "${IMAGE:-}" >/dev/null 2>&1; the
     fail "only $free_gib GiB are free in $images, where Docker keeps images, and ${IMAGE:-the image} takes $IMAGE_GIB, downloaded and unpacked; free space there (docker system prune), move it to a larger disk (data-root in /etc/docker/daemon.json), or say in images.diskGib what your image takes"
 fi
 
+# Where its packets to the others may come from; what bridges of containers and virtual machines have is theirs alone.
+addresses=$(ip -oneline -4 address show scope global |
+  awk '$2 !~ /^(docker|br-|veth|virbr|cni|flannel|cali|kube)/ {print $4}' | cut -d/ -f1 | paste -sd, || true)
+
 # What containers may be given: a virtual machine without CAP_SYS_RESOURCE can't go above its own limits.
 nofile=204800
 prlimit --nofile=$nofile:$nofile true 2>/dev/null || nofile=$(ulimit -Hn)
 memlock=-1
 prlimit --memlock=unlimited:unlimited true 2>/dev/null || memlock=$(($(ulimit -Hl) * 1024))
 
-result "kernel=$(uname -r) arch=$(uname -m) cpus=$(nproc) memory_mib=$memory_mib disk_gib=$disk_gib images=$images nic=$nic nofile=$nofile memlock=$memlock hostname=$(hostname)"
+result "kernel=$(uname -r) arch=$(uname -m) cpus=$(nproc) memory_mib=$memory_mib disk_gib=$disk_gib images=$images nic=$nic addresses=$addresses nofile=$nofile memlock=$memlock hostname=$(hostname)"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Docker and the few programs that later steps call. Installs only what is missing.
 #   CONTAINERS    no: a machine that only downloads needs no Docker
+#   FIREWALL      yes: inner ports will be closed by nft (firewall.enabled)
 #   DOCKER_PACKAGES    URL of Docker's own packages, for systems with dnf whose repositories have none
 # shellcheck source=components/machine/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
@@ -12,6 +13,7 @@ missing=()
 [[ -x /sbin/mount.nfs ]] || missing+=(nfs)
 have curl || missing+=(curl)
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(venv)
+[[ ${FIREWALL:-no} == no ]] || have nft || missing+=(nftables)
 if ((${#missing[@]})); then add_packages "${missing[@]}"; fi
 
 if [[ $CONTAINERS == no ]]; then

@@ -9,6 +9,7 @@ from stacks.settings.executor import choose_executor
 from stacks.settings.rules.arguments import argument_mistakes, own_key_mistakes
 from stacks.settings.rules.devices import device_mistakes
 from stacks.settings.rules.engine import engine_mistakes, image_mistakes, split_mistakes
+from stacks.settings.rules.firewall import firewall_mistakes
 from stacks.settings.rules.gateway import gateway_mistakes
 from stacks.settings.rules.native import runtime_mistakes
 from stacks.settings.rules.platform import access_mistakes, duplicate_mistakes, platform_mistakes
@@ -30,6 +31,7 @@ RULES: tuple[Rule, ...] = (
     image_mistakes,
     own_key_mistakes,
     gateway_mistakes,
+    firewall_mistakes,
     port_mistakes,
 )
 """In order: each may count on those before it."""

@@ -95,7 +95,7 @@ def test_a_processor_gets_no_stage_and_its_containers_nothing():
     seen, _ = declare("cpu")
     assert not [name for name in seen if "nvidia" in name or "ascend" in name or "collective" in name]
     engine = inputs(seen, "n1-engine")
-    assert not {"gpus", "deviceRequests", "devices", "capabilities"} & engine.keys()
+    assert not {"gpus", "deviceRequests", "devices"} & engine.keys()
     assert engine["envs"] == []
 
 
@@ -143,9 +143,18 @@ def test_only_what_computes_gets_the_accelerators(kind, wanted):
         "volumes": [volume["hostPath"] for volume in engine["volumes"]],
     }
     assert found == wanted
-    assert engine["capabilities"] == {"adds": ["CAP_IPC_LOCK"]}
-    assert not {"gpus", "deviceRequests", "devices", "capabilities"} & gateway.keys()
+    assert {*engine["capabilities"]["adds"]} - {*gateway["capabilities"]["adds"]} == {"CAP_IPC_LOCK"}
+    assert not {"gpus", "deviceRequests", "devices"} & gateway.keys()
     assert gateway["volumes"] == []
+
+
+def test_containers_have_no_capability_that_they_do_not_need():
+    seen, _ = declare("nvidia")
+    for name in ("n1-engine", "n1-gateway"):
+        container = inputs(seen, name)
+        assert container["capabilities"]["drops"] == ["ALL"]
+        assert not {"CAP_NET_RAW", "CAP_MKNOD", "CAP_SETPCAP"} & {*container["capabilities"]["adds"]}
+        assert "no-new-privileges" in container["securityOpts"]
 
 
 def test_ascend_machines_compare_names_before_they_meet():

@@ -1,0 +1,74 @@
+"""A change of a machine by which one could lock oneself out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pulumi
+
+from components.machine.agent_call import agent_call
+from components.machine.local_command import run_here
+from components.machine.machine import Machine
+from components.machine.payload import FILES, content_hash, pack
+
+CONFIRM_SECONDS = 60
+"""How long a change waits for a new SSH connection before the machine takes it back."""
+
+
+def confirmed_change(
+    name: str,
+    *,
+    machine: Machine,
+    script: Path,
+    files: Mapping[str, Path],
+    environment: Mapping[str, pulumi.Input[str]],
+    program: str,
+    after: Sequence[pulumi.Resource] = (),
+    parent: pulumi.Resource,
+) -> pulumi.Resource:
+    """Declares the change: made over one SSH connection, confirmed over another, taken back with the resource.
+
+    Args:
+        name: Pulumi name; starts with the machine's.
+        machine: where; its steps run as root.
+        script: makes the change, as a step does, and a timer that takes it back in CONFIRM_SECONDS.
+        files: what lies beside the script.
+        environment: variables of the script.
+        program: what the script leaves below the deployment's folder; called with `confirm`, and at the end `off`.
+        after: what must be done before.
+        parent: the component that it is a part of.
+    """
+    step = name.removeprefix(f"{machine.name}-")
+    texts = {
+        "step.sh": script.read_bytes(),
+        **{f: (FILES / f).read_bytes() for f in ("run.sh", "lib.sh")},
+        **{target: source.read_bytes() for target, source in files.items()},
+    }
+    seconds = {"CONFIRM_SECONDS": str(CONFIRM_SECONDS), "TANDEM_TIMEOUT": "120"}
+    known = pulumi.Output.all(**environment, **seconds)
+    call = {
+        **machine.facts(),
+        "stack": machine.stack,
+        "base": machine.installation.base,
+        "receive": (FILES / "receive.sh").read_text(),
+        "archive": known.apply(lambda variables: pack(texts, variables)),
+        "seconds": CONFIRM_SECONDS,
+        "confirm": [f"{machine.folder}/{program}", "confirm"],
+        "back": [f"{machine.folder}/{program}", "off"],
+    }
+    return run_here(
+        name,
+        call=call,
+        create=pulumi.Output.concat(
+            agent_call("change", step), " ", known.apply(lambda variables: content_hash(texts, variables))
+        ),
+        delete=agent_call("change-back"),
+        # Another machine under the same name has nothing of it.
+        triggers=[machine.identity] if machine.identity is not None else [],
+        opts=pulumi.ResourceOptions(
+            parent=parent,
+            deleted_with=machine.owner,
+            depends_on=[*after, *([machine.acquired] if machine.acquired else [])],
+        ),
+    )
