@@ -65,7 +65,7 @@ def _widest(fields: Fields, hidden: int) -> int:
     """Of the MLPs, which some configs list layer by layer."""
     given = fields.values.get("intermediate_size")
     if isinstance(given, list) and given and all(type(each) is int and each > 0 for each in given):
-        return max(given)
+        return int(max(given))
     return fields.size("intermediate_size", "ffn_hidden_size", "n_inner", "ffn_dim", default=4 * hidden)
 
 
