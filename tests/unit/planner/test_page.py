@@ -10,6 +10,7 @@ import pytest
 from planner.__main__ import main
 from planner.cluster import owned, rented
 from planner.engine import Engine
+from planner.llamacpp.estimate import OffloadEstimate
 from planner.model.entry import find_model
 from planner.page import figures, page
 from planner.plan import Plan
@@ -60,6 +61,7 @@ def test_layers_on_devices_are_drawn_too():
     request = PlanRequest(model, (owned("RTX3090-24GB", 8, 1),), engine=Engine.LLAMACPP)
     chosen = plan(request)
     bars = figures.bars(chosen)
+    assert isinstance(chosen.estimate, OffloadEstimate)
     assert [bar.label for bar in bars][-1] == "the first machine's own memory"
     assert len(bars) == len(chosen.estimate.layers) + 1
     assert all(sum(part.share for part in bar.parts) == pytest.approx(100) for bar in bars)

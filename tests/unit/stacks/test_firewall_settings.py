@@ -57,7 +57,9 @@ def archive(request) -> dict[str, str]:
     """The step's variables, as they are delivered."""
     call = json.loads(request.object.fields["stdin"].struct_value.fields["value"].string_value)
     with tarfile.open(fileobj=io.BytesIO(gzip.decompress(base64.b64decode(call["archive"])))) as tar:
-        lines = tar.extractfile("env").read().decode().splitlines()
+        file = tar.extractfile("env")
+        assert file
+        lines = file.read().decode().splitlines()
     return {name: value.strip("'") for name, _, value in (line.partition("=") for line in lines)}
 
 
