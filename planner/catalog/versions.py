@@ -36,6 +36,10 @@ class EngineVersion:
             (optimization level 2).
         fused_stages: they do so with several pipeline stages, too.
         logs_capacity: the log's tokens of the KV cache are requests times their length; else blocks over groups.
+        whole_demand: the poorest stage's cache must hold what one request needs on all stages together.
+        expert_workspace: the experts' scratch is one workspace that stays once it is made, not freed by each layer.
+        awq_machete: AWQ's linear layers take the first kernel of the mixed-precision list, on Hopper Machete.
+        copies_encoded: encoded images are copied into a cache of the largest item while the engine profiles.
         keeps_scales: MXFP4 experts keep the checkpoint's scales beside the kernel's own (mxfp4.py).
         version: the version that was asked for.
     """
@@ -58,6 +62,10 @@ class EngineVersion:
     fused_stages: bool
     logs_capacity: bool
     keeps_scales: bool
+    whole_demand: bool
+    expert_workspace: bool
+    awq_machete: bool
+    copies_encoded: bool
     version: str = ""
 
     def second_runner(self, architecture: str, *, quantized: bool) -> bool:
