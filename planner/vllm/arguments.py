@@ -147,7 +147,8 @@ def resolve_arguments(
     kv_name = values.get("kv_cache_dtype", "auto")
     if kv_name not in KV_DTYPES:
         raise Refusal("bad_argument", "kv_cache_dtype", f"is {kv_name[:40]!r}", f"one of {', '.join(KV_DTYPES)}")
-    kv_bytes = KV_DTYPES[kv_name] or model.dtype_bytes
+    by_checkpoint = 1 if version.reads_cache_scheme and model.quantization.cache_in_fp8 else model.dtype_bytes
+    kv_bytes = KV_DTYPES[kv_name] or by_checkpoint
     eager = _flag(values, "enforce_eager")
     sizes = () if eager else _graph_sizes(model, values, sequences, batched)
     modalities = _modalities(values)

@@ -68,8 +68,10 @@ def reserved_estimate(request: PlanRequest, cluster: Cluster, split: Split) -> R
     Raises:
         Refusal: it doesn't work.
     """
-    model, device = effective_model(request.model.model, request.arguments), cluster.device
-    version = vllm_version(request.engine_version)
+    device, version = cluster.device, vllm_version(request.engine_version)
+    # Every stage serves the same type: the oldest GPU decides.
+    oldest = min(cluster.devices or (device,), key=lambda each: each.capability or 0.0)
+    model = effective_model(request.model.model, request.arguments, oldest, version)
     _check_engine(request.engine, device)
     arguments = resolve_arguments(model, device, version, request.arguments)
     if device.kind == "cpu" and arguments.kv_cache_memory is None:
