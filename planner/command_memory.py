@@ -45,9 +45,9 @@ def run(options: Namespace) -> str:
     """
     given = pairs(options.set)
     config = load_config(options.config) | _overrides(given.pop("hf_overrides", "{}"))
-    model = effective_model(parse_model(config, find_record(options.config)), given)
     device = device_of_memory(options.gpu_memory_mib, options.compute_capability)
     version = vllm_version(options.engine_version)
+    model = effective_model(parse_model(config, find_record(options.config)), given, device, version)
     arguments = resolve_arguments(model, device, version, given, options.usage)
     split = Split(options.tensor_parallel_size, options.pipeline_parallel_size, arguments.expert_parallel)
     check_device(model, device, version)

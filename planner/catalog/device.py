@@ -71,6 +71,7 @@ class Device:
         link: bytes/s to another accelerator of the machine, one way.
         kind: whose make.
         unified: its memory is the machine's own, too.
+        pcie: the accelerators of a machine reach each other over PCIe alone.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Device:
     link: float
     kind: Kind = "cuda"
     unified: bool = False
+    pcie: bool = False
 
 
 def processor(memory_mib: int, bandwidth: float = 4e10, flops: float = 5e11) -> Device:
@@ -110,6 +112,7 @@ def device(name: str) -> Device:
     return Device(
         name, entry.usable_mib * MIB, entry.capability, entry.sms, entry.bandwidth_gbs * 1e9, entry.tflops * 1e12,
         entry.link == "nvswitch", entry.link_gbs * 1e9, entry.kind, entry.unified,
+        entry.link == "pcie",
     )  # fmt: skip
 
 

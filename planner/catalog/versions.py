@@ -36,6 +36,12 @@ class EngineVersion:
             (optimization level 2).
         fused_stages: they do so with several pipeline stages, too.
         logs_capacity: the log's tokens of the KV cache are requests times their length; else blocks over groups.
+        whole_demand: the poorest stage's cache must hold what one request needs on all stages together.
+        expert_workspace: the experts' scratch is one workspace that stays once it is made, not freed by each layer.
+        awq_machete: AWQ's linear layers take the first kernel of the mixed-precision list, on Hopper Machete.
+        copies_encoded: encoded images are copied into a cache of the largest item while the engine profiles.
+        falls_back: `dtype: auto` is float16 on GPUs without bfloat16 (_resolve_auto_dtype); before, they refuse.
+        reads_cache_scheme: `kv_cache_dtype: auto` is 8 bits where a ModelOpt checkpoint says so.
         keeps_scales: MXFP4 experts keep the checkpoint's scales beside the kernel's own (mxfp4.py).
         version: the version that was asked for.
     """
@@ -58,6 +64,12 @@ class EngineVersion:
     fused_stages: bool
     logs_capacity: bool
     keeps_scales: bool
+    whole_demand: bool
+    expert_workspace: bool
+    awq_machete: bool
+    copies_encoded: bool
+    falls_back: bool
+    reads_cache_scheme: bool
     version: str = ""
 
     def second_runner(self, architecture: str, *, quantized: bool) -> bool:
@@ -92,6 +104,13 @@ def vllm_version(version: str) -> EngineVersion:
             f"to another from {first} on", (Change("engine_version", "0.24.0"),),
         )  # fmt: skip
     return replace(rules[max(earlier, key=lambda n: known[n])], version=version.removeprefix("v"))
+
+
+@cache
+def version_for(capability: float) -> str | None:
+    """The newest version read whose builds run on a compute capability; None where none does."""
+    built = [name for name, rules in _rules().items() if rules.capability[0] <= capability <= rules.capability[1]]
+    return built[-1] if built else None
 
 
 @cache

@@ -44,7 +44,7 @@ def parse_quantization(config: dict[str, Any]) -> Quantization:  # noqa: PLR0911
             algorithm = str((given.get("quantization") or given).get("quant_algo", "NVFP4")).upper()
             more = _strings((given.get("quantization") or given).get("exclude_modules"))
             method: QuantMethod = "nvfp4" if "FP4" in algorithm else "fp8"
-            return Quantization(method, 16, ignored=ignored + more, name=name)
+            return Quantization(method, 16, ignored=ignored + more, name=name, cache_in_fp8=_cache_in_fp8(given))
         case "gguf":
             return Quantization("gguf", name=name)
         case "ascend":
@@ -56,6 +56,17 @@ def parse_quantization(config: dict[str, Any]) -> Quantization:  # noqa: PLR0911
                 f"quant_method {name or 'missing'!r} is not one the planner can count",
                 "use a checkpoint in bf16, FP8, AWQ, GPTQ, MXFP4, NVFP4 or compressed-tensors",
             )
+
+
+def _cache_in_fp8(given: dict[str, Any]) -> bool:
+    """What a ModelOpt checkpoint says of the KV cache (get_kv_cache_quant_algo_string in vllm/utils/torch_utils.py)."""
+    inner = given.get("quantization")
+    places = [inner if isinstance(inner, dict) else given, given]
+    said = [place.get(key) for key in ("kv_cache_scheme", "kv_cache_quant_algo") for place in places]
+    scheme = next((value for value in said if value), None)
+    if isinstance(scheme, dict):
+        return scheme.get("dynamic") is False and scheme.get("num_bits") == 8 and scheme.get("type") == "float"
+    return isinstance(scheme, str) and scheme.lower() == "fp8"
 
 
 def _fp8(given: dict[str, Any], ignored: tuple[str, ...], name: str) -> Quantization:

@@ -29,6 +29,7 @@ class Quantization:
         symmetric: they are dropped once loaded.
         experts_only: only routed experts are quantized (mxfp4 of gpt-oss).
         name: the checkpoint's own name of the method, for messages.
+        cache_in_fp8: a ModelOpt checkpoint asks for a KV cache of 8 bits.
     """
 
     method: QuantMethod = "none"
@@ -39,6 +40,7 @@ class Quantization:
     symmetric: bool = False
     experts_only: bool = False
     name: str = "none"
+    cache_in_fp8: bool = False
 
 
 @dataclass(frozen=True)

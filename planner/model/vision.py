@@ -30,6 +30,10 @@ class VisionTower:
         copied: every rank has the whole attention.
         heads: attention heads, which tensor parallelism divides where the attention isn't copied.
         deepstack: levels whose features go into the language model's first layers, each with a buffer of a whole batch.
+        pixels: values of a patch of the image, over all its channels and frames.
+        merged: patches that become one token.
+        outputs: values of a token that the encoder hands on; 0 where what reading an image takes isn't known.
+        positions: position embeddings are added to the patches.
     """
 
     layers: int
@@ -44,6 +48,10 @@ class VisionTower:
     head_norms: int = 0
     copied: bool = False
     heads: int = 0
+    pixels: int = 0
+    merged: int = 1
+    outputs: int = 0
+    positions: bool = False
 
     def tensors(self, tensor: int, unit: int) -> Iterator[tuple[str, int]]:
         """Names and bytes on one rank of `tensor`; towers stay in the activations' type, of `unit` bytes."""
@@ -146,8 +154,9 @@ def _tower(  # noqa: PLR0911, PLR0915  # a case a family, none nested
             frames, out = fields.size("temporal_patch_size", default=2), fields.size("out_hidden_size")
             cut = square * (square + 1) + square * out
             return VisionTower(
-                layers, hidden, intermediate, True, True, False, cut, hidden * (pixels * frames + 1) + out
-            )
+                layers, hidden, intermediate, True, True, False, cut, hidden * (pixels * frames + 1) + out,
+                pixels=pixels * frames, merged=square // hidden, outputs=out,
+            )  # fmt: skip
         case _:
             frames, out = fields.size("temporal_patch_size", default=2), fields.size("out_hidden_size")
             positions, deep = (
@@ -157,7 +166,10 @@ def _tower(  # noqa: PLR0911, PLR0915  # a case a family, none nested
             # The last merger's norm is before the patches are merged, the deep ones' after.
             cut = (1 + deep) * (square * (square + 1) + square * out)
             whole = hidden * (pixels * frames + 1 + positions + 2) + deep * 2 * square + (1 + deep) * out
-            return VisionTower(layers, hidden, intermediate, False, True, True, cut, whole, deep)
+            return VisionTower(
+                layers, hidden, intermediate, False, True, True, cut, whole, deep,
+                pixels=pixels * frames, merged=square // hidden, outputs=(1 + deep) * out, positions=True,
+            )  # fmt: skip
 
 
 def _side(fields: Fields, key: str, default: int) -> int:

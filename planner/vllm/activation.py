@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 from planner.catalog.device import Device
 from planner.catalog.versions import EngineVersion
-from planner.model.shapes import Experts, LatentAttention, Model
+from planner.model.shapes import LatentAttention, Model
 from planner.parallelism import padded_vocab
 from planner.split import Split
 from planner.vllm.arguments import EngineArguments
+from planner.vllm.encoder import NOTHING, Reading, reading
 
 FP32 = 4
 MLA_WORKSPACE_TOKENS = 64 * 1024
@@ -46,16 +47,18 @@ class Profile:
         forward: peak while the layers run.
         sampling: peak while a token is drawn for every request; 0 before the last stage.
         workspace: cuBLAS', which PyTorch's allocator holds all the while.
+        images: while images are read, and what stays of them.
     """
 
     forward: int
     sampling: int
     workspace: int
+    images: Reading = NOTHING
 
     @property
     def peak(self) -> int:
         """What the engine keeps free for activations."""
-        return max(self.forward, self.sampling) + self.workspace
+        return max(self.images.peak, self.images.held + max(self.forward, self.sampling)) + self.workspace
 
 
 def cublas_workspace(device: Device) -> int:
@@ -72,7 +75,7 @@ def profile(
     tokens, unit = arguments.max_num_batched_tokens, model.dtype_bytes
     hidden = tokens * model.hidden * unit
     routed = [i for i in layers if not model.dense[i]]
-    kept, passing = _expert_scratch(model.experts, model, split, arguments, device) if model.experts else (0, 0)
+    kept, passing = _expert_scratch(model, split, arguments, device, version)
     workspace = kept if routed else 0
     # The workspace is made by the first layer that needs it; dense layers come before it.
     scratch = {i: (workspace if routed and i >= routed[0] else 0) + (0 if model.dense[i] else passing) for i in layers}
@@ -89,7 +92,7 @@ def profile(
     sampling = 0
     if layers.stop == model.layers:
         sampling = received + workspace + hidden + _sampler(model, arguments, version, device)
-    return Profile(forward, sampling, cublas_workspace(device))
+    return Profile(forward, sampling, cublas_workspace(device), reading(model, split, arguments, version))
 
 
 def _samples(model: Model, layers: range) -> list[int]:
@@ -160,12 +163,15 @@ def _quantizes_activations(model: Model, device: Device) -> bool:
 
 
 def _expert_scratch(
-    e: Experts, model: Model, split: Split, arguments: EngineArguments, device: Device
+    model: Model, split: Split, arguments: EngineArguments, device: Device, version: EngineVersion
 ) -> tuple[int, int]:
     """Scratch of the routed experts: bytes of the workspace, which stays once it is made, and of what passes.
 
     The kernels are those that fused_moe/oracle chooses first on each generation of GPUs.
     """
+    e = model.experts
+    if e is None:
+        return 0, 0
     part = e.intermediate if arguments.expert_parallel else e.intermediate // split.tensor
     rows, capability = arguments.max_num_batched_tokens * e.per_token, device.capability or 0.0
     if model.quantization.method == "mxfp4" and HOPPER <= capability < BLACKWELL:
@@ -175,6 +181,9 @@ def _expert_scratch(
     if model.quantization.method == "fp8_block" and capability >= BLACKWELL:
         # DeepGEMM pads every expert's rows to 128 (compute_aligned_M); on Hopper Triton comes first.
         rows, passing = rows + 127 * min(e.count, rows), 0
+    if not version.expert_workspace:
+        # fused_experts_impl (fused_moe/fused_moe.py, 0.11.0): the first and third products share a tensor.
+        return 0, rows * (max(2 * part, model.hidden) + part) * 2 + passing
     first, second = max(part, model.hidden), max(2 * part, model.hidden)
     return rows * (first + second) * 2, passing
 

@@ -40,6 +40,8 @@ class EngineArguments:
         ahead: batches in flight beside one for each stage, 1 with asynchronous scheduling; None where the engine
             counts a single batch.
         towers: whether encoders of images and the like are loaded.
+        reads_images: the profiling run encodes the largest image or video.
+        reads_videos: videos are let through.
         cpu_offload: bytes of each accelerator's layers that stay in the machine's own memory.
     """
 
@@ -59,6 +61,8 @@ class EngineArguments:
     state_blocks: int
     ahead: int | None
     towers: bool
+    reads_images: bool = True
+    reads_videos: bool = True
     cpu_offload: int = 0
 
 
@@ -90,7 +94,7 @@ COUNTED = (
     "num_gpu_blocks_override",
     "disable_hybrid_kv_cache_manager", "enable_expert_parallel", "enable_prefix_caching", "dtype", "quantization",
     "max_cudagraph_capture_size", "cudagraph_capture_sizes", "compilation_config", "async_scheduling",
-    "language_model_only", "limit_mm_per_prompt", "cpu_offload_gb",
+    "language_model_only", "limit_mm_per_prompt", "skip_mm_profiling", "cpu_offload_gb",
 )  # fmt: skip
 
 KV_DTYPES = {
@@ -143,9 +147,11 @@ def resolve_arguments(
     kv_name = values.get("kv_cache_dtype", "auto")
     if kv_name not in KV_DTYPES:
         raise Refusal("bad_argument", "kv_cache_dtype", f"is {kv_name[:40]!r}", f"one of {', '.join(KV_DTYPES)}")
-    kv_bytes = KV_DTYPES[kv_name] or model.dtype_bytes
+    by_checkpoint = 1 if version.reads_cache_scheme and model.quantization.cache_in_fp8 else model.dtype_bytes
+    kv_bytes = KV_DTYPES[kv_name] or by_checkpoint
     eager = _flag(values, "enforce_eager")
     sizes = () if eager else _graph_sizes(model, values, sequences, batched)
+    modalities = _modalities(values)
     return EngineArguments(
         max_model_len=length, fit_model_len=fit, enforce_eager=eager, kv_bytes=kv_bytes,
         block_size=_whole(values, "block_size") or _block_size(model, kv_bytes),
@@ -157,25 +163,24 @@ def resolve_arguments(
         graph_sizes=sizes,
         expert_parallel=_flag(values, "enable_expert_parallel"),
         ahead=int(_flag(values, "async_scheduling", default="true")) if version.counts_in_flight else None,
-        towers=not _flag(values, "language_model_only") and not _nothing_but_text(values),
+        towers=not _flag(values, "language_model_only") and any(modalities.values()),
+        reads_images=not _flag(values, "skip_mm_profiling"), reads_videos=modalities["video"],
         cpu_offload=_gibibytes(values, "cpu_offload_gb"),
         state_blocks=2 if _flag(values, "enable_prefix_caching", default=str(version.states_cached)) else 1,
     )  # fmt: skip
 
 
-def _nothing_but_text(values: dict[str, str]) -> bool:
-    """Whether every modality's limit is 0, which leaves towers out (_mark_tower_model in models/interfaces.py)."""
-    if "limit_mm_per_prompt" not in values:
-        return False
+def _modalities(values: dict[str, str]) -> dict[str, bool]:
+    """Whether requests may have images and videos; without both, towers are left out (_mark_tower_model)."""
     try:
-        limits = json.loads(values["limit_mm_per_prompt"])
+        limits = json.loads(values.get("limit_mm_per_prompt", "{}"))
     except (ValueError, RecursionError):
         limits = None
     if not isinstance(limits, dict):
         raise Refusal(
             "bad_argument", "limit_mm_per_prompt", "is no JSON object", """such as {"image": 0, "video": 0}"""
         )
-    return all(limits.get(modality, 1) == 0 for modality in ("image", "video"))
+    return {modality: limits.get(modality, 1) != 0 for modality in ("image", "video")}
 
 
 def _graph_sizes(model: Model, values: dict[str, str], sequences: int, batched: int) -> tuple[int, ...]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from planner.catalog.device import Device
+from planner.catalog.versions import EngineVersion
 from planner.model.config import DTYPE_BYTES
 from planner.model.shapes import Model, Quantization
 from planner.refusal import Change, Refusal
+from planner.vllm.rules import BF16
 
 SHORT = {"half": "float16", "float": "float32"}
 
@@ -25,16 +28,23 @@ SAME = {
 """Values of `quantization` that a checkpoint of each method takes; Marlin's are the same weights in another order."""
 
 
-def effective_model(model: Model, arguments: dict[str, str]) -> Model:
+def effective_model(
+    model: Model, arguments: dict[str, str], device: Device | None = None, version: EngineVersion | None = None
+) -> Model:
     """The model under the engine's `dtype` and `quantization` arguments.
 
-    float32 checkpoints are served in 16 bits unless dtype says float32; `quantization=fp8` makes an unquantized
+    float32 checkpoints are served in 16 bits unless dtype says float32, and, as the version does, those
+    in bfloat16 in float16 on a device that hasn't bfloat16; `quantization=fp8` makes an unquantized
     checkpoint's linear layers 8 bits wide while it loads, with one scale each.
 
     Raises:
         Refusal: `bad_argument`, `quantization_differs` from the checkpoint's own, or `record_differs`.
     """
-    found = _quantized(_typed(model, arguments.get("dtype", "auto")), arguments.get("quantization", "None"))
+    old = device is not None and device.capability is not None and device.capability < BF16
+    falls_back = old and version is not None and version.falls_back
+    found = _quantized(
+        _typed(model, arguments.get("dtype", "auto"), falls_back=falls_back), arguments.get("quantization", "None")
+    )
     if model.recorded is not None and (found.dtype_bytes, found.quantization) != (2, model.quantization):
         raise Refusal(
             "record_differs", "dtype", "the engine's record of this model holds 16-bit weights as the checkpoint has "
@@ -43,10 +53,11 @@ def effective_model(model: Model, arguments: dict[str, str]) -> Model:
     return found
 
 
-def _typed(model: Model, dtype: str) -> Model:
+def _typed(model: Model, dtype: str, *, falls_back: bool) -> Model:
     dtype = SHORT.get(dtype, dtype)
     if dtype == "auto":
         dtype = "bfloat16" if model.dtype == "float32" else model.dtype
+        dtype = "float16" if falls_back and dtype == "bfloat16" else dtype
     if dtype not in DTYPE_BYTES:
         raise Refusal("bad_argument", "dtype", f"is {dtype[:40]!r}", f"one of auto, {', '.join(DTYPE_BYTES)}")
     return replace(model, dtype=dtype, dtype_bytes=DTYPE_BYTES[dtype])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from planner.catalog.device import Device
-from planner.catalog.versions import EngineVersion, vllm_version
+from planner.catalog.versions import vllm_version
 from planner.cluster import Cluster
 from planner.engine import Engine
 from planner.estimate import Estimate
@@ -68,8 +68,10 @@ def reserved_estimate(request: PlanRequest, cluster: Cluster, split: Split) -> R
     Raises:
         Refusal: it doesn't work.
     """
-    model, device = effective_model(request.model.model, request.arguments), cluster.device
-    version = vllm_version(request.engine_version)
+    device, version = cluster.device, vllm_version(request.engine_version)
+    # Every stage serves the same type: the oldest GPU decides.
+    oldest = min(cluster.devices or (device,), key=lambda each: each.capability or 0.0)
+    model = effective_model(request.model.model, request.arguments, oldest, version)
     _check_engine(request.engine, device)
     arguments = resolve_arguments(model, device, version, request.arguments)
     if device.kind == "cpu" and arguments.kv_cache_memory is None:
@@ -95,7 +97,8 @@ def reserved_estimate(request: PlanRequest, cluster: Cluster, split: Split) -> R
     context = max(1, counted.max_model_len // 2)
     speed = throughput(model, split, cluster, counted, arguments, context=context)
     notes = _machine_notes(cluster, split, arguments) + _model_notes(model, request.engine)
-    notes += _version_notes(version, split)
+    if version.nccl_counted and cluster.spans(split.tensor, split.pipeline):
+        notes.append(f"what NCCL takes between machines leaves less for the KV cache in vLLM {version.version}")
     return ReservedEstimate(split, tuple(notes), arguments, counted, speed)
 
 
@@ -113,18 +116,12 @@ def _check_engine(engine: Engine, device: Device) -> None:
         )  # fmt: skip
 
 
-def _version_notes(version: EngineVersion, split: Split) -> list[str]:
-    if not version.nccl_counted or split.tensor == 1:
-        return []
-    return [f"what NCCL takes as it starts leaves less for the KV cache in vLLM {version.version}, and isn't counted"]
-
-
 def _model_notes(model: Model, engine: Engine) -> list[str]:
     """What isn't counted."""
     notes = []
     if model.uncounted_vision:
         notes.append("the vision tower isn't counted: 1 to 2 GiB more on every stage's GPUs")
-    elif model.vision is not None:
+    elif model.vision is not None and not model.vision.outputs:
         notes.append("of the vision tower weights are counted, not what it needs while it reads images")
     if engine is Engine.SGLANG:
         notes.append("SGLang is counted by vLLM's rules; its own static fraction may leave less for the KV cache")

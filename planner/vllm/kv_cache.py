@@ -59,6 +59,15 @@ class KvLayout:
         """Blocks, over all groups, that one request of the full context needs."""
         return sum(group.request_blocks for group in self.groups)
 
+    def fits(self, blocks: int, whole: int | None) -> bool:
+        """Whether one request of the full context does; see `fitting_length`."""
+        return self.request_blocks <= blocks and (whole is None or self.demand() <= whole)
+
+    def demand(self) -> int:
+        """Bytes of one request of the full context, all stages' layers together, as vLLM 0.14 to 0.16 counts them."""
+        most = max(len(group.layers) for group in self.groups)
+        return most * self.page * self.groups[0].request_blocks
+
     def block_bytes(self, layers: range) -> int:
         """Bytes of one block on the stage that holds `layers`: the pages of its largest group there."""
         return max(group.block_bytes(layers) for group in self.groups)
@@ -79,13 +88,23 @@ def kv_layout(model: Model, split: Split, arguments: EngineArguments) -> KvLayou
     return KvLayout(block, groups)
 
 
-def fitting_length(model: Model, split: Split, arguments: EngineArguments, blocks: int) -> int:
-    """The longest context of which one request fits into `blocks`, in tokens; 0 when none does."""
+def fitting_length(
+    model: Model, split: Split, arguments: EngineArguments, blocks: int, whole: int | None = None
+) -> int:
+    """The longest context of which one request fits, in tokens; 0 when none does.
+
+    Args:
+        model: the model.
+        split: how it is split.
+        arguments: the engine's.
+        blocks: of the whole model's layout, which every stage has.
+        whole: bytes of a stage's cache that all stages' layers must fit into; None where each stage has its own.
+    """
     low, high = 0, arguments.max_model_len
     while low < high:
         middle = (low + high + 1) // 2
         shorter = replace(arguments, max_model_len=middle)
-        if kv_layout(model, split, shorter).request_blocks <= blocks:
+        if kv_layout(model, split, shorter).fits(blocks, whole):
             low = middle
         else:
             high = middle - 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from planner import parallelism
 from planner.catalog.device import Device
-from planner.catalog.versions import EngineVersion
+from planner.catalog.versions import EngineVersion, version_for
 from planner.model.shapes import LatentAttention, LinearAttention, Mamba, Model, QuantMethod
 from planner.refusal import Change, Refusal
 from planner.split import Split
@@ -85,16 +85,18 @@ def check_device(model: Model, device: Device, version: EngineVersion) -> None:
         return
     low, high = version.capability
     engine = f"vLLM {version.version}"
+    works = version_for(device.capability)
+    another = [Change("engine_version", works)] if works else []
     if device.capability < low:
         raise Refusal(
             "gpu_too_old", "gpu", f"{device.name} has compute capability {device.capability}; {engine} "
             f"needs {low}", "use a newer GPU such as T4, A10 or L20",
-            (Change("engine_version", "0.8.5"),),
+            another,
         )  # fmt: skip
     if device.capability > high:
         raise Refusal(
             "gpu_too_new", "gpu", f"{device.name} has compute capability {device.capability}; {engine} "
-            f"is built up to {high}", changes=[Change("engine_version", "0.33.0")],
+            f"is built up to {high}", changes=another,
         )  # fmt: skip
     needed = CAPABILITY.get(q.method, 0.0)
     if device.capability < needed:

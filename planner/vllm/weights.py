@@ -43,12 +43,14 @@ class _Loader:
         expert_tile: (hidden, intermediate) multiples that MXFP4 experts are padded to.
         swizzles: MXFP4 experts' scales are put into an order of their own, and biases made 32 bits wide (Triton).
         keeps_scales: the scales as the checkpoint has them stay beside those.
+        machete: AWQ's 4-bit zero points are made 16 bits wide, times their scales, for Machete's kernel.
     """
 
     max_split: int | None
     expert_tile: tuple[int, int]
     swizzles: bool
     keeps_scales: bool
+    machete: bool
 
 
 def stage_weights(
@@ -67,6 +69,7 @@ def stage_weights(
     loader = _Loader(
         version.max_split_mib * 2**20 or None if version is not None else None, _expert_tile(capability), swizzles,
         version is not None and version.keeps_scales,
+        version is not None and version.awq_machete and model.quantization.method == "awq" and capability == 9.0,
     )  # fmt: skip
     return list(_stages(model, split, loader))
 
@@ -115,6 +118,10 @@ def _stage(model: Model, split: Split, layers: range, tensors: list[Tensor], loa
         elif tensor.name == "embed_tokens":
             embedding += tensor.nbytes
     resident = allocator.allocated + _absorbed(model, split) * len(layers)
+    if loader.machete:
+        # transform_w_zp (kernels/linear/mixed_precision/machete.py, 0.31.0); experts have kernels of their own.
+        zeros = sum(t.nbytes for t in tensors if t.name.endswith("qzeros") and ".experts." not in t.name)
+        resident += (16 // 4 - 1) * zeros
     if loader.swizzles:
         resident += _swizzled(model, split, tensors, loader)
     return StageWeights(layers, whole, resident, whole - routed - embedding, routed, in_layers)

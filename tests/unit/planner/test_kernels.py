@@ -2,18 +2,19 @@
 
 import pytest
 
-from planner import catalog_model, device
+from planner import Refusal, catalog_model, device
 from planner.catalog.models import model_config
 from planner.catalog.versions import vllm_version
 from planner.model.config import parse_model
 from planner.split import Split
 from planner.vllm.activation import profile
 from planner.vllm.arguments import resolve_arguments
-from planner.vllm.memory import MIB, fused_reduce_memory, graph_memory
+from planner.vllm.memory import MIB, fused_reduce_memory, graph_memory, memory
 from planner.vllm.weights import stage_weights
 
 VERSION = vllm_version("0.24.0")
 H100 = device("H100-80GB")
+AWQ = {"quantization_config": {"quant_method": "awq", "bits": 4, "group_size": 128, "zero_point": True}}
 
 
 def arguments(model, machine=H100, **given):
@@ -100,3 +101,52 @@ def test_a_window_that_the_config_leaves_out_is_the_architectures_own(model, giv
     grouped = parse_model({**config, **given}).grouped
     assert grouped is not None
     assert grouped.window == window
+
+
+def test_awq_zero_points_are_made_16_bits_wide_for_machete():
+    """On Hopper from 0.19 on: zero points of every linear layer, three times as much again; Marlin keeps 4 bits."""
+    model = parse_model(model_config("qwen2.5-7b-instruct") | AWQ)
+    marlin, machete = (
+        stage_weights(model, Split(), version=vllm_version(version), device=H100)[0].resident
+        for version in ("0.18.0", "0.19.0")
+    )
+    h, kv, wide = 3584, 512, 18944
+    groups = h // 128 * (h + 2 * kv) + h // 128 * h + h // 128 * 2 * wide + wide // 128 * h
+    assert machete - marlin == 3 * 28 * groups // 2
+
+
+def test_the_experts_scratch_is_freed_by_each_layer_before_0_14():
+    """Rows times the larger of two products and the activations between; then both stay in a workspace."""
+    model = catalog_model("qwen3-30b-a3b").model
+    given = resolve_arguments(model, H100, VERSION, {"enforce_eager": "true", "max_num_seqs": "1"}, "server")
+    old, new = (
+        profile(model, Split(), range(48), given, version=vllm_version(version), device=H100).forward
+        for version in ("0.13.0", "0.14.0")
+    )
+    rows = 8192 * 8
+    assert new - old == rows * 2 * ((2048 + 2048) - (2048 + 768))
+
+
+@pytest.mark.parametrize(("gpu", "version", "mib"), [
+    ("H100-80GB", "0.11.0", 337), ("H100-80GB", "0.10.2", 1833), ("L40S", "0.10.2", 0), ("L40S", "0.24.0", 0),
+])  # fmt: skip
+def test_nccls_buffers_are_on_the_device_over_nvlink_alone(gpu, version, mib):
+    """What a second GPU adds to what isn't PyTorch's; before 0.11 what NCCL takes as it starts is counted, too."""
+    model, machine, known = catalog_model("qwen2.5-7b-instruct").model, device(gpu), vllm_version(version)
+    given = resolve_arguments(model, machine, known, {"enforce_eager": "true"}, "server")
+    one, two = (memory(model, Split(n), machine, known, given).ranks[0].overhead for n in (1, 2))
+    assert two - one == mib * MIB
+
+
+@pytest.mark.parametrize(
+    ("version", "fits"), [("0.13.0", True), ("0.14.0", False), ("0.16.0", False), ("0.17.0", True)]
+)
+def test_from_0_14_to_0_16_a_stage_must_hold_all_stages_demand(version, fits):
+    """28 layers x 2 x 4 heads x 128 x 2 bytes x 32,768 tokens are 1.75 GiB; half a model has 1 GiB for its 0.875."""
+    model, known = catalog_model("qwen2.5-7b-instruct").model, vllm_version(version)
+    given = resolve_arguments(model, H100, known, {"kv_cache_memory_bytes": str(2**30)}, "server")
+    if fits:
+        assert memory(model, Split(1, 2), H100, known, given).max_concurrency >= 1
+    else:
+        with pytest.raises(Refusal, match="max_model_len"):
+            memory(model, Split(1, 2), H100, known, given)

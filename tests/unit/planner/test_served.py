@@ -16,7 +16,9 @@ from planner import (
     render,
 )
 from planner.catalog.device import device_of_memory
-from planner.catalog.versions import vllm_version
+from planner.catalog.models import model_config
+from planner.catalog.versions import version_for, vllm_version
+from planner.model.config import parse_model
 from planner.split import Split
 from planner.vllm.arguments import resolve_arguments
 from planner.vllm.effective_model import effective_model
@@ -141,3 +143,36 @@ def test_captured_graphs_follow_the_arguments(given, sizes):
 def test_values_may_be_json():
     told = pairs(['kv_cache_dtype="fp8"', "max_model_len=null", "enforce_eager=True", 'hf_overrides={"a": 1}'])
     assert told == {"kv_cache_dtype": "fp8", "enforce_eager": "True", "hf_overrides": '{"a": 1}'}
+
+
+@pytest.mark.parametrize(("version", "gpu", "dtype"), [
+    ("0.8.5", "T4", "bfloat16"), ("0.9.2", "T4", "float16"), ("0.24.0", "L4", "bfloat16"),
+])  # fmt: skip
+def test_a_gpu_without_bfloat16_serves_float16_unless_told_otherwise(version, gpu, dtype):
+    """From 0.9 on (_resolve_auto_dtype); bfloat16 that was asked for is kept, and refused later."""
+    model, known = catalog_model("qwen2.5-7b-instruct").model, vllm_version(version)
+    assert effective_model(model, {}, device(gpu), known).dtype == dtype
+    assert effective_model(model, {"dtype": "bfloat16"}, device(gpu), known).dtype == "bfloat16"
+
+
+@pytest.mark.parametrize(
+    ("version", "given", "kv_bytes"),
+    [("0.13.0", {}, 2), ("0.14.0", {}, 1), ("0.14.0", {"kv_cache_dtype": "bfloat16"}, 2)],
+)
+@pytest.mark.parametrize(
+    "scheme",
+    [
+        {"kv_cache_scheme": {"dynamic": False, "num_bits": 8, "type": "float"}},
+        {"quantization": {"kv_cache_quant_algo": "FP8"}},
+    ],
+)
+def test_a_modelopt_checkpoint_may_ask_for_a_cache_of_8_bits(version, given, kv_bytes, scheme):
+    quantization = {"quant_method": "modelopt", "quant_algo": "FP8", **scheme}
+    config = model_config("qwen2.5-7b-instruct") | {"quantization_config": quantization}
+    arguments = resolve_arguments(parse_model(config), device("H100-80GB"), vllm_version(version), given)
+    assert arguments.kv_bytes == kv_bytes
+
+
+def test_a_gpu_that_a_version_isnt_built_for_is_told_one_that_is():
+    """The newest of those read: V100 up to 0.19; none for a P100."""
+    assert [version_for(capability) for capability in (6.0, 7.0, 10.3, 12.0)] == [None, "0.19.0", "0.32.0", "0.32.0"]

@@ -7,6 +7,7 @@ from planner.catalog.versions import vllm_version
 from planner.model.config import parse_model
 from planner.split import Split
 from planner.vllm.arguments import resolve_arguments
+from planner.vllm.encoder import reading
 from planner.vllm.memory import memory
 from tests.support.shapes import VISION
 
@@ -50,3 +51,32 @@ def test_a_tower_of_an_unknown_family_is_said_not_to_be_counted():
         }
     )  # fmt: skip
     assert kimi.uncounted_vision and kimi.vision is None
+
+
+def read(config, version, tensor=1, **given):
+    """What reading the largest item takes on a rank."""
+    model, known = parse_model(config), vllm_version(version)
+    return reading(
+        model, Split(tensor), resolve_arguments(model, GPU, known, {"max_model_len": "32768", **given}), known
+    )
+
+
+def test_the_largest_image_is_held_while_the_language_model_runs():
+    """16,384 tokens of four patches: 3 x 2 x 16 x 16 values a patch, and outputs of four levels a token, 2 bytes each.
+
+    Two products of the MLP, cut by tensor parallelism, and four tensors of its width beside the inputs; three levels.
+    """
+    config = VISION["qwen3-vl-8b"]
+    inner, out = config["vision_config"], config["vision_config"]["out_hidden_size"]
+    pixels = 65536 * 1536 * 2
+    assert read(config, "0.32.0").held == pixels + 16384 * 4 * out * 2
+    wide = 4 * inner["hidden_size"] + 2 * inner["intermediate_size"] // 2
+    assert read(config, "0.32.0", tensor=2).peak == pixels + 65536 * 2 * wide + 16384 * 3 * out * 2
+    assert read(config, "0.32.0", skip_mm_profiling="true").held == 0
+
+
+def test_vllm_0_11_copies_a_video_into_a_cache_of_the_longest_timestamps():
+    """12,288 tokens of a video, and a cache of 12.5 times as many."""
+    config = VISION["qwen3-vl-8b"]
+    out = config["vision_config"]["out_hidden_size"]
+    assert read(config, "0.11.0").held == 12288 * 4 * 1536 * 2 + (12288 + 153600) * 4 * out * 2

@@ -70,7 +70,7 @@ def test_stacks_without_accelerators_are_planned_too(name):
                 "cloud": {"candidates": machines("ecs.gn6v-c8g1.2xlarge")}, "accelerator": {"perMachine": 1},
                 "serving": {"tensorParallelSize": 1}, "model": {"id": "Qwen/Qwen2.5-7B-Instruct"},
             },
-            ["cloud.candidates: V100-16GB has compute capability 7.0", "newer GPU"],
+            ["cloud.candidates: V100-16GB has compute capability 7.0", "0.19.0"],
         ),
         ({"serving": {"arguments": ["--kv-cache-dtype=fp9"]}}, ["serving.arguments: --kv-cache-dtype: is 'fp9'"]),
         ({"model": {"config": "/nowhere/config.json"}}, ["model.config: /nowhere/config.json", "give the path"]),
