@@ -13,6 +13,7 @@ import socket
 import pytest
 
 from components.machine import Installation
+from components.serving.replica import PROGRAMS
 from stacks.platforms import hosts
 from stacks.settings.errors import SettingsError
 from stacks.settings.load import parse
@@ -120,7 +121,7 @@ def test_a_program_of_a_container_is_named_and_does_not_pass_through_the_state(m
     uploads = graph(monkeypatch, tmp_path, executor="mp")["n1-engine"].object.fields["uploads"].list_value.values
     found = {each.struct_value.fields["file"].string_value: each.struct_value.fields for each in uploads}
     programs = {path: fields for path, fields in found.items() if path.endswith(".py")}
-    assert len(programs) == 3
+    assert programs.keys() == {f"/tandem/{name}" for name in PROGRAMS}
     for fields in programs.values():
         content = (ROOT / fields["source"].string_value).read_bytes()
         assert fields["sourceHash"].string_value == hashlib.sha256(content).hexdigest()
