@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ import pulumi
 import pulumi_alicloud as alicloud
 
 from components.half_made import HALF_MADE
-from components.machine import HostKey, Lease, Machine, replaced_host_key
+from components.machine import HostKey, Lease, Machine
 
 
 @dataclass(frozen=True)
@@ -50,10 +49,7 @@ class ComputeArgs:
 
 
 class Compute(pulumi.ComponentResource):
-    """A machine whose host key is known before it boots, acquired as soon as SSH answers with it.
-
-    That key stands in user data, which many may read; it is trusted once, to give the machine one that stands nowhere
-    else.
+    """A machine whose host key is known before it boots, taken as soon as SSH answers with it.
 
     Attributes:
         machine: for steps; when the instance goes, what is on it needs no deleting.
@@ -90,10 +86,7 @@ class Compute(pulumi.ComponentResource):
             opts: Pulumi options.
         """
         super().__init__("tandem:alicloud:Compute", name, None, opts)
-        first_key, host_key = (
-            HostKey(f"{name}-{which}", opts=pulumi.ResourceOptions(parent=self))
-            for which in ("host-key", "own-host-key")
-        )
+        host_key = HostKey(f"{name}-host-key", opts=pulumi.ResourceOptions(parent=self))
         spot = args.spot_price_limit is not None
         own = None
         if args.may_rest:
@@ -115,7 +108,7 @@ class Compute(pulumi.ComponentResource):
             availability_zone=args.zone,
             vswitch_id=args.vswitch_id,
             security_groups=list(args.security_groups),
-            user_data=pulumi.Output.all(first_key.private, first_key.public).apply(
+            user_data=pulumi.Output.all(host_key.private, host_key.public).apply(
                 lambda pair: cloud_config(pair[0], pair[1], args.authorized_key)
             ),
             system_disk_category="cloud_essd",
@@ -183,15 +176,12 @@ class Compute(pulumi.ComponentResource):
             owner=instance,
             identity=instance.id,
         )
-        replaced = replaced_host_key(
-            f"{name}-host-key-replaced",
-            machine=dataclasses.replace(reached, host_key=first_key.public),
-            own=host_key,
-            opts=pulumi.ResourceOptions(
-                parent=self, deleted_with=instance, depends_on=[*ready, *([wake(instance.id)] if wake else [])]
-            ),
-        )
-        self.machine = Lease(f"{name}-lease", machine=reached, after=[replaced], parent=self).machine
+        self.machine = Lease(
+            f"{name}-lease",
+            machine=reached,
+            after=[*ready, *([wake(instance.id)] if wake else [])],
+            parent=self,
+        ).machine
         self.instance_id = instance.id
         self.register_outputs({"instanceId": instance.id})
 

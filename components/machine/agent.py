@@ -4,7 +4,7 @@ Run as a program by `local.Command` with its call as JSON on standard input; nee
 OpenSSH's client, nothing else. Answers on standard output, progress on standard error, and ends with
 one sentence that names cause and remedy when it fails.
 
-    agent.py acquire | cleanup | await STEP VERSION | change STEP VERSION | change-back | replace-host-key
+    agent.py acquire | cleanup | await STEP VERSION | change STEP VERSION | change-back
     agent.py secret | host-key
 """
 
@@ -39,8 +39,8 @@ def say(line: str) -> None:
     print(line[:2000], file=sys.stderr, flush=True)
 
 
-def wait_for(ssh: Ssh) -> None:
-    """Waits until SSH answers with the right keys."""
+def acquire(ssh: Ssh) -> str:
+    """Waits until SSH answers with the right keys, then makes sure the machine is one we can work on."""
     call = ssh.call
     deadline = time.monotonic() + ACQUIRE_SECONDS
     while (tried := ssh.run("true", timeout=20)).returncode:
@@ -56,12 +56,6 @@ def wait_for(ssh: Ssh) -> None:
             )
         say(f"{call['name']}: waiting for SSH ({reason}), {left:.0f} s left")
         time.sleep(2)
-
-
-def acquire(ssh: Ssh) -> str:
-    """Waits until SSH answers with the right keys, then makes sure the machine is one we can work on."""
-    call = ssh.call
-    wait_for(ssh)
     ssh.check_sudo()
     done = ssh.run_script(call["scripts"]["acquire.sh"], call["stack"], str(int(time.time())), call["base"])
     if done.returncode:
@@ -165,30 +159,6 @@ def change_back(ssh: Ssh) -> str:
     return ""
 
 
-def replace_host_key(ssh: Ssh) -> str:
-    """Has the machine show another host key than the one that it was made with, which others may read in user data."""
-    call = ssh.call
-    with tempfile.TemporaryDirectory(prefix="tandem-") as folder:
-        after = Ssh.open({**call, "host_key": call["own_public"]}, folder)
-        try:
-            if after.run("true", timeout=20).returncode == 0:
-                return "replaced=already"  # by a call that was cut off
-            wait_for(ssh)
-            done = ssh.run_script(call["script"], stdin=call["own_private"])
-            if done.returncode:
-                raise Failure(
-                    f"{ssh.where}: its host key could not be replaced: {(done.stderr or done.stdout).strip()}"
-                )
-            for _ in range(20):  # the server reads its keys anew when it gets to it
-                if after.run("true", timeout=20).returncode == 0:
-                    break
-                time.sleep(0.5)
-            wait_for(after)
-        finally:
-            after.close()
-    return "replaced=now"
-
-
 def host_key() -> str:
     """A new ed25519 pair as JSON."""
     with tempfile.TemporaryDirectory(prefix="tandem-") as folder:
@@ -219,12 +189,10 @@ def main(words: list[str]) -> int:
                         print(await_step(ssh, words[1]))
                     case "change":
                         print(change(ssh, words[1], words[2]))
-                    case "replace-host-key":
-                        print(replace_host_key(ssh))
                     case "change-back":
                         print(change_back(ssh), end="")
                     case _:
-                        known = "acquire, cleanup, await, change, change-back, replace-host-key, secret or host-key"
+                        known = "acquire, cleanup, await, change, change-back, secret or host-key"
                         raise Failure(f"unknown call {what!r}; use {known}")
             finally:
                 ssh.close()

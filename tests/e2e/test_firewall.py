@@ -66,7 +66,6 @@ def test_what_nobody_confirms_is_taken_back(bare: Firewalled) -> None:
     until(lambda: bare.seen("one", by="third") == LEFT, 10)
 
 
-@pytest.mark.long  # a reboot
 def test_it_holds_over_a_reboot_and_destroy_leaves_nothing(bare: Firewalled) -> None:
     bare.closed("one")
     rules = bare.ok("one", f"nft --stateless list table {TABLE}")

@@ -18,7 +18,6 @@ from localcloud.machines import Site
 from tests.support.logins import PASSPHRASE, PASSWORD, STACK, Logins, running_agent
 from tests.support.paths import ROOT
 from tests.support.project import Project
-from tests.support.scripts import script as script_of
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(os.geteuid() != 0, reason="machines need root")]
 
@@ -194,15 +193,3 @@ def test_pulumi_works_through_all_of_it_at_once(logins: Logins, tmp_path: Path) 
     assert (
         logins.ok("far", f"ls -d /run/{STACK}* /etc/systemd/system/{STACK}* /var/lib/tandem 2>/dev/null || true") == ""
     )
-
-
-def test_a_machine_gets_another_host_key_once(logins: Logins) -> None:
-    """The last test here: from then on `far` shows that one, and the key that it was made with is refused."""
-    pair = json.loads(agent.host_key())
-    script = script_of("replace_host_key.sh").read_text()
-    call = logins.call(script=script, own_public=pair["public"], own_private=pair["private"])
-    for said in ("replaced=now", "replaced=already"):  # the second as after an `up` that was cut off
-        with logins.ssh(call) as connection:
-            assert agent.replace_host_key(connection) == said
-    assert "the machine shows another host key than the one known for it" in logins.acquired(logins.call())
-    assert "acquired=" in logins.acquired(logins.call(host_key=pair["public"]))
