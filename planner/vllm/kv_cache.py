@@ -65,8 +65,7 @@ class KvLayout:
 
     def demand(self) -> int:
         """Bytes of one request of the full context, all stages' layers together, as vLLM 0.14 to 0.16 counts them."""
-        most = max(len(group.layers) for group in self.groups)
-        return most * self.page * self.groups[0].request_blocks
+        return max(group.sums[-1] for group in self.groups) * self.groups[0].request_blocks
 
     def block_bytes(self, layers: range) -> int:
         """Bytes of one block on the stage that holds `layers`: the pages of its largest group there."""

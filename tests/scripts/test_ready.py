@@ -146,7 +146,7 @@ def test_a_real_supervisor_under_the_real_process_supervisor_is_read_by_the_real
     step = Step(tmp_path)
     engine = step.home / "processes/engine"
     (engine / "files").mkdir(parents=True)
-    for name in ("rank_supervisor.py", "group.py", "still.py"):
+    for name in PROGRAMS:
         shutil.copy(READY.with_name(name), engine / "files" / name)
     shutil.copy(FILES / "process_supervisor.py", engine / "process_supervisor.py")
     argv = [
