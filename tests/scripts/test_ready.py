@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from components.machine.payload import FILES
+from components.serving.replica import PROGRAMS
 from tests.scripts.native_step import Step
 
 READY = FILES.parents[1] / "serving/files/ready.sh"
