@@ -35,7 +35,7 @@ from typing import Any, NoReturn
 
 import alive
 import still
-from group import Alone, Group, Leader, Member, RayCluster, look_everywhere, say, wish
+from group import BEAT, Alone, Group, Leader, Member, RayCluster, look_everywhere, say, wish
 
 KEPT_LINES = 400
 LAST_WORDS = 10.0
@@ -263,14 +263,13 @@ def run(
 
 def stall(tokens: alive.Alive, state: State) -> str:
     """Why the engine is to be started again; empty while nothing says so: a question may only wait its turn."""
-    ranks = sorted(state.known["still"].values(), key=lambda one: -one["seconds"])
-    if not ranks or tokens.silent() < alive.LIMIT:
+    ranks = list(state.known["still"].values())
+    # Other ranks look as long as they do at a start, and the one that is stopped is to be named, not one that waits for it.
+    if not ranks or tokens.silent() < max(alive.LIMIT, still.LIMIT + still.SAMPLE + 2 * BEAT):
         return ""
-    first = ranks[0]
-    return (
-        f"no token for {tokens.silent():.0f} s: rank {first['rank']} on {first['machine']} gives no sign "
-        f"({first['where']}); starting the engine again"
-    )
+    ranks.sort(key=lambda one: (not any(words in one["where"] for words in still.KERNEL.values()), one["rank"]))
+    places = "; ".join(f"rank {one['rank']} on {one['machine']} gives no sign ({one['where'][:300]})" for one in ranks)
+    return f"no token for {tokens.silent():.0f} s: {places}; starting the engine again"
 
 
 def take_reports(group: Group, state: State) -> None:
