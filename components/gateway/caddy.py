@@ -348,6 +348,7 @@ def _api_errors() -> list[Json]:
     )  # fmt: skip
     return [
         _route(answers),
+        _route(_set_response(Retry_After=errors.RETRY_AFTER), {"vars": {"{http.error.status_code}": ["502", "503"]}}),
         {**_route(_json_answer(errors.ANTHROPIC_BODY), *anthropic), "terminal": True},
         _route(_json_answer(errors.OPENAI_BODY)),
     ]

@@ -22,6 +22,8 @@ class Error:
     status: int = 0
 
 
+RETRY_AFTER = "30"
+"""Seconds after which a client may ask again while the engine is not up: one of some GB starts in a minute or two."""
 INVALID = "invalid_request_error"
 ENGINE_DOWN = Error(
     "The engine is not up: it is starting, or coming up again; try again in a minute.",

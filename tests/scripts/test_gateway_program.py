@@ -162,6 +162,7 @@ def test_an_engine_that_is_not_up_is_503_in_either_shape(own):
     gateway = own(engine_port=free_port())
     reply = gateway.ask(CHAT, method="POST", body={})
     assert (reply.status, error(reply)["code"]) == (503, "engine_unavailable")
+    assert reply.headers["Retry-After"] == "30"
     assert error(gateway.ask("/v1/messages", method="POST", body={}))["type"] == "overloaded_error"
 
 

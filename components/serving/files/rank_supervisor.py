@@ -264,7 +264,7 @@ def run(
 def stall(tokens: alive.Alive, state: State) -> str:
     """Why the engine is to be started again; empty while nothing says so: a question may only wait its turn."""
     ranks = list(state.known["still"].values())
-    # Other ranks look as long as they do at a start, and the one that is stopped is to be named, not one that waits for it.
+    # Other ranks look as long as at a start, and the one that is stopped is to be named, not one that waits for it.
     if not ranks or tokens.silent() < max(alive.LIMIT, still.LIMIT + still.SAMPLE + 2 * BEAT):
         return ""
     ranks.sort(key=lambda one: (not any(words in one["where"] for words in still.KERNEL.values()), one["rank"]))
