@@ -22,6 +22,7 @@ from components.host import (
     Mount,
     Node,
     Outside,
+    addresses_of,
     check_weights,
     close_inner_ports,
 )
@@ -344,10 +345,12 @@ def _inner_ports(settings: Settings, hosts: Sequence[Host]) -> list[pulumi.Resou
             )
         return []
     found = [ports.of_machine(settings, number) for number in range(len(hosts))]
+    addresses = addresses_of(hosts)
     return [
         close_inner_ports(
             host,
             members=hosts,
+            addresses=addresses,
             args=FirewallArgs(
                 closed=[one.span for one in own if not one.public],
                 open=[one.span for one in own if one.public],

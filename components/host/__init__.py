@@ -14,7 +14,7 @@ from components.host.accelerators import (
 from components.host.access import AcceleratorAccess
 from components.host.args import DOCKER_PACKAGES, HostArgs
 from components.host.collective_check import CollectiveCheck
-from components.host.firewall import FirewallArgs, close_inner_ports
+from components.host.firewall import FirewallArgs, addresses_of, close_inner_ports
 from components.host.host import Host
 from components.host.node import Node
 from components.host.outside import Outside, RegistryLogin
@@ -41,6 +41,7 @@ __all__ = [
     "RegistryLogin",
     "Running",
     "Workload",
+    "addresses_of",
     "ascend_container_access",
     "ascend_proof",
     "check_weights",

@@ -29,18 +29,24 @@ class FirewallArgs:
     allowed_cidrs: Sequence[str]
 
 
-def close_inner_ports(host: Host, *, members: Sequence[Host], args: FirewallArgs) -> pulumi.Resource:
+def addresses_of(members: Sequence[Host]) -> pulumi.Output[list[str]]:
+    """All addresses of all hosts, once for every table: engines may use another interface than machines know."""
+    return pulumi.Output.all(
+        *(member.machine.peer_address for member in members), *(member.addresses for member in members)
+    ).apply(lambda known: sorted({address for words in known for address in words.split(",") if address}))
+
+
+def close_inner_ports(
+    host: Host, *, members: Sequence[Host], addresses: pulumi.Output[list[str]], args: FirewallArgs
+) -> pulumi.Resource:
     """Declares the table of one host: its own, beside whatever other rules the machine has.
 
     Args:
         host: where; it has root.
-        members: all hosts of the deployment. Each may come from any of its addresses, since engines may use another
-            interface than the one that the machines know each other by.
+        members: all hosts of the deployment.
+        addresses: theirs, by `addresses_of`.
         args: what is closed.
     """
-    addresses = pulumi.Output.all(
-        *(member.machine.peer_address for member in members), *(member.addresses for member in members)
-    ).apply(lambda known: sorted({address for words in known for address in words.split(",") if address}))
     return confirmed_change(
         f"{host.machine.name}-firewall",
         machine=host.machine,
