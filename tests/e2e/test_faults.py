@@ -278,7 +278,6 @@ def test_an_up_killed_in_the_middle_is_gone_on_with(faults):
     assert "pending operations" not in faults.up().good().text
 
 
-@pytest.mark.long  # waits for the lock's whole time
 def test_apts_lock_is_waited_for_and_its_holder_named(faults):
     faults.ssh(NODE, "apt-get update -qq && apt-get install -qq --no-install-recommends docker.io nfs-common")
     faults.before = faults.inventory()
