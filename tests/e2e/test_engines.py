@@ -69,7 +69,6 @@ def answer(deployment):
     return chat(out, "tiny-qwen2")
 
 
-@pytest.mark.long  # test_rank_supervisor.py does it without machines
 @pytest.mark.parametrize(("engine", "rank"), [("sglang", "sglang.launch_server"), ("tensorrt-llm", "trtllm-serve")])
 def test_a_stand_ins_rank_that_dies_takes_the_group_down_and_up_again(deployment, engine, rank):
     up(deployment, engine).good()
