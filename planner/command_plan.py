@@ -51,20 +51,19 @@ def run(options: Namespace) -> str:
         Refusal: nothing fits, or the page's file can't be written.
     """
     request = request_of(options)
+    found = plans(request)
+    best = found[0] if found else plan(request)  # which says what would fit
     if options.html:
-        _write_page(options.html, request)
+        _write_page(options.html, best, found)
     if options.all:
-        found = plans(request)
-        if found:
-            return json.dumps([as_dict(p) for p in found], indent=2) if options.json else "\n".join(map(_line, found))
-    best = plan(request)
+        return json.dumps([as_dict(p) for p in found], indent=2) if options.json else "\n".join(map(_line, found))
     return json.dumps(as_dict(best), indent=2) if options.json else render(best)
 
 
-def _write_page(file: Path, request: PlanRequest) -> None:
+def _write_page(file: Path, best: Plan, found: list[Plan]) -> None:
     from planner.page import page  # a template engine, which only this needs
 
-    text = page(plan(request), plans(request))
+    text = page(best, found)
     try:
         file.write_text(text, encoding="utf-8")
     except OSError as error:

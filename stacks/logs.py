@@ -15,6 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from stacks.project import project_name
+
 ROOT = Path(__file__).parents[1]
 SCRIPT = Path(__file__).parent / "files" / "logs.sh"
 SINCE = re.compile(r"\d+[smh]|\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:\d\d)?)?")
@@ -67,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         except re.error as error:
             raise LogsError(f"--grep: {args.grep} is no regular expression: {error}") from None
         machines = machines_of(args.stack)
-        words = [f"{project()}-{args.stack}", str(args.tail), args.since, args.native_folder]
+        words = [f"{project_name(ROOT)}-{args.stack}", str(args.tail), args.since, args.native_folder]
     except LogsError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -99,12 +101,6 @@ def machines_of(stack: str) -> dict[str, str]:
         raise LogsError(f"stack {stack} names no machines: {why}; `pulumi stack ls` lists the stacks")
     found: dict[str, str] = json.loads(done.stdout)
     return found
-
-
-def project() -> str:
-    """The Pulumi project's name."""
-    text = (ROOT / "Pulumi.yaml").read_text()
-    return re.search(r"^name: *(\S+)", text, re.MULTILINE)[1]  # type: ignore[index]  # Pulumi takes no project without
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import yaml
 from components.alicloud.account import MISSING_KEYS, has_keys
 from components.alicloud.api import Api, ApiError
 from components.alicloud.leftovers import WEIGHTS, delete, leftovers
+from stacks.project import project_name
 
 ROOT = Path(__file__).parents[1]
 
@@ -28,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not has_keys():
             raise ApiError("NoKeys", MISSING_KEYS)
         api = Api(cloud["region"], cloud.get("endpoint"))
-        stack = f"{_project()}-{args.stack}"
+        stack = f"{project_name(ROOT)}-{args.stack}"
         found = leftovers(api, stack)
         kept = [] if args.weights else [each for each in found if each.role == WEIGHTS]
         rest = [each for each in found if each not in kept]
@@ -52,10 +53,6 @@ def _cloud(stack: str) -> dict[str, str]:
     if not found:
         raise ApiError("NoCloud", f"{file.name} rents nothing: it has no tandem:cloud")
     return dict(found)
-
-
-def _project() -> str:
-    return str(yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["name"])
 
 
 if __name__ == "__main__":
