@@ -16,7 +16,6 @@ from components.gateway import Tls
 from components.gateway.certificate import make_pair
 from localcloud.system.cache import key_of, made_once
 from localcloud.system.programs import run
-from tests.support.engine import RunningEngine
 from tests.support.gateway import Gateway
 from tests.support.waiting import free_port, until
 
@@ -89,13 +88,6 @@ def authority(program, tmp_path):
     yield make
     for each in made:
         each.close()
-
-
-@pytest.fixture(scope="module")
-def engine():
-    running = RunningEngine()
-    yield running
-    running.close()
 
 
 def seen(gateway: Gateway, name: str) -> dict[str, object]:

@@ -16,7 +16,6 @@ import pytest
 from localcloud.fixtures.uv import find_uv
 from localcloud.system.cache import key_of, made_once
 from localcloud.system.programs import run
-from tests.support.engine import RunningEngine
 from tests.support.gateway import KEY, PAIR, Gateway
 from tests.support.paths import ROOT
 from tests.support.waiting import until
@@ -41,13 +40,6 @@ WANTED = {
         "wrong key, image": 401, "image": WORDS,
     },
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def engine():
-    running = RunningEngine()
-    yield running
-    running.close()
 
 
 @pytest.fixture(scope="module")

@@ -14,23 +14,8 @@ import pytest
 
 from components.gateway import Tls
 from components.gateway.caddy import render
-from tests.support.engine import RunningEngine
-from tests.support.gateway import KEY, OTHER, Gateways, send_stream
+from tests.support.gateway import KEY, OTHER, send_stream
 from tests.support.waiting import free_port, until
-
-
-@pytest.fixture(scope="module")
-def engine():
-    running = RunningEngine()
-    yield running
-    running.close()
-
-
-@pytest.fixture
-def own(tmp_path, engine):
-    """Gateways of a test."""
-    with Gateways(tmp_path, engine.port) as made:
-        yield made
 
 
 def test_keys_come_and_go_while_a_stream_runs(own):

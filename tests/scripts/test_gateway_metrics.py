@@ -17,26 +17,11 @@ import pytest
 from components.gateway.caddy import render
 from components.gateway.gateway import FILES
 from tests.scripts.native_step import Step
-from tests.support.engine import RunningEngine
-from tests.support.gateway import KEY, OTHER, Gateways, send_stream
+from tests.support.gateway import KEY, OTHER, send_stream
 from tests.support.waiting import until
 
 CHAT = "/v1/chat/completions"
 INSIDE = ("127.0.0.1/32",)
-
-
-@pytest.fixture(scope="module")
-def engine():
-    running = RunningEngine()
-    yield running
-    running.close()
-
-
-@pytest.fixture
-def own(tmp_path, engine):
-    """Gateways of a test."""
-    with Gateways(tmp_path, engine.port) as made:
-        yield made
 
 
 @pytest.fixture

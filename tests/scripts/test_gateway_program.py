@@ -19,19 +19,11 @@ import pytest
 from components.gateway import Page, Tls
 from components.gateway.caddy import render
 from localcloud.fixtures import ensure_caddy
-from tests.support.engine import RunningEngine
-from tests.support.gateway import KEY, OTHER, TLS, Gateway, Gateways, send_stream
+from tests.support.gateway import KEY, OTHER, TLS, Gateway, send_stream
 from tests.support.waiting import free_port, until
 
 CHAT = "/v1/chat/completions"
 STREAM = {"stream": True, "max_tokens": 3}
-
-
-@pytest.fixture(scope="module")
-def engine():
-    running = RunningEngine()
-    yield running
-    running.close()
 
 
 @pytest.fixture(scope="module")
@@ -42,13 +34,6 @@ def gateway(tmp_path_factory, engine):
     )  # fmt: skip
     yield made
     made.close()
-
-
-@pytest.fixture
-def own(tmp_path, engine):
-    """Gateways for a test that has its own settings."""
-    with Gateways(tmp_path, engine.port) as made:
-        yield made
 
 
 def error(reply) -> dict:
