@@ -115,9 +115,9 @@ def deploy(
     head = hosts[0]
     mounts = [Mount.parse(text) for text in settings.images.mounts]
     programs = [host.prepare(f"{host.machine.name}-engine", engine_programs(settings, kind)) for host in hosts]
-    proven, engine_image = same_programs(hosts, programs)
-    # Before anything listens that would run whatever it is sent.
-    proven += _inner_ports(settings, hosts)
+    # Inner ports are closed before anything listens that would run whatever it is sent. One resource stands for all
+    # machines' here: the SDK walks each container's dependencies, and theirs (docs/decisions/0017).
+    proven, engine_image = same_programs(hosts, programs, after=_inner_ports(settings, hosts))
     nodes = [
         Node(host, count, ready.id, kind.environment(host.machine.peer_address, host.nic, count))
         for host, count, ready in zip(hosts, settings.accelerators, programs, strict=True)
@@ -349,7 +349,6 @@ def _inner_ports(settings: Settings, hosts: Sequence[Host]) -> list[pulumi.Resou
     return [
         close_inner_ports(
             host,
-            members=hosts,
             addresses=addresses,
             args=FirewallArgs(
                 closed=[one.span for one in own if not one.public],

@@ -67,10 +67,16 @@ def gateway_programs(settings: Settings) -> ProgramsArgs:
 
 
 def same_programs(
-    hosts: Sequence[Host], programs: Sequence[Programs]
+    hosts: Sequence[Host], programs: Sequence[Programs], *, after: Sequence[pulumi.Resource] = ()
 ) -> tuple[list[pulumi.Resource], dict[str, pulumi.Output[object]]]:
-    """What to wait for before the engine's programs are used, and the output that names its image, if there is one."""
-    done = [ready.done for ready in programs if ready.done]
+    """What to wait for before the engine's programs are used, and the output that names its image, if there is one.
+
+    Args:
+        hosts: all of them.
+        programs: the engine's, of each.
+        after: what else must be done on all hosts before; whoever waits for this has waited for it.
+    """
+    done = [*after, *(ready.done for ready in programs if ready.done)]
     sources = [ready.source for ready in programs if ready.source is not None]
     if not sources:
         # No engine starts, and holds accelerators, while another machine is not prepared.

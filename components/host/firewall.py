@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pulumi
 
 from components.host.host import Host
-from components.machine import confirmed_change
+from components.machine import confirmed_change, run_here
 
 FILES = Path(__file__).parent / "files"
 
@@ -30,21 +31,30 @@ class FirewallArgs:
 
 
 def addresses_of(members: Sequence[Host]) -> pulumi.Output[list[str]]:
-    """All addresses of all hosts, once for every table: engines may use another interface than machines know."""
-    return pulumi.Output.all(
+    """All addresses of all hosts, known once all are prepared: engines may use another interface than machines know.
+
+    They pass through one resource, which each table depends on instead of on all hosts: with 64 hosts that is 64
+    dependencies rather than 4,096, and the SDK walks them for whatever waits for the tables (docs/decisions/0017).
+    """
+    known = pulumi.Output.all(
         *(member.machine.peer_address for member in members), *(member.addresses for member in members)
-    ).apply(lambda known: sorted({address for words in known for address in words.split(",") if address}))
+    ).apply(lambda found: sorted({address for words in found for address in words.split(",") if address}))
+    joined = run_here(
+        "inner-addresses",
+        call={"addresses": known},
+        create="cat",
+        opts=pulumi.ResourceOptions(parent=members[0], depends_on=[member.prepared for member in members]),
+    )
+    # A call is secret as a whole, since others hold keys; addresses are none.
+    return pulumi.Output.unsecret(joined.stdout).apply(lambda text: list(json.loads(text)["addresses"]))
 
 
-def close_inner_ports(
-    host: Host, *, members: Sequence[Host], addresses: pulumi.Output[list[str]], args: FirewallArgs
-) -> pulumi.Resource:
+def close_inner_ports(host: Host, *, addresses: pulumi.Output[list[str]], args: FirewallArgs) -> pulumi.Resource:
     """Declares the table of one host: its own, beside whatever other rules the machine has.
 
     Args:
         host: where; it has root.
-        members: all hosts of the deployment.
-        addresses: theirs, by `addresses_of`.
+        addresses: of all hosts of the deployment, by `addresses_of`.
         args: what is closed.
     """
     return confirmed_change(
@@ -58,6 +68,6 @@ def close_inner_ports(
             "MEMBERS": addresses.apply(lambda found: " ".join([*found, *args.allowed_cidrs])),
         },
         program="firewall/firewall_state.sh",
-        after=[member.prepared for member in members],
+        after=[host.prepared],
         parent=host,
     )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,24 @@ class Firewalled:
                 return ssh.run_script(text, *arguments, stdin=stdin, timeout=300)
             finally:
                 ssh.close()
+
+    @contextlib.contextmanager
+    def login(self, name: str) -> Iterator[Callable[[str], str]]:
+        """A shell that stays logged in: sends a line, gives back the machine's echo of it."""
+        known = self.site.state_dir / "known_hosts"
+        known.write_text(self.site.known_hosts)
+        options = ["-F", "none", "-i", str(self.site.key), "-o", f"UserKnownHostsFile={known}", "-o", "BatchMode=yes"]
+        words = ["ssh", *options, f"root@{self.address(name)}", "cat"]
+        with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as shell:
+            assert shell.stdin and shell.stdout
+            sent, got = shell.stdin, shell.stdout
+
+            def echoed(line: str) -> str:
+                sent.write(f"{line}\n")
+                sent.flush()
+                return got.readline().removesuffix("\n")
+
+            yield echoed
 
     def acquired(self, name: str) -> None:
         """The deployment's lease on the machine."""

@@ -27,7 +27,8 @@ class Answers(Mocks):
         outputs = dict(args.inputs)
         if args.typ.startswith("command:"):
             made = args.name.endswith("-made")
-            outputs["stdout"] = "ab" * 24 if made else SAID
+            said = args.inputs["stdin"] if args.inputs.get("create") == "cat" else SAID
+            outputs["stdout"] = "ab" * 24 if made else said
         if args.typ == "docker:index/remoteImage:RemoteImage":
             outputs["imageId"] = "sha256:1"
         return f"{args.name}-id", outputs

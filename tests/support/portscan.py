@@ -55,6 +55,7 @@ def open_ports(address: str, ports: Sequence[int] = ALL, *, namespace: str = "",
 def _accepting(address: str, ports: Sequence[int], source: str) -> set[int]:
     waiting: dict[int, tuple[socket.socket, int]] = {}
     poll, found = select.epoll(), set()
+    unreachable = 0
     try:
         for port in ports:
             one = socket.socket()
@@ -80,7 +81,9 @@ def _accepting(address: str, ports: Sequence[int], source: str) -> set[int]:
                 poll.unregister(descriptor)
                 code = one.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
                 one.close()
-                if code in (errno.ENETUNREACH, errno.EHOSTUNREACH):
+                # A firewall that rejects says so of one port, a missing route or machine of all.
+                unreachable += code in (errno.ENETUNREACH, errno.EHOSTUNREACH)
+                if unreachable == len(ports):
                     raise OSError(code, f"{address} cannot be reached")
                 if not code:
                     found.add(port)

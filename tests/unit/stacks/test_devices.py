@@ -81,7 +81,7 @@ def test_steps_and_containers_get_the_named_ones(tmp_path):
     class Machines(Answers):
         def new_resource(self, args):
             found, outputs = super().new_resource(args)
-            if args.typ.startswith("command:") and not args.name.endswith("-made"):
+            if "-prepare" in args.name:
                 outputs["stdout"] = said
             return found, outputs
 
