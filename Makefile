@@ -11,7 +11,7 @@ WITH_ENV = eval "$$($(PYTHON) -m toolchain env)"; eval "$$($(PYTHON) -m localclo
 CONFIG = $(if $(HERE),--config-file "$$($(PYTHON) -m toolchain stack $(STACK))")
 SHELL_FILES = $$(git ls-files '*.sh' .ci/run)
 
-.PHONY: help setup env up down logs sweep test check bench lock renew audit
+.PHONY: help setup env up down logs sweep test check bench lock renew audit pictures
 
 help: ## What there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -52,6 +52,9 @@ check: setup ## ruff, mypy --strict, shellcheck, gofmt and vet
 	@printf '%s\n' $(SHELL_FILES) | xargs -P "$$(nproc)" -n 8 shellcheck
 	@unformatted=$$(gofmt -l toolchain); test -z "$$unformatted" || { echo "gofmt -w $$unformatted"; exit 1; }
 	@for module in plugins bridge; do (cd toolchain/$$module && go vet -mod=mod ./...); done
+
+pictures: setup ## docs/pictures.md anew: the graph of resources and the house
+	@$(PYTHON) -m tests.pictures
 
 bench: setup ## Ratios of times within one run
 	@$(PYTHON) -m pytest tests/bench --benchmark -s -p no:xdist

@@ -1,20 +1,15 @@
 """The house keeps its order: who may import whom, who reads configuration, how long a file may be."""
 
 import ast
-import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.support.import_graph import ImportGraph, tracked
 from tests.support.paths import ROOT
 
 LONGEST = 480
 """Lines of a file that a reader can hold in the head."""
-
-
-def tracked(*patterns):
-    listed = subprocess.run(["git", "ls-files", *patterns], cwd=ROOT, capture_output=True, text=True, check=True)
-    return [ROOT / line for line in listed.stdout.splitlines() if (ROOT / line).exists()]
 
 
 def imports(path: Path) -> set[str]:
@@ -48,67 +43,9 @@ WITHOUT_CIRCLES = ("components", "planner", "stacks", "toolchain")
 """Packages whose modules import each other one way only; every other package joins as soon as it is clean."""
 
 
-class ImportGraph:
-    """Which module of this repository imports which, wherever the import stands: in functions and for types alike.
-
-    A name taken from a package leads to the module that defines it, not to the package's `__init__`.
-    """
-
-    def __init__(self, packages):
-        self.paths = {}
-        for path in tracked(*(f"{package}/*.py" for package in packages)):
-            parts = path.relative_to(ROOT).with_suffix("").parts
-            self.paths[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
-        self.trees = {name: ast.parse(path.read_text()) for name, path in self.paths.items()}
-        self.edges = {name: self._imported(name) - {name} for name in self.paths}
-
-    def circles(self):
-        """Groups of modules that reach each other, each sorted."""
-        reach = {name: self._reachable(name) for name in self.edges}
-        groups = {tuple(sorted(m for m in reach[n] if n in reach[m])) for n in self.edges if n in reach[n]}
-        return sorted(groups)
-
-    def _reachable(self, start):
-        found, left = set(), list(self.edges[start])
-        while left:
-            name = left.pop()
-            if name not in found:
-                found.add(name)
-                left += self.edges[name]
-        return found
-
-    def _imported(self, name):
-        found = set()
-        for node in ast.walk(self.trees[name]):
-            if isinstance(node, ast.Import):
-                found |= {alias.name for alias in node.names}
-            elif isinstance(node, ast.ImportFrom):
-                found |= {self._home(self._base(name, node), alias.name) for alias in node.names}
-        return found & set(self.paths)
-
-    def _base(self, name, node):
-        """The module after `from`, a relative one made whole."""
-        if not node.level:
-            return node.module or ""
-        parts = name.split(".") if self.paths[name].name == "__init__.py" else name.split(".")[:-1]
-        parts = parts[: len(parts) - node.level + 1]
-        return ".".join([*parts, node.module] if node.module else parts)
-
-    def _home(self, module, wanted, seen=()):
-        """Where a name is defined that a module has from others."""
-        if f"{module}.{wanted}" in self.paths:
-            return f"{module}.{wanted}"
-        if module in self.paths and self.paths[module].name == "__init__.py" and module not in seen:
-            for node in self.trees[module].body:
-                names = {a.asname or a.name: a.name for a in node.names} if isinstance(node, ast.ImportFrom) else {}
-                if wanted in names:
-                    return self._home(self._base(module, node), names[wanted], (*seen, module))
-        return module
-
-
 @pytest.fixture(scope="module")
 def import_graph():
-    return ImportGraph(sorted(OURS))
+    return ImportGraph(tracked(*(f"{package}/*.py" for package in sorted(OURS))), ROOT)
 
 
 @pytest.mark.parametrize("package", WITHOUT_CIRCLES)
@@ -121,14 +58,12 @@ def test_no_imports_go_in_circles(import_graph, package):
     ["from part.a import x", "def f():\n    from part.a import x", "if TYPE_CHECKING:\n    import part.a",
      "from .a import x", "from part import x", "from . import a"],
 )  # fmt: skip
-def test_a_circle_is_found_wherever_the_import_stands(tmp_path, monkeypatch, importing):
+def test_a_circle_is_found_wherever_the_import_stands(tmp_path, importing):
     files = {"__init__.py": "from part.a import x", "a.py": "from part.b import y\nx = 1", "b.py": importing}
     (tmp_path / "part").mkdir()
     for name, text in files.items():
         (tmp_path / "part" / name).write_text(text)
-    monkeypatch.setitem(globals(), "ROOT", tmp_path)
-    monkeypatch.setitem(globals(), "tracked", lambda *patterns: sorted((tmp_path / "part").iterdir()))
-    assert ImportGraph(["part"]).circles() == [("part.a", "part.b")]
+    assert ImportGraph(sorted((tmp_path / "part").iterdir()), tmp_path).circles() == [("part.a", "part.b")]
 
 
 def test_only_machine_runs_commands():
