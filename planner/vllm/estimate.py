@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from planner.catalog.device import Device
+from planner.catalog.parallelism import check_data_parallel
 from planner.catalog.versions import vllm_version
 from planner.cluster import Cluster
 from planner.engine import Engine
 from planner.estimate import Estimate
 from planner.model.shapes import Model
-from planner.parallelism import check_nodes, check_world_size, place_copies
+from planner.parallelism import check_experts, check_nodes, check_world_size, place_copies
 from planner.refusal import Change, Refusal
 from planner.request import PlanRequest
 from planner.split import Split
@@ -93,7 +94,11 @@ def reserved_estimate(request: PlanRequest, cluster: Cluster, split: Split) -> R
         check_device(model, kind, version)
     check_split(model, split, version)
     # Whether uneven machines can be used at all is the launcher's matter: Ray places ranks where accelerators are free.
+    if request.engine is Engine.SGLANG:
+        _check_sglang(model, split)
     if split.data > 1:
+        over = split.tensor * split.pipeline > cluster.per_machine
+        check_data_parallel(version.version, split.data, over_machines=over)
         place_copies(split.tensor, split.pipeline, split.data, cluster.each)
     elif split.world_size > cluster.per_machine and cluster.even:
         check_nodes(split.tensor, split.pipeline, -(-split.world_size // cluster.per_machine))
@@ -108,6 +113,21 @@ def reserved_estimate(request: PlanRequest, cluster: Cluster, split: Split) -> R
     if version.nccl_counted and cluster.spans(split.tensor, split.pipeline, split.data):
         notes.append(f"what NCCL takes between machines leaves less for the KV cache in vLLM {version.version}")
     return ReservedEstimate(split, tuple(notes), arguments, counted, speed)
+
+
+def _check_sglang(model: Model, split: Split) -> None:
+    """Equal numbers of experts on all ranks (eplb/expert_location.py), and attention ranks for models with experts.
+
+    SGLang's other data parallelism, whole copies, knows one machine and isn't what a stack starts.
+    """
+    experts = model.experts.count if model.experts is not None else 0
+    if split.data > 1 and not experts:
+        raise Refusal(
+            "no_experts", "data_parallel_size", f"is {split.data}, which SGLang's attention ranks have for models with "
+            "routed experts, and this one is dense", changes=[Change("data_parallel_size", 1)],
+        )  # fmt: skip
+    if split.expert_parallel:
+        check_experts(experts, split.expert_ranks, even=True)
 
 
 def _check_engine(engine: Engine, device: Device) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from planner import Refusal, place_copies
+from planner import Engine, Refusal, place_copies
 from planner.catalog.versions import vllm_version
 from planner.cluster import owned, uneven
 from planner.model.entry import catalog_model
@@ -86,6 +86,39 @@ def test_what_cannot_be_split_so_is_refused(model, split, code):
         check_split(model.model, split)
     assert caught.value.code == code
     assert caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("version", "machines", "works"),
+    [
+        ("0.8.5", (8, 8), "0.9.2"),
+        ("0.9.2", (8, 8), None),
+        ("0.11.0", (4, 4, 4, 4), "0.12.0"),
+        ("0.12.0", (4,) * 4, None),
+    ],
+)
+def test_versions_before_data_parallelism_name_the_first_that_has_it(version, machines, works):
+    cluster = owned("H20-96GB", machines[0], len(machines))
+    request = replace(spread(asked()), clusters=(cluster,), engine_version=version)
+    if works is None:
+        assert plan(request)
+        return
+    with pytest.raises(Refusal) as caught:
+        plan(request)
+    assert (caught.value.code, caught.value.changes[0].value) == ("engine_too_old", works)
+
+
+def test_sglang_shares_experts_equally_and_has_no_attention_ranks_for_dense_models():
+    dense = replace(asked(DENSE, tensor_parallel_size=4, data_parallel_size=4), engine=Engine.SGLANG)
+    with pytest.raises(Refusal, match="this one is dense"):
+        plan(dense)
+    six = owned("H20-96GB", 6, 1)
+    uneven_share = replace(
+        spread(asked(tensor_parallel_size=1, data_parallel_size=6)), clusters=(six,), engine=Engine.SGLANG
+    )
+    with pytest.raises(Refusal) as caught:
+        plan(uneven_share)
+    assert caught.value.code == "experts_not_divisible"
 
 
 def test_too_few_accelerators_name_sizes_that_use_all():
