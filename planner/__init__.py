@@ -10,7 +10,14 @@ from planner.llamacpp.estimate import OffloadEstimate
 from planner.llamacpp.offload import llamacpp_flags, ollama_parameters
 from planner.model.entry import ModelEntry, catalog_model, find_model
 from planner.model.gguf import gguf_model
-from planner.parallelism import check_nodes, check_one_machine, check_rpc_devices, check_world_size, nearest_split
+from planner.parallelism import (
+    check_nodes,
+    check_one_machine,
+    check_rpc_devices,
+    check_world_size,
+    nearest_split,
+    place_copies,
+)
 from planner.plan import Plan
 from planner.refusal import Change, Refusal, Unplanned
 from planner.render import render
@@ -50,6 +57,7 @@ __all__ = [
     "nearest_split",
     "ollama_parameters",
     "owned",
+    "place_copies",
     "plan",
     "plans",
     "processors",

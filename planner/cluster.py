@@ -76,21 +76,22 @@ class Cluster:
         each = [f"{count} x {kind.name}" for count, kind in zip(self.each, kinds, strict=True)]
         return f"{self.machines} machines with {', '.join(each[:-1])} and {each[-1]}"
 
-    def spans(self, tensor: int, pipeline: int) -> bool:
+    def spans(self, tensor: int, pipeline: int, data: int = 1) -> bool:
         """Whether some stage of `tensor` ranks that follow each other lies on more than one machine."""
         reached = 0
         for count in self.each:
             reached += count
-            if reached < tensor * pipeline and reached % tensor:
+            if reached < tensor * pipeline * data and reached % tensor:
                 return True
         return False
 
-    def stage_devices(self, tensor: int, pipeline: int) -> tuple[Device, ...]:
-        """The accelerator of each stage; the smallest of its ranks where it spans machines of different ones."""
+    def stage_devices(self, tensor: int, pipeline: int, data: int = 1) -> tuple[Device, ...]:
+        """The accelerator of each stage; the smallest of its ranks, over all data parallel ranks, where they differ."""
         if not self.devices:
             return (self.device,) * pipeline
-        ranked = self.ranked
-        stages = [ranked[stage * tensor : (stage + 1) * tensor] for stage in range(pipeline)]
+        ranked, copy = self.ranked, tensor * pipeline
+        starts = [[copy * n + stage * tensor for n in range(data)] for stage in range(pipeline)]
+        stages = [[each for start in some for each in ranked[start : start + tensor]] for some in starts]
         return tuple(min(stage, key=lambda d: d.total, default=self.device) for stage in stages)
 
     @property

@@ -25,6 +25,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--gpu-memory-mib", required=True, type=int, help="total memory as nvidia-smi reports it")
     parser.add_argument("--tensor-parallel-size", type=int, default=1)
     parser.add_argument("--pipeline-parallel-size", type=int, default=1)
+    parser.add_argument("--data-parallel-size", type=int, default=1)
+    parser.add_argument("--expert-parallel", action="store_true", help="spread routed experts over TP x DP ranks")
     parser.add_argument("--engine", choices=["vllm"], default="vllm")
     parser.add_argument("--engine-version", default="0.24.0")
     parser.add_argument("--compute-capability", type=float, default=None, help="such as 9.0; known GPUs need none")
@@ -43,17 +45,23 @@ def run(options: Namespace) -> str:
     Raises:
         Refusal: what was asked can't work.
     """
-    given = pairs(options.set)
+    given = pairs(options.set) | ({"enable_expert_parallel": "true"} if options.expert_parallel else {})
     config = load_config(options.config) | _overrides(given.pop("hf_overrides", "{}"))
     device = device_of_memory(options.gpu_memory_mib, options.compute_capability)
     version = vllm_version(options.engine_version)
     model = effective_model(parse_model(config, find_record(options.config)), given, device, version)
     arguments = resolve_arguments(model, device, version, given, options.usage)
-    split = Split(options.tensor_parallel_size, options.pipeline_parallel_size, arguments.expert_parallel)
+    split = Split(
+        options.tensor_parallel_size, options.pipeline_parallel_size, arguments.expert_parallel,
+        data=options.data_parallel_size,
+    )  # fmt: skip
     check_device(model, device, version)
     check_split(model, split, version)
     result = memory(model, split, device, version, arguments, multicast=options.nvlink_multicast)
-    return json.dumps(result.as_dict(), indent=2) if options.json else _table(result)
+    if options.json:
+        return json.dumps(result.as_dict(), indent=2)
+    data = [f"on each of {split.data} data parallel ranks"] if split.data > 1 else []
+    return "\n".join([_table(result), *data])
 
 
 def _overrides(text: str) -> dict[str, Any]:

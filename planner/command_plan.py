@@ -34,6 +34,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--engine-version", default="0.24.0")
     parser.add_argument("--tensor-parallel-size", type=int)
     parser.add_argument("--pipeline-parallel-size", type=int)
+    parser.add_argument("--data-parallel-size", type=int, default=1)
+    parser.add_argument("--expert-parallel", action="store_true", help="spread routed experts over TP x DP ranks")
     parser.add_argument("--context", help="tokens of prompt and answer; the model's own when not given")
     parser.add_argument("--concurrency", type=float, default=1.0, help="requests of the full context at once")
     parser.add_argument("--storage-class", default="performance", help="NAS class")
@@ -79,6 +81,8 @@ def request_of(options: Namespace) -> PlanRequest:
     arguments = pairs(options.set)
     if options.context is not None:
         arguments["max_model_len"] = options.context
+    if options.expert_parallel:
+        arguments["enable_expert_parallel"] = "true"
     if not options.concurrency > 0 or options.concurrency > 1e6:
         raise Refusal("bad_argument", "concurrency", f"is {options.concurrency}", "give a number above 0, such as 8")
     rate = options.download_mb_per_second
@@ -88,6 +92,7 @@ def request_of(options: Namespace) -> PlanRequest:
         model=find_model(options.model), clusters=_clusters(options), engine=Engine(options.engine),
         engine_version=options.engine_version, arguments=arguments, concurrency=options.concurrency,
         tensor_parallel_size=options.tensor_parallel_size, pipeline_parallel_size=options.pipeline_parallel_size,
+        data_parallel_size=options.data_parallel_size,
         start=Start(
             storage_class=options.storage_class, download_bytes_per_second=rate * 1e6 if rate else None,
             machines_ready=options.gpu is not None,
@@ -107,8 +112,11 @@ def as_dict(chosen: Plan) -> dict[str, object]:
         "gpu": chosen.cluster.device.name,
         "tensor_parallel_size": estimate.split.tensor,
         "pipeline_parallel_size": estimate.split.pipeline,
+        "data_parallel_size": estimate.split.data,
+        "expert_parallel": estimate.split.expert_parallel,
         "cny_per_hour": chosen.price,
         "price_source": chosen.cluster.priced,
+        "max_concurrency": round(reserved.max_concurrency, 2) if reserved else None,
         "memory": reserved.memory.as_dict() if reserved else None,
         "layers_per_device": None if isinstance(estimate, ReservedEstimate) else list(estimate.layers),
         "throughput_upper_bounds": asdict(reserved.throughput) if reserved else None,
@@ -130,5 +138,5 @@ def _clusters(options: Namespace) -> tuple[Cluster, ...]:
 def _line(p: Plan) -> str:
     size, split = "whole layers", p.estimate.split
     if isinstance(p.estimate, ReservedEstimate):
-        size = f"{p.estimate.memory.max_concurrency:7.1f} x {p.estimate.memory.max_model_len:,}"
-    return f"CNY {p.price:7.0f}/h  {p.cluster.words:<50} TP{split.tensor} PP{split.pipeline}  {size}"
+        size = f"{p.estimate.max_concurrency:7.1f} x {p.estimate.memory.max_model_len:,}"
+    return f"CNY {p.price:7.0f}/h  {p.cluster.words:<50} {split.short}  {size}"

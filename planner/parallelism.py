@@ -9,7 +9,8 @@ takes the same splits of heads, MLP and FP8 blocks, which it has from vLLM. llam
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from math import gcd
 
 from planner.counted import counted
 from planner.refusal import Change, Refusal
@@ -23,12 +24,13 @@ RPC_DEVICES = 15
 LARGEST = 1024
 """Parts: far above any deployment of one replica, and low enough to search every smaller number."""
 
-TENSOR, PIPELINE = "tensor_parallel_size", "pipeline_parallel_size"
+TENSOR, PIPELINE, DATA = "tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size"
+EXPERT = "enable_expert_parallel"
 
 
-def check_sizes(tensor_parallel_size: int, pipeline_parallel_size: int) -> None:
-    """Both sizes are 1 or more, and no larger than any cluster that serves one model."""
-    for name, size in ((TENSOR, tensor_parallel_size), (PIPELINE, pipeline_parallel_size)):
+def check_sizes(tensor_parallel_size: int, pipeline_parallel_size: int, data_parallel_size: int = 1) -> None:
+    """All sizes are 1 or more, and no larger than any cluster that serves one model."""
+    for name, size in ((TENSOR, tensor_parallel_size), (PIPELINE, pipeline_parallel_size), (DATA, data_parallel_size)):
         if not 1 <= size <= LARGEST:
             near = 1 if size < 1 else LARGEST
             code = "size_not_positive" if size < 1 else "size_too_large"
@@ -40,19 +42,23 @@ def check_world_size(
     tensor_parallel_size: int, pipeline_parallel_size: int, accelerators: int, *, data_parallel_size: int = 1
 ) -> None:
     """Tensor x pipeline x data parallel needs as many accelerators as there are, or fewer."""
-    check_sizes(tensor_parallel_size, pipeline_parallel_size)
+    check_sizes(tensor_parallel_size, pipeline_parallel_size, data_parallel_size)
     world = tensor_parallel_size * pipeline_parallel_size * data_parallel_size
     if world > accelerators:
-        free = accelerators // data_parallel_size
-        tp, pp = nearest_splits(tensor_parallel_size, pipeline_parallel_size, free)[0]
+        data = max(n for n in range(1, min(data_parallel_size, accelerators) + 1) if accelerators % n == 0)
+        tp, pp = nearest_splits(tensor_parallel_size, pipeline_parallel_size, accelerators // data)[0]
+        ranks = f" and {data_parallel_size} data parallel ranks" if data_parallel_size > 1 else ""
         raise Refusal(
             "too_few_accelerators",
             TENSOR,
-            f"is {tensor_parallel_size}, which with {counted(pipeline_parallel_size, 'stage')} makes "
+            f"is {tensor_parallel_size}, which with {counted(pipeline_parallel_size, 'stage')}{ranks} makes "
             f"{counted(world, 'accelerator')}, but the machines have {accelerators}",
             f"bring {counted(world - accelerators, 'more accelerator')}",
-            (Change(TENSOR, tp), Change(PIPELINE, pp)),
-        )
+            (
+                Change(TENSOR, tp), Change(PIPELINE, pp),
+                *((Change(DATA, data),) if data_parallel_size > 1 else ()),
+            ),
+        )  # fmt: skip
 
 
 def nearest_splits(
@@ -106,6 +112,41 @@ def check_nodes(tensor_parallel_size: int, pipeline_parallel_size: int, nodes: i
             f"use pipeline stages in a multiple of {max(1, nodes)}",
             (Change("nodes", fit),),
         )
+
+
+def place_copies(tensor: int, pipeline: int, data: int, accelerators: Sequence[int]) -> tuple[int, ...]:
+    """Data parallel ranks that begin on each machine, the first machine's first.
+
+    A rank lies in one machine, or takes several whole ones (`nnodes_within_dp` in vLLM's config/parallel.py).
+
+    Args:
+        tensor: accelerators that share each layer.
+        pipeline: stages.
+        data: data parallel ranks.
+        accelerators: of each machine.
+
+    Raises:
+        Refusal: `copies_not_whole`: some rank would have parts of two machines.
+    """
+    size = tensor * pipeline
+    inside = [count // size for count in accelerators]
+    if sum(inside) >= data:
+        placed, left = [], data
+        for count in inside:
+            placed.append(min(count, left))
+            left -= placed[-1]
+        return tuple(placed)
+    each = accelerators[0]
+    if len(set(accelerators)) == 1 and size % each == 0:
+        return tuple(int(number % (size // each) == 0) for number in range(len(accelerators)))
+    least = gcd(*accelerators)
+    whole = max(n for n in range(1, least + 1) if least % n == 0 and n <= size)
+    raise Refusal(
+        "copies_not_whole", DATA,
+        f"is {data}, each of {tensor} x {pipeline} accelerators, and machines with "
+        f"{', '.join(map(str, dict.fromkeys(accelerators)))} can't hold all of them whole",
+        changes=[Change(TENSOR, whole), Change(PIPELINE, 1), Change(DATA, sum(accelerators) // whole)],
+    )  # fmt: skip
 
 
 def check_heads(heads: int, tensor_parallel_size: int, whose: str = "the model") -> None:
@@ -182,7 +223,7 @@ def check_block_quantization(
             f"{block}",
             tensor_parallel_size,
             fits,
-            "give the engine --enable-expert-parallel" if expert else "",
+            "spread the experts over the ranks" if expert else "",
         )
 
 
@@ -241,11 +282,20 @@ def check_experts(experts: int, ranks: int, *, even: bool = False) -> None:
         fit = max(n for n in range(1, max(2, min(experts, ranks) + 1)) if not even or experts % n == 0)
         raise Refusal(
             "experts_not_divisible",
-            "enable_expert_parallel",
+            EXPERT,
             f"{counted(experts, 'expert')} can't be shared by {counted(ranks, 'rank')}",
             f"use {counted(fit, 'rank')}",
-            (Change("enable_expert_parallel", False),),
+            (Change(EXPERT, False),),
         )
+
+
+def check_has_experts(experts: int) -> None:
+    """Expert parallelism needs a model with routed experts; vLLM passes over the flag, SGLang fails as it starts."""
+    if not experts:
+        raise Refusal(
+            "no_experts", EXPERT, "is true, and the model is dense: it has no routed experts that could be spread",
+            changes=[Change(EXPERT, False)],
+        )  # fmt: skip
 
 
 def check_rpc_devices(devices: int) -> None:

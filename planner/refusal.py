@@ -58,9 +58,13 @@ class Refusal(Exception):  # the field's own word: an engine or a cloud refuses
         kept = [change for change in changes if change.value is not False and change.value != ""]
         dropped = [change.setting for change in changes if change not in kept]
         if self.works:
-            settings = [f"{change.setting} {change.value}" for change in kept] + [f"no {name}" for name in dropped]
+            settings = [f"{change.setting} {_written(change.value)}" for change in kept] + [
+                f"no {name}" for name in dropped
+            ]
             return f"nearest that works: {' and '.join(settings)} ({self.works})"
-        clauses = ["set " + " and ".join(f"{change.setting} to {change.value}" for change in kept)] if kept else []
+        clauses = (
+            ["set " + " and ".join(f"{change.setting} to {_written(change.value)}" for change in kept)] if kept else []
+        )
         clauses += [f"leave out {name}" for name in dropped]
         return ", or ".join(filter(None, (" and ".join(clauses), self.otherwise)))
 
@@ -73,6 +77,11 @@ class Refusal(Exception):  # the field's own word: an engine or a cloud refuses
             "remedy": self.remedy,
             "changes": [asdict(change) for change in self.changes],
         }
+
+
+def _written(value: object) -> str:
+    """A value as a settings file has it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 class Unplanned(Refusal):

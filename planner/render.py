@@ -41,18 +41,18 @@ def render(plan: Plan) -> str:
 def _split(estimate: ReservedEstimate | OffloadEstimate) -> str:
     if isinstance(estimate, OffloadEstimate):
         return f"  split     {estimate.placement}"
-    split = estimate.split
-    experts = ", experts spread (EP)" if split.expert_parallel else ""
-    return f"  split     TP{split.tensor} x PP{split.pipeline}{experts}"
+    return f"  split     {estimate.split.words}"
 
 
 def _capacity(estimate: ReservedEstimate | OffloadEstimate) -> list[str]:
     if isinstance(estimate, OffloadEstimate):
         return []
     m, t = estimate.memory, estimate.throughput
+    data = estimate.split.data
+    each = f" on each of {data} data parallel ranks" if data > 1 else ""
     return [
-        f"  serves    {m.max_concurrency:.1f} requests of {m.max_model_len:,} tokens at once "
-        f"({m.kv_cache_tokens:,} tokens of KV cache)",
+        f"  serves    {estimate.max_concurrency:.1f} requests of {m.max_model_len:,} tokens at once "
+        f"({m.kv_cache_tokens:,} tokens of KV cache{each})",
         f"  at most   {t.decode_one:.0f} tokens/s for one request, {t.decode_all:,.0f} for {t.requests}, "
         f"{t.prefill:,.0f} of prompt (roofline: engines reach 40 to 70 %)",
     ]
@@ -75,7 +75,7 @@ def _ranks(estimate: ReservedEstimate, *, processor: bool) -> list[str]:
         f"  each {what}: {' or '.join(sizes)} GiB   # weights  + activations  o engine  g graphs  = KV cache  . free"
     ]
     for rank in estimate.memory.ranks:
-        gpus = f"{what} x{estimate.split.tensor}"
+        gpus = f"{what} x{estimate.split.expert_ranks}"
         layers = f"layers {rank.layers[0]}-{rank.layers[1] - 1}"
         lines.append(f"  stage {rank.stage:<2} {gpus:<7} {layers:<14} [{_bar(rank, rank.total)}]")
         lines.append(

@@ -23,6 +23,7 @@ class PlanRequest:
         concurrency: requests of the full context that must fit at once.
         tensor_parallel_size: given, or None to choose.
         pipeline_parallel_size: given, or None to choose.
+        data_parallel_size: data parallel ranks.
         start: what there is when `pulumi up` begins, and how fast things go.
         partition: layers of each stage as VLLM_PP_LAYER_PARTITION says; None for the engine's own rule.
         whole: every accelerator must be used, as those who start the ranks want it.
@@ -36,6 +37,7 @@ class PlanRequest:
     concurrency: float = 1.0
     tensor_parallel_size: int | None = None
     pipeline_parallel_size: int | None = None
+    data_parallel_size: int = 1
     start: Start = field(default_factory=Start)
     partition: tuple[int, ...] | None = None
     whole: bool = False

@@ -63,7 +63,7 @@ def attempt_all(request: PlanRequest) -> tuple[list[Plan], list[Refusal]]:
 def _preference(found: Plan) -> tuple[float, bool, float]:
     """Cheapest; tensor parallelism inside machines; the fastest single request."""
     split = found.estimate.split
-    return found.price, found.cluster.spans(split.tensor, split.pipeline), -found.estimate.decode_one
+    return found.price, found.cluster.spans(split.tensor, split.pipeline, split.data), -found.estimate.decode_one
 
 
 def nearest_refusal(request: PlanRequest, refusals: list[Refusal]) -> Refusal:
@@ -78,7 +78,7 @@ def nearest_refusal(request: PlanRequest, refusals: list[Refusal]) -> Refusal:
         found = _first_plan(apply_changes(request, changes))
         if found is not None:
             split, machines = found.estimate.split, counted(found.cluster.machines, "machine")
-            works = machines if request.engine.offloads else f"TP{split.tensor} PP{split.pipeline}, {machines}"
+            works = machines if request.engine.offloads else f"{split.short}, {machines}"
             return Refusal(closest.code, closest.setting, closest.reason, "", changes, works=works)
     if request.whole and any(c.setting in SPLIT for c in closest.changes):
         # Its own remedy leaves accelerators unused, which whoever starts the ranks refuses.
@@ -95,6 +95,8 @@ def apply_changes(request: PlanRequest, changes: tuple[Change, ...]) -> PlanRequ
                 request = replace(request, tensor_parallel_size=int(value))
             case "pipeline_parallel_size":
                 request = replace(request, pipeline_parallel_size=int(value))
+            case "data_parallel_size":
+                request = replace(request, data_parallel_size=int(value))
             case "machines":
                 clusters = tuple(dict.fromkeys(cluster.of(int(value)) for cluster in request.clusters))
                 request = replace(request, clusters=clusters)
@@ -161,13 +163,23 @@ def _splits_of(cluster: Cluster, request: PlanRequest) -> list[tuple[Change, ...
     if request.tensor_parallel_size is None or request.engine.offloads:
         return [()]
     tensor, pipeline = request.tensor_parallel_size, request.pipeline_parallel_size or 1
-    near = nearest_splits(tensor, pipeline, cluster.accelerators, spans=cluster.spans)
-    return [_sizes(request, *split) for split in near]
+    found: list[tuple[Change, ...]] = []
+    for data in _data_sizes(request.data_parallel_size, cluster.accelerators):
+        near = nearest_splits(tensor, pipeline, cluster.accelerators // data, spans=cluster.spans)
+        found += [_sizes(request, *split, data) for split in near]
+    return found
 
 
-def _sizes(request: PlanRequest, tensor: int, pipeline: int) -> tuple[Change, ...]:
+def _data_sizes(asked: int, accelerators: int) -> list[int]:
+    """Data parallel sizes to try: the asked one where it divides the accelerators, then lower ones."""
+    return [n for n in range(min(asked, accelerators), 0, -1) if accelerators % n == 0]
+
+
+def _sizes(request: PlanRequest, tensor: int, pipeline: int, data: int) -> tuple[Change, ...]:
     """The changes to another split; layers by hand are of the asked number of stages."""
-    sizes = (Change("tensor_parallel_size", tensor), Change("pipeline_parallel_size", pipeline))
+    sizes: tuple[Change, ...] = (Change("tensor_parallel_size", tensor), Change("pipeline_parallel_size", pipeline))
+    if data != request.data_parallel_size:
+        sizes = (*sizes, Change("data_parallel_size", data))
     other = request.partition is not None and pipeline != (request.pipeline_parallel_size or 1)
     return (*sizes, Change(PARTITION, "")) if other else sizes
 
@@ -183,10 +195,10 @@ def check_model_split(request: PlanRequest, accelerators: int) -> None:
         Refusal: of the first rule that doesn't hold, with the nearest split of all accelerators that holds.
     """
     tensor, pipeline = request.tensor_parallel_size or 1, request.pipeline_parallel_size or 1
-    expert = request.arguments.get("enable_expert_parallel") == "true"
+    expert, data = request.arguments.get("enable_expert_parallel") == "true", request.data_parallel_size
 
     def check(tp: int, pp: int, partition: tuple[int, ...] | None = None) -> None:
-        split = Split(tp, pp, expert_parallel=expert, partition=partition)
+        split = Split(tp, pp, expert_parallel=expert, partition=partition, data=data)
         check_split(request.model.model, split, vllm_version(request.engine_version))
 
     try:
@@ -194,11 +206,12 @@ def check_model_split(request: PlanRequest, accelerators: int) -> None:
     except Refusal as refusal:
         if refusal.code == "bad_partition":
             raise
-        works = nearest_split(tensor, pipeline, accelerators, check)
+        works = nearest_split(tensor, pipeline, accelerators // data, check)
         if works is None:
             raise Refusal(refusal.code, refusal.setting, refusal.reason, _no_split(accelerators)) from None
-        found = f"TP{works[0]} PP{works[1]}"
-        raise Refusal(refusal.code, refusal.setting, refusal.reason, "", _sizes(request, *works), works=found) from None
+        found = Split(*works, data=data).short
+        changes = _sizes(request, *works, data)
+        raise Refusal(refusal.code, refusal.setting, refusal.reason, "", changes, works=found) from None
 
 
 def _no_split(accelerators: int) -> str:
@@ -216,6 +229,9 @@ def _splits(request: PlanRequest, cluster: Cluster) -> list[Split]:
     tensor, pipeline = request.tensor_parallel_size, request.pipeline_parallel_size
     if request.engine.offloads:
         return [Split(1, 1)]
+    data = request.data_parallel_size
+    if data > 1:
+        return _data_splits(request, cluster)
     if tensor is not None:
         return [Split(tensor, pipeline or max(1, cluster.accelerators // max(1, tensor)))]
     smallest = gcd(*cluster.each)
@@ -226,3 +242,14 @@ def _splits(request: PlanRequest, cluster: Cluster) -> list[Split]:
             Split(max(1, cluster.accelerators // max(1, pipeline)), pipeline)
         ]
     return [Split(n, cluster.accelerators // n) for n in [*within, *across]]
+
+
+def _data_splits(request: PlanRequest, cluster: Cluster) -> list[Split]:
+    """Splits of each data parallel rank, which lies in one machine where it can: larger tensor first."""
+    tensor, pipeline, data = request.tensor_parallel_size, request.pipeline_parallel_size, request.data_parallel_size
+    each = max(1, cluster.accelerators // max(1, data))
+    if tensor is not None:
+        return [Split(tensor, pipeline or max(1, each // max(1, tensor)), data=data)]
+    if pipeline is not None:
+        return [Split(max(1, each // max(1, pipeline)), pipeline, data=data)]
+    return [Split(n, each // n, data=data) for n in range(each, 0, -1) if each % n == 0]

@@ -13,24 +13,56 @@ PARTITION = "VLLM_PP_LAYER_PARTITION"
 
 @dataclass(frozen=True)
 class Split:
-    """Tensor x pipeline parallel, optionally with experts spread instead of cut.
+    """Tensor x pipeline x data parallel, optionally with experts spread instead of cut.
+
+    Data parallel ranks have attention weights and KV cache of their own and answer requests of their own. Routed
+    experts they share: cut or spread over `tensor` x `data` ranks (FusedMoEParallelConfig.make in
+    fused_moe/config.py, vLLM 0.32.0; the same in 0.8.5).
 
     Attributes:
         tensor: accelerators that share each layer.
         pipeline: stages.
-        expert_parallel: routed experts are spread over the `tensor` ranks whole.
+        expert_parallel: routed experts are spread whole over the `expert_ranks`.
         partition: layers of each stage; None for the engine's own rule.
+        data: data parallel ranks, each of `tensor` x `pipeline` accelerators.
     """
 
     tensor: int = 1
     pipeline: int = 1
     expert_parallel: bool = False
     partition: tuple[int, ...] | None = None
+    data: int = 1
 
     @property
     def world_size(self) -> int:
-        """Accelerators of one replica."""
-        return self.tensor * self.pipeline
+        """Accelerators of all data parallel ranks together."""
+        return self.tensor * self.pipeline * self.data
+
+    @property
+    def expert_ranks(self) -> int:
+        """Accelerators that share the routed experts of a layer."""
+        return self.tensor * self.data
+
+    @property
+    def sequence_parallel_experts(self) -> bool:
+        """Whether each rank sends its share of the tokens to the experts, and has shared experts whole.
+
+        `use_sequence_parallel_moe` in vLLM's config/parallel.py, from 0.11.0.
+        """
+        return self.expert_parallel and self.tensor > 1 and self.data > 1
+
+    @property
+    def short(self) -> str:
+        """The split as a table has it: `TP8 PP2`, `TP1 PP1 DP16 EP`."""
+        data = f" DP{self.data}" if self.data > 1 else ""
+        return f"TP{self.tensor} PP{self.pipeline}{data}{' EP' if self.expert_parallel else ''}"
+
+    @property
+    def words(self) -> str:
+        """The split as a sentence has it: `TP8 x PP1`, `TP1 x PP1 x DP16, experts spread (EP16)`."""
+        data = f" x DP{self.data}" if self.data > 1 else ""
+        experts = f", experts spread (EP{self.expert_ranks})" if self.expert_parallel else ""
+        return f"TP{self.tensor} x PP{self.pipeline}{data}{experts}"
 
     def stages(self, layers: int) -> list[range]:
         """The layers of each stage.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pulumi
 
@@ -29,7 +30,7 @@ from components.host import (
 from components.machine import GeneratedSecret, Lease, Machine
 from components.ray import RayCluster
 from components.runtime import find_runtime
-from components.serving import Replica, ServeArgs, find_engine
+from components.serving import Replica, find_engine
 from components.webui import Login, WebUi, WebUiArgs
 from components.weights import EarlyStart, Weights
 from stacks import planning
@@ -154,10 +155,8 @@ def deploy(
         "engine",
         engine=kind,
         nodes=nodes,
-        args=ServeArgs(
-            served_name=settings.model.name,
-            tensor_parallel_size=settings.serving.tensor_parallel_size,
-            pipeline_parallel_size=settings.serving.pipeline_parallel_size,
+        args=replace(
+            settings.split,
             max_model_len=settings.serving.max_model_len,
             port=settings.serving.port,
             arguments=placed_arguments(settings),

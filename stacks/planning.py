@@ -170,6 +170,7 @@ def _requests(settings: Settings) -> tuple[list[PlanRequest], tuple[str, ...]]:
         arguments=_arguments(settings, engine),
         tensor_parallel_size=serving.tensor_parallel_size,
         pipeline_parallel_size=serving.pipeline_parallel_size,
+        data_parallel_size=serving.data_parallel_size,
         start=_start(settings),
         partition=_partition(settings),
         whole=not engine.offloads,
@@ -210,6 +211,8 @@ def _arguments(settings: Settings, engine: Engine) -> dict[str, str]:
     if engine.offloads and settings.accelerator.kind == "cpu":
         # Builds for processors have no devices to put layers on.
         arguments |= {"gpu_layers": "0", "num_gpu": "0"}
+    if serving.expert_parallel:
+        arguments["enable_expert_parallel"] = "true"
     if serving.max_model_len is not None:
         arguments["max_model_len"] = str(serving.max_model_len)
     space = serving.environment.get("VLLM_CPU_KVCACHE_SPACE", "")

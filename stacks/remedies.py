@@ -10,7 +10,10 @@ from stacks import versions
 from stacks.setting_names import PATHS, in_settings
 from stacks.settings.stack import Settings
 
-DIRECT = ("tensor_parallel_size", "pipeline_parallel_size", "max_model_len", "engine", "perMachine")
+DIRECT = (
+    "tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size", "enable_expert_parallel", "max_model_len",
+    "engine", "perMachine",
+)  # fmt: skip
 """Settings that take the planner's own value."""
 
 

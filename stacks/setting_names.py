@@ -10,6 +10,8 @@ from planner import PARTITION, Change, Refusal, catalog_model
 PATHS = {
     "tensor_parallel_size": "serving.tensorParallelSize",
     "pipeline_parallel_size": "serving.pipelineParallelSize",
+    "data_parallel_size": "serving.dataParallelSize",
+    "enable_expert_parallel": "serving.expertParallel",
     "max_model_len": "serving.maxModelLen",
     "executor": "serving.executor",
     "engine_version": "images.engine",

@@ -29,12 +29,15 @@ class ServeArgs:
         served_name: the name clients ask for.
         tensor_parallel_size: accelerators that share each layer.
         pipeline_parallel_size: stages the layers are cut into.
+        data_parallel_size: ranks with attention and KV cache of their own, each of tensor x pipeline accelerators.
+        expert_parallel: routed experts are spread whole over the accelerators, not each cut.
         max_model_len: tokens of prompt and answer; None is the model's own.
         port: the API's port; it listens on loopback of the first machine only.
         arguments: more arguments of the engine's own, last, so that the user's win.
         environment: more environment.
         ready_timeout: seconds to the first completion.
-        engine_port: the engine's own port between machines; None takes the one in `Engine.ports`.
+        engine_port: the engine's own port between machines, the first of `Engine.port_count`; None takes the one in
+            `Engine.ports`.
         task: what the model is for, as in components/serving/files/question.py; None is found from its files.
     """
 
@@ -48,6 +51,13 @@ class ServeArgs:
     ready_timeout: int = 3600
     engine_port: int | None = None
     task: str | None = None
+    data_parallel_size: int = 1
+    expert_parallel: bool = False
+
+    @property
+    def world_size(self) -> int:
+        """Accelerators, one a rank."""
+        return self.tensor_parallel_size * self.pipeline_parallel_size * self.data_parallel_size
 
 
 @dataclass(frozen=True)
@@ -122,6 +132,14 @@ class Engine(Protocol):
     @property
     def counters(self) -> Sequence[str]:
         """Counters of tokens."""
+
+    def port_count(self, args: ServeArgs, accelerators: Sequence[int]) -> int:
+        """How many ports in a row it listens on from each one of `ports`.
+
+        Args:
+            args: how it serves.
+            accelerators: of each machine.
+        """
 
     def check(self, args: ServeArgs, accelerators: Sequence[int]) -> None:
         """The engine can run so.

@@ -30,7 +30,12 @@ def find_engine(name: EngineName, executor: Literal["ray", "mp"] = "ray") -> Eng
         "tensorrt-llm": TensorRtLlm(),
         "vllm-ascend": AscendVllm(executor),
         "vllm-mindspore": AscendVllm(
-            executor, name="vllm-mindspore", program="vllm-mindspore", mindspore=True, collective=False
+            executor,
+            name="vllm-mindspore",
+            program="vllm-mindspore",
+            mindspore=True,
+            collective=False,
+            data_parallel=False,
         ),
     }
     return engines[name]

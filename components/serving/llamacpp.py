@@ -10,7 +10,7 @@ import pulumi
 
 from components.images import ImageNeeds
 from components.serving.engine import IMAGES, Peer, Process, ServeArgs
-from components.serving.topology import check_layers
+from components.serving.topology import check_layers, check_one_copy
 
 RPC_PORT = 50052
 """The RPC server's own default."""
@@ -37,8 +37,13 @@ class LlamaCpp:
         default_factory=lambda: ImageNeeds(("python3", "llama-server", "ggml-rpc-server"), recipe=IMAGES / "llamacpp")
     )
 
+    def port_count(self, args: ServeArgs, accelerators: Sequence[int]) -> int:
+        """See `Engine`."""
+        return 1
+
     def check(self, args: ServeArgs, accelerators: Sequence[int]) -> None:
         """See `Engine`; at most 15 devices, local and remote together."""
+        check_one_copy(args, self.name)
         check_layers(args, accelerators)
 
     def environment(

@@ -10,7 +10,7 @@ import pulumi
 
 from components.images import ImageNeeds
 from components.serving.engine import IMAGES, Peer, Process, ServeArgs
-from components.serving.topology import check_layers
+from components.serving.topology import check_layers, check_one_copy
 
 FILES = Path(__file__).parent / "files"
 SCRIPT = "/tandem/ollama.sh"
@@ -36,8 +36,13 @@ class Ollama:
         default_factory=lambda: ImageNeeds(("python3", "bash", "ollama"), recipe=IMAGES / "ollama")
     )
 
+    def port_count(self, args: ServeArgs, accelerators: Sequence[int]) -> int:
+        """See `Engine`."""
+        return 1
+
     def check(self, args: ServeArgs, accelerators: Sequence[int]) -> None:
         """See `Engine`; one machine."""
+        check_one_copy(args, self.name)
         check_layers(args, accelerators, one_machine=True)
 
     def environment(

@@ -67,8 +67,7 @@ class Replica(pulumi.ComponentResource):
         accelerators = [node.accelerators for node in nodes]
         shared: list[Mount] = []
         if cluster:
-            ranks = args.tensor_parallel_size * args.pipeline_parallel_size
-            group = ["--group=ray", f"--accelerators={ranks}", f"--resource={engine.ray_resource}"]
+            group = ["--group=ray", f"--accelerators={args.world_size}", f"--resource={engine.ray_resource}"]
             secret_files, shared = {TOKEN_FILE: cluster.token}, [cluster.shared]
         else:
             token = GeneratedSecret(f"{name}-group", opts=pulumi.ResourceOptions(parent=self)).value
@@ -156,7 +155,8 @@ def _processes(
 
 def _alive(engine: Engine, args: ServeArgs, model: pulumi.Input[str]) -> pulumi.Output[str]:
     """What the first rank's supervisor asks so as to see that tokens are made."""
-    told = {"base": f"http://127.0.0.1:{args.port}/v1", "model": args.served_name, "task": args.task or ""}
+    told: dict[str, object] = {"base": f"http://127.0.0.1:{args.port}/v1", "model": args.served_name}
+    told |= {"task": args.task or "", "ranks": args.data_parallel_size}
     return pulumi.Output.from_input(model).apply(
         lambda folder: json.dumps({**told, "folder": folder, "series": list(engine.counters)})
     )

@@ -13,6 +13,9 @@ from components.serving.engine import Peer, Process, ServeArgs
 from components.serving.topology import check_ranks
 
 MASTER_PORT = 29501
+ATTENTION_PORTS = 14
+"""Ports in a row of attention data parallelism, the rendezvous' first: six that follow it and, 13 above, where machines
+hear of the others' (PortArgs and DP_ATTENTION_HANDSHAKE_PORT_DELTA in srt/server_args.py)."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +31,12 @@ class Sglang:
     cache: str | None = None
     needs: ImageNeeds = field(default_factory=lambda: ImageNeeds(("python3",), ("sglang",)))
 
+    def port_count(self, args: ServeArgs, accelerators: Sequence[int]) -> int:
+        """See `Engine`."""
+        return ATTENTION_PORTS if args.data_parallel_size > 1 else 1
+
     def check(self, args: ServeArgs, accelerators: Sequence[int]) -> None:
-        """See `Engine`; SGLang asks for (tp * pp) % nnodes == 0."""
+        """See `Engine`; SGLang asks for (tp * pp) % nnodes == 0, where its tp holds all data parallel ranks."""
         check_ranks(args, accelerators, equal=True)
 
     def environment(
@@ -48,18 +55,26 @@ class Sglang:
         return {"SGLANG_WARMUP_TIMEOUT": str(args.ready_timeout)}
 
     def processes(self, args: ServeArgs, model: str, peers: Sequence[Peer]) -> list[Process]:
-        """See `Engine`."""
+        """See `Engine`.
+
+        SGLang counts data parallel ranks as parts of its tensor parallel size, and experts over all of that.
+        """
+        shared = args.tensor_parallel_size * args.data_parallel_size
         words = [
             *("python3", "-m", "sglang.launch_server"),
             f"--model-path={model}",
             f"--served-model-name={args.served_name}",
-            f"--tensor-parallel-size={args.tensor_parallel_size}",
+            f"--tensor-parallel-size={shared}",
             f"--pipeline-parallel-size={args.pipeline_parallel_size}",
             "--host=127.0.0.1",
             f"--port={args.port}",
         ]
         if args.max_model_len is not None:
             words.append(f"--context-length={args.max_model_len}")
+        if args.data_parallel_size > 1:
+            # From 0.5.23 also --attn-dp-size, which versions before don't know.
+            words += [f"--dp-size={args.data_parallel_size}", "--enable-dp-attention"]
+        words += [f"--ep-size={shared}"] if args.expert_parallel else []
         found = []
         for rank in range(len(peers)):
             place = [
@@ -67,5 +82,7 @@ class Sglang:
                 f"--node-rank={rank}",
                 f"--dist-init-addr={peers[0].address}:{args.engine_port or MASTER_PORT}",
             ]
-            found.append(Process([*words, *(place if len(peers) > 1 else []), *args.arguments]))
+            found.append(
+                Process([*words, *(place if len(peers) > 1 or args.data_parallel_size > 1 else []), *args.arguments])
+            )
         return found

@@ -11,7 +11,7 @@ import pulumi
 
 from components.images import ImageNeeds
 from components.serving.engine import Peer, Process, ServeArgs
-from components.serving.topology import check_ranks
+from components.serving.topology import check_one_copy, check_ranks
 
 FILES = Path(__file__).parent / "files"
 AGENT = "/tandem/mpi_agent.py"
@@ -36,8 +36,13 @@ class TensorRtLlm:
     cache: str | None = None
     needs: ImageNeeds = field(default_factory=lambda: ImageNeeds(("python3", "trtllm-serve")))
 
+    def port_count(self, args: ServeArgs, accelerators: Sequence[int]) -> int:
+        """See `Engine`."""
+        return 1
+
     def check(self, args: ServeArgs, accelerators: Sequence[int]) -> None:
         """See `Engine`."""
+        check_one_copy(args, self.name, "its own attention DP and EP are options of its --extra_llm_api_options file")
         check_ranks(args, accelerators, equal=True)
 
     def environment(

@@ -11,9 +11,13 @@ import pulumi
 
 from components.images import ImageNeeds
 from components.serving.engine import IMAGES, Peer, Process, ServeArgs
-from components.serving.topology import check_ranks, spans_machines
+from components.serving.topology import check_one_copy, check_ranks, data_ranks, ranks_span, spans_machines
+from planner import Change, Refusal
 
 MASTER_PORT = 29501
+"""Rendezvous of ranks, or of data parallel ranks; where those lie on several machines each, the next one is theirs."""
+
+API_COUNT = ("--api-server-count", "-asc")
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,7 @@ class Vllm:
     Attributes:
         executor: `ray`: one process, Ray places the ranks; `mp`: one process a machine, the first with the API.
         program: the command; forks and plugins have their own.
+        data_parallel: whether its vLLM has data parallel ranks on several machines (from 0.9.2).
     """
 
     executor: Literal["ray", "mp"] = "ray"
@@ -32,6 +37,7 @@ class Vllm:
     collective: bool = True
     cache: str | None = None
     files: Mapping[str, Path] = field(default_factory=dict)
+    data_parallel: bool = True
     counters: Sequence[str] = ("vllm:prompt_tokens_total", "vllm:generation_tokens_total")  # v1/metrics/loggers.py
 
     @property
@@ -52,9 +58,25 @@ class Vllm:
             return ImageNeeds(programs)
         return ImageNeeds((*programs, "ray"), ("ray",), IMAGES / "ray")
 
-    def check(self, args: ServeArgs, accelerators: Sequence[int]) -> None:
+    def port_count(self, args: ServeArgs, accelerators: Sequence[int]) -> int:
         """See `Engine`."""
-        check_ranks(args, accelerators, equal=self.executor == "mp", ray=True)
+        return 2 if ranks_span(args, accelerators) else 1
+
+    def check(self, args: ServeArgs, accelerators: Sequence[int]) -> None:
+        """See `Engine`. Data parallel ranks are placed one by one, so machines may be uneven."""
+        if not self.data_parallel:
+            check_one_copy(args, self.name)
+        data = args.data_parallel_size > 1
+        check_ranks(args, accelerators, equal=self.executor == "mp" and not data, ray=True)
+        if data:
+            data_ranks(args, accelerators)
+        if self.executor == "mp" and ranks_span(args, accelerators) and not args.expert_parallel:
+            # All meet at one address, which ranks that share no experts wouldn't (init_distributed_environment).
+            raise Refusal(
+                "ranks_span_machines", "data_parallel_size", f"is {args.data_parallel_size}, each rank on several "
+                "machines, which vLLM's own ranks do where they spread experts", "",
+                [Change("enable_expert_parallel", True)],
+            )  # fmt: skip
 
     def environment(
         self, address: pulumi.Input[str], nic: pulumi.Input[str], accelerators: int
@@ -79,6 +101,11 @@ class Vllm:
         found = {"VLLM_ENGINE_READY_TIMEOUT_S": str(args.ready_timeout)}
         if spans_machines(args, accelerators):
             found["VLLM_ALLREDUCE_USE_SYMM_MEM"] = "0"
+        if self.executor == "ray" and args.data_parallel_size > 1:
+            # How Ray packs data parallel ranks (create_dp_placement_groups in v1/engine/utils.py).
+            placed = data_ranks(args, accelerators)
+            wide = ranks_span(args, accelerators)
+            found["VLLM_RAY_DP_PACK_STRATEGY"] = "span" if wide else "strict" if len(set(placed)) == 1 else "fill"
         return found
 
     def processes(self, args: ServeArgs, model: str, peers: Sequence[Peer]) -> list[Process]:
@@ -93,19 +120,66 @@ class Vllm:
         ]
         if args.max_model_len is not None:
             words.append(f"--max-model-len={args.max_model_len}")
+        words += ["--enable-expert-parallel"] if args.expert_parallel else []
         if self.executor == "ray":
-            return [Process([*words, "--distributed-executor-backend=ray", *args.arguments])]
-        return [Process([*words, *_place(args, peers, rank), *args.arguments]) for rank in range(len(peers))]
+            words += ["--distributed-executor-backend=ray", *_on_ray(args, peers)]
+            return [Process([*words, *args.arguments])]
+        found = [Process([*words, *_place(args, peers, 0), *args.arguments])]
+        headless = _without_api(args.arguments)
+        found += [Process([*words, *_place(args, peers, rank), *headless]) for rank in range(1, len(peers))]
+        return found
+
+
+def _without_api(words: Sequence[str]) -> list[str]:
+    """The user's words for a machine without an API: one that is to have several of it is refused (cli/serve.py)."""
+    found: list[str] = []
+    for word in words:
+        name = word.partition("=")[0].replace("_", "-")
+        follows = bool(found) and found[-1] in API_COUNT
+        if follows and not word.startswith("-"):
+            found.pop()
+        elif name not in API_COUNT or "=" not in word:
+            found.append(word)
+    return found
+
+
+def _on_ray(args: ServeArgs, peers: Sequence[Peer]) -> list[str]:
+    """Data parallel ranks that Ray places; the first machine has as many as it can."""
+    if args.data_parallel_size == 1:
+        return []
+    accelerators = [peer.accelerators for peer in peers]
+    local = (
+        [] if ranks_span(args, accelerators) else [f"--data-parallel-size-local={data_ranks(args, accelerators)[0]}"]
+    )
+    return [
+        "--data-parallel-backend=ray",
+        f"--data-parallel-size={args.data_parallel_size}",
+        *local,
+        f"--data-parallel-address={peers[0].address}",
+    ]
 
 
 def _place(args: ServeArgs, peers: Sequence[Peer], rank: int) -> list[str]:
-    """A rank's place among several machines; ranks are contiguous on each."""
+    """A machine's place among several; ranks are contiguous on each. The first one's API shares requests out."""
+    port = args.engine_port or MASTER_PORT
+    accelerators, data = [peer.accelerators for peer in peers], args.data_parallel_size
+    words = [f"--data-parallel-size={data}"] if data > 1 else []
     if len(peers) == 1:
-        return []
+        return words
+    headless = ["--headless"] if rank else []
+    if data > 1:
+        spans = ranks_span(args, accelerators)
+        words += [f"--data-parallel-address={peers[0].address}", f"--data-parallel-rpc-port={port + spans}"]
+        if not spans:
+            placed = data_ranks(args, accelerators)
+            words.append(f"--data-parallel-size-local={placed[rank]}")
+            # A first machine that names its first rank, too, would want an API on each (serve.py, is_hybrid_lb).
+            return [*words, *headless, *([f"--data-parallel-start-rank={sum(placed[:rank])}"] if rank else [])]
     return [
+        *words,
         f"--nnodes={len(peers)}",
         f"--node-rank={rank}",
         f"--master-addr={peers[0].address}",
-        f"--master-port={args.engine_port or MASTER_PORT}",
-        *(["--headless"] if rank else []),
+        f"--master-port={port}",
+        *headless,
     ]

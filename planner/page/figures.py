@@ -112,6 +112,7 @@ def bars(plan: Plan) -> list[Bar]:
         }  # fmt: skip
         first, end = rank.layers
         alike = f", each of {estimate.split.tensor}" if estimate.split.tensor > 1 else ""
+        alike += f" in {estimate.split.data} data parallel ranks" if estimate.split.data > 1 else ""
         label = f"stage {rank.stage}, layers {first} to {end - 1}{alike}"
         found.append(_bar(label, held, rank.total))
     return found
@@ -153,8 +154,13 @@ def _cell(estimate: ReservedEstimate | OffloadEstimate, rank: int) -> Cell:
     if isinstance(estimate, OffloadEstimate):
         used = rank < len(estimate.layers) and estimate.layers[rank]
         return Cell(f"{estimate.layers[rank]} layers", rank % COLOURS) if used else Cell("", None)
-    stage, place = divmod(rank, estimate.split.tensor)
-    return Cell(f"PP{stage} TP{place}", stage % COLOURS) if stage < estimate.split.pipeline else Cell("", None)
+    split = estimate.split
+    copy, inside = divmod(rank, split.tensor * split.pipeline)
+    stage, place = divmod(inside, split.tensor)
+    if copy >= split.data:
+        return Cell("", None)
+    data = f"DP{copy} " if split.data > 1 else ""
+    return Cell(f"{data}PP{stage} TP{place}", (copy * split.pipeline + stage) % COLOURS)
 
 
 def spans(plan: Plan) -> list[Span]:
@@ -179,7 +185,7 @@ def choices(chosen: Plan, others: Sequence[Plan]) -> list[Choice]:
     widest, dearest = max(concurrency.values()), max(each.price for each in counted)
     return [
         Choice(
-            f"{each.cluster.words}, TP{each.estimate.split.tensor} x PP{each.estimate.split.pipeline}",
+            f"{each.cluster.words}, {each.estimate.split.words}",
             each.price, concurrency[id(each)], 100 * concurrency[id(each)] / widest, 100 * each.price / dearest,
             (each.cluster, each.estimate.split) == (chosen.cluster, chosen.estimate.split),
         )
@@ -198,4 +204,4 @@ def frontier(found: Sequence[Choice]) -> list[Choice]:
 
 
 def _concurrency(plan: Plan) -> float:
-    return plan.estimate.memory.max_concurrency if isinstance(plan.estimate, ReservedEstimate) else 0.0
+    return plan.estimate.max_concurrency if isinstance(plan.estimate, ReservedEstimate) else 0.0

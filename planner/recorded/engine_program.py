@@ -152,7 +152,8 @@ def config_of(folder, case):
     return EngineArgs(
         model=str(folder), tokenizer=str(folder), skip_tokenizer_init=True, load_format="dummy", enforce_eager=True,
         tensor_parallel_size=case["tensor"], pipeline_parallel_size=case["pipeline"],
-        enable_expert_parallel=case["expert"], distributed_executor_backend="ray" if case["world"] > 1 else None,
+        data_parallel_size=case.get("data", 1), enable_expert_parallel=case["expert"],
+        distributed_executor_backend="ray" if case["world"] > 1 else None,
         max_model_len=4096, dtype="auto",
     ).create_engine_config()  # fmt: skip
 
@@ -161,8 +162,8 @@ def build(config, case, stage):
     """The parameters of one rank of a stage: names and bytes, each tensor once."""
     parallel_state._TP = group(case["tensor"])
     parallel_state._PP = group(case["pipeline"], stage)
-    parallel_state._DP = group(1)
-    parallel_state._EP = group(case["tensor"])
+    parallel_state._DP = group(case.get("data", 1))
+    parallel_state._EP = group(case["tensor"] * case.get("data", 1))
     parallel_state._DCP = parallel_state._PCP = group(1)
     config.compilation_config.static_forward_context.clear()
     with set_current_vllm_config(config), torch.device("meta"), set_default_torch_dtype(config.model_config.dtype):

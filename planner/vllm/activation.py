@@ -17,6 +17,7 @@ from planner.parallelism import padded_vocab
 from planner.split import Split
 from planner.vllm.arguments import EngineArguments
 from planner.vllm.encoder import NOTHING, Reading, reading
+from planner.vllm.tensors import experts_of_rank
 
 FP32 = 4
 MLA_WORKSPACE_TOKENS = 64 * 1024
@@ -172,15 +173,19 @@ def _expert_scratch(
     e = model.experts
     if e is None:
         return 0, 0
-    part = e.intermediate if arguments.expert_parallel else e.intermediate // split.tensor
-    rows, capability = arguments.max_num_batched_tokens * e.per_token, device.capability or 0.0
+    _, part = experts_of_rank(e, split)
+    # Data parallel ranks gather each other's tokens before the experts (AgRsAll2AllManager in
+    # distributed/device_communicators/all2all.py), all of which the workspace is made for.
+    tokens, capability = arguments.max_num_batched_tokens * split.data, device.capability or 0.0
+    rows, quantizes = tokens * e.per_token, _quantizes_activations(model, device)
+    gathered = tokens * model.hidden * (1 if quantizes else model.dtype_bytes) if split.data > 1 else 0
     if model.quantization.method == "mxfp4" and HOPPER <= capability < BLACKWELL:
         # Triton's kernels for gpt-oss make their own: activations, and every expert's output before it is summed.
-        return 0, rows * (part + model.hidden) * 2
-    passing = rows * part if _quantizes_activations(model, device) else 0
+        return 0, rows * (part + model.hidden) * 2 + gathered
+    passing = (rows * part if quantizes else 0) + gathered
     if model.quantization.method == "fp8_block" and capability >= BLACKWELL:
         # DeepGEMM pads every expert's rows to 128 (compute_aligned_M); on Hopper Triton comes first.
-        rows, passing = rows + 127 * min(e.count, rows), 0
+        rows, passing = rows + 127 * min(e.count, rows), gathered
     if not version.expert_workspace:
         # fused_experts_impl (fused_moe/fused_moe.py, 0.11.0): the first and third products share a tensor.
         return 0, rows * (max(2 * part, model.hidden) + part) * 2 + passing

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from planner.catalog.device import Device
+from planner.catalog.parallelism import check_data_parallel
 from planner.catalog.versions import vllm_version
 from planner.cluster import Cluster
 from planner.engine import Engine
 from planner.estimate import Estimate
 from planner.model.shapes import Model
-from planner.parallelism import check_nodes, check_world_size
+from planner.parallelism import check_experts, check_nodes, check_world_size, place_copies
 from planner.refusal import Change, Refusal
 from planner.request import PlanRequest
 from planner.split import Split
@@ -41,7 +42,7 @@ class ReservedEstimate(Estimate):
     @property
     def weights_bytes(self) -> float:
         """Bytes of weights on all devices together."""
-        return float(sum(rank.weights for rank in self.memory.ranks) * self.split.tensor)
+        return float(sum(rank.weights for rank in self.memory.ranks) * self.split.tensor * self.split.data)
 
     @property
     def captures_graphs(self) -> bool:
@@ -55,11 +56,15 @@ class ReservedEstimate(Estimate):
 
     def summary(self, machines: str) -> str:
         """The split, the machines, and the requests that they serve at once."""
-        split, memory = self.split, self.memory
         return (
-            f"TP{split.tensor} x PP{split.pipeline} on {machines}, {memory.max_concurrency:.1f} requests of "
-            f"{memory.max_model_len:,} tokens at once"
+            f"{self.split.words} on {machines}, {self.max_concurrency:.1f} requests of "
+            f"{self.memory.max_model_len:,} tokens at once"
         )
+
+    @property
+    def max_concurrency(self) -> float:
+        """Requests of the full context at once, on all data parallel ranks together; `memory` is one rank's."""
+        return self.memory.max_concurrency * self.split.data
 
 
 def reserved_estimate(request: PlanRequest, cluster: Cluster, split: Split) -> ReservedEstimate:
@@ -76,8 +81,10 @@ def reserved_estimate(request: PlanRequest, cluster: Cluster, split: Split) -> R
     arguments = resolve_arguments(model, device, version, request.arguments)
     if device.kind == "cpu" and arguments.kv_cache_memory is None:
         arguments = replace(arguments, kv_cache_memory=PROCESSOR_CACHE)
-    split = replace(split, expert_parallel=arguments.expert_parallel, partition=request.partition)
-    check_world_size(split.tensor, split.pipeline, cluster.accelerators)
+    spread = arguments.expert_parallel or split.expert_parallel
+    split = replace(split, expert_parallel=spread, partition=request.partition)
+    arguments = replace(arguments, expert_parallel=spread)
+    check_world_size(split.tensor, split.pipeline, cluster.accelerators, data_parallel_size=split.data)
     if request.whole and split.world_size < cluster.accelerators:
         raise Refusal(
             "unused_accelerators", "tensor_parallel_size", f"{split.world_size} of {cluster.accelerators} accelerators "
@@ -87,19 +94,40 @@ def reserved_estimate(request: PlanRequest, cluster: Cluster, split: Split) -> R
         check_device(model, kind, version)
     check_split(model, split, version)
     # Whether uneven machines can be used at all is the launcher's matter: Ray places ranks where accelerators are free.
-    if split.world_size > cluster.per_machine and cluster.even:
+    if request.engine is Engine.SGLANG:
+        _check_sglang(model, split)
+    if split.data > 1:
+        over = split.tensor * split.pipeline > cluster.per_machine
+        check_data_parallel(version.version, split.data, over_machines=over)
+        place_copies(split.tensor, split.pipeline, split.data, cluster.each)
+    elif split.world_size > cluster.per_machine and cluster.even:
         check_nodes(split.tensor, split.pipeline, -(-split.world_size // cluster.per_machine))
     multicast = device.switch and split.tensor > 1 and device.kind != "ascend"
-    stages = cluster.stage_devices(split.tensor, split.pipeline) if cluster.devices else ()
+    stages = cluster.stage_devices(split.tensor, split.pipeline, split.data) if cluster.devices else ()
     counted = memory(model, split, device, version, arguments, multicast=multicast, stages=stages)
-    if counted.max_concurrency < request.concurrency:
-        _refuse_concurrency(request, counted)
+    if counted.max_concurrency * split.data < request.concurrency:
+        _refuse_concurrency(request, counted, split.data)
     context = max(1, counted.max_model_len // 2)
     speed = throughput(model, split, cluster, counted, arguments, context=context)
     notes = _machine_notes(cluster, split, arguments) + _model_notes(model, request.engine)
-    if version.nccl_counted and cluster.spans(split.tensor, split.pipeline):
+    if version.nccl_counted and cluster.spans(split.tensor, split.pipeline, split.data):
         notes.append(f"what NCCL takes between machines leaves less for the KV cache in vLLM {version.version}")
     return ReservedEstimate(split, tuple(notes), arguments, counted, speed)
+
+
+def _check_sglang(model: Model, split: Split) -> None:
+    """Equal numbers of experts on all ranks (eplb/expert_location.py), and attention ranks for models with experts.
+
+    SGLang's other data parallelism, whole copies, knows one machine and isn't what a stack starts.
+    """
+    experts = model.experts.count if model.experts is not None else 0
+    if split.data > 1 and not experts:
+        raise Refusal(
+            "no_experts", "data_parallel_size", f"is {split.data}, which SGLang's attention ranks have for models with "
+            "routed experts, and this one is dense", changes=[Change("data_parallel_size", 1)],
+        )  # fmt: skip
+    if split.expert_parallel:
+        check_experts(experts, split.expert_ranks, even=True)
 
 
 def _check_engine(engine: Engine, device: Device) -> None:
@@ -131,7 +159,7 @@ def _model_notes(model: Model, engine: Engine) -> list[str]:
 def _machine_notes(cluster: Cluster, split: Split, arguments: EngineArguments) -> list[str]:
     """What a reader should know of the machines."""
     notes, device = [], cluster.device
-    if cluster.spans(split.tensor, split.pipeline):
+    if cluster.spans(split.tensor, split.pipeline, split.data):
         where = "over " + " + ".join(map(str, cluster.each)) if not cluster.even else f"over {cluster.per_machine} each"
         notes.append(
             f"tensor parallelism spans machines ({split.tensor} {where}): "
@@ -156,12 +184,12 @@ def _machine_notes(cluster: Cluster, split: Split, arguments: EngineArguments) -
     return notes
 
 
-def _refuse_concurrency(request: PlanRequest, counted: Memory) -> None:
-    length = int(counted.capacity_tokens / request.concurrency) // 16 * 16
+def _refuse_concurrency(request: PlanRequest, counted: Memory, data: int) -> None:
+    length = int(counted.capacity_tokens * data / request.concurrency) // 16 * 16
     works = 16 <= length < counted.max_model_len
     raise Refusal(
         "too_little_concurrency", "concurrency",
-        f"the KV cache holds {counted.max_concurrency:.2f} requests of {counted.max_model_len} tokens at once, and "
-        f"{request.concurrency:g} must fit",
+        f"the KV cache holds {counted.max_concurrency * data:.2f} requests of {counted.max_model_len} tokens at once, "
+        f"and {request.concurrency:g} must fit",
         "" if works else "use more or larger GPUs", [Change("max_model_len", length)] if works else (),
     )  # fmt: skip

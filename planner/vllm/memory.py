@@ -191,7 +191,8 @@ class _Engine:
         overhead = (CONTEXT if last else CONTEXT_FORWARD) + (WHOLE_CONTEXT if version.whole_context else 0)
         if self.device.kind == "cpu":
             overhead = PROCESS
-        elif self.split.tensor > 1:
+        elif self.split.tensor > 1 or (self.split.data > 1 and self.model.experts is not None):
+            # Data parallel ranks gather experts' tokens in a group of their own; those of dense models have none.
             overhead += self._collectives()
             overhead += fused_reduce_memory(self.model, self.split, self.device, version, arguments)
         graphs = graph_memory(self.model, self.split, held.layers, arguments, version=version, device=self.device)
@@ -213,7 +214,7 @@ class _Engine:
         """
         if self.device.pcie:
             return 0
-        total = COLLECTIVES + (COLLECTIVES_WIDE if self.split.tensor > PAIR else 0)
+        total = COLLECTIVES + (COLLECTIVES_WIDE if max(self.split.tensor, self.split.data) > PAIR else 0)
         total += SWITCHED if self.multicast else 0
         return total + (COLLECTIVES_START if self.version.nccl_counted else 0)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from planner import parallelism
 from planner.catalog.device import Device
 from planner.catalog.versions import EngineVersion, version_for
@@ -31,13 +34,20 @@ def check_split(model: Model, split: Split, version: EngineVersion | None = None
         Refusal: of the first rule that doesn't hold.
     """
     tp = split.tensor
-    parallelism.check_sizes(tp, split.pipeline)
+    parallelism.check_sizes(tp, split.pipeline, split.data)
     if model.recorded is not None:
         # The engine itself has accepted these sizes, or says why not.
+        if model.experts is not None and split.data > 1:
+            raise Refusal(
+                "not_recorded", parallelism.DATA, f"is {split.data}, and the engine's record of this model has its "
+                "experts without data parallelism", changes=[Change(parallelism.DATA, 1)],
+            )  # fmt: skip
         model.recorded.rank(tp, split.expert_parallel)
         parallelism.check_pipeline(model.layers, split.pipeline, supported=model.pipeline)
         split.stages(model.layers)
         return
+    if split.expert_parallel:
+        parallelism.check_has_experts(model.experts.count if model.experts is not None else 0)
     parallelism.check_heads(model.heads, tp)
     if model.grouped is not None:
         parallelism.check_kv_heads(model.grouped.kv_heads, tp)
@@ -46,13 +56,13 @@ def check_split(model: Model, split: Split, version: EngineVersion | None = None
     parallelism.check_vocab(model.vocab, tp)
     for width, what, expert in _widths(model):
         if not (expert and split.expert_parallel):
-            parallelism.check_intermediate(width, tp, what=what)
+            _cut(model, split, partial(parallelism.check_intermediate, width, what=what), expert=expert)
     if isinstance(model.linear, LinearAttention):
         parallelism.check_heads(model.linear.key_heads, tp)
     elif isinstance(model.linear, Mamba):
         parallelism.check_heads(model.linear.heads, tp)
     if model.experts is not None and split.expert_parallel:
-        parallelism.check_experts(model.experts.count, tp)
+        parallelism.check_experts(model.experts.count, split.expert_ranks)
     _check_quantization(model, split, refined=version is not None and version.refine_experts)
     parallelism.check_pipeline(model.layers, split.pipeline, supported=model.pipeline)
     split.stages(model.layers)
@@ -123,19 +133,35 @@ def _widths(model: Model) -> list[tuple[int, str, bool]]:
     return widths
 
 
+def _cut(model: Model, split: Split, check: Callable[[int], None], *, expert: bool) -> None:
+    """A width is cut into parts; a routed expert's over all data parallel ranks, which may also spread them whole."""
+    try:
+        check(split.expert_ranks if expert else split.tensor)
+    except Refusal as refusal:
+        if not expert or split.data == 1 or model.experts is None:
+            raise
+        spread = [Change(parallelism.EXPERT, True)] if model.experts.count >= split.expert_ranks else []
+        raise Refusal(
+            refusal.code, parallelism.DATA, f"is {split.data}, and {refusal.reason}",
+            "" if spread else "use fewer data parallel ranks", spread,
+        ) from None  # fmt: skip
+
+
 def _check_quantization(model: Model, split: Split, *, refined: bool) -> None:
     q, tp = model.quantization, split.tensor
     if q.method == "fp8_block":
         block = max(q.block)
         for width, what, expert in _widths(model):
             if not (expert and (split.expert_parallel or refined)):
-                parallelism.check_block_quantization(width, tp, block, what=what, expert=expert)
+                check = partial(parallelism.check_block_quantization, width, block=block, what=what, expert=expert)
+                _cut(model, split, check, expert=expert)
         for width, what in _attention_widths(model):
             parallelism.check_block_quantization(width, tp, block, what=what)
     elif q.method in ("awq", "gptq") and q.group_size > 0:
         for width, what, expert in _widths(model):
             if not (expert and split.expert_parallel):
-                parallelism.check_group_quantization(width, tp, q.group_size, what=what)
+                check = partial(parallelism.check_group_quantization, width, group_size=q.group_size, what=what)
+                _cut(model, split, check, expert=expert)
         if model.grouped is not None:
             width = model.grouped.heads * model.grouped.head_dim
             parallelism.check_group_quantization(width, tp, q.group_size, what="the attention's output width")

@@ -197,10 +197,7 @@ class StageTensors:
             yield from self._mlp("mlp.shared_experts", e.shared_intermediate, index)
         if e.shared_gate:
             yield "mlp.shared_expert_gate", hidden * unit
-        if self.split.expert_parallel:
-            count, part = -(-e.count // self.tp), e.intermediate
-        else:
-            count, part = e.count, e.intermediate // self.tp
+        count, part = experts_of_rank(e, self.split)
         if self.model.quantization.method == "mxfp4":
             hidden, part = (
                 -(-size // tile) * tile for size, tile in zip((hidden, part), self.expert_tile, strict=True)
@@ -278,6 +275,17 @@ class StageTensors:
             elif any(pattern == path or f".{pattern}." in f".{path}." for path in paths):
                 return True
         return False
+
+
+def experts_of_rank(e: Experts, split: Split) -> tuple[int, int]:
+    """Routed experts of a layer on one rank, and the width of each there.
+
+    Spread: the first ranks have those that are left over (determine_expert_map in fused_moe/expert_map_manager.py,
+    vLLM 0.32.0). Cut: over the tensor-parallel ranks of all data-parallel ones (flatten_tp_across_dp_and_pcp).
+    """
+    if split.expert_parallel:
+        return -(-e.count // split.expert_ranks), e.intermediate
+    return e.count, e.intermediate // split.expert_ranks
 
 
 FUSED = (

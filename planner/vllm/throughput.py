@@ -50,18 +50,22 @@ def throughput(
     active = [s.streamed + s.routed * share for s in stages]
     everything = [float(s.streamed + s.routed) for s in stages]
     cache = [token_bytes(model, split, arguments, s.layers) for s in stages]
-    collective = NETWORK_HOP if cluster.spans(split.tensor, split.pipeline) else HOP
+    collective = NETWORK_HOP if cluster.spans(split.tensor, split.pipeline, split.data) else HOP
     latency = (2 * model.layers * collective if split.tensor > 1 else 0.0) + (split.pipeline - 1) * NETWORK_HOP
+    if split.data > 1 and model.experts is not None:
+        # Tokens are gathered for the experts of each layer, and their outputs go back.
+        latency += 2 * (model.layers - sum(model.dense)) * (NETWORK_HOP if cluster.machines > 1 else HOP)
     one = sum((a + c * context) / device.bandwidth for a, c in zip(active, cache, strict=True)) + latency
     requests = max(1, min(arguments.max_num_seqs, int(memory.capacity_tokens / max(1, context))))
     # With many requests every expert is used. The stages work on different shares of the requests at once, each of
     # which reads the weights; the slowest stage decides, and no request is faster than alone.
     share_of = requests / split.pipeline
     step = max((e + c * context * share_of) / device.bandwidth for e, c in zip(everything, cache, strict=True))
-    together = min(share_of / (step + latency / split.pipeline), requests / one)
-    weights = [a / _weight_bytes(model) for a in active]
-    prefill = min(device.flops / (2 * w) for w in weights)
-    return Throughput(prefill, 1 / one, max(1 / one, together), requests)
+    together = min(share_of / (step + latency / split.pipeline), requests / one) * split.data
+    # A rank computes its share of the experts for every data parallel rank's tokens.
+    weights = [(s.streamed + s.routed * share * split.data) / _weight_bytes(model) for s in stages]
+    prefill = min(device.flops / (2 * w) for w in weights) * split.data
+    return Throughput(prefill, 1 / one, max(1 / one, together), requests * split.data)
 
 
 def _weight_bytes(model: Model) -> float:

@@ -10,7 +10,7 @@ from planner.catalog.versions import EngineVersion
 from planner.model.shapes import Model
 from planner.split import Split
 from planner.vllm.allocator import Allocator
-from planner.vllm.tensors import StageTensors, Tensor
+from planner.vllm.tensors import StageTensors, Tensor, experts_of_rank
 
 
 @dataclass(frozen=True)
@@ -136,10 +136,9 @@ def _swizzled(model: Model, split: Split, tensors: list[Tensor], loader: _Loader
     e = model.experts
     if e is None:
         return 0
-    part = -(-(e.intermediate // split.tensor) // loader.expert_tile[1]) * loader.expert_tile[1]
-    count, hidden = e.count, model.hidden
-    if split.expert_parallel:
-        count, part = -(-e.count // split.tensor), e.intermediate
+    hidden = model.hidden
+    count, part = experts_of_rank(e, split)
+    part = part if split.expert_parallel else -(-part // loader.expert_tile[1]) * loader.expert_tile[1]
     padded = sum(
         -(-rows // SWIZZLE_ROWS) * SWIZZLE_ROWS * -(-columns // 64) * 2
         for rows, columns in ((2 * part, hidden), (hidden, part))

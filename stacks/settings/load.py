@@ -33,9 +33,8 @@ PASSWORD_MINIMUM = 12
 
 
 WISHES = {
-    "replicas": "several copies of a model behind one URL can't be had yet; make a stack for each copy",
-    "dataParallelSize": "several copies of a model (data parallel) can't be had in a stack yet; make one for each",
-    "expertParallel": "it is the engine's own argument; write --enable-expert-parallel (vLLM) into serving.arguments",
+    "replicas": "several copies of a model behind one URL are data parallel ranks; set dataParallelSize",
+    "expertParallelSize": "experts are spread over all accelerators or none; set expertParallel: true",
 }
 """Settings that aren't there and are looked for."""
 

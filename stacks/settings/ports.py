@@ -68,10 +68,11 @@ def table(settings: Settings) -> list[Ports]:
         found.append(
             Ports("serving.groupPort", serving.group_port, serving.group_port, "the supervisors of a group", "first")
         )
-        for purpose, number in engine.ports.items() if several else ():
+        last = engine.port_count(settings.split, settings.accelerators) - 1
+        for purpose, number in engine.ports.items() if several or last else ():
             port = serving.engine_port or number
             where: Literal["first", "others"] = "first" if purpose == "rendezvous" else "others"
-            found.append(Ports("serving.enginePort", port, port, f"{serving.engine}'s {purpose}", where))
+            found.append(Ports("serving.enginePort", port, port + last, f"{serving.engine}'s {purpose}", where))
     if settings.collective:
         port = serving.collective_port
         found.append(Ports("serving.collectivePort", port, port, "the collective", "first"))

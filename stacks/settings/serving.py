@@ -28,6 +28,12 @@ class ServingSettings(SettingsModel):
     )
     tensor_parallel_size: int = Field(ge=1, description="accelerators that share each layer")
     pipeline_parallel_size: int = Field(1, ge=1, description="stages the layers are cut into")
+    data_parallel_size: int = Field(
+        1, ge=1, description="vllm, sglang: ranks with attention and KV cache of their own, behind the one URL"
+    )
+    expert_parallel: bool = Field(
+        False, description="vllm, sglang: experts are spread whole over the accelerators, not each cut"
+    )
     max_model_len: int | None = Field(None, ge=1, description="longest prompt and answer together, in tokens")
     port: Port = Field(8100, description="the engine's own port; reached from its machine only")
     arguments: tuple[AsItStands, ...] = Field((), description="more arguments for the engine, one a list entry")
@@ -45,7 +51,8 @@ class ServingSettings(SettingsModel):
     engine_port: Port | None = Field(
         None,
         description="the engine's own port between machines; 29501 (vLLM's mp, SGLang), 50052 (llama.cpp) or "
-        "29500 (TensorRT-LLM) when left out",
+        "29500 (TensorRT-LLM) when left out; SGLang takes 14 in a row with data parallel ranks, vLLM two where each of "
+        "those lies on several machines",
     )
     group_port: Port = Field(29400, description="where the supervisors of the ranks meet, on the first machine")
     collective_port: Port = Field(29417, description="where the ranks of the collective meet, on the first machine")

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import Field, PrivateAttr
 
-from components.serving import find_engine
+from components.serving import ServeArgs, find_engine
 from stacks import versions
 from stacks.settings.accelerator import AcceleratorSettings
 from stacks.settings.base import SettingsModel
@@ -80,6 +80,18 @@ class Settings(SettingsModel):
         return tuple(
             len(devices) or machine.accelerators or self.accelerator.per_machine
             for machine, devices in zip(self.machines, self.devices, strict=True)
+        )
+
+    @property
+    def split(self) -> ServeArgs:
+        """How the model is split, as engines are asked whether they can."""
+        serving = self.serving
+        return ServeArgs(
+            self.model.name,
+            serving.tensor_parallel_size,
+            serving.pipeline_parallel_size,
+            data_parallel_size=serving.data_parallel_size,
+            expert_parallel=serving.expert_parallel,
         )
 
     @property

@@ -22,9 +22,13 @@ OFF: dict[str, tuple[float, str]] = {}
 """Configurations whose weights are off by more than 0.1 %: by how much at most, and why."""
 
 
+def _split(case: dict[str, Any]) -> Split:
+    return Split(case["tensor"], case["pipeline"], case["expert"], data=case["data"])
+
+
 def planned_bytes(case: dict[str, Any]) -> list[int] | str:
     """Bytes of each stage, or the refusal's code."""
-    model, split = parse_model(case["config"]), Split(case["tensor"], case["pipeline"], case["expert"])
+    model, split = parse_model(case["config"]), _split(case)
     try:
         check_split(model, split, ENGINE)
     except Refusal as refusal:
@@ -35,7 +39,7 @@ def planned_bytes(case: dict[str, Any]) -> list[int] | str:
 
 def planned_caches(case: dict[str, Any]) -> tuple[list[int], list[int]]:
     """Bytes of a token, and of a request's states, on each stage."""
-    model, split = parse_model(case["config"]), Split(case["tensor"], case["pipeline"], case["expert"])
+    model, split = parse_model(case["config"]), _split(case)
     caches = layer_caches(model, split.tensor, 2)
     found = [[c for c in caches if c.layer in layers] for layers in split.stages(model.layers)]
     return (

@@ -61,6 +61,21 @@ CASES: dict[str, list[str]] = {
 }
 """Model to splits, tensor x pipeline parallel size; e: expert parallel."""
 
+DATA_CASES: dict[str, list[str]] = {
+    "mixtral-8x7b-instruct": ["1x1x2", "2x1x2e", "1x1x8e"],
+    "qwen3-30b-a3b": ["2x1x2", "1x1x8e", "2x1x4e", "2x2x2e"],
+    "qwen3-235b-a22b-fp8": ["4x1x4e"],
+    "qwen1.5-moe-a2.7b": ["1x1x4e", "2x1x2e"],
+    "glm-4.5-air": ["2x1x4e"],
+    "deepseek-v2-lite": ["1x1x4e", "2x1x2e", "2x1x2"],
+    "deepseek-r1": ["1x1x16e", "8x1x2e"],
+    "kimi-k2-instruct": ["8x1x4e"],
+    "gpt-oss-20b": ["1x1x4e", "2x1x2e"],
+    "qwen3-next-80b-a3b-instruct": ["1x1x4e", "2x1x4e"],
+    "qwen2.5-7b-instruct": ["2x1x2"],
+}
+"""Model to splits with data parallel ranks, tensor x pipeline x data parallel size."""
+
 
 SHAPE_SPLITS = ("1x1", "2x2")
 """Splits of every config in shapes.py."""
@@ -76,7 +91,8 @@ BATCH = 60
 
 def cases() -> list[dict[str, Any]]:
     """Every case, as planner/recorded/engine_program.py reads it."""
-    found = [_case(model, model_config(model), split) for model, splits in CASES.items() for split in splits]
+    every = [*CASES.items(), *DATA_CASES.items()]
+    found = [_case(model, model_config(model), split) for model, splits in every for split in splits]
     found += [
         _case(name, {"torch_dtype": "bfloat16", **config}, s)
         for name, config in {**SHAPES, **VISION}.items()
@@ -92,10 +108,10 @@ def cases() -> list[dict[str, Any]]:
 
 
 def _case(name: str, config: dict[str, Any], split: str) -> dict[str, Any]:
-    tensor, pipeline = split.removesuffix("e").split("x")
+    tensor, pipeline, *data = (int(size) for size in split.removesuffix("e").split("x"))
     return {
-        "name": f"{name} {split}", "config": config, "tensor": int(tensor), "pipeline": int(pipeline),
-        "expert": split.endswith("e"),
+        "name": f"{name} {split}", "config": config, "tensor": tensor, "pipeline": pipeline,
+        "data": data[0] if data else 1, "expert": split.endswith("e"),
     }  # fmt: skip
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from components.serving import ServeArgs, find_engine
+from components.serving import find_engine
 from components.serving.engine import Peer
 from planner import Plan
 from stacks.planning import COUNTED_AS, plan_for, unplanned
@@ -37,13 +37,8 @@ class Recipe:
         """What each machine's engine process is started with."""
         settings = self.settings()
         serving = settings.serving
-        args = ServeArgs(
-            served_name=settings.model.name,
-            tensor_parallel_size=serving.tensor_parallel_size,
-            pipeline_parallel_size=serving.pipeline_parallel_size,
-            max_model_len=serving.max_model_len,
-            port=serving.port,
-            arguments=serving.arguments,
+        args = replace(
+            settings.split, max_model_len=serving.max_model_len, port=serving.port, arguments=serving.arguments
         )
         nodes = [Peer(f"10.0.0.{n + 1}", count) for n, count in enumerate(settings.accelerators)]
         engine = find_engine(serving.engine, serving.executor)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -19,22 +20,24 @@ sys.path.append(str(FILES))  # its modules import each other as they lie on the 
 
 import alive  # noqa: E402
 import question  # noqa: E402
+import still  # noqa: E402
 
 
 class Supervised:
     """One rank with the stand-in engine, which is `dead` after so many requests."""
 
-    def __init__(self, folder, dead: int | None = None):
+    def __init__(self, folder, dead: int | None = None, ranks: int = 0):
         self.folder, self.port = folder, free_port()
         told = {"base": f"http://127.0.0.1:{self.port}/v1", "model": "m", "task": "chat", "folder": str(folder)}
-        (folder / "alive.json").write_text(json.dumps({**told, "series": ["vllm:generation_tokens_total"]}))
+        told |= {"ranks": ranks or 1, "series": ["vllm:generation_tokens_total"]}
+        (folder / "alive.json").write_text(json.dumps(told))
         engine = [sys.executable, ENGINE, str(self.port), folder / "pids", *([str(dead)] if dead is not None else [])]
         words = [f"--state={folder}", f"--alive={folder / 'alive.json'}", "--machine=gpu-7", "--accelerator=nvidia"]
         self.log = (folder / "log").open("w")
         self.process = subprocess.Popen(
             [sys.executable, FILES / "rank_supervisor.py", "--group=peers", "--ranks=1", *words, "--", *engine],
             stdout=self.log, stderr=self.log,
-            env={**os.environ, "TANDEM_ALIVE_SECONDS": "2", "TANDEM_STILL_SECONDS": "2"},
+            env={**os.environ, "TANDEM_ALIVE_SECONDS": "2", "TANDEM_STILL_SECONDS": "2", "RANKS": str(ranks)},
         )  # fmt: skip
 
     @property
@@ -55,7 +58,7 @@ class Supervised:
         """As the supervisor counts; 0 before it can."""
         watched = alive.Alive(f"http://127.0.0.1:{self.port}/v1", "m", "chat", "", ["vllm:generation_tokens_total"])
         watched.end()
-        return watched.count() or 0.0
+        return sum((watched.count() or {}).values())
 
     def close(self):
         self.process.terminate()
@@ -95,16 +98,45 @@ def test_one_that_stands_still_is_started_again_and_stays_down_after_three_times
     assert engine.process.poll() is None
 
 
+def test_one_of_two_data_parallel_ranks_that_stands_still_is_found(supervised):
+    """The other goes on serving, and an idle one that answers is none that stands still."""
+    engine = supervised(ranks=2)
+    until(lambda: engine.counted() >= 4, 60)
+    assert engine.state["stalls"] == []
+    rank = ["pgrep", "-f", "VLLM::EngineCore_DP1", "-P", str(engine.pids[0])]
+    os.kill(int(subprocess.run(rank, capture_output=True, check=True).stdout), signal.SIGSTOP)
+    until(lambda: len(engine.pids) > 1, 60)
+    (stall,) = engine.state["stalls"]
+    assert "VLLM::EngineCore_DP1" in stall["why"].split(";")[0]
+    assert "SIGSTOP" in stall["why"]
+
+
+def test_each_data_parallel_rank_has_the_processes_of_its_own(monkeypatch):
+    names = {1: "vllm serve", 2: "VLLM::EngineCore_DP0", 3: "VLLM::Worker_DP0_TP1", 4: "VLLM::EngineCore_DP1"}
+    monkeypatch.setattr(still, "name", names.get)
+    monkeypatch.setattr(still, "tree", lambda roots: [*roots, *([3] if roots == [2] else [])])
+    assert still.data_ranks([1, 2, 3, 4]) == {0: [2, 3], 1: [4]}
+    assert still.data_ranks([1]) == {-1: [1]}
+
+
+def test_a_data_parallel_rank_is_busy_by_its_own_part_of_the_gpus(tmp_path, monkeypatch):
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\nprintf '0\\n0\\n7\\n0\\n'\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert [still.busy("nvidia", (part, 2)) for part in (0, 1)] == [False, True]
+    assert still.busy("nvidia")
+
+
 def test_an_answer_that_waits_its_turn_is_no_stall(supervised, monkeypatch):
     """The question has no answer, and tokens are counted: others are served."""
     seen = iter(range(1000))
     monkeypatch.setattr(alive, "IDLE", 0.0)
     monkeypatch.setattr(alive, "SAMPLE", 0.05)
     monkeypatch.setattr(question, "ask", lambda *_, **__: time.sleep(3))
-    monkeypatch.setattr(alive.Alive, "count", lambda _: float(next(seen) // 2))
+    monkeypatch.setattr(alive.Alive, "count", lambda _: {0: float(next(seen) // 2)})
     watched = alive.Alive("http://127.0.0.1:1/v1", "m", "chat", "", ["x"])
     silences = []
-    until(lambda: watched.question)
+    until(lambda: watched.ranks[0].question)
     deadline = time.monotonic() + 1
     while time.monotonic() < deadline:
         silences.append(watched.silent())

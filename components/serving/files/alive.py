@@ -22,7 +22,24 @@ IDLE = LIMIT / 4
 SAMPLE = min(5.0, LIMIT / 6)
 PATIENCE = 3600.0
 """Seconds that a question may take at most: behind long prompts it waits its turn, and tokens are counted meanwhile."""
-SERIES = re.compile(r"^([a-zA-Z_:]+)(?:\{.*\})? +([0-9.eE+-]+)$", re.M)
+SERIES = re.compile(r"^([a-zA-Z_:]+)((?:\{.*\})?) +([0-9.eE+-]+)$", re.M)
+ENGINE = re.compile(r'[{,]engine="(\d+)"')
+"""How vLLM's counters name a data parallel rank (v1/metrics/loggers.py)."""
+HEADER = "X-data-parallel-rank"
+"""Sends a request to one of them (serving.py, from 0.12); versions before choose themselves."""
+
+
+class Rank:
+    """What is known of a data parallel rank."""
+
+    def __init__(self) -> None:
+        self.question: threading.Thread | None = None
+        self.made, self.moved, self.since = -1.0, 0.0, 0.0
+
+    def silent(self) -> float:
+        """Seconds that a question waits for its answer with no token counted meanwhile; 0 when none waits."""
+        waits = self.question is not None and self.question.is_alive()
+        return time.monotonic() - self.since if waits else 0.0
 
 
 class Alive:
@@ -34,47 +51,58 @@ class Alive:
         task: what the model is for; empty for what its files tell.
         folder: of the model's files.
         series: names of its counters of tokens.
+        ranks: data parallel ranks, each of which is asked and counted by itself.
     """
 
-    def __init__(self, base: str, model: str, task: str, folder: str, series: list[str]) -> None:
+    def __init__(self, base: str, model: str, task: str, folder: str, series: list[str], *, ranks: int = 1) -> None:
         self.base, self.model, self.series = base, model, set(series)
         self.task = task or question.find_task(Path(folder))
-        self.question: threading.Thread | None = None
-        self.since = 0.0
+        self.ranks = [Rank() for _ in range(ranks)]
         self.ended = threading.Event()
         threading.Thread(target=self._watch, daemon=True).start()
 
     def silent(self) -> float:
-        """Seconds that a question waits for its answer with no token counted meanwhile; 0 when none waits."""
-        waits = self.question is not None and self.question.is_alive()
-        return time.monotonic() - self.since if waits else 0.0
+        """Seconds of the rank that has been silent for longest."""
+        return max(rank.silent() for rank in self.ranks)
+
+    def silent_ranks(self, seconds: float) -> list[int]:
+        """Those that have been for so long."""
+        return [number for number, rank in enumerate(self.ranks) if rank.silent() >= seconds]
 
     def end(self) -> None:
         """No more of it."""
         self.ended.set()
 
     def _watch(self) -> None:
-        made, moved = -1.0, 0.0
         while not self.ended.wait(SAMPLE):
             now, counted = time.monotonic(), self.count()
-            if counted is not None and counted != made:
-                made = counted
-                moved = self.since = now  # a question that waits behind others begins to wait anew
-            elif moved and not self.silent() and now - max(moved, self.since) > IDLE:
-                self.since = now
-                self.question = threading.Thread(target=self._ask, daemon=True)
-                self.question.start()
+            for number, rank in enumerate(self.ranks):
+                made = counted.get(number, 0.0) if counted is not None else rank.made
+                if made != rank.made:
+                    rank.made = made
+                    rank.moved = rank.since = now  # a question that waits behind others begins to wait anew
+                elif rank.moved and not rank.silent() and now - max(rank.moved, rank.since) > IDLE:
+                    rank.since = now
+                    rank.question = threading.Thread(target=self._ask, args=(number,), daemon=True)
+                    rank.question.start()
 
-    def _ask(self) -> None:
+    def _ask(self, number: int) -> None:
         """Whatever comes: an engine that answers an error is none that stands still."""
-        question.ask(self.base, self.model, self.task, seconds=PATIENCE)
+        headers = {HEADER: str(number)} if len(self.ranks) > 1 else {}
+        question.ask(self.base, self.model, self.task, seconds=PATIENCE, headers=headers)
 
-    def count(self) -> float | None:
-        """Tokens that its counters have now; None when they give no answer."""
+    def count(self) -> dict[int, float] | None:
+        """Tokens that each data parallel rank's counters have now; None when they give no answer."""
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             with opener.open(self.base[: -len("/v1")] + "/metrics", timeout=10) as answer:
                 text = answer.read().decode(errors="replace")
         except (OSError, ValueError, http.client.HTTPException):
             return None
-        return sum(float(value) for name, value in SERIES.findall(text) if name in self.series)
+        found: dict[int, float] = {}
+        for name, labels, value in SERIES.findall(text):
+            if name in self.series:
+                engine = ENGINE.search(labels)
+                number = int(engine[1]) if engine else 0
+                found[number] = found.get(number, 0.0) + float(value)
+        return found

@@ -181,9 +181,10 @@ def opener(authority: str = "", server: str = "") -> urllib.request.OpenerDirect
 
 
 def ask(
-    url: str, model: str, task: str, key: str = "", *, seconds: float = SECONDS, authority: str = "", server: str = ""
-) -> dict[str, Any]:
-    """Asks once; see `opener` for the last two.
+    url: str, model: str, task: str, key: str = "", *, seconds: float = SECONDS, authority: str = "",
+    server: str = "", headers: dict[str, str] | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Asks once; see `opener` for `authority` and `server`; `headers` go with the request.
 
     Returns:
         task: the one that was asked for; a chat becomes a completion where the model has no chat template.
@@ -192,8 +193,8 @@ def ask(
         good: whether the answer counts.
     """
     body, kind = question(task, model)
-    headers = {"Content-Type": kind, **({"Authorization": f"Bearer {key}"} if key else {})}
-    request = urllib.request.Request(url.rstrip("/") + PATHS[task], body, headers)  # noqa: S310  # a URL of ours
+    sent = {"Content-Type": kind, **({"Authorization": f"Bearer {key}"} if key else {}), **(headers or {})}
+    request = urllib.request.Request(url.rstrip("/") + PATHS[task], body, sent)  # noqa: S310  # a URL of ours
     try:
         with opener(authority, server).open(request, timeout=seconds) as response:
             code, text = response.status, response.read()
@@ -203,7 +204,8 @@ def ask(
         return {"task": task, "code": 0, "said": str(getattr(error, "reason", error)), "good": False}
     said = text[:300].decode(errors="replace").strip()
     if task == "chat" and 400 <= code < 500 and "chat template" in text.decode(errors="replace").lower():
-        instead = ask(url, model, "completion", key, seconds=seconds, authority=authority, server=server)
+        more = {"seconds": seconds, "authority": authority, "server": server, "headers": headers}
+        instead = ask(url, model, "completion", key, **more)  # type: ignore[arg-type]
         if instead["code"] == 200:
             return instead
     if code != 200:

@@ -85,12 +85,17 @@ class State:
 
     def stands(self, report: dict[str, Any]) -> None:
         """A rank gives no sign, or does again."""
-        ranks = dict(self.known["still"])
-        ranks.pop(str(report["rank"]), None)
+        ranks, name = dict(self.known["still"]), key(report)
+        ranks.pop(name, None)
         if report.get("seconds"):
-            ranks[str(report["rank"])] = report
+            ranks[name] = report
         if ranks != self.known["still"]:
             self.write(still=ranks)
+
+
+def key(report: dict[str, Any]) -> str:
+    """Whom a report is of: a rank, or a data parallel rank on its machine."""
+    return f"{report['rank']}" if report.get("data", -1) < 0 else f"{report['rank']}.{report['data']}"
 
 
 def reap_orphans(engine: subprocess.Popen[bytes]) -> None:
@@ -225,19 +230,24 @@ def run(
         group.leave(exited=True)
         return
     current[:] = [engine]
-    output, watch, stalled = Output(engine), still.Still(args.accelerator), ""
+    output, stalled = Output(engine), ""
+    watches: dict[int, still.Still] = {}
     tokens = alive.Alive(**json.loads(args.alive.read_text())) if args.alive else None
     while engine.poll() is None and group.intact() and not stalled:
         reap_orphans(engine)
         take_reports(group, state)
         if tokens and tokens.silent():
-            watch.limit = min(watch.limit, alive.LIMIT)
             look_everywhere()
             stalled = stall(tokens, state)
         said = 0 if tokens and tokens.silent() else output.said  # of an engine that serves, lines about requests too
         if group.asked():
             pids = still.tree([engine.pid, *(still.of_ray() if isinstance(group, RayCluster) else [])])
-            look(group, state, watch, pids, said)
+            limit = min(still.LIMIT, alive.LIMIT) if tokens and tokens.silent() else still.LIMIT
+            ranks = still.data_ranks(pids)
+            for part, (data, own) in enumerate(ranks.items()):
+                watch = watches.setdefault(data, still.Still(args.accelerator))
+                watch.limit = min(watch.limit, limit)
+                look(group, state, watch, own, said, place=(data, part, len(ranks)))
         time.sleep(0.5)
     if tokens:
         tokens.end()
@@ -263,9 +273,11 @@ def run(
 
 def stall(tokens: alive.Alive, state: State) -> str:
     """Why the engine is to be started again; empty while nothing says so: a question may only wait its turn."""
-    ranks = list(state.known["still"].values())
     # Other ranks look as long as at a start, and the one that is stopped is to be named, not one that waits for it.
-    if not ranks or tokens.silent() < max(alive.LIMIT, still.LIMIT + still.SAMPLE + 2 * BEAT):
+    silent = tokens.silent_ranks(max(alive.LIMIT, still.LIMIT + still.SAMPLE + 2 * BEAT))
+    ranks = list(state.known["still"].values())
+    # A data parallel rank that nobody asks anything gives no sign either.
+    if not silent or not any(one.get("data", -1) in (-1, *silent) for one in ranks):
         return ""
     ranks.sort(key=lambda one: (not any(words in one["where"] for words in still.KERNEL.values()), one["rank"]))
     places = "; ".join(f"rank {one['rank']} on {one['machine']} gives no sign ({one['where'][:300]})" for one in ranks)
@@ -281,16 +293,28 @@ def take_reports(group: Group, state: State) -> None:
             state.stands(entry)
 
 
-def look(group: Group, state: State, watch: still.Still, pids: list[int], said: int) -> None:
-    """Tells of an engine that stands still, and when it moves again."""
-    seconds = watch.look(pids, said)
-    entry: dict[str, Any] = {"rank": state.rank, "machine": state.machine, "seconds": 0}
+def look(
+    group: Group, state: State, watch: still.Still, pids: list[int], said: int, *, place: tuple[int, int, int]
+) -> None:
+    """Tells of an engine that stands still, and when it moves again.
+
+    Args:
+        group: hears of it.
+        state: keeps it.
+        watch: of these processes.
+        pids: the engine's, or one data parallel rank's.
+        said: bytes that it has said.
+        place: the data parallel rank, -1 for none; which of those on this machine it is, and how many there are.
+    """
+    data, part, parts = place
+    seconds = watch.look(pids, said, (part, parts))
+    entry: dict[str, Any] = {"rank": state.rank, "machine": state.machine, "data": data, "seconds": 0}
     if seconds > watch.limit:
         fresh = not watch.sentence
         entry.update(seconds=round(seconds), where=watch.where(pids))
         if fresh:
             say(f"rank {state.rank} has given no sign for {seconds:.0f} s: {entry['where']}")
-    elif str(state.rank) not in state.known["still"]:
+    elif key(entry) not in state.known["still"]:
         return
     group.report(entry)
     state.stands(entry)

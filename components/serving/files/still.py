@@ -27,6 +27,8 @@ KERNEL = {
     "t": "a debugger holds it",
     "D": "it waits for a disk or the share",
 }
+DATA = re.compile(r"_DP(\d+)")
+"""How vLLM's processes name their data parallel rank (EngineCore_DP1, Worker_DP1_TP0)."""
 WORKERS = re.compile(r"worker|ray::|scheduler|rpc-server|llama-server", re.I)
 
 
@@ -58,6 +60,17 @@ def of_ray() -> list[int]:
     return found
 
 
+def data_ranks(pids: list[int]) -> dict[int, list[int]]:
+    """The processes of each data parallel rank; all of them as rank -1 where there are none."""
+    found: dict[int, list[int]] = {}
+    for pid in pids:
+        named = DATA.search(name(pid))
+        if named:
+            own = found.setdefault(int(named[1]), [])
+            own += [each for each in tree([pid]) if each not in own]
+    return dict(sorted(found.items())) or {-1: pids}
+
+
 def counters(pids: list[int]) -> dict[str, float]:
     """Bytes read, bytes of memory and seconds computed of all of them together."""
     total = {"read": 0.0, "memory": 0.0, "seconds": 0.0}
@@ -75,9 +88,14 @@ def counters(pids: list[int]) -> dict[str, float]:
     return total
 
 
-def busy(kind: str) -> bool | None:
+def busy(kind: str, part: tuple[int, int] = (0, 1)) -> bool | None:
     """Whether an accelerator moves data; None where nothing tells. NCCL's waiting kernels count as 100 % of the GPU,
-    and move none: so the memory's utilization is what is asked for."""
+    and move none: so the memory's utilization is what is asked for.
+
+    Args:
+        kind: of accelerator.
+        part: which part of the machine's accelerators, and how many equal ones there are.
+    """
     asked = {
         "nvidia": ["nvidia-smi", "--query-gpu=utilization.memory", "--format=csv,noheader,nounits"],
         "ascend": ["npu-smi", "info"],
@@ -90,8 +108,11 @@ def busy(kind: str) -> bool | None:
         return None
     text = said.decode(errors="replace")
     if kind == "ascend":  # | chip | bus | AICore(%) memory ... |
-        return any(int(one) > 0 for one in re.findall(r"^\| *\d+ +\d* *\| [0-9A-F:.]+ +\| (\d+) ", text, re.M))
-    return any(word.isdigit() and int(word) > 0 for word in text.split())
+        shares = re.findall(r"^\| *\d+ +\d* *\| [0-9A-F:.]+ +\| (\d+) ", text, re.M)
+    else:
+        shares = [word for word in text.split() if word.isdigit()]
+    each = max(1, len(shares) // part[1])
+    return any(int(one) > 0 for one in shares[part[0] * each : (part[0] + 1) * each])
 
 
 class Still:
@@ -105,12 +126,13 @@ class Still:
         self.sentence = ""
         self.sentence_at = 0.0
 
-    def look(self, pids: list[int], said: int) -> float:
+    def look(self, pids: list[int], said: int, part: tuple[int, int] = (0, 1)) -> float:
         """Seconds without a sign.
 
         Args:
             pids: the engine's processes.
             said: bytes it has said in all.
+            part: its part of the accelerators, as `busy` has it.
         """
         now = time.monotonic()
         if now - self.sampled < SAMPLE and self.before:
@@ -126,7 +148,7 @@ class Still:
             bool(set(pids) - self.known),
             self.kind == "cpu" and grown["seconds"] > COMPUTED * (now - self.sampled),
         )
-        if any(signs) or (now - self.moved > self.limit / 2 and busy(self.kind)):
+        if any(signs) or (now - self.moved > self.limit / 2 and busy(self.kind, part)):
             self.moved, self.sentence = now, ""
         self.before, self.known, self.sampled = found, set(pids), now
         return now - self.moved

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
-from components.serving import ServeArgs, find_engine
+from components.serving import find_engine
 from planner import Refusal, nearest_split
 from stacks import versions
 from stacks.setting_names import in_settings, setting_path
@@ -15,18 +16,16 @@ from stacks.settings.stack import Settings
 
 def split_mistakes(settings: Settings) -> Iterator[Mistake]:
     """The split uses every accelerator."""
-    tp, pp = settings.serving.tensor_parallel_size, settings.serving.pipeline_parallel_size
-    if tp * pp != settings.world_size:
-        yield _nearest(settings, tp, pp)
+    if settings.split.world_size != settings.world_size:
+        yield _nearest(settings)
 
 
 def engine_mistakes(settings: Settings) -> Iterator[Mistake]:
     """The engine runs on these accelerators, split so."""
     serving = settings.serving
     engine = find_engine(serving.engine, serving.executor)
-    args = ServeArgs(settings.model.name, serving.tensor_parallel_size, serving.pipeline_parallel_size)
     try:
-        engine.check(args, settings.accelerators)
+        engine.check(settings.split, settings.accelerators)
     except Refusal as refusal:
         yield _refused(settings, refusal)
     if settings.accelerator.kind != "cpu" and (settings.accelerator.kind == "ascend") != serving.engine.endswith(
@@ -76,23 +75,36 @@ def _uneven(settings: Settings, refusal: Refusal) -> Mistake:
     )  # fmt: skip
 
 
-def _nearest(settings: Settings, tp: int, pp: int) -> Mistake:
+def _nearest(settings: Settings) -> Mistake:
     """The split is none of these machines; the nearest that is, and that their launcher can start."""
-    engine = find_engine(settings.serving.engine, settings.serving.executor)
+    engine, asked = find_engine(settings.serving.engine, settings.serving.executor), settings.split
+    world = settings.world_size
 
-    def check(tensor: int, pipeline: int) -> None:
-        engine.check(ServeArgs(settings.model.name, tensor, pipeline), settings.accelerators)
+    def check(data: int) -> Callable[[int, int], None]:
+        def starts(tensor: int, pipeline: int) -> None:
+            split = replace(
+                asked, tensor_parallel_size=tensor, pipeline_parallel_size=pipeline, data_parallel_size=data
+            )
+            engine.check(split, settings.accelerators)
 
-    works = nearest_split(tp, pp, settings.world_size, check)
+        return starts
+
+    tp, pp, dp = asked.tensor_parallel_size, asked.pipeline_parallel_size, asked.data_parallel_size
+    sizes = [n for n in range(min(dp, world), 0, -1) if world % n == 0]
+    found = ((nearest_split(tp, pp, world // data, check(data)), data) for data in sizes)
+    works, data = next(((split, data) for split, data in found if split), (None, 1))
     if works is None:
-        works = nearest_split(tp, pp, settings.world_size) or (1, settings.world_size)
+        works = nearest_split(tp, pp, world) or (1, world)
         try:
-            check(*works)
+            check(1)(*works)
         except Refusal as refusal:
             if refusal.code == "uneven_machines":
                 return _uneven(settings, refusal)
+    changes = {"serving.tensorParallelSize": works[0], "serving.pipelineParallelSize": works[1]}
+    asked_data = f" x dataParallelSize {dp}" if dp > 1 else ""
+    works_data = f", dataParallelSize {data}" if dp > 1 else ""
     return Mistake(
-        f"serving: tensorParallelSize {tp} x pipelineParallelSize {pp} = {tp * pp}, but the machines have "
-        f"{settings.world_size} accelerators; nearest that works: tensorParallelSize {works[0]}, pipelineParallelSize "
-        f"{works[1]}", {"serving.tensorParallelSize": works[0], "serving.pipelineParallelSize": works[1]},
+        f"serving: tensorParallelSize {tp} x pipelineParallelSize {pp}{asked_data} = {asked.world_size}, but the "
+        f"machines have {world} accelerators; nearest that works: tensorParallelSize {works[0]}, pipelineParallelSize "
+        f"{works[1]}{works_data}", changes | ({"serving.dataParallelSize": data} if dp > 1 else {}),
     )  # fmt: skip

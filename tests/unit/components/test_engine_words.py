@@ -119,3 +119,49 @@ def test_symmetric_memory_is_off_where_a_tensor_parallel_group_lies_on_several_m
     """There its ranks pass file descriptors to each other, and those on another machine are waited for for ever."""
     told = find_engine("vllm", executor).variables(args(*split), machines)
     assert told.get("VLLM_ALLREDUCE_USE_SYMM_MEM") == ("0" if over else None)
+
+
+def test_sglang_counts_data_parallel_ranks_as_parts_of_its_tensor_parallel_size():
+    found = words("sglang", tp=2, data_parallel_size=8, expert_parallel=True)
+    for one in found:
+        assert {"--tensor-parallel-size=16", "--dp-size=8", "--enable-dp-attention", "--ep-size=16"} <= set(one)
+    assert "--nnodes=2" in found[0]
+    engine, split = find_engine("sglang"), args(2, data_parallel_size=8)
+    engine.check(split, (8, 8))
+    assert engine.port_count(split, (8, 8)) == 14
+    assert "--dist-init-addr=10.20.0.1:29501" in words("sglang", NODES[:1], tp=1, data_parallel_size=8)[0]
+
+
+@pytest.mark.parametrize("engine", ["llamacpp", "ollama", "tensorrt-llm", "vllm-mindspore"])
+@pytest.mark.parametrize(
+    ("more", "name"),
+    [({"data_parallel_size": 2}, "data_parallel_size"), ({"expert_parallel": True}, "enable_expert_parallel")],
+)
+def test_engines_without_data_or_expert_parallelism_say_so_by_name(engine, more, name):
+    with pytest.raises(Refusal, match=f"{engine} has no") as caught:
+        find_engine(engine).check(args(1, **more), (1, 1))
+    assert [change.setting for change in caught.value.changes] == [name]
+
+
+@pytest.mark.parametrize(
+    ("engine", "executor", "split", "machines", "code"),
+    [
+        ("vllm", "mp", {"tp": 3, "data_parallel_size": 4}, (6, 6), None),
+        ("vllm", "mp", {"tp": 4, "data_parallel_size": 3}, (6, 6), "copies_not_whole"),
+        ("vllm", "mp", {"tp": 4, "data_parallel_size": 2}, (2, 2, 2, 2), "ranks_span_machines"),
+        ("vllm", "mp", {"tp": 4, "data_parallel_size": 2, "expert_parallel": True}, (2, 2, 2, 2), None),
+        ("vllm", "ray", {"tp": 4, "data_parallel_size": 2}, (2, 2, 2, 2), None),
+        ("vllm", "mp", {"tp": 8, "data_parallel_size": 3}, (8, 8), "too_few_accelerators"),
+        ("sglang", "mp", {"tp": 1, "data_parallel_size": 3}, (2, 1), "uneven_machines"),
+        ("vllm-ascend", "mp", {"tp": 8, "data_parallel_size": 2}, (8, 8), None),
+    ],
+)
+def test_where_data_parallel_ranks_can_lie(engine, executor, split, machines, code):
+    kind, sizes = find_engine(engine, executor), args(**split)
+    if code is None:
+        kind.check(sizes, machines)
+        return
+    with pytest.raises(Refusal) as caught:
+        kind.check(sizes, machines)
+    assert caught.value.code == code
+    assert caught.value.changes

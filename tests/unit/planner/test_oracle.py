@@ -44,7 +44,8 @@ def test_what_the_engine_refuses_is_refused(name):
 def test_the_kv_cache_is_cut_as_the_engine_cuts_it(name):
     """Blocks of 20 GiB on each stage and requests of 4096 tokens at once, exactly; the CPU build's own block size."""
     case, engine = CASES[name], ANSWERS[name]["kv_cache"]
-    model, split = parse_model(case["config"]), Split(case["tensor"], case["pipeline"], case["expert"])
+    model = parse_model(case["config"])
+    split = Split(case["tensor"], case["pipeline"], case["expert"], data=case["data"])
     given = {
         "max_model_len": "4096", "block_size": str(engine["block_size"]), "async_scheduling": "false",
         "max_num_batched_tokens": str(engine["max_num_batched_tokens"]),

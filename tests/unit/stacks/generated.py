@@ -19,6 +19,8 @@ STACKS = ("dev", "hosts", "local")
 LIKELY: dict[str, tuple[Any, ...]] = {
     "tensorParallelSize": (1, 2, 3, 4, 8, 32),
     "pipelineParallelSize": (1, 2, 4, 16),
+    "dataParallelSize": (0, 1, 2, 3, 16, "2"),
+    "expertParallel": (True, False, "yes", 1),
     "machines": (1, 2, 4, 64),
     "perMachine": (1, 2, 4, 8, 16),
     "kind": ("cpu", "nvidia"),

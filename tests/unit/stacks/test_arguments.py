@@ -56,7 +56,12 @@ def test_the_default_image_and_the_default_executor_go_together():
         (["--host=0.0.0.0"], "the gateway is what the outside reaches"),
         (["--model", "/other"], "the model is the one that model.id names"),
         (["--nnodes=4"], "each machine's place is given by the order of machines"),
-        (["--data-parallel-size", "2"], "several copies of the model (data parallel) can't be had"),
+        (["--data-parallel-size", "2"], "contradicts serving.dataParallelSize, which is 1"),
+        (["-dp=2"], "contradicts serving.dataParallelSize, which is 1"),
+        (["--data-parallel-size-local=1"], "data parallel ranks are placed by the order of machines"),
+        (["--enable-expert-parallel"], "--enable-expert-parallel: contradicts serving.expertParallel, which is false"),
+        (["-ep"], "set serving.expertParallel to true"),
+        (["--prefill-context-parallel-size=2"], "context parallelism of prompts takes accelerators of its own"),
     ],
 )
 def test_a_flag_that_contradicts_a_setting_is_refused(words, said):
@@ -68,8 +73,10 @@ def test_a_flag_that_contradicts_a_setting_is_refused(words, said):
     ("engine", "image", "words", "said"),
     [
         ("sglang", "lmsysorg/sglang:v0.5.23", ["--tp", "8"], "contradicts serving.tensorParallelSize"),
-        ("sglang", "lmsysorg/sglang:v0.5.23", ["--dp-size", "2"], "several copies"),
-        ("sglang", "lmsysorg/sglang:v0.5.23", ["--dp-size", "2", "--enable-dp-attention"], None),
+        ("sglang", "lmsysorg/sglang:v0.5.23", ["--dp-size", "2"], "contradicts serving.dataParallelSize"),
+        ("sglang", "lmsysorg/sglang:v0.5.23", ["--enable-dp-attention"], "set serving.dataParallelSize to how many"),
+        ("sglang", "lmsysorg/sglang:v0.5.23", ["--ep-size=2"], "contradicts serving.expertParallel"),
+        ("sglang", "lmsysorg/sglang:v0.5.23", ["--ep-size=1"], None),
         ("tensorrt-llm", "x/release:1.2.1", ["--tp_size", "4"], "contradicts serving.tensorParallelSize"),
     ],
 )
@@ -92,9 +99,25 @@ def test_what_says_the_same_is_no_contradiction():
     assert parse(values(serving={"tensorParallelSize": 2, "executor": "mp", "arguments": ["--max-model-len=512"]}))
 
 
-@pytest.mark.parametrize("wish", ["replicas", "dataParallelSize"])
-def test_copies_are_named_as_what_cannot_be_had_yet(wish):
-    assert "can't be had" in refusal(serving={"tensorParallelSize": 2, "executor": "mp", wish: 2})
+def test_sglangs_own_count_holds_all_data_parallel_ranks():
+    told = values(
+        accelerator=GPUS | {"perMachine": 1}, images={"engine": "lmsysorg/sglang:v0.5.23"},
+        serving={
+            "engine": "sglang", "tensorParallelSize": 1, "dataParallelSize": 2, "expertParallel": True,
+            "arguments": ["--tp-size=2", "--dp-size=2", "--enable-dp-attention", "--ep-size=2"],
+        },
+    )  # fmt: skip
+    assert parse(told)
+
+
+def test_copies_are_data_parallel_ranks():
+    assert "set dataParallelSize" in refusal(serving={"tensorParallelSize": 2, "executor": "mp", "replicas": 2})
+
+
+def test_a_flag_that_says_what_the_settings_say_is_let_through():
+    serving = {"tensorParallelSize": 1, "dataParallelSize": 2, "executor": "mp", "expertParallel": True}
+    assert parse(values(serving={**serving, "arguments": ["--data-parallel-size=2", "--enable-expert-parallel"]}))
+    assert "to false" in refusal(serving={**serving, "arguments": ["--no-enable-expert-parallel"]})
 
 
 @pytest.mark.parametrize(

@@ -20,11 +20,14 @@ STEPS = 8
 MISTAKES: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("serving.tensorParallelSize", (1, 2, 3, 4, 6, 8, 12, 16, 32)),
     ("serving.pipelineParallelSize", (1, 2, 3, 4, 5, 7, 8, 14, 16)),
+    ("serving.dataParallelSize", (1, 2, 3, 4, 8, 16)),
+    ("serving.expertParallel", (True, False)),
     ("serving.maxModelLen", (1024, 32768, 10**6)),
     ("serving.executor", ("mp", "ray", None)),
     ("serving.arguments", (
         ["--gpu-memory-utilization=0.3"], ["--max-model-len=8192"], ["--tensor-parallel-size", "4"], ["--host=0.0.0.0"],
-        ["--data-parallel-size=2"], ["--port", "9"], ["-ngl", "99"], ["--dtype=bfloat16"], ["--cpu-offload-gb", "8"],
+        ["--data-parallel-size=2"], ["--enable-expert-parallel"], ["--dp-size=2", "--enable-dp-attention"],
+        ["--port", "9"], ["-ngl", "99"], ["--dtype=bfloat16"], ["--cpu-offload-gb", "8"],
         ["num_gpu=61"], ["--gpu-layers", "61", "--cpu-moe"], ["--max-num-seqs=4096", "--max-num-batched-tokens=512"],
     )),
     ("serving.environment", (

@@ -1,0 +1,108 @@
+"""Two data parallel ranks on two real machines, which share the experts of a model: real vLLM, one URL.
+
+One deployment is changed step by step, so the tests run in this order. There is no GPU here: accelerator `cpu`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from localcloud.fixtures import ensure_moe_model
+from localcloud.fixtures.model import MOE_ID
+from tests.support.deployment import Deployment, chat, fetch
+from tests.support.waiting import until
+
+pytestmark = [pytest.mark.root, pytest.mark.engine, pytest.mark.long]
+
+NAME = "tiny-qwen3-moe"
+WORDS = "word " * 60
+"""Many more tokens than the supervisor's own small questions have."""
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory):
+    folder, model = tmp_path_factory.mktemp("data-parallel"), ensure_moe_model()
+    made = Deployment(folder, "tandemdp", "10.86.0.0/24", ["node-0", "node-1"], models={MOE_ID: model})
+    made.config["model"] |= {"id": MOE_ID, "config": str(model / "config.json")}
+    made.config["serving"] |= {
+        "executor": "mp", "tensorParallelSize": 1, "dataParallelSize": 2, "expertParallel": True,
+        # By itself vLLM starts as many API processes as there are ranks, and each takes a processor for minutes here.
+        "arguments": [*made.config["serving"]["arguments"], "--api-server-count=1"],
+    }  # fmt: skip
+    yield made
+    made.close()
+
+
+def prompt_tokens(deployment):
+    """Of each data parallel rank, as the engine counts them."""
+    said = deployment.ssh("node-0", "curl -s http://127.0.0.1:8100/metrics")
+    found = re.findall(r'^vllm:prompt_tokens_total\{engine="(\d)".*\} (\S+)$', said, re.M)
+    return {int(engine): float(value) for engine, value in found}
+
+
+def engine(deployment, name, command):
+    return deployment.ssh(name, f"docker exec tandem-test-{name}-engine {command}")
+
+
+def log(deployment):
+    return deployment.ssh("node-0", "docker logs tandem-test-node-0-engine 2>&1")
+
+
+def restarted(deployment, command):
+    """Does something to the second machine's rank, and waits until the group has been started again and answers."""
+    before = log(deployment).count("the group is whole, starting the engine")
+    process = engine(deployment, "node-1", "pgrep -f VLLM::EngineCore_DP1").split()[0]
+    engine(deployment, "node-1", f"{command} {process}")
+    until(lambda: log(deployment).count("the group is whole, starting the engine") > before, 400)
+    until(lambda: chat(deployment.outputs(), NAME).code == 200, 600)
+
+
+def test_a_completion_comes_through_the_url(deployment):
+    run = deployment.up().good()
+    assert "TP1 x PP1 x DP2, experts spread (EP2)" in run.text
+    assert chat(deployment.outputs(), NAME).code == 200
+    # Each has half of the experts, and a process of its own.
+    assert "EngineCore_DP0" in engine(deployment, "node-0", "ps -eo args")
+    assert "EngineCore_DP1" in engine(deployment, "node-1", "ps -eo args")
+
+
+def test_both_ranks_take_requests_from_the_one_url(deployment):
+    out, before = deployment.outputs(), prompt_tokens(deployment)
+    body = {"model": NAME, "messages": [{"role": "user", "content": WORDS}], "max_tokens": 32, "temperature": 0}
+
+    def ask(_):
+        url = f"{out['apiUrl']}/chat/completions"
+        return fetch(url, out["apiKey"], json.dumps(body).encode(), out["apiCa"])
+
+    with ThreadPoolExecutor(8) as pool:
+        replies = list(pool.map(ask, range(8)))
+    assert [reply.code for reply in replies] == [200] * 8
+    assert len({json.loads(reply.body)["choices"][0]["message"]["content"] for reply in replies}) == 1
+    length = json.loads(replies[0].body)["usage"]["prompt_tokens"]
+    taken = {rank: count - before[rank] for rank, count in prompt_tokens(deployment).items()}
+    assert set(taken) == {0, 1}
+    assert min(taken.values()) >= length
+
+
+def test_a_rank_that_is_killed_comes_back_with_its_group(deployment):
+    restarted(deployment, "kill -9")
+    assert "rank 1: engine exited" in log(deployment)
+
+
+def test_a_rank_that_stands_still_is_found_and_the_group_started_again(deployment):
+    restarted(deployment, "kill -STOP")
+    assert re.search(r"rank 1 on node-1 gives no sign .*EngineCore_DP1.*SIGSTOP", log(deployment))
+
+
+def test_destroy_leaves_nothing(deployment):
+    deployment.destroy().good()
+    for name in ("node-0", "node-1"):
+        left = deployment.ssh(
+            name,
+            "docker ps -aq; ls /var/lib/tandem /mnt/tandem 2>/dev/null; systemctl list-units --no-legend 'tandem*'",
+        )
+        assert left.strip() == "", name
