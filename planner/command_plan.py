@@ -93,7 +93,9 @@ def request_of(options: Namespace) -> PlanRequest:
         raise Refusal("bad_argument", "download-mb-per-second", f"is {rate}", "give MB/s above 0, such as 12.5")
     return PlanRequest(
         model=find_model(options.model), clusters=_clusters(options), engine=Engine(options.engine),
-        engine_version=options.engine_version, arguments=arguments, concurrency=1.0 if concurrency is None else concurrency, streams=None if concurrency is None else max(1, int(concurrency)),
+        engine_version=options.engine_version, arguments=arguments,
+        concurrency=1.0 if concurrency is None else concurrency,
+        streams=None if concurrency is None else max(1, int(concurrency)),
         tensor_parallel_size=options.tensor_parallel_size, pipeline_parallel_size=options.pipeline_parallel_size,
         data_parallel_size=1 if options.data_parallel_size is None else options.data_parallel_size,
         choose_data_parallel=options.data_parallel_size is None,
