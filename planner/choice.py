@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from math import gcd
 
 from planner.cluster import Cluster
+from planner.engine import Engine
 from planner.plan import Plan
 from planner.refusal import Refusal
 from planner.request import PlanRequest
@@ -34,10 +35,12 @@ def free_splits(request: PlanRequest, cluster: Cluster) -> list[Split]:
     found = [Split(tensor, cluster.accelerators // tensor) for tensor in sizes]
     if cluster.machines > 1:
         found.append(Split(cluster.accelerators))
+    if request.engine not in (Engine.VLLM, Engine.SGLANG) or request.model.model.recorded is not None:
+        return found
     spread = request.model.model.experts is not None
     for data in range(2, cluster.accelerators + 1):
         rest = cluster.accelerators // data
-        if cluster.accelerators % data == 0 and request.model.model.recorded is None:
+        if cluster.accelerators % data == 0:
             found += [
                 Split(tensor, rest // tensor, spread, data=data)
                 for tensor in sizes
@@ -88,11 +91,18 @@ def reasons(
     found = [*_of_shape(chosen)]
     same = [plan for plan in others if plan.cluster == chosen.cluster]
     if len(same) > 1:
-        rates = ", ".join(f"{plan.estimate.split.short} {speed(plan, wanted):.2g}" for plan in ranked(same, wanted)[:4])
+        rates = ", ".join(
+            f"{plan.estimate.split.short} {_rate(speed(plan, wanted))}" for plan in ranked(same, wanted)[:4]
+        )
         found.append(f"at most {rates} requests/s, {wanted} at once ({PROMPT:,} tokens in, {ANSWER} out)")
     for split, refusal in [each for each in refusals if each[0].data == 1][:2]:
         found.append(f"{split.short} doesn't work: {refusal.reason}")
     return tuple(found)
+
+
+def _rate(value: float) -> str:
+    """Two figures."""
+    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
 
 
 def _shape(plan: Plan) -> tuple[bool, int, int, int]:
@@ -116,8 +126,11 @@ def _of_shape(chosen: Plan) -> list[str]:
         found.append(
             f"tensor parallelism stays inside a machine: its two sums a layer would cross the network of {network}"
         )
-    if not spans and split.tensor < each and cluster.device.pcie:
-        found.append(
-            f"stages inside a machine pass less between GPUs than sums do, and {cluster.device.name} has no NVLink"
-        )
+    if split.data > 1 and split.expert_parallel:
+        found.append("each rank has attention and KV cache of its own requests, and the experts are spread over all")
+    elif split.data > 1:
+        found.append("copies answer requests of their own and tell each other nothing")
+    elif not spans and split.tensor < each and cluster.device.pcie:
+        name = cluster.device.name
+        found.append(f"stages inside a machine pass less between GPUs than sums do, and {name} has no NVLink")
     return found
