@@ -22,8 +22,8 @@ from planner.plan import Plan
 from planner.refusal import Change, Refusal, Unplanned
 from planner.render import render
 from planner.request import PlanRequest
-from planner.search import apply_changes, check_model_split, plan, plans
-from planner.split import PARTITION
+from planner.search import apply_changes, check_model_split, explained, nearest_plan, plan, plans
+from planner.split import PARTITION, Split
 from planner.timeline import Installs, Start
 from planner.vllm.estimate import ReservedEstimate
 from planner.vllm.flags import from_flags
@@ -40,6 +40,7 @@ __all__ = [
     "PlanRequest",
     "Refusal",
     "ReservedEstimate",
+    "Split",
     "Start",
     "Unplanned",
     "apply_changes",
@@ -50,10 +51,12 @@ __all__ = [
     "check_rpc_devices",
     "check_world_size",
     "device",
+    "explained",
     "find_model",
     "from_flags",
     "gguf_model",
     "llamacpp_flags",
+    "nearest_plan",
     "nearest_split",
     "ollama_parameters",
     "owned",

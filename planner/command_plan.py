@@ -15,7 +15,7 @@ from planner.plan import Plan
 from planner.refusal import Refusal
 from planner.render import render
 from planner.request import PlanRequest
-from planner.search import plan, plans
+from planner.search import explained, plan, plans
 from planner.timeline import Start
 from planner.vllm.estimate import ReservedEstimate
 from planner.vllm.flags import pairs
@@ -34,10 +34,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--engine-version", default="0.24.0")
     parser.add_argument("--tensor-parallel-size", type=int)
     parser.add_argument("--pipeline-parallel-size", type=int)
-    parser.add_argument("--data-parallel-size", type=int, default=1)
+    parser.add_argument("--data-parallel-size", type=int)
     parser.add_argument("--expert-parallel", action="store_true", help="spread routed experts over TP x DP ranks")
     parser.add_argument("--context", help="tokens of prompt and answer; the model's own when not given")
-    parser.add_argument("--concurrency", type=float, default=1.0, help="requests of the full context at once")
+    parser.add_argument(
+        "--concurrency", type=float, help="requests of the full context at once, by whose speed splits compare"
+    )
     parser.add_argument("--storage-class", default="performance", help="NAS class")
     parser.add_argument("--download-mb-per-second", type=float, help="of the model's source")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="an engine argument")
@@ -54,7 +56,7 @@ def run(options: Namespace) -> str:
     """
     request = request_of(options)
     found = plans(request)
-    best = found[0] if found else plan(request)  # which says what would fit
+    best = explained(request, found[0], found) if found else plan(request)  # which says what would fit
     if options.html:
         _write_page(options.html, best, found)
     if options.all:
@@ -83,16 +85,20 @@ def request_of(options: Namespace) -> PlanRequest:
         arguments["max_model_len"] = options.context
     if options.expert_parallel:
         arguments["enable_expert_parallel"] = "true"
-    if not options.concurrency > 0 or options.concurrency > 1e6:
+    concurrency = options.concurrency
+    if concurrency is not None and not 0 < concurrency <= 1e6:
         raise Refusal("bad_argument", "concurrency", f"is {options.concurrency}", "give a number above 0, such as 8")
     rate = options.download_mb_per_second
     if rate is not None and not 0 < rate < 1e6:
         raise Refusal("bad_argument", "download-mb-per-second", f"is {rate}", "give MB/s above 0, such as 12.5")
     return PlanRequest(
         model=find_model(options.model), clusters=_clusters(options), engine=Engine(options.engine),
-        engine_version=options.engine_version, arguments=arguments, concurrency=options.concurrency,
+        engine_version=options.engine_version, arguments=arguments,
+        concurrency=1.0 if concurrency is None else concurrency,
+        streams=None if concurrency is None else max(1, int(concurrency)),
         tensor_parallel_size=options.tensor_parallel_size, pipeline_parallel_size=options.pipeline_parallel_size,
-        data_parallel_size=options.data_parallel_size,
+        data_parallel_size=1 if options.data_parallel_size is None else options.data_parallel_size,
+        choose_data_parallel=options.data_parallel_size is None,
         start=Start(
             storage_class=options.storage_class, download_bytes_per_second=rate * 1e6 if rate else None,
             machines_ready=options.gpu is not None,
@@ -119,11 +125,12 @@ def as_dict(chosen: Plan) -> dict[str, object]:
         "max_concurrency": round(reserved.max_concurrency, 2) if reserved else None,
         "memory": reserved.memory.as_dict() if reserved else None,
         "layers_per_device": None if isinstance(estimate, ReservedEstimate) else list(estimate.layers),
-        "throughput_upper_bounds": asdict(reserved.throughput) if reserved else None,
+        "tokens_per_second": reserved.throughput.as_dict() if reserved else None,
         "seconds_to_first_token": round(chosen.timeline.seconds),
         "paid_gpu_minutes": round(chosen.timeline.gpu_minutes, 1),
         "timeline": [asdict(step) for step in chosen.timeline.steps],
         "critical_path": list(chosen.timeline.critical_path),
+        "why": list(chosen.why),
         "notes": list(chosen.notes),
     }
 

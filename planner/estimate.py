@@ -30,11 +30,6 @@ class Estimate(ABC):
     def captures_graphs(self) -> bool:
         """Whether the engine captures CUDA graphs as it starts, which takes time."""
 
-    @property
-    @abstractmethod
-    def decode_one(self) -> float:
-        """Upper bound of a single request's tokens/s; 0 where it isn't counted."""
-
     @abstractmethod
     def summary(self, machines: str) -> str:
         """How the model lies on the machines and what they serve, in one line.

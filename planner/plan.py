@@ -22,6 +22,7 @@ class Plan:
         estimate: what the engine holds on them: a reserved share of each device, or whole layers.
         timeline: to the first completion.
         notes: what a reader should know, one sentence each.
+        why: what speaks for the split, one clause each, where it was chosen.
     """
 
     request: PlanRequest
@@ -29,6 +30,7 @@ class Plan:
     estimate: ReservedEstimate | OffloadEstimate
     timeline: Timeline
     notes: tuple[str, ...]
+    why: tuple[str, ...] = ()
 
     @property
     def price(self) -> float:

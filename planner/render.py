@@ -8,6 +8,7 @@ from planner.llamacpp.estimate import OffloadEstimate
 from planner.plan import Plan
 from planner.vllm.estimate import ReservedEstimate
 from planner.vllm.memory import GIB, RankMemory
+from planner.vllm.throughput import ANSWER, PROMPT, Span
 
 BAR = 40
 """Characters of a memory bar."""
@@ -26,6 +27,7 @@ def render(plan: Plan) -> str:
         f"{request.model.name} on {cluster.words}, "
         f"{request.engine} {request.engine_version if request.engine is Engine.VLLM else ''}".rstrip(),
         _split(estimate),
+        *(f"  {'why' if i == 0 else '':<9} {reason}" for i, reason in enumerate(plan.why)),
         f"  price     {price}",
         *_capacity(estimate),
         f"  first     token after {clock(plan.timeline.seconds)}{paid}",
@@ -50,12 +52,31 @@ def _capacity(estimate: ReservedEstimate | OffloadEstimate) -> list[str]:
     m, t = estimate.memory, estimate.throughput
     data = estimate.split.data
     each = f" on each of {data} data parallel ranks" if data > 1 else ""
-    return [
+    serves = (
         f"  serves    {estimate.max_concurrency:.1f} requests of {m.max_model_len:,} tokens at once "
-        f"({m.kv_cache_tokens:,} tokens of KV cache{each})",
-        f"  at most   {t.decode_one:.0f} tokens/s for one request, {t.decode_all:,.0f} for {t.requests}, "
-        f"{t.prefill:,.0f} of prompt (roofline: engines reach 40 to 70 %)",
+        f"({m.kv_cache_tokens:,} tokens of KV cache{each})"
+    )
+    if not t.rates:
+        return [serves]
+    first = t.rates[0]
+    rest = ", ".join(f"{span(rate.decode)} for {rate.streams}" for rate in t.rates[1:])
+    carried = ", carried over from" if t.elsewhere else ", as measured with"
+    return [
+        serves,
+        f"  speed     {span(first.decode)} tokens/s for one request, {rest}",
+        f"  {'':<9} {span(t.rates[-1].prefill)} of prompt ({PROMPT:,} tokens in, {ANSWER} out){carried} {t.measured}",
     ]
+
+
+def span(rate: Span) -> str:
+    """Both ends of a range, with two figures each."""
+    low, high = (f"{_two_figures(value):,}" for value in (rate.low, rate.high))
+    return low if low == high else f"{low}-{high}"
+
+
+def _two_figures(value: float) -> int:
+    unit = int(10 ** max(0, len(str(int(value))) - 2))
+    return round(value / unit) * unit
 
 
 def _devices(estimate: OffloadEstimate) -> list[str]:

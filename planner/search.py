@@ -5,11 +5,12 @@ Fewest changes first, each tried before it is named.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import gcd
 
 from planner.catalog.versions import vllm_version
+from planner.choice import free_splits, ranked, reasons
 from planner.cluster import Cluster
 from planner.counted import counted
 from planner.engine import Engine
@@ -28,20 +29,39 @@ MOST_MACHINES = 16
 
 
 def plan(request: PlanRequest) -> Plan:
-    """The best plan: the cheapest that fits; among equals the one with the fastest single request.
+    """The best plan, with what speaks for its split: the cheapest that fits; of equally cheap ones the fastest.
 
     Raises:
         Refusal: nothing fits; code and reason of the most promising attempt, and the nearest plan that works.
     """
     found, refusals = attempt_all(request)
     if found:
-        return found[0]
+        return explained(request, found[0], found)
     raise nearest_refusal(request, refusals)
 
 
 def plans(request: PlanRequest) -> list[Plan]:
-    """Every plan that fits, cheapest first; empty when none does."""
+    """Every plan that fits, cheapest first, and the fastest of those; empty when none does."""
     return attempt_all(request)[0]
+
+
+def nearest_plan(request: PlanRequest) -> Refusal:
+    """Why none of a request's plans can be used, with the nearest that can."""
+    return nearest_refusal(request, attempt_all(request)[1])
+
+
+def explained(request: PlanRequest, chosen: Plan, found: Sequence[Plan]) -> Plan:
+    """The chosen one of the plans found, with what speaks for its split where the request left it open."""
+    splits = _splits(request, chosen.cluster)
+    if len(splits) == 1:
+        return chosen
+    tried = []
+    for split in splits:
+        try:
+            attempt(request, chosen.cluster, split)
+        except Refusal as refusal:
+            tried.append((split, refusal))
+    return replace(chosen, why=reasons(chosen, found, tried, request.streams))
 
 
 def attempt_all(request: PlanRequest) -> tuple[list[Plan], list[Refusal]]:
@@ -56,14 +76,7 @@ def attempt_all(request: PlanRequest) -> tuple[list[Plan], list[Refusal]]:
                 raise
             except Refusal as refusal:
                 refusals.append(refusal)
-    found.sort(key=_preference)
-    return found, refusals
-
-
-def _preference(found: Plan) -> tuple[float, bool, float]:
-    """Cheapest; tensor parallelism inside machines; the fastest single request."""
-    split = found.estimate.split
-    return found.price, found.cluster.spans(split.tensor, split.pipeline, split.data), -found.estimate.decode_one
+    return ranked(found, request.streams), refusals
 
 
 def nearest_refusal(request: PlanRequest, refusals: list[Refusal]) -> Refusal:
@@ -234,6 +247,8 @@ def _splits(request: PlanRequest, cluster: Cluster) -> list[Split]:
         return _data_splits(request, cluster)
     if tensor is not None:
         return [Split(tensor, pipeline or max(1, cluster.accelerators // max(1, tensor)))]
+    if pipeline is None and request.choose_data_parallel:
+        return free_splits(request, cluster)
     smallest = gcd(*cluster.each)
     within = [n for n in range(smallest, 0, -1) if smallest % n == 0]
     across = [cluster.accelerators] if cluster.machines > 1 else []

@@ -26,6 +26,7 @@ from planner import (
     Unplanned,
     check_model_split,
     device,
+    explained,
     find_model,
     from_flags,
     gguf_model,
@@ -33,6 +34,7 @@ from planner import (
     ollama_parameters,
     owned,
     plan,
+    plans,
     processors,
     render,
     rented,
@@ -92,8 +94,11 @@ def _planned(settings: Settings) -> tuple[Plan, None] | tuple[None, Unplanned]:
         SettingsError: it can't work.
     """
     try:
-        requests, notes = _requests(settings)
+        requests, notes = plan_requests(settings)
         found, *_ = [_plan(request, settings) for request in requests]  # all of them must work
+        if settings.asked is not None:
+            free = plan_requests(settings.asked)[0][0]
+            found = explained(free, found, plans(free))
     except Unplanned as missing:
         return None, missing
     except Refusal as refusal:
@@ -148,7 +153,7 @@ def summary(found: Plan) -> str:
     )
 
 
-def _requests(settings: Settings) -> tuple[list[PlanRequest], tuple[str, ...]]:
+def plan_requests(settings: Settings) -> tuple[list[PlanRequest], tuple[str, ...]]:
     """One request for each kind of machine that may be rented, the likeliest first; and notes for the plan's reader.
 
     Raises:
@@ -171,6 +176,9 @@ def _requests(settings: Settings) -> tuple[list[PlanRequest], tuple[str, ...]]:
         tensor_parallel_size=serving.tensor_parallel_size,
         pipeline_parallel_size=serving.pipeline_parallel_size,
         data_parallel_size=serving.data_parallel_size,
+        choose_data_parallel=not {"data_parallel_size", "expert_parallel"} & serving.model_fields_set,
+        concurrency=serving.concurrency or 1.0,
+        streams=serving.concurrency,
         start=_start(settings),
         partition=_partition(settings),
         whole=not engine.offloads,
@@ -178,7 +186,7 @@ def _requests(settings: Settings) -> tuple[list[PlanRequest], tuple[str, ...]]:
     try:
         clusters = _clusters(settings)
     except Unplanned:
-        if not engine.offloads:
+        if not engine.offloads and request.tensor_parallel_size is not None:
             check_model_split(request, settings.world_size)
         raise
     less, more = uncounted(settings)
@@ -259,7 +267,8 @@ def _start(settings: Settings) -> Start:
 def _installs(settings: Settings) -> Installs:
     if settings.runtime == "docker":
         return "containers"
-    return "packages" if settings.native.requirements(settings.serving.engine, settings.serving.executor) else "nothing"
+    executor = settings.serving.executor or "mp"
+    return "packages" if settings.native.requirements(settings.serving.engine, executor) else "nothing"
 
 
 def _model(settings: Settings, engine: Engine) -> ModelEntry:

@@ -12,7 +12,7 @@ from stacks.settings.stack import Settings
 
 DIRECT = (
     "tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size", "enable_expert_parallel", "max_model_len",
-    "engine", "perMachine",
+    "concurrency", "engine", "perMachine",
 )  # fmt: skip
 """Settings that take the planner's own value."""
 
@@ -34,7 +34,7 @@ def stack_changes(refusal: Refusal, settings: Settings) -> dict[str, Any]:
             case name if name == PARTITION:
                 rest = {name: text for name, text in settings.serving.environment.items() if name != PARTITION}
                 found["serving.environment"] = {**rest, PARTITION: str(change.value)} if change.value else rest
-            case "machines" | "nodes" | "devices" | "gpu" | "concurrency" | "engine_version":
+            case "machines" | "nodes" | "devices" | "gpu" | "engine_version":
                 return {}
             case _:
                 words = with_flag(words, change)

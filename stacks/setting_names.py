@@ -14,6 +14,7 @@ PATHS = {
     "enable_expert_parallel": "serving.expertParallel",
     "max_model_len": "serving.maxModelLen",
     "executor": "serving.executor",
+    "concurrency": "serving.concurrency",
     "engine_version": "images.engine",
     "engine": "serving.engine",
     "model": "model.id",

@@ -65,11 +65,6 @@ class OffloadEstimate(Estimate):
         return False
 
     @property
-    def decode_one(self) -> float:
-        """Not counted."""
-        return 0.0
-
-    @property
     def placement(self) -> str:
         """Layers on devices, and on the processor."""
         left = f", {self.host_layers} on the processor" if self.host_layers else ""

@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from planner.engine import Engine
 from planner.page import figures
 from planner.plan import Plan
-from planner.render import clock, money
+from planner.render import clock, money, span
 from planner.vllm.estimate import ReservedEstimate
 
 
@@ -25,7 +25,7 @@ def page(chosen: Plan, others: Sequence[Plan] = ()) -> str:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    environment.filters |= {"clock": clock, "money": money}
+    environment.filters |= {"clock": clock, "money": money, "span": span}
     request, estimate = chosen.request, chosen.estimate
     reserved = estimate if isinstance(estimate, ReservedEstimate) else None
     choices = figures.choices(chosen, others)

@@ -32,7 +32,7 @@ class ReservedEstimate(Estimate):
     Attributes:
         arguments: the engine's arguments in effect.
         memory: of each stage.
-        throughput: upper bounds.
+        throughput: tokens/s.
     """
 
     arguments: EngineArguments
@@ -48,11 +48,6 @@ class ReservedEstimate(Estimate):
     def captures_graphs(self) -> bool:
         """Whether CUDA graphs are captured as the engine starts."""
         return not self.arguments.enforce_eager
-
-    @property
-    def decode_one(self) -> float:
-        """Upper bound of a single request's tokens/s."""
-        return self.throughput.decode_one
 
     def summary(self, machines: str) -> str:
         """The split, the machines, and the requests that they serve at once."""
@@ -107,8 +102,7 @@ def reserved_estimate(request: PlanRequest, cluster: Cluster, split: Split) -> R
     counted = memory(model, split, device, version, arguments, multicast=multicast, stages=stages)
     if counted.max_concurrency * split.data < request.concurrency:
         _refuse_concurrency(request, counted, split.data)
-    context = max(1, counted.max_model_len // 2)
-    speed = throughput(model, split, cluster, counted, arguments, context=context)
+    speed = throughput(model, split, cluster, counted, arguments)
     notes = _machine_notes(cluster, split, arguments) + _model_notes(model, request.engine)
     if version.nccl_counted and cluster.spans(split.tensor, split.pipeline, split.data):
         notes.append(f"what NCCL takes between machines leaves less for the KV cache in vLLM {version.version}")

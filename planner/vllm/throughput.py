@@ -1,79 +1,169 @@
-"""A roofline of prefill and decode: what the hardware can't exceed. Real engines reach about 40 to 70 % of it."""
+"""Tokens a second as ranges: a roofline times the shares of it that engines were measured to reach."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import cache
+from math import log2
 
-from planner.cluster import Cluster
+from planner.catalog.device import device
+from planner.catalog.throughput import Measured, measurements
+from planner.catalog.versions import vllm_version
+from planner.cluster import Cluster, owned
+from planner.model.entry import catalog_model
 from planner.model.shapes import Model
 from planner.split import Split
-from planner.vllm.arguments import EngineArguments
-from planner.vllm.kv_cache import token_bytes
+from planner.vllm.arguments import EngineArguments, resolve_arguments
 from planner.vllm.memory import Memory
-from planner.vllm.weights import stage_weights
+from planner.vllm.roofline import Roofline, roofline
 
-HOP = 30e-6
-"""Seconds of latency of a collective inside a machine: NCCL over a switch or PCIe."""
+STREAMS = (1, 16, 64, 256)
+"""Streams of which a plan tells the rate."""
 
-NETWORK_HOP = 200e-6
-"""The same between machines over TCP, as in a VPC; RDMA comes near the other figure."""
+PROMPT, ANSWER = 1024, 128
+"""Tokens of a request whose rates are told: what `vllm bench serve` asks unless told otherwise (random dataset)."""
+
+MARGIN = 0.1
+"""Beyond the lowest and the highest measured share, on a GPU that was measured: other models of the same kind."""
+
+MARGIN_ELSEWHERE = 0.3
+"""The same on other GPUs, to which the shares are carried over."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """A range of tokens/s.
+
+    Attributes:
+        low: its lower end.
+        high: its upper end.
+    """
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Rate:
+    """What so many streams are served at, each with PROMPT tokens of prompt and ANSWER of answer.
+
+    Attributes:
+        streams: requests at once.
+        decode: tokens/s of all answers together.
+        prefill: tokens/s of prompts.
+    """
+
+    streams: int
+    decode: Span
+    prefill: Span
 
 
 @dataclass(frozen=True)
 class Throughput:
-    """Upper bounds.
+    """How fast the engine is.
 
     Attributes:
-        prefill: prompt tokens/s of the whole engine.
-        decode_one: tokens/s of a single request.
-        decode_all: tokens/s of all requests together, with as many as the KV cache holds at the mean context.
-        requests: how many that is.
+        rates: at each of STREAMS, of which those wait for whom the KV cache has no room; empty on processors.
+        measured: engine and GPU that the shares of the roofline are of.
+        elsewhere: whether that is another GPU than this.
+        roof: what the hardware can't exceed.
+        most: streams that the KV cache and the engine's batch hold at once, of PROMPT and ANSWER tokens.
+        batch: tokens of a step.
     """
 
-    prefill: float
-    decode_one: float
-    decode_all: float
-    requests: int
+    rates: tuple[Rate, ...]
+    measured: str
+    elsewhere: bool
+    roof: Roofline
+    most: int
+    batch: int
+
+    @property
+    def decode_one(self) -> float:
+        """Tokens/s that a single request can't exceed."""
+        return self.roof.decode(1, PROMPT + ANSWER // 2)
+
+    def as_dict(self) -> dict[str, object]:
+        """For JSON: the rates, and what they are made from."""
+        return {
+            "prompt": PROMPT, "answer": ANSWER, "rates": [asdict(rate) for rate in self.rates],
+            "measured": self.measured, "extrapolated": self.elsewhere,
+        }  # fmt: skip
+
+    def requests(self, streams: int) -> float:
+        """Requests of PROMPT and ANSWER tokens a second that so many streams can't exceed, those that wait included."""
+        return self.roof.requests(max(1, min(streams, self.most)), PROMPT, ANSWER, self.batch)
 
 
-def throughput(
-    model: Model, split: Split, cluster: Cluster, memory: Memory, arguments: EngineArguments, *, context: int
-) -> Throughput:
-    """The bounds at a mean context.
-
-    A decode step reads every active weight and the requests' KV cache once, stage after stage; prefill costs two
-    operations for each active weight and token. Collectives cost latency, two a layer; a stage boundary one send.
-    """
-    device = cluster.device
-    share = min(1.0, model.experts.per_token / model.experts.count) if model.experts else 1.0
-    stages = stage_weights(model, split, device=device)
-    active = [s.streamed + s.routed * share for s in stages]
-    everything = [float(s.streamed + s.routed) for s in stages]
-    cache = [token_bytes(model, split, arguments, s.layers) for s in stages]
-    collective = NETWORK_HOP if cluster.spans(split.tensor, split.pipeline, split.data) else HOP
-    latency = (2 * model.layers * collective if split.tensor > 1 else 0.0) + (split.pipeline - 1) * NETWORK_HOP
-    if split.data > 1 and model.experts is not None:
-        # Tokens are gathered for the experts of each layer, and their outputs go back.
-        latency += 2 * (model.layers - sum(model.dense)) * (NETWORK_HOP if cluster.machines > 1 else HOP)
-    one = sum((a + c * context) / device.bandwidth for a, c in zip(active, cache, strict=True)) + latency
-    requests = max(1, min(arguments.max_num_seqs, int(memory.capacity_tokens / max(1, context))))
-    # With many requests every expert is used. The stages work on different shares of the requests at once, each of
-    # which reads the weights; the slowest stage decides, and no request is faster than alone.
-    share_of = requests / split.pipeline
-    step = max((e + c * context * share_of) / device.bandwidth for e, c in zip(everything, cache, strict=True))
-    together = min(share_of / (step + latency / split.pipeline), requests / one) * split.data
-    # A rank computes its share of the experts for every data parallel rank's tokens.
-    weights = [(s.streamed + s.routed * share * split.data) / _weight_bytes(model) for s in stages]
-    prefill = min(device.flops / (2 * w) for w in weights) * split.data
-    return Throughput(prefill, 1 / one, max(1 / one, together), requests * split.data)
+def throughput(model: Model, split: Split, cluster: Cluster, memory: Memory, arguments: EngineArguments) -> Throughput:
+    """The rates of a model, split so, on these machines."""
+    roof = roofline(model, split, cluster, arguments)
+    context = PROMPT + ANSWER // 2
+    most = max(1, min(arguments.max_num_seqs, int(memory.capacity_tokens / (PROMPT + ANSWER)))) * split.data
+    shares = _shares(cluster.device.name, moe=model.experts is not None)
+    rates = []
+    for streams in STREAMS if cluster.device.kind != "cpu" else ():
+        at_once = min(streams, most)
+        decode = roof.decode(at_once, context)
+        prefill = roof.prefill(streams, PROMPT, arguments.max_num_batched_tokens)
+        low, high = shares.decode(at_once)
+        rates.append(
+            Rate(
+                streams,
+                Span(decode * low, decode * high),
+                Span(prefill * shares.prefill[0], prefill * shares.prefill[1]),
+            )
+        )
+    return Throughput(tuple(rates), shares.measured, shares.elsewhere, roof, most, arguments.max_num_batched_tokens)
 
 
-def _weight_bytes(model: Model) -> float:
-    """Bytes of one weight of the linear layers."""
-    match model.quantization.method:
-        case "none":
-            return float(model.dtype_bytes)
-        case "awq" | "gptq" | "mxfp4" | "nvfp4" | "gguf":
-            return 0.55
-        case _:
-            return 1.0
+@dataclass(frozen=True)
+class _Shares:
+    """Shares of the roofline that are reached, lowest and highest, margins included."""
+
+    by_streams: tuple[tuple[int, float, float], ...]
+    prefill: tuple[float, float]
+    measured: str
+    elsewhere: bool
+
+    def decode(self, streams: int) -> tuple[float, float]:
+        """At so many streams: between those measured by their logarithm."""
+        before = [each for each in self.by_streams if each[0] <= streams] or self.by_streams[:1]
+        after = [each for each in self.by_streams if each[0] >= streams] or self.by_streams[-1:]
+        (a, low, high), (b, next_low, next_high) = before[-1], after[0]
+        part = 0.0 if a == b else log2(streams / a) / log2(b / a)
+        return low + part * (next_low - low), high + part * (next_high - high)
+
+
+@cache
+def _shares(gpu: str, *, moe: bool) -> _Shares:
+    """Of the same GPU where it was measured, else of all that were; of the same kind of model where there are some."""
+    known = measurements()
+    alike = [each for each in known if (catalog_model(each.model).model.experts is not None) == moe] or list(known)
+    own = [each for each in alike if device(each.gpu).name == gpu]
+    chosen, margin = (own, MARGIN) if own else (alike, MARGIN_ELSEWHERE)
+    decode: dict[int, list[float]] = {}
+    prefill: list[float] = []
+    for each in chosen:
+        roof, batch = _measured_roof(each)
+        for row in each.rows:
+            if row.decode:
+                decode.setdefault(row.streams, []).append(row.decode / roof.decode(row.streams, row.context))
+            if row.prefill:
+                prefill.append(row.prefill / roof.prefill(row.streams, row.prompt, batch))
+    return _Shares(
+        tuple((n, *_widened(found, margin)) for n, found in sorted(decode.items())), _widened(prefill, margin),
+        ", ".join(dict.fromkeys(f"{each.engine} {each.version} on {each.gpu}" for each in chosen)), not own,
+    )  # fmt: skip
+
+
+def _widened(found: list[float], margin: float) -> tuple[float, float]:
+    return min(found) * (1 - margin), min(1.0, max(found) * (1 + margin))
+
+
+def _measured_roof(measured: Measured) -> tuple[Roofline, int]:
+    """The roofline of what was measured, and the tokens of its steps."""
+    model, cluster = catalog_model(measured.model).model, owned(measured.gpu, measured.tensor_parallel_size, 1)
+    arguments = resolve_arguments(model, cluster.device, vllm_version(measured.version), {}, "offline")
+    split = Split(measured.tensor_parallel_size)
+    return roofline(model, split, cluster, arguments), arguments.max_num_batched_tokens

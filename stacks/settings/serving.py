@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from collections.abc import Mapping
+from typing import Any, Literal, get_args
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from components.serving import EngineName
 from stacks.settings.base import Port, SettingsModel
@@ -26,14 +27,27 @@ class ServingSettings(SettingsModel):
         None,  # type: ignore[arg-type]  # chosen by Settings, which alone sees machines and image
         description="vLLM: mp, its own multi-node mode, or ray; mp if unset, and ray where machines or image need it",
     )
-    tensor_parallel_size: int = Field(ge=1, description="accelerators that share each layer")
-    pipeline_parallel_size: int = Field(1, ge=1, description="stages the layers are cut into")
+    split: Literal["auto"] | None = Field(
+        None, description="auto: the sizes left out are chosen by what is planned, as they are where none is given"
+    )
+    tensor_parallel_size: int = Field(
+        None,  # type: ignore[arg-type]  # chosen by stacks.split, which sees machines and model
+        ge=1, description="accelerators that share each layer; chosen if unset",
+    )  # fmt: skip
+    pipeline_parallel_size: int = Field(
+        None,  # type: ignore[arg-type]  # the same
+        ge=1, description="stages the layers are cut into; 1 if unset and tensorParallelSize is given",
+    )  # fmt: skip
     data_parallel_size: int = Field(
         1, ge=1, description="vllm, sglang: ranks with attention and KV cache of their own, behind the one URL"
     )
     expert_parallel: bool = Field(
         False, description="vllm, sglang: experts are spread whole over the accelerators, not each cut"
     )
+    concurrency: int | None = Field(
+        None, ge=1, le=4096,
+        description="requests of maxModelLen tokens that must fit at once, and by whose speed a split is chosen",
+    )  # fmt: skip
     max_model_len: int | None = Field(None, ge=1, description="longest prompt and answer together, in tokens")
     port: Port = Field(8100, description="the engine's own port; reached from its machine only")
     arguments: tuple[AsItStands, ...] = Field((), description="more arguments for the engine, one a list entry")
@@ -56,6 +70,14 @@ class ServingSettings(SettingsModel):
     )
     group_port: Port = Field(29400, description="where the supervisors of the ranks meet, on the first machine")
     collective_port: Port = Field(29417, description="where the ranks of the collective meet, on the first machine")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_stage(cls, value: Any) -> Any:  # noqa: ANN401  # whatever a stack's file has
+        """A given tensorParallelSize alone means one stage."""
+        if isinstance(value, Mapping) and value.get("tensorParallelSize") is not None and value.get("split") is None:
+            return {"pipelineParallelSize": 1, **value}
+        return value
 
     @property
     def ray_workers(self) -> tuple[int, int]:

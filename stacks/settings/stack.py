@@ -49,13 +49,14 @@ class Settings(SettingsModel):
     accelerator: AcceleratorSettings
     model: ModelSettings
     storage: StorageSettings = StorageSettings()  # type: ignore[call-arg]  # every field has a default
-    serving: ServingSettings
+    serving: ServingSettings = ServingSettings()  # type: ignore[call-arg]  # every field has a default
     images: ImageSettings = ImageSettings()  # type: ignore[call-arg]  # every field has a default
     gateway: GatewaySettings = GatewaySettings()  # type: ignore[call-arg]  # every field has a default
     firewall: FirewallSettings = FirewallSettings()  # type: ignore[call-arg]  # every field has a default
     webui: WebUiSettings = WebUiSettings()  # type: ignore[call-arg]  # every field has a default
     mirrors: MirrorSettings = MirrorSettings()  # type: ignore[call-arg]  # every field has a default
     _secrecy: Secrecy = PrivateAttr(default_factory=Secrecy)
+    _asked: Settings | None = PrivateAttr(None)
 
     def keep_secret(self, secrecy: Secrecy) -> None:
         """Notes which of these settings were given as secrets."""
@@ -65,6 +66,17 @@ class Settings(SettingsModel):
     def secrecy(self) -> Secrecy:
         """Which of these settings were given as secrets."""
         return self._secrecy
+
+    @property
+    def asked(self) -> Settings | None:
+        """The settings with what was left open of the split; None where nothing was."""
+        return self._asked
+
+    def with_serving(self, serving: ServingSettings) -> Settings:
+        """The same settings with a split that was chosen, which remember what was left open."""
+        found = self.model_copy(update={"serving": serving})
+        found._asked = self._asked or self
+        return found
 
     @property
     def collective(self) -> bool:

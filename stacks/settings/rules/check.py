@@ -1,4 +1,4 @@
-"""Settings that hold together: the executor chosen, then every rule between sections, in order."""
+"""Settings that hold together: executor and split chosen, and every rule between sections, in order."""
 
 from __future__ import annotations
 
@@ -16,16 +16,21 @@ from stacks.settings.rules.platform import access_mistakes, duplicate_mistakes, 
 from stacks.settings.rules.ports import port_mistakes
 from stacks.settings.rules.repositories import repository_mistakes
 from stacks.settings.stack import Settings
+from stacks.split import with_split
 
 Rule = Callable[[Settings], Iterator[Mistake]]
-RULES: tuple[Rule, ...] = (
-    argument_mistakes,
+BEFORE_SPLIT: tuple[Rule, ...] = (
     device_mistakes,
     runtime_mistakes,
     repository_mistakes,
     platform_mistakes,
     access_mistakes,
     duplicate_mistakes,
+)
+"""In order: each may count on those before it, none on executor and split."""
+
+AFTER_SPLIT: tuple[Rule, ...] = (
+    argument_mistakes,
     split_mistakes,
     engine_mistakes,
     image_mistakes,
@@ -34,19 +39,23 @@ RULES: tuple[Rule, ...] = (
     firewall_mistakes,
     port_mistakes,
 )
-"""In order: each may count on those before it."""
+"""The same, with executor and split."""
 
 
 def checked(settings: Settings) -> Settings:
-    """The same settings with their executor, which only machines and image together tell.
+    """The same settings with their executor and split, which only machines, model and image together tell.
 
     Raises:
         Mistake: of the first rule that does not hold.
     """
+    for rule in BEFORE_SPLIT:
+        for mistake in rule(settings):
+            raise mistake
+    settings = with_split(settings)
     if settings.serving.executor is None:
         serving = settings.serving.model_copy(update={"executor": choose_executor(settings)})
         settings = settings.model_copy(update={"serving": serving})
-    for rule in RULES:
+    for rule in AFTER_SPLIT:
         for mistake in rule(settings):
             raise mistake
     return settings

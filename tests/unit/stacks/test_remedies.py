@@ -18,7 +18,9 @@ STEPS = 8
 """Remedies followed one after another; each mends a mistake, and three are made at once."""
 
 MISTAKES: tuple[tuple[str, tuple[Any, ...]], ...] = (
-    ("serving.tensorParallelSize", (1, 2, 3, 4, 6, 8, 12, 16, 32)),
+    ("serving.tensorParallelSize", (1, 2, 3, 4, 6, 8, 12, 16, 32, None)),
+    ("serving.split", ("auto",)),
+    ("serving.concurrency", (1, 16, 500)),
     ("serving.pipelineParallelSize", (1, 2, 3, 4, 5, 7, 8, 14, 16)),
     ("serving.dataParallelSize", (1, 2, 3, 4, 8, 16)),
     ("serving.expertParallel", (True, False)),

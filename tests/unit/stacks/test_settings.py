@@ -30,7 +30,7 @@ def test_defaults_fill_what_is_not_said():
         ({"machines": [{"name": "a", "adress": "x"}]}, ["machines[0].adress", "did you mean address?"]),
         ({"serving": {"tensorParallelSize": "two"}}, ["serving.tensorParallelSize", "valid integer"]),
         ({"serving": {"tensorParallelSize": 0}}, ["serving.tensorParallelSize", "greater than or equal to 1"]),
-        ({"serving": None}, ["serving: is missing"]),
+        ({"serving": None}, ["serving.split", "model.config", "or set tensorParallelSize"]),
         ({"platform": "gcp"}, ["platform", "'hosts'"]),
         ({"machines": []}, ["machines: is missing", "platform hosts needs it"]),
         (
