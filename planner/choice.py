@@ -57,12 +57,12 @@ def ranked(found: Sequence[Plan], streams: int | None = None) -> list[Plan]:
         streams: requests at once that are wanted; None where it isn't said.
     """
     wanted = streams or STREAMS
-    rest = sorted(found, key=lambda plan: (plan.price, -speed(plan, wanted), *_shape(plan)))
+    rest = sorted(found, key=lambda plan: (*_cost(plan), -speed(plan, wanted), *_shape(plan)))
     order: list[Plan] = []
     while rest:
         fastest = rest[0]
         least = speed(fastest, wanted) * (1 - EQUAL)
-        alike = [plan for plan in rest if plan.price == fastest.price and speed(plan, wanted) >= least]
+        alike = [plan for plan in rest if _cost(plan) == _cost(fastest) and speed(plan, wanted) >= least]
         best = min(alike, key=_shape)
         order.append(best)
         rest.remove(best)
@@ -100,16 +100,21 @@ def reasons(
     return tuple(found)
 
 
+def _cost(plan: Plan) -> tuple[float, int]:
+    """The price; of machines that have none, how many there are."""
+    return plan.price, 0 if plan.price else plan.cluster.machines
+
+
 def _rate(value: float) -> str:
     """Two figures."""
     return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
 
 
-def _shape(plan: Plan) -> tuple[bool, int, int, int]:
-    """The usual one first: tensor parallelism in a machine, and as much of it as there is; few machines."""
+def _shape(plan: Plan) -> tuple[bool, int, int]:
+    """The usual one first: tensor parallelism in a machine, and as much of it as there is."""
     split = plan.estimate.split
     spans = plan.cluster.spans(split.tensor, split.pipeline, split.data)
-    return spans, split.data, -split.tensor, plan.cluster.machines
+    return spans, split.data, -split.tensor
 
 
 def _of_shape(chosen: Plan) -> list[str]:

@@ -16,15 +16,15 @@ class Row:
         streams: requests at once.
         prompt: tokens of each prompt.
         context: tokens of each request in the KV cache, the mean of those timed.
-        prefill: prompt tokens/s, all streams together; 0 where it wasn't measured.
-        decode: answers' tokens/s, all streams together; 0 where it wasn't measured.
+        prefill: prompt tokens/s, all streams together.
+        decode: answers' tokens/s, all streams together.
     """
 
     streams: int
     prompt: int
     context: int
-    prefill: float = 0.0
-    decode: float = 0.0
+    prefill: float
+    decode: float
 
 
 @dataclass(frozen=True)

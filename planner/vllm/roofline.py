@@ -12,6 +12,12 @@ from planner.vllm.arguments import EngineArguments
 from planner.vllm.kv_cache import token_bytes
 from planner.vllm.weights import stage_weights
 
+LAYER = 40e-6
+"""Seconds of a layer in every step beyond what it reads and computes: its small kernels one after another.
+
+What the rows of one stream on an H200 leave (data/throughput.yaml): 36 to 64 microseconds, were memory read at nine
+tenths of its bandwidth."""
+
 HOP = 30e-6
 """Seconds of latency of a collective inside a machine: NCCL over a switch or PCIe."""
 
@@ -40,7 +46,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Roofline:
-    """What the hardware can't exceed: a step reads weights and KV cache once and computes, whichever takes longer.
+    """What engines come near to: a step reads weights and KV cache once and computes, whichever takes longer.
 
     Attributes:
         stages: one rank of each.
@@ -106,19 +112,19 @@ class Roofline:
         # A rank computes its share of the experts for every data parallel rank's tokens.
         weights = tokens * stage.dense + tokens * busy * share * stage.routed
         computed = 2 * weights / self.weight_bytes / self.flops
-        return max(read / self.bandwidth, computed) + self._crossing(stage, tokens, busy)
+        return max(read / self.bandwidth, computed) + self._waiting(stage, tokens, busy)
 
     def _touched(self, tokens: float) -> float:
         """Share of the routed experts that so many tokens are sent to, were they sent evenly."""
         return 1 - (1 - self.per_token / self.experts) ** tokens if self.experts else 0.0
 
-    def _crossing(self, stage: Stage, tokens: float, busy: int) -> float:
-        """Seconds for what ranks tell each other.
+    def _waiting(self, stage: Stage, tokens: float, busy: int) -> float:
+        """Seconds for what layers and ranks wait for.
 
         Two sums a layer over its tensor parallel ranks, each of which sends and receives its share of the others' (a
         ring); and where experts are shared by data parallel ranks, their tokens there and back.
         """
-        seconds = 0.0
+        seconds = LAYER * stage.layers
         if self.ranks > 1:
             crossing = 2 * (self.ranks - 1) / self.ranks * tokens * self.row / self.link
             seconds += 2 * stage.layers * (self.hop + crossing)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from math import log2
@@ -100,68 +101,88 @@ def throughput(model: Model, split: Split, cluster: Cluster, memory: Memory, arg
     roof = roofline(model, split, cluster, arguments)
     context = PROMPT + ANSWER // 2
     most = max(1, min(arguments.max_num_seqs, int(memory.capacity_tokens / (PROMPT + ANSWER)))) * split.data
-    shares = _shares(cluster.device.name, moe=model.experts is not None)
+    shares = known_shares(cluster.device.name, moe=model.experts is not None)
     rates = []
     for streams in STREAMS if cluster.device.kind != "cpu" else ():
-        at_once = min(streams, most)
-        decode = roof.decode(at_once, context)
-        prefill = roof.prefill(streams, PROMPT, arguments.max_num_batched_tokens)
-        low, high = shares.decode(at_once)
-        rates.append(
-            Rate(
-                streams,
-                Span(decode * low, decode * high),
-                Span(prefill * shares.prefill[0], prefill * shares.prefill[1]),
-            )
-        )
+        decode = shares.decode_span(roof, min(streams, most), context)
+        prefill = shares.prefill_span(roof, streams, PROMPT, arguments.max_num_batched_tokens)
+        rates.append(Rate(streams, decode, prefill))
     return Throughput(tuple(rates), shares.measured, shares.elsewhere, roof, most, arguments.max_num_batched_tokens)
 
 
-@dataclass(frozen=True)
-class _Shares:
-    """Shares of the roofline that are reached, lowest and highest, margins included."""
+Points = tuple[tuple[int, float, float], ...]
+"""Streams, and the lowest and highest share of the roofline at them."""
 
-    by_streams: tuple[tuple[int, float, float], ...]
-    prefill: tuple[float, float]
+
+@dataclass(frozen=True)
+class Shares:
+    """Shares of the roofline that are reached, margins included.
+
+    Attributes:
+        decode: while answers are written.
+        prefill: while prompts are read.
+        measured: engines and GPUs that they are of.
+        elsewhere: whether they are carried over to another GPU.
+    """
+
+    decode: Points
+    prefill: Points
     measured: str
     elsewhere: bool
 
-    def decode(self, streams: int) -> tuple[float, float]:
-        """At so many streams: between those measured by their logarithm."""
-        before = [each for each in self.by_streams if each[0] <= streams] or self.by_streams[:1]
-        after = [each for each in self.by_streams if each[0] >= streams] or self.by_streams[-1:]
-        (a, low, high), (b, next_low, next_high) = before[-1], after[0]
-        part = 0.0 if a == b else log2(streams / a) / log2(b / a)
-        return low + part * (next_low - low), high + part * (next_high - high)
+    def decode_span(self, roof: Roofline, streams: int, context: int) -> Span:
+        """Tokens/s of all answers together."""
+        return _span(self.decode, streams, roof.decode(streams, context))
+
+    def prefill_span(self, roof: Roofline, streams: int, prompt: int, batch: int) -> Span:
+        """Tokens/s of prompts."""
+        return _span(self.prefill, streams, roof.prefill(streams, prompt, batch))
+
+
+def _span(points: Points, streams: int, bound: float) -> Span:
+    """At so many streams: between those measured by their logarithm."""
+    before = [each for each in points if each[0] <= streams] or points[:1]
+    after = [each for each in points if each[0] >= streams] or points[-1:]
+    (a, low, high), (b, next_low, next_high) = before[-1], after[0]
+    part = 0.0 if a == b else log2(streams / a) / log2(b / a)
+    return Span(bound * (low + part * (next_low - low)), bound * (high + part * (next_high - high)))
 
 
 @cache
-def _shares(gpu: str, *, moe: bool) -> _Shares:
-    """Of the same GPU where it was measured, else of all that were; of the same kind of model where there are some."""
-    known = measurements()
-    alike = [each for each in known if (catalog_model(each.model).model.experts is not None) == moe] or list(known)
-    own = [each for each in alike if device(each.gpu).name == gpu]
-    chosen, margin = (own, MARGIN) if own else (alike, MARGIN_ELSEWHERE)
+def known_shares(gpu: str, *, moe: bool) -> Shares:
+    """Of the same GPU where it was measured at all of STREAMS, else of all that were; of the same kind of model."""
+    known = [each for each in measurements() if (catalog_model(each.model).model.experts is not None) == moe]
+    own = [each for each in known if device(each.gpu).name == gpu]
+    whole = {row.streams for each in own for row in each.rows} >= set(STREAMS)
+    return shares_of(own, MARGIN, elsewhere=False) if whole else shares_of(known, MARGIN_ELSEWHERE, elsewhere=True)
+
+
+def shares_of(measured: Sequence[Measured], margin: float, *, elsewhere: bool) -> Shares:
+    """The shares that these reached with prompts of PROMPT tokens.
+
+    Args:
+        measured: models on machines.
+        margin: beyond the lowest and the highest, a share of them.
+        elsewhere: they are carried over to another GPU.
+    """
     decode: dict[int, list[float]] = {}
-    prefill: list[float] = []
-    for each in chosen:
-        roof, batch = _measured_roof(each)
-        for row in each.rows:
-            if row.decode:
-                decode.setdefault(row.streams, []).append(row.decode / roof.decode(row.streams, row.context))
-            if row.prefill:
-                prefill.append(row.prefill / roof.prefill(row.streams, row.prompt, batch))
-    return _Shares(
-        tuple((n, *_widened(found, margin)) for n, found in sorted(decode.items())), _widened(prefill, margin),
-        ", ".join(dict.fromkeys(f"{each.engine} {each.version} on {each.gpu}" for each in chosen)), not own,
-    )  # fmt: skip
+    prefill: dict[int, list[float]] = {}
+    for each in measured:
+        roof, batch = measured_roof(each)
+        for row in (row for row in each.rows if row.prompt == PROMPT):
+            decode.setdefault(row.streams, []).append(row.decode / roof.decode(row.streams, row.context))
+            prefill.setdefault(row.streams, []).append(row.prefill / roof.prefill(row.streams, row.prompt, batch))
+    names = ", ".join(dict.fromkeys(f"{each.engine} {each.version} on {each.gpu}" for each in measured))
+    return Shares(_widened(decode, margin), _widened(prefill, margin), names, elsewhere)
 
 
-def _widened(found: list[float], margin: float) -> tuple[float, float]:
-    return min(found) * (1 - margin), min(1.0, max(found) * (1 + margin))
+def _widened(found: dict[int, list[float]], margin: float) -> Points:
+    return tuple(
+        (streams, min(shares) * (1 - margin), max(shares) * (1 + margin)) for streams, shares in sorted(found.items())
+    )
 
 
-def _measured_roof(measured: Measured) -> tuple[Roofline, int]:
+def measured_roof(measured: Measured) -> tuple[Roofline, int]:
     """The roofline of what was measured, and the tokens of its steps."""
     model, cluster = catalog_model(measured.model).model, owned(measured.gpu, measured.tensor_parallel_size, 1)
     arguments = resolve_arguments(model, cluster.device, vllm_version(measured.version), {}, "offline")

@@ -30,13 +30,11 @@ class ServingSettings(SettingsModel):
     split: Literal["auto"] | None = Field(
         None, description="auto: the sizes left out are chosen by what is planned, as they are where none is given"
     )
-    tensor_parallel_size: int = Field(
-        None,  # type: ignore[arg-type]  # chosen by stacks.split, which sees machines and model
-        ge=1, description="accelerators that share each layer; chosen if unset",
+    tensor_parallel_size: int = Field(  # type: ignore[assignment]  # chosen by stacks.split, which sees machines
+        None, ge=1, description="accelerators that share each layer; chosen if unset",
     )  # fmt: skip
-    pipeline_parallel_size: int = Field(
-        None,  # type: ignore[arg-type]  # the same
-        ge=1, description="stages the layers are cut into; 1 if unset and tensorParallelSize is given",
+    pipeline_parallel_size: int = Field(  # type: ignore[assignment]  # the same
+        None, ge=1, description="stages the layers are cut into; 1 if unset and tensorParallelSize is given",
     )  # fmt: skip
     data_parallel_size: int = Field(
         1, ge=1, description="vllm, sglang: ranks with attention and KV cache of their own, behind the one URL"

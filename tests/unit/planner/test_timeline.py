@@ -67,11 +67,11 @@ def test_prepared_machines_with_weights_only_start_the_engine():
     assert names == ["host", "image", "cluster", "engine", "load", "graphs", "completion"]
 
 
-def test_throughput_is_bounded_by_reading_the_active_weights():
-    """A dense model of 14.3 GiB of streamed weights over 3.35 TB/s can't exceed 236 tokens/s for one request."""
+def test_a_token_takes_as_long_as_reading_the_active_weights():
+    """14.2 GB of streamed weights over 3.35 TB/s are 4.2 ms, and 28 layers 1.1 ms: 187 tokens/s for one request."""
     dense = plan(PlanRequest(find_model("qwen2.5-7b-instruct"), (owned("H100-80GB", 1, 1),)))
     assert isinstance(dense.estimate, ReservedEstimate)
-    assert 200 < dense.estimate.throughput.decode_one < 240
+    assert 180 < dense.estimate.throughput.decode_one < 195
     sparse = plan(PlanRequest(find_model("qwen3-30b-a3b"), (owned("H100-80GB", 1, 1),)))
     assert isinstance(sparse.estimate, ReservedEstimate)
     assert sparse.estimate.throughput.decode_one > dense.estimate.throughput.decode_one

@@ -31,7 +31,7 @@ def test_serving_left_out_is_split_as_by_hand_and_the_plan_says_why():
     assert found is not None
     text = render(found)
     assert "tensor parallelism stays inside a machine" in text
-    assert "TP2 PP2 0.92, TP1 PP4" in text
+    assert "at most TP2 PP2 0.9, TP1 PP4" in text
 
 
 def test_the_same_settings_always_get_the_same_split():
