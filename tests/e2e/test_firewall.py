@@ -15,7 +15,7 @@ from tests.support.waiting import until
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(os.geteuid() != 0, reason="machines need root")]
 LEFT = {SSH, URL, FOREIGN}
-UNITS = f"systemctl list-units --all --plain --no-legend 'firewall-*'; ls /etc/systemd/system | grep firewall-{STACK}"
+UNITS = f"systemctl list-units --all --plain --no-legend 'firewall-*'; ls -R /etc/systemd/system | grep -e firewall-{STACK} -e tandem-{STACK}"
 
 
 @pytest.fixture(scope="module")
@@ -162,8 +162,9 @@ def test_it_lives_beside_docker_ufw_and_firewalld(bare: Firewalled) -> None:
     bare.ok("one", "ufw disable && systemctl disable --now ufw")
     assert bare.seen("one", by="third") == LEFT
     # The distribution's own service begins by flushing all there is.
-    bare.ok("one", "systemctl restart nftables")
-    assert bare.seen("one", by="third") == LEFT
+    for action in ("restart", "reload", "stop", "start"):
+        bare.ok("one", f"systemctl {action} nftables")
+        assert bare.seen("one", by="third") == LEFT
     bare.ok("one", "systemctl stop docker docker.socket")
     bare.ok("one", f"{install} firewalld >/dev/null && systemctl start firewalld")
     bare.ok("one", "firewall-cmd --add-port=8000/tcp --add-port=6379/tcp && firewall-cmd --runtime-to-permanent")

@@ -9,7 +9,9 @@ stack=$(basename "$(dirname "$PWD")")
 table=$(cat table)
 unit=firewall-$stack.service
 timer=firewall-$stack-back.timer
-file=${ETC:-/etc}/systemd/system/$unit
+units=${ETC:-/etc}/systemd/system
+file=$units/$unit
+beside=$units/nftables.service.d/tandem-$stack.conf
 
 ours() {
   [[ $(nft list table inet "$table" 2>/dev/null) == *"comment \"Tandem $stack\""* ]]
@@ -23,7 +25,7 @@ case ${1:-} in
     fi
     if [[ -e armed.nft ]]; then mv armed.nft confirmed.nft; fi # else a call that was cut off has done so
     systemctl stop "$timer" 2>/dev/null || true
-    # Like ufw's own unit: before the network. After nftables.service and with it, since that begins with `flush ruleset`.
+    # Like ufw's own unit: before the network.
     cat >"$file.new" <<UNIT
 [Unit]
 Description=Inner ports of $stack are for its own machines
@@ -32,8 +34,6 @@ Wants=network-pre.target
 After=local-fs.target nftables.service
 Before=network-pre.target shutdown.target
 Conflicts=shutdown.target
-PartOf=nftables.service
-ReloadPropagatedFrom=nftables.service
 
 [Service]
 Type=oneshot
@@ -47,6 +47,13 @@ WantedBy=multi-user.target
 UNIT
     chmod 644 "$file.new"
     mv "$file.new" "$file"
+    # The distribution's own service flushes every table when it starts, reloads and stops; firewalld's start stops it.
+    mkdir -p "${beside%/*}"
+    {
+      echo "[Service]"
+      printf "%s=-$(command -v nft) --file $PWD/confirmed.nft\n" ExecStartPost ExecReload ExecStopPost
+    } >"$beside"
+    chmod 644 "$beside"
     systemctl daemon-reload
     systemctl --quiet enable "$unit"
     # Loads the same rules once more, in one transaction.
@@ -61,6 +68,8 @@ UNIT
   off)
     systemctl stop "$timer" 2>/dev/null || true
     systemctl --quiet disable --now "$unit" 2>/dev/null || true
+    rm -f "$beside"
+    rmdir "${beside%/*}" 2>/dev/null || true # others' files may lie there
     if ours; then nft delete table inet "$table"; fi
     rm -f "$file" armed.nft confirmed.nft taken_back
     systemctl daemon-reload
