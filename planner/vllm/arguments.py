@@ -7,6 +7,7 @@ import json
 import math
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from planner.catalog.device import Device
@@ -118,7 +119,14 @@ def resolve_arguments(
     Raises:
         Refusal: `unknown_argument` or `bad_argument`.
     """
-    values = {name.replace("-", "_").lstrip("_"): text for name, text in given.items()}
+    return _resolved(model, device, version, tuple(given.items()), usage)
+
+
+@lru_cache(maxsize=1024)
+def _resolved(
+    model: Model, device: Device, version: EngineVersion, given: tuple[tuple[str, str], ...], usage: Usage
+) -> EngineArguments:
+    values = {name.replace("-", "_").lstrip("_"): text for name, text in given}
     for name in values:
         if name not in COUNTED and name not in NEUTRAL:
             near = difflib.get_close_matches(name, [*COUNTED, *NEUTRAL], n=1)

@@ -60,7 +60,7 @@ def _typed(model: Model, dtype: str, *, falls_back: bool) -> Model:
         dtype = "float16" if falls_back and dtype == "bfloat16" else dtype
     if dtype not in DTYPE_BYTES:
         raise Refusal("bad_argument", "dtype", f"is {dtype[:40]!r}", f"one of auto, {', '.join(DTYPE_BYTES)}")
-    return replace(model, dtype=dtype, dtype_bytes=DTYPE_BYTES[dtype])
+    return model if dtype == model.dtype else replace(model, dtype=dtype, dtype_bytes=DTYPE_BYTES[dtype])
 
 
 def _quantized(model: Model, name: str) -> Model:

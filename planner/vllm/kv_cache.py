@@ -112,8 +112,17 @@ def fitting_length(
 
 def token_bytes(model: Model, split: Split, arguments: EngineArguments, layers: range) -> int:
     """Bytes a token takes on the stage that holds `layers`, states of fixed size not counted."""
-    caches = layer_caches(model, split.tensor, arguments.kv_bytes)
-    return sum(c.size for c in caches if c.layer in layers and c.kind != "linear")
+    sums = _token_sums(model, split.tensor, arguments.kv_bytes)
+    return sums[layers.stop] - sums[layers.start]
+
+
+@lru_cache(maxsize=4096)
+def _token_sums(model: Model, tensor: int, kv_bytes: int) -> tuple[int, ...]:
+    """Bytes that a token takes in the first none, one, two, ... layers."""
+    sizes = [0] * model.layers
+    for each in layer_caches(model, tensor, kv_bytes):
+        sizes[each.layer] += 0 if each.kind == "linear" else each.size
+    return tuple(accumulate(sizes, initial=0))
 
 
 @dataclass(frozen=True)

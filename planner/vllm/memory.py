@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from math import ceil
+from typing import NamedTuple
 
 from planner.catalog.device import Device
 from planner.catalog.versions import EngineVersion
@@ -60,8 +61,7 @@ llm-d-planner's report for vLLM 0.19 on H100: 2.08 GiB non-torch at TP2, against
 PAIR = 2
 
 
-@dataclass(frozen=True)
-class RankMemory:
+class RankMemory(NamedTuple):
     """One rank of a stage, in bytes.
 
     Attributes:
@@ -124,7 +124,7 @@ class Memory:
             "max_concurrency": round(self.max_concurrency, 2),
             "max_model_len": self.max_model_len,
             "requested_gib_per_gpu": round(self.requested / GIB, 2),
-            "ranks": [asdict(r) for r in self.ranks],
+            "ranks": [r._asdict() for r in self.ranks],
         }
 
 
@@ -148,11 +148,18 @@ def memory(
     """
     model = model if arguments.towers else replace(model, vision=None)
     layout = kv_layout(model, split, arguments)
-    ranks = []
-    for stage, own in enumerate(stages or (device,) * split.pipeline):
-        held = stage_weights(model, split, version=version, device=own)[stage]
-        engine = _Engine(model, split, own, version, arguments, multicast)
-        ranks.append(engine.rank(stage, held, layout.block_bytes(held.layers)))
+    ranks: list[RankMemory] = []
+    alike: dict[object, RankMemory] = {}
+    devices = stages or (device,) * split.pipeline
+    weights = {own.name: stage_weights(model, split, version=version, device=own) for own in set(devices)}
+    for stage, own in enumerate(devices):
+        held = weights[own.name][stage]
+        span, block = held.layers, layout.block_bytes(held.layers)
+        kinds = (model.kinds[span.start : span.stop], model.dense[span.start : span.stop])
+        key = (own.name, held.resident, block, *kinds, span.start == 0, span.stop == model.layers)
+        if key not in alike:
+            alike[key] = _Engine(model, split, own, version, arguments, multicast).rank(stage, held, block)
+        ranks.append(alike[key]._replace(stage=stage, layers=(span.start, span.stop)))
     _check_room(ranks, arguments)
     blocks = min(r.blocks for r in ranks)
     whole = min(r.kv_cache for r in ranks) if version.whole_demand and split.pipeline > 1 else None
