@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import re
@@ -12,6 +11,7 @@ from typing import Literal
 
 from planner.catalog.device import Device
 from planner.catalog.versions import EngineVersion
+from planner.likeness import likest
 from planner.model.shapes import Model
 from planner.refusal import Change, Refusal
 
@@ -129,7 +129,7 @@ def _resolved(
     values = {name.replace("-", "_").lstrip("_"): text for name, text in given}
     for name in values:
         if name not in COUNTED and name not in NEUTRAL:
-            near = difflib.get_close_matches(name, [*COUNTED, *NEUTRAL], n=1)
+            near = likest(name, [*COUNTED, *NEUTRAL], n=1)
             remedy = f"did you mean {near[0]}?" if near else f"arguments that change memory: {', '.join(COUNTED)}"
             raise Refusal(
                 "unknown_argument", name[:60] or "arguments", "is no engine argument the planner can count", remedy

@@ -90,7 +90,7 @@ class StageTensors:
             yield [Tensor(name, nbytes, in_layer=True) for name, nbytes in rank.layers[layer]]
 
     def _alike(self, index: int) -> list[Tensor]:
-        """A layer's tensors, listed once for all layers of its kind; what isn't quantized may go by a layer's number."""
+        """A layer's tensors, listed once for all of its kind; what isn't quantized may go by a layer's number."""
         model = self.model
         key = index if model.quantization.ignored else (model.kinds[index], model.dense[index])
         if key not in self._known:
