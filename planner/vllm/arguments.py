@@ -135,17 +135,17 @@ def _resolved(
                 "unknown_argument", name[:60] or "arguments", "is no engine argument the planner can count", remedy
             )
     length, fit = _model_len(model, values)
-    large = device.total >= 70 * 2**30 and "a100" not in device.name.lower()
-    sequences = _whole(values, "max_num_seqs") or (1024 if large else 256)
-    batched = _whole(values, "max_num_batched_tokens")
-    if batched is None:
-        default = {("offline", True): 16384, ("server", True): 8192, ("offline", False): 8192, ("server", False): 2048}
-        batched = min(sequences * length, default[(usage, large)])
+    given_sequences = _whole(values, "max_num_seqs")
+    sequences, batched = _batches(device, version, usage, given_sequences)
+    asked = _whole(values, "max_num_batched_tokens")
+    if asked is None:
         if not _flag(values, "enable_chunked_prefill", default="true"):
             batched = max(batched, length)
-        if usage == "server" and device.total >= 160 * 2**30:
-            batched = min(sequences * length, 16384)
-    if "max_num_seqs" not in values:
+        if version.caps_batch:
+            batched = min(batched, sequences * length)
+    else:
+        batched = asked
+    if given_sequences is None and version.caps_sequences:
         sequences = min(sequences, batched)
     if batched < sequences:
         raise Refusal(
@@ -174,8 +174,23 @@ def _resolved(
         towers=not _flag(values, "language_model_only") and any(modalities.values()),
         reads_images=not _flag(values, "skip_mm_profiling"), reads_videos=modalities["video"],
         cpu_offload=_gibibytes(values, "cpu_offload_gb"),
-        state_blocks=2 if _flag(values, "enable_prefix_caching", default=str(version.states_cached)) else 1,
+        state_blocks=2 if _caches_states(values, version) else 1,
     )  # fmt: skip
+
+
+def _batches(device: Device, version: EngineVersion, usage: Usage, sequences: int | None) -> tuple[int, int]:
+    """`max_num_seqs` and `max_num_batched_tokens` by default (get_batch_defaults)."""
+    large = device.total >= 70 * 2**30 and not any(name in device.name.lower() for name in version.small_batches)
+    batched = {("offline", True): 16384, ("server", True): 8192, ("offline", False): 8192, ("server", False): 2048}
+    tokens = batched[(usage, large)]
+    if version.huge_gib is not None and device.total >= version.huge_gib * 2**30:
+        tokens = 16384
+    return sequences or (1024 if large else 256), tokens
+
+
+def _caches_states(values: dict[str, str], version: EngineVersion) -> bool:
+    asked = _flag(values, "enable_prefix_caching", default=str(version.states_cached == "always"))
+    return asked and version.states_cached != "never"
 
 
 def _modalities(values: dict[str, str]) -> dict[str, bool]:

@@ -148,6 +148,7 @@ def memory(
     """
     model = model if arguments.towers else replace(model, vision=None)
     layout = kv_layout(model, split, arguments)
+    _check_aligned(model, version, arguments, layout.block_size)
     ranks: list[RankMemory] = []
     alike: dict[object, RankMemory] = {}
     devices = stages or (device,) * split.pipeline
@@ -169,6 +170,7 @@ def memory(
         layout = kv_layout(model, split, arguments) if length else layout
     if not layout.fits(blocks, whole):
         _refuse_context(arguments, fitting_length(model, split, arguments, blocks, whole))
+    _check_states(model, version, arguments, blocks)
     concurrency = blocks / layout.request_blocks
     length = arguments.max_model_len
     requested = min(ceil(rank.total * arguments.utilization) for rank in ranks)
@@ -231,9 +233,13 @@ def deepstack_buffers(model: Model, arguments: EngineArguments) -> int:
     return levels * arguments.max_num_batched_tokens * model.hidden * model.dtype_bytes
 
 
-GRAPH, GRAPH_NODE = 2 * MIB, 57 * 1024
-"""Bytes of one graph, and of a captured layer in it: what the buffers leave of two measured estimates, 0.61 GiB with 48
-layers and 0.51 GiB with 28."""
+GRAPH = MIB
+"""Bytes of a graph after the first of its kind: what the engine counts at least (profile_cudagraph_memory,
+"at least 1 MiB per graph"); the pool has room for smaller batches."""
+
+FIRST, FIRST_NODE = 81 * MIB, 6 * MIB
+"""Bytes of the first captures, and of a captured layer in them: kernels loaded and the layers' own graphs. What buffers and
+later graphs leave of two measured estimates, 0.61 GiB with 48 layers and 0.51 GiB with 28."""
 
 
 def graph_memory(
@@ -244,16 +250,18 @@ def graph_memory(
     It captures the two largest batches piece by piece and whole. The first capture, whose buffers the pool and the
     warm-up before it each take, counts once for both ways; the second stands for every other graph.
     """
-    if not arguments.graph_sizes or not version.estimates_graphs(model.architecture, quantized=model.quantized):
+    if not arguments.graph_sizes or not version.estimates_graphs(
+        model.architecture, quantized=model.quantized, dense=model.plain
+    ):
         return 0
     width = model.intermediate
     if model.experts is not None:
         width = model.experts.intermediate * model.experts.per_token + model.experts.shared_intermediate
     buffers = max(arguments.graph_sizes) * model.dtype_bytes * (3 * width // split.tensor + 4 * model.hidden)
-    graph = GRAPH + GRAPH_NODE * len(layers)
     pieces = len(arguments.graph_sizes) - 1
     whole = max(0, sum(size <= arguments.max_num_seqs for size in arguments.graph_sizes) - 1)
-    return 2 * buffers + cublas_workspace(device) + (pieces + whole) * graph
+    first = FIRST + FIRST_NODE * len(layers)
+    return 2 * buffers + cublas_workspace(device) + first + (pieces + whole) * GRAPH
 
 
 FUSED_REDUCE: dict[float, dict[int, float]] = {
@@ -305,6 +313,31 @@ def _check_room(ranks: list[RankMemory], arguments: EngineArguments) -> None:
             f"weights {poorest.weights / GIB:.1f} GiB, activations {poorest.activations / GIB:.1f} GiB and overhead "
             f"{(poorest.overhead + poorest.graphs) / GIB:.1f} GiB leave nothing of {requested / GIB:.1f} GiB for the "
             "KV cache", "" if enough else larger, [Change("gpu_memory_utilization", share)] if enough else (),
+        )  # fmt: skip
+
+
+def _check_aligned(model: Model, version: EngineVersion, arguments: EngineArguments, block: int) -> None:
+    """Prefixes that end with a block have their states kept, for which a step must reach a block's end."""
+    caches = model.linear is not None and arguments.state_blocks > 1
+    if caches and version.aligned_batches and arguments.max_num_batched_tokens < block:
+        raise Refusal(
+            "batch_below_block", "max_num_batched_tokens",
+            f"is {arguments.max_num_batched_tokens}, below the {block} tokens of a block that linear-attention states fill, "
+            f"which vLLM {version.version} needs for prefix caching",
+            changes=[Change("max_num_batched_tokens", block)],
+        )  # fmt: skip
+
+
+def _check_states(model: Model, version: EngineVersion, arguments: EngineArguments, blocks: int) -> None:
+    """A whole decode step is captured, in which each request has a block of states (resolve_cudagraph_mode)."""
+    if not (version.checks_state_blocks and arguments.graph_sizes and model.linear is not None):
+        return
+    if arguments.max_num_seqs > blocks > 0:
+        raise Refusal(
+            "too_few_state_blocks", "max_num_seqs",
+            f"is {arguments.max_num_seqs}, and the KV cache has {blocks} blocks, of which each request needs one for its "
+            "states while CUDA graphs are captured",
+            changes=[Change("max_num_seqs", blocks)],
         )  # fmt: skip
 
 

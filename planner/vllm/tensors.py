@@ -41,11 +41,16 @@ class StageTensors:
         model: the model.
         split: how it is split.
         expert_tile: what MXFP4 experts' hidden and intermediate sizes are rounded up to; the kernel decides.
+        marlin: FP8 weights are multiplied by Marlin's kernel, which has a 16-bit scale for every row and group of columns
+            (prepare_fp8_layer_for_marlin, prepare_fp8_moe_layer_for_marlin in quantization/utils/marlin_utils_fp8.py).
     """
 
-    def __init__(self, model: Model, split: Split, expert_tile: tuple[int, int] = (1, 1)) -> None:
+    def __init__(
+        self, model: Model, split: Split, expert_tile: tuple[int, int] = (1, 1), *, marlin: bool = False
+    ) -> None:
         self.model = model
         self.expert_tile = expert_tile
+        self.marlin = marlin
         self.tp = split.tensor
         self.split = split
         self.unit = model.dtype_bytes
@@ -250,6 +255,10 @@ class StageTensors:
         q, weights = self.model.quantization, count * rows * columns
         groups = 1 if q.group_size == -1 else -(-columns // q.group_size)
         match q.method:
+            case "fp8_block" | "fp8" | "fp8_channel" if self.marlin:
+                yield f"{name}.weight", weights
+                blocks = -(-columns // q.block[1]) if q.method == "fp8_block" else 1
+                yield f"{name}.weight_scale", count * blocks * rows * 2
             case "fp8_block":
                 yield f"{name}.weight", weights
                 high, wide = q.block

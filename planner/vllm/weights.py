@@ -12,6 +12,7 @@ from planner.catalog.versions import EngineVersion
 from planner.model.shapes import Model
 from planner.split import Split
 from planner.vllm.allocator import Allocator, Requests, requests
+from planner.vllm.rules import NATIVE_FP8
 from planner.vllm.tensors import StageTensors, Tensor
 
 
@@ -44,6 +45,7 @@ class _Loader:
         expert_tile: (hidden, intermediate) multiples that MXFP4 experts are padded to.
         swizzles: MXFP4 experts' scales are put into an order of their own, and biases made 32 bits wide (Triton).
         keeps_scales: the scales as the checkpoint has them stay beside those.
+        marlin: FP8 weights have Marlin's scales, on GPUs that don't compute in FP8.
         machete: AWQ's 4-bit zero points are made 16 bits wide, times their scales, for Machete's kernel.
     """
 
@@ -51,6 +53,7 @@ class _Loader:
     expert_tile: tuple[int, int]
     swizzles: bool
     keeps_scales: bool
+    marlin: bool
     machete: bool
 
 
@@ -70,6 +73,7 @@ def stage_weights(
     loader = _Loader(
         version.max_split_mib * 2**20 or None if version is not None else None, _expert_tile(capability), swizzles,
         version is not None and version.keeps_scales,
+        version is not None and capability is not None and capability < NATIVE_FP8,
         version is not None and version.awq_machete and model.quantization.method == "awq" and capability == 9.0,
     )  # fmt: skip
     return list(_stages(model, split, loader))
@@ -91,8 +95,8 @@ def _stages(model: Model, split: Split, loader: _Loader) -> tuple[StageWeights, 
 
 
 @lru_cache(maxsize=64)
-def _lister(model: Model, split: Split, expert_tile: tuple[int, int]) -> StageTensors:
-    return StageTensors(model, split, expert_tile)
+def _lister(model: Model, split: Split, expert_tile: tuple[int, int], marlin: bool) -> StageTensors:
+    return StageTensors(model, split, expert_tile, marlin=marlin)
 
 
 def _expert_tile(capability: float | None) -> tuple[int, int]:
@@ -132,7 +136,7 @@ def _summed(tensors: list[Tensor], dropped: str) -> _Sums:
 @lru_cache(maxsize=8192)
 def _stage(model: Model, split: Split, layers: range, loader: _Loader) -> StageWeights:
     """One stage, which is the same in every split with as many ranks a stage."""
-    parts = list(_lister(model, split, loader.expert_tile).parts(layers))
+    parts = list(_lister(model, split, loader.expert_tile, loader.marlin).parts(layers))
     tensors = list(chain.from_iterable(parts))
     allocator = Allocator(loader.max_split)
     known: dict[int, _Sums] = {}
