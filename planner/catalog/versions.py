@@ -29,8 +29,8 @@ class EngineVersion:
         sampler_buffer: top-p goes by a Triton kernel with a buffer instead of sorting.
         refine_experts: experts' FP8 blocks are made finer where a part isn't whole blocks
             (resolve_fp8_moe_weight_block_shape).
-        states_cached: linear-attention states take two blocks a request for prefix caching (mamba_cache_mode align): never,
-            where it is asked for, or unless it is switched off.
+        states_cached: linear-attention states take two blocks a request for prefix caching
+            (mamba_cache_mode align): never, where it is asked for, or unless it is switched off.
         counts_in_flight: sliding windows keep the tokens of every batch in flight, not of one
             (VllmConfig.max_in_flight_tokens).
         fused_reduce: compiled tensor-parallel models sum together with the norm, in FlashInfer's buffers
@@ -44,11 +44,13 @@ class EngineVersion:
         falls_back: `dtype: auto` is float16 on GPUs without bfloat16 (_resolve_auto_dtype); before, they refuse.
         reads_cache_scheme: `kv_cache_dtype: auto` is 8 bits where a ModelOpt checkpoint says so.
         keeps_scales: MXFP4 experts keep the checkpoint's scales beside the kernel's own (mxfp4.py).
-        small_batches: GPUs whose default batches are those of small ones in spite of their memory, by a part of the name.
+        small_batches: GPUs whose default batches are those of small ones in spite of their memory, by a part of
+            their names.
         huge_gib: GiB of memory from which `vllm serve` has batches of 16,384 tokens by default; null for none.
         caps_batch: a default `max_num_batched_tokens` is at most `max_num_seqs` times `max_model_len`.
         caps_sequences: a default `max_num_seqs` is at most `max_num_batched_tokens`; before, one below it is refused.
-        checks_state_blocks: with CUDA graphs a model with linear-attention states needs a block for each of `max_num_seqs`.
+        checks_state_blocks: with CUDA graphs a model with linear-attention states needs a block for each of
+            `max_num_seqs`.
         aligned_batches: where states are cached a batch must hold a whole block.
         version: the version that was asked for.
     """

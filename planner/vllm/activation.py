@@ -117,6 +117,8 @@ def _layer_peak(model: Model, split: Split, arguments: EngineArguments, device: 
     e = model.experts
     if e is None or model.dense[index]:
         mlp = tokens * unit * (3 if model.gated else 2) * model.intermediate // tp
+        if arguments.dequantizes:
+            mlp += (2 if model.gated else 1) * model.intermediate // tp * model.hidden * unit
     else:
         mlp = tokens * e.count * FP32 + tokens * unit * 3 * e.shared_intermediate // tp + hidden
     if not arguments.enforce_eager:

@@ -44,6 +44,8 @@ class EngineArguments:
         reads_images: the profiling run encodes the largest image or video.
         reads_videos: videos are let through.
         cpu_offload: bytes of each accelerator's layers that stay in the machine's own memory.
+        dequantizes: `quantization=awq` asks for AWQ's first kernel, which makes 16-bit weights of a layer for 256
+            tokens and more (AWQLinearMethod.apply, FP16_MATMUL_HEURISTIC_CONDITION); else the engine takes Marlin's.
     """
 
     max_model_len: int
@@ -65,6 +67,7 @@ class EngineArguments:
     reads_images: bool = True
     reads_videos: bool = True
     cpu_offload: int = 0
+    dequantizes: bool = False
 
 
 NEUTRAL = frozenset((
@@ -97,6 +100,9 @@ COUNTED = (
     "max_cudagraph_capture_size", "cudagraph_capture_sizes", "compilation_config", "async_scheduling",
     "language_model_only", "limit_mm_per_prompt", "skip_mm_profiling", "cpu_offload_gb",
 )  # fmt: skip
+
+DEQUANTIZED = 256
+"""Tokens from which AWQ's first kernel makes 16-bit weights."""
 
 KV_DTYPES = {
     "auto": 0, "bfloat16": 2, "float16": 2, "fp8": 1, "fp8_e4m3": 1, "fp8_e5m2": 1, "fp8_inc": 1, "int8": 1
@@ -174,6 +180,7 @@ def _resolved(
         towers=not _flag(values, "language_model_only") and any(modalities.values()),
         reads_images=not _flag(values, "skip_mm_profiling"), reads_videos=modalities["video"],
         cpu_offload=_gibibytes(values, "cpu_offload_gb"),
+        dequantizes=values.get("quantization") == "awq" and batched >= DEQUANTIZED,
         state_blocks=2 if _caches_states(values, version) else 1,
     )  # fmt: skip
 

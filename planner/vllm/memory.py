@@ -238,8 +238,8 @@ GRAPH = MIB
 "at least 1 MiB per graph"); the pool has room for smaller batches."""
 
 FIRST, FIRST_NODE = 81 * MIB, 6 * MIB
-"""Bytes of the first captures, and of a captured layer in them: kernels loaded and the layers' own graphs. What buffers and
-later graphs leave of two measured estimates, 0.61 GiB with 48 layers and 0.51 GiB with 28."""
+"""Bytes of the first captures, and of a captured layer in them: kernels loaded and the layers' own graphs. What
+buffers and later graphs leave of two measured estimates, 0.61 GiB with 48 layers and 0.51 GiB with 28."""
 
 
 def graph_memory(
@@ -322,8 +322,8 @@ def _check_aligned(model: Model, version: EngineVersion, arguments: EngineArgume
     if caches and version.aligned_batches and arguments.max_num_batched_tokens < block:
         raise Refusal(
             "batch_below_block", "max_num_batched_tokens",
-            f"is {arguments.max_num_batched_tokens}, below the {block} tokens of a block that linear-attention states fill, "
-            f"which vLLM {version.version} needs for prefix caching",
+            f"is {arguments.max_num_batched_tokens}, below the {block} tokens of a block that linear-attention states "
+            f"fill, which vLLM {version.version} needs for prefix caching",
             changes=[Change("max_num_batched_tokens", block)],
         )  # fmt: skip
 
@@ -335,8 +335,8 @@ def _check_states(model: Model, version: EngineVersion, arguments: EngineArgumen
     if arguments.max_num_seqs > blocks > 0:
         raise Refusal(
             "too_few_state_blocks", "max_num_seqs",
-            f"is {arguments.max_num_seqs}, and the KV cache has {blocks} blocks, of which each request needs one for its "
-            "states while CUDA graphs are captured",
+            f"is {arguments.max_num_seqs}, and the KV cache has {blocks} blocks, of which each request needs one for "
+            "its states while CUDA graphs are captured",
             changes=[Change("max_num_seqs", blocks)],
         )  # fmt: skip
 

@@ -41,8 +41,8 @@ class StageTensors:
         model: the model.
         split: how it is split.
         expert_tile: what MXFP4 experts' hidden and intermediate sizes are rounded up to; the kernel decides.
-        marlin: FP8 weights are multiplied by Marlin's kernel, which has a 16-bit scale for every row and group of columns
-            (prepare_fp8_layer_for_marlin, prepare_fp8_moe_layer_for_marlin in quantization/utils/marlin_utils_fp8.py).
+        marlin: FP8 weights are multiplied by Marlin's kernel, which has a 16-bit scale for every row and group of
+            columns (prepare_fp8_layer_for_marlin and prepare_fp8_moe_layer_for_marlin in marlin_utils_fp8.py).
     """
 
     def __init__(
