@@ -52,6 +52,7 @@ class EngineVersion:
         checks_state_blocks: with CUDA graphs a model with linear-attention states needs a block for each of
             `max_num_seqs`.
         aligned_batches: where states are cached a batch must hold a whole block.
+        lora_experts: routed experts have slots for LoRA adapters, too.
         version: the version that was asked for.
     """
 
@@ -86,6 +87,7 @@ class EngineVersion:
     caps_sequences: bool
     checks_state_blocks: bool
     aligned_batches: bool
+    lora_experts: bool
     version: str = ""
 
     def second_runner(self, architecture: str, *, quantized: bool, dense: bool) -> bool:

@@ -15,6 +15,8 @@ from planner.split import Split
 from planner.vllm.activation import cublas_workspace, profile
 from planner.vllm.arguments import EngineArguments
 from planner.vllm.kv_cache import fitting_length, kv_layout
+from planner.vllm.lora import lora_memory
+from planner.vllm.speculative import proposer_weights
 from planner.vllm.weights import StageWeights, stage_weights
 
 GIB, MIB = 2**30, 2**20
@@ -155,7 +157,9 @@ def memory(
     weights = {own.name: stage_weights(model, split, version=version, device=own) for own in set(devices)}
     for stage, own in enumerate(devices):
         held = weights[own.name][stage]
-        span, block = held.layers, layout.block_bytes(held.layers)
+        span = held.layers
+        # Layers that propose tokens lie on the last stage.
+        block = layout.block_bytes(range(span.start, 2**31) if span.stop == model.layers else span)
         kinds = (model.kinds[span.start : span.stop], model.dense[span.start : span.stop])
         key = (own.name, held.resident, block, *kinds, span.start == 0, span.stop == model.layers)
         if key not in alike:
@@ -194,6 +198,7 @@ class _Engine:
         # Layers are left on the host until so many bytes are there (model_executor/offloader/uva.py); the embedding
         # and the head stay.
         resident = held.resident - min(arguments.cpu_offload, held.in_layers) + deepstack_buffers(self.model, arguments)
+        resident += self._additions(held.layers)
         requested = ceil(self.device.total * arguments.utilization)
         run = profile(self.model, self.split, held.layers, arguments, version=version, device=self.device)
         last = held.layers.stop == self.model.layers
@@ -213,6 +218,13 @@ class _Engine:
             left = blocks * block
         layers = (held.layers.start, held.layers.stop)
         return RankMemory(stage, layers, resident, run.peak, overhead, graphs, left, blocks, self.device.total)
+
+    def _additions(self, layers: range) -> int:
+        """Bytes of adapters' slots, and of a proposer on the last stage."""
+        speculative, lora = self.arguments.speculative, self.arguments.lora
+        slots = 0 if lora is None else lora_memory(self.model, self.split, layers, lora)
+        last = speculative is not None and layers.stop == self.model.layers
+        return slots + (proposer_weights(self.model, speculative, self.split) if speculative and last else 0)
 
     def _collectives(self) -> int:
         """Bytes of NCCL's buffers on the device.

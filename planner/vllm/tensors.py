@@ -72,7 +72,7 @@ class StageTensors:
         if first or model.every_embedding or (last and model.tied):
             yield [Tensor("embed_tokens", table)]
         for layer in layers:
-            yield self._alike(layer)
+            yield self.layer(layer)
         behind = []
         if last:
             behind.append(Tensor("norm", model.hidden * self.unit * (2 if model.norm_bias else 1)))
@@ -94,7 +94,7 @@ class StageTensors:
         for layer in layers:
             yield [Tensor(name, nbytes, in_layer=True) for name, nbytes in rank.layers[layer]]
 
-    def _alike(self, index: int) -> list[Tensor]:
+    def layer(self, index: int) -> list[Tensor]:
         """A layer's tensors, listed once for all of its kind; what isn't quantized may go by a layer's number."""
         model = self.model
         key = index if model.quantization.ignored else (model.kinds[index], model.dense[index])
