@@ -11,6 +11,7 @@ PATHS = {
     "tensor_parallel_size": "serving.tensorParallelSize",
     "pipeline_parallel_size": "serving.pipelineParallelSize",
     "max_model_len": "serving.maxModelLen",
+    "kv_cache_dtype": "serving.kvCacheDtype",
     "executor": "serving.executor",
     "engine_version": "images.engine",
     "engine": "serving.engine",

@@ -119,7 +119,7 @@ DEQUANTIZED = 256
 """Tokens from which AWQ's first kernel makes 16-bit weights."""
 
 KV_DTYPES = {
-    "auto": 0, "bfloat16": 2, "float16": 2, "fp8": 1, "fp8_e4m3": 1, "fp8_e5m2": 1, "fp8_inc": 1, "int8": 1
+    "auto": 0, "bfloat16": 2, "bf16": 2, "float16": 2, "fp8": 1, "fp8_e4m3": 1, "fp8_e5m2": 1, "fp8_inc": 1, "int8": 1
 }  # fmt: skip
 """Bytes of a KV element; 0: the model's own type."""
 
