@@ -43,6 +43,7 @@ from planner import (
 from stacks import versions
 from stacks.remedies import explain, stack_changes
 from stacks.setting_names import in_settings
+from stacks.settings.engine_words import vllm_words
 from stacks.settings.errors import SettingsError
 from stacks.settings.executor import engine_source, engine_version
 from stacks.settings.stack import Settings
@@ -215,7 +216,7 @@ def _arguments(settings: Settings, engine: Engine) -> dict[str, str]:
     elif engine is Engine.OLLAMA:
         arguments = ollama_parameters(serving.arguments)
     else:
-        arguments, _ = from_flags(serving.arguments)
+        arguments, _ = from_flags((*vllm_words(settings), *serving.arguments))
     if engine.offloads and settings.accelerator.kind == "cpu":
         # Builds for processors have no devices to put layers on.
         arguments |= {"gpu_layers": "0", "num_gpu": "0"}

@@ -103,7 +103,7 @@ def reserved_estimate(request: PlanRequest, cluster: Cluster, split: Split) -> R
     if counted.max_concurrency * split.data < request.concurrency:
         _refuse_concurrency(request, counted, split.data)
     speed = throughput(model, split, cluster, counted, arguments)
-    notes = _machine_notes(cluster, split, arguments) + _model_notes(model, request.engine)
+    notes = _machine_notes(cluster, split, arguments) + _model_notes(model, request.engine) + _feature_notes(arguments)
     if version.nccl_counted and cluster.spans(split.tensor, split.pipeline, split.data):
         notes.append(f"what NCCL takes between machines leaves less for the KV cache in vLLM {version.version}")
     return ReservedEstimate(split, tuple(notes), arguments, counted, speed)
@@ -147,6 +147,19 @@ def _model_notes(model: Model, engine: Engine) -> list[str]:
         notes.append("of the vision tower weights are counted, not what it needs while it reads images")
     if engine is Engine.SGLANG:
         notes.append("SGLang is counted by vLLM's rules; its own static fraction may leave less for the KV cache")
+    return notes
+
+
+def _feature_notes(arguments: EngineArguments) -> list[str]:
+    """Speculative decoding, and the KV cache's part off the GPUs."""
+    notes = []
+    speculative = arguments.speculative
+    if speculative is not None and speculative.unknown:
+        notes.append(f"{speculative.unknown[:60]}, which proposes tokens, isn't in the catalog and isn't counted")
+    elif speculative is not None and (speculative.draft is not None or speculative.layers):
+        notes.append("what proposes tokens is counted on the last stage; how much faster it makes decoding isn't")
+    if arguments.kv_offload:
+        notes.append(f"{arguments.kv_offload / 2**30:g} GiB of the machines' own memory hold KV cache, too")
     return notes
 
 

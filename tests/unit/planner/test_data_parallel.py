@@ -49,7 +49,6 @@ def test_a_plan_counts_the_requests_of_all_ranks_and_says_so():
     one, two = plan(spread(asked(machines=1, data_parallel_size=1))), plan(spread(asked()))
     assert two.estimate.memory.max_concurrency > one.estimate.memory.max_concurrency, "half of the experts"
     assert two.estimate.max_concurrency == 2 * two.estimate.memory.max_concurrency
-    assert two.estimate.throughput.requests(256) > one.estimate.throughput.requests(256)
     assert "TP8 x PP1 x DP2, experts spread (EP16)" in render(two)
     assert "on each of 2 data parallel ranks" in render(two)
     assert "DP1 PP0 TP7" in page(two, [two])
