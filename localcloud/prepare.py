@@ -22,6 +22,7 @@ from localcloud.fixtures import (
     ensure_llamacpp,
     ensure_model,
     ensure_ollama,
+    ensure_prometheus,
     ensure_wheels,
 )
 from localcloud.machines.base_image import base_image
@@ -46,6 +47,7 @@ STACKS: tuple[Step, ...] = (
 )
 TESTS: tuple[Step, ...] = (
     *STACKS,
+    ("Prometheus", "prometheus", ensure_prometheus),
     ("the tiny model", "model", ensure_model),
     ("llama.cpp for processors", "llamacpp", ensure_llamacpp),
     ("Ollama for processors", "ollama", ensure_ollama),
