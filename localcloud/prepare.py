@@ -40,6 +40,7 @@ MACHINES: tuple[Step, ...] = (
 )
 STACKS: tuple[Step, ...] = (
     ("vLLM and Ray for processors", "engine", ensure_environment),
+    ("Prometheus", "prometheus", ensure_prometheus),
     ("the container images", "images", ensure_images),
     ("SmolLM2-135M-Instruct", "instruct", ensure_instruct_model),
     ("the download clients' wheels", "wheels", ensure_wheels),
@@ -47,7 +48,6 @@ STACKS: tuple[Step, ...] = (
 )
 TESTS: tuple[Step, ...] = (
     *STACKS,
-    ("Prometheus", "prometheus", ensure_prometheus),
     ("the tiny model", "model", ensure_model),
     ("llama.cpp for processors", "llamacpp", ensure_llamacpp),
     ("Ollama for processors", "ollama", ensure_ollama),

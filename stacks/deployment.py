@@ -199,7 +199,7 @@ def deploy(
     )
     page = _webui(settings, front, password=webui_password, after=answer) if settings.webui.enabled else {}
     monitored = make_monitoring(
-        settings, hosts=hosts, front=front, engine=engine, password=login, receivers=alert_receivers or {}, after=answer
+        settings, nodes=nodes, front=front, engine=engine, password=login, receivers=alert_receivers or {}, after=answer
     )
     outputs = {**_outputs(settings, ssh, answer, front, engine.task), **engine_image, **page, **monitored, **planned}
     return {name: settings.secrecy.hidden(value) for name, value in outputs.items()}

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import pulumi
 
 from components.gateway import Monitored
-from components.host import Host
+from components.host import Mount, Node
 from components.machine import GeneratedSecret
 from components.monitoring import PATH, Monitoring, MonitoringArgs, MonitoringLogin, Ports
 from components.serving import Replica, find_engine
@@ -48,7 +48,7 @@ def monitoring_password(settings: Settings, given: pulumi.Output[str] | None) ->
 def make_monitoring(
     settings: Settings,
     *,
-    hosts: Sequence[Host],
+    nodes: Sequence[Node],
     front: Front,
     engine: Replica,
     password: pulumi.Output[str] | None,
@@ -59,7 +59,7 @@ def make_monitoring(
 
     Args:
         settings: checked settings.
-        hosts: all, the gateway's first.
+        nodes: all, the gateway's first.
         front: the gateway.
         engine: the engine.
         password: of the login; None where monitoring is off.
@@ -68,7 +68,8 @@ def make_monitoring(
     """
     if password is None:
         return {}
-    told, head = settings.monitoring, hosts[0]
+    told, hosts = settings.monitoring, [node.host for node in nodes]
+    head = hosts[0]
     kind = find_engine(settings.serving.engine, settings.serving.executor)
     gpus = settings.accelerator.kind == "nvidia" and head.has_containers
     programs = {
@@ -92,6 +93,8 @@ def make_monitoring(
                 }
                 for host in hosts
             ],
+            python=[node.image for node in nodes],
+            python_mounts=[Mount.parse(text) for text in settings.images.mounts],
             retention=told.retention,
             max_gib=told.max_gib,
             engine_port=settings.serving.port,

@@ -75,10 +75,10 @@ def render_alertmanager(receivers: Mapping[str, str], mail: MailServer | None, r
 
 
 def relayed(receivers: Mapping[str, str]) -> str:
-    """files/relay.py's own file, JSON: `{"dingtalk": {"url": ..., "secret": ...}}`; empty where nothing is relayed."""
+    """files/relay.py's own file, JSON: `{"dingtalk": {"url": ..., "secret": ...}}`; `{}` where nothing is relayed."""
     found = {
         name: {"url": receivers[name], "secret": receivers.get(f"{name}Secret", "")}
         for name in RELAYED
         if name in receivers
     }
-    return json.dumps(found) if found else ""
+    return json.dumps(found)

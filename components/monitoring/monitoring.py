@@ -19,6 +19,7 @@ from components.monitoring.prometheus import FOLDER, PATH, Ports, Target, render
 FILES = Path(__file__).parent / "files"
 NOBODY, GRAFANA = "65534", "472"
 """Users of the official images."""
+DOCKER = "/var/run/docker.sock"
 COLLECTORS = (
     "cpu", "diskstats", "filesystem", "infiniband", "loadavg", "meminfo", "netclass", "netdev", "netstat", "textfile",
     "time", "timex",
@@ -35,6 +36,8 @@ class MonitoringArgs:
         programs: `Workload.image` of `prometheus`, `alertmanager` and `grafana` on the first host; without `grafana`
             there is none.
         exporters: `Workload.image` of `node`, and of `gpu` where a host has GPUs, a mapping a host.
+        python: `Workload.image` with a python3, the engine's, one a host.
+        python_mounts: folders that containers of it get.
         retention: how long metrics are kept, such as 15d.
         max_gib: and how much of the disk they take, GiB.
         engine_port: the engine's API on loopback of the first host.
@@ -54,6 +57,8 @@ class MonitoringArgs:
     ports: Ports
     programs: Mapping[str, pulumi.Input[str]]
     exporters: Sequence[Mapping[str, pulumi.Input[str]]]
+    python: Sequence[pulumi.Input[str]]
+    python_mounts: Sequence[Mount]
     retention: str
     max_gib: int
     engine_port: int
@@ -143,25 +148,15 @@ class Monitoring(pulumi.ComponentResource):
         )
 
     def _prepare(self, host: Host, number: int, after: Sequence[pulumi.Resource]) -> pulumi.Resource:
-        first, native = number == 0, not host.has_containers
-        relay = self.receivers.apply(relayed) if first else pulumi.Output.from_input("")
         folders = [f"prometheus:{NOBODY}", f"alertmanager:{NOBODY}", f"grafana:{GRAFANA}"]
         step = RemoteStep(
             f"{host.machine.name}-monitoring-setup",
             machine=host.machine,
             script=FILES / "setup.sh",
-            files={} if native else {name: FILES / name for name in ("state.py", "relay.py")},
             environment={
-                "NATIVE": "yes" if native else "no",
-                "FOLDERS": " ".join(folders if first else []),
-                "STATE": "" if native else self._state(host, number),
-                "RELAY_PORT": str(self.args.ports.relay),
-                # Secrets are no part of what decides whether a step runs again: this word is, and tells nothing.
-                "DIGEST": pulumi.Output.unsecret(
-                    relay.apply(lambda text: hashlib.sha256(text.encode()).hexdigest()[:12])
-                ),
+                "OWNED": "yes" if host.has_containers else "no",
+                "FOLDERS": " ".join([] if number else folders),
             },
-            secrets={"RELAY": relay},
             timeout=120,
             after=[host.prepared, *after],
             parent=self,
@@ -186,6 +181,7 @@ class Monitoring(pulumi.ComponentResource):
                     *(["--path.rootfs=/host"] if root else []),
                 ],
                 mounts=[state, *root],
+                sees_processes=True,  # its list of mounted file systems is that of the machine's first process
                 user=NOBODY,
             )
         }
@@ -200,13 +196,24 @@ class Monitoring(pulumi.ComponentResource):
                 files={f"{FOLDER}/gpu-counters.csv": FILES / "gpu-counters.csv"},
                 accelerated=True,
             )
-        if not host.has_containers:
-            workloads["state"] = Workload(
-                image="",
+        # The engine's image has Python, and is there already.
+        docker = [Mount(DOCKER, DOCKER)] if host.has_containers else []
+        storage = [Mount(args.storage, args.storage, read_only=True)] if args.storage else []
+        workloads["state"] = Workload(
+            image=args.python[number],
+            entrypoint=["python3"],
+            command=[f"{FOLDER}/state.py", f"{FOLDER}/state.json", "/state"],
+            files={f"{FOLDER}/state.py": FILES / "state.py", f"{FOLDER}/state.json": self._state(host, number)},
+            mounts=[*args.python_mounts, state, *docker, *storage],
+        )
+        if number == 0:
+            # Without anything to relay it listens and answers 404.
+            workloads["alert-relay"] = Workload(
+                image=args.python[0],
                 entrypoint=["python3"],
-                command=[f"{FOLDER}/state.py", f"{FOLDER}/state.json", "/state"],
-                files={f"{FOLDER}/state.py": FILES / "state.py", f"{FOLDER}/state.json": self._state(host, number)},
-                mounts=[state],
+                command=[f"{FOLDER}/relay.py", f"{FOLDER}/relay.json", str(args.ports.relay)],
+                files={f"{FOLDER}/relay.py": FILES / "relay.py", f"{FOLDER}/relay.json": self.receivers.apply(relayed)},
+                mounts=args.python_mounts,
             )
         return [host.run(f"{host.machine.name}-{kind}", each, opts=options).id for kind, each in workloads.items()]
 
@@ -242,23 +249,7 @@ class Monitoring(pulumi.ComponentResource):
         args, ports = self.args, self.args.ports
         config = self.receivers.apply(lambda given: render_alertmanager(given, args.mail, ports.relay))
         words = [f"--config.file={FOLDER}/alertmanager.json", "--storage.path=/data", "--cluster.listen-address="]
-        running = self._serve(head, "alertmanager", words, {f"{FOLDER}/alertmanager.json": config}, options)
-        if not head.has_containers:
-            # Without anything to relay it listens and answers 404.
-            head.run(
-                f"{head.machine.name}-alert-relay",
-                Workload(
-                    image="",
-                    entrypoint=["python3"],
-                    command=[f"{FOLDER}/relay.py", f"{FOLDER}/relay.json", str(ports.relay)],
-                    files={
-                        f"{FOLDER}/relay.py": FILES / "relay.py",
-                        f"{FOLDER}/relay.json": self.receivers.apply(lambda given: relayed(given) or "{}"),
-                    },
-                ),
-                opts=options,
-            )
-        return running
+        return self._serve(head, "alertmanager", words, {f"{FOLDER}/alertmanager.json": config}, options)
 
     def _serve(
         self,

@@ -16,8 +16,18 @@ from tests.support.waiting import free_port
 PASSWORD = "it's a pass:word"  # noqa: S105  # of the test's own gateway
 
 
+class PartServer(ThreadingHTTPServer):
+    """One part."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(("127.0.0.1", 0), Part)
+        self.name = name
+
+
 class Part(BaseHTTPRequestHandler):
     """Says which part it is, what path it was asked for, and whether it saw the login."""
+
+    server: PartServer
 
     def log_message(self, format, *args):
         pass
@@ -34,8 +44,7 @@ class Part(BaseHTTPRequestHandler):
 def parts():
     servers = {}
     for name in ("prometheus", "alertmanager", "grafana"):
-        server = servers[name] = ThreadingHTTPServer(("127.0.0.1", 0), Part)
-        server.name = name  # type: ignore[attr-defined]  # for the handler
+        server = servers[name] = PartServer(name)
         threading.Thread(target=server.serve_forever, daemon=True).start()
     yield {name: server.server_address[1] for name, server in servers.items()}
     for server in servers.values():

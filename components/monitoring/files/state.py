@@ -32,7 +32,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 SECONDS = float(os.environ.get("TANDEM_STATE_SECONDS", "15"))
-ROUNDS_OF_CERTIFICATE = 20
+SELDOM = 20
+"""Rounds between two looks at what seldom changes."""
 METADATA = os.environ.get("TANDEM_METADATA", "http://100.100.100.200/latest")
 """Alibaba Cloud's own service for what runs on a machine (instance/spot/termination-time)."""
 DOCKER = "/var/run/docker.sock"
@@ -140,6 +141,24 @@ def answers(port: int) -> bool:
             return bool(answer.status == 200)
     except (OSError, ValueError, http.client.HTTPException):
         return False
+
+
+def engine_figures(port: int) -> list[Sample]:
+    """What vLLM tells in labels and in its list of models: its KV cache, and how many whole requests that is."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        metrics = opener.open(f"http://127.0.0.1:{port}/metrics", timeout=5).read().decode(errors="replace")
+        models = json.load(opener.open(f"http://127.0.0.1:{port}/v1/models", timeout=5))["data"]
+    except (OSError, ValueError, KeyError, http.client.HTTPException):
+        return []
+    tokens = 0.0
+    for labels in re.findall(r"^vllm:cache_config_info\{(.*)\} ", metrics, re.M):
+        known = dict(re.findall(r'(\w+)="([^"]*)"', labels))
+        with contextlib.suppress(KeyError, ValueError):
+            tokens += float(int(known["num_gpu_blocks"]) * int(known["block_size"]))
+    longest = max((int(model.get("max_model_len") or 0) for model in models), default=0)
+    found = [Sample("tandem_measured_kv_cache_tokens", {}, tokens)] if tokens else []
+    return [*found, *([Sample("tandem_measured_concurrency", {}, tokens / longest)] if tokens and longest else [])]
 
 
 def rank_samples(found: list[Rank], api: int) -> list[Sample]:
@@ -299,8 +318,9 @@ def main() -> None:
     number = 0
     while True:
         began = time.monotonic()
-        if config["gateway"] and number % ROUNDS_OF_CERTIFICATE == 0:
-            shown = certificate(config["gateway"])
+        if number % SELDOM == 0:
+            shown = certificate(config["gateway"]) if config["gateway"] else []
+            shown += engine_figures(config["api"]) if config["api"] else []
         samples: list[Sample] = [*figures, Sample("tandem_accelerators", {}, float(config["accelerators"])), *shown]
         try:
             here = Path(__file__).resolve().parents[2]

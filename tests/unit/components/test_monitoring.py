@@ -7,6 +7,7 @@ import datetime
 import hashlib
 import hmac
 import json
+import os
 import socket
 import ssl
 import subprocess
@@ -14,6 +15,7 @@ import threading
 import time
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 import requests
@@ -37,7 +39,7 @@ EVERYWHERE = {
     "mailPassword": "p",
 }
 MAIL = MailServer(("a@b.example", "c@d.example"), "tandem@b.example", "smtp.example:587", "tandem")
-TOLD = {
+TOLD: Any = {
     "status": "firing",
     "alerts": [
         {
@@ -86,11 +88,23 @@ def test_robots_get_theirs_from_the_relay_and_others_at_once():
         "https://hooks.example/x", "http://127.0.0.1:9393/dingtalk", "http://127.0.0.1:9393/feishu"
     ]  # fmt: skip
     assert json.loads(relayed(EVERYWHERE))["feishu"] == {"url": EVERYWHERE["feishu"], "secret": "feishu-secret"}
-    assert relayed({"webhook": "https://hooks.example/x"}) == ""
+    assert relayed({"webhook": "https://hooks.example/x"}) == "{}"
+
+
+class Robots(ThreadingHTTPServer):
+    """Know what they sign with, and keep what they got."""
+
+    key = "SECRET"
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Robot)
+        self.got: list[Any] = []
 
 
 class Robot(BaseHTTPRequestHandler):
     """Looks at signatures as the two services' documentation has them, and answers as they do."""
+
+    server: Robots
 
     def log_message(self, format, *args):
         pass
@@ -99,13 +113,13 @@ class Robot(BaseHTTPRequestHandler):
         url, body = urllib.parse.urlsplit(self.path), json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         query = dict(urllib.parse.parse_qsl(url.query))
         if url.path == "/robot/send":
-            text = f"{query['timestamp']}\n{self.server.secret}"
-            mac = hmac.new(self.server.secret.encode(), text.encode(), hashlib.sha256).digest()
+            text = f"{query['timestamp']}\n{self.server.key}"
+            mac = hmac.new(self.server.key.encode(), text.encode(), hashlib.sha256).digest()
             good = "access_token=t" in url.query and abs(time.time() * 1000 - int(query["timestamp"])) < 3600_000
             good = good and base64.b64encode(mac).decode() == query["sign"]
             said = {"errcode": 0, "errmsg": "ok"} if good else {"errcode": 310000, "errmsg": "sign not match"}
         else:
-            key = f"{body['timestamp']}\n{self.server.secret}"
+            key = f"{body['timestamp']}\n{self.server.key}"
             mac = hmac.new(key.encode(), digestmod=hashlib.sha256).digest()
             good = base64.b64encode(mac).decode() == body["sign"] and abs(time.time() - int(body["timestamp"])) < 3600
             said = {"code": 0, "msg": "success"} if good else {"code": 19021, "msg": "sign match fail"}
@@ -134,9 +148,7 @@ def served():
 
 @pytest.fixture
 def robot(served):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Robot)
-    server.secret, server.got = "SECRET", []  # type: ignore[attr-defined]  # for the handler
-    return served(server)
+    return served(Robots())
 
 
 @pytest.mark.parametrize(
@@ -250,7 +262,7 @@ def test_the_certificate_that_is_shown_tells_its_end(tmp_path):
 
 def test_a_share_that_hangs_is_seen_by_how_long_it_does(monkeypatch):
     gate = threading.Event()
-    monkeypatch.setattr(state.os, "statvfs", lambda path: gate.wait(10))
+    monkeypatch.setattr(os, "statvfs", lambda path: gate.wait(10))
     monkeypatch.setattr(threading.Thread, "join", lambda thread, timeout=None: time.sleep(0.02))
     storage = state.Storage("/mnt")
     storage.samples()

@@ -86,7 +86,7 @@ def test_it_begins_when_the_deployment_answers_and_each_machine_has_an_exporter(
     told = {**ON, "grafana": not native}
     seen = graph(monkeypatch, tmp_path, executor="mp", monitoring=told, runtime=NATIVE if native else None)
     parts = ["n0-prometheus", "n0-alertmanager", "n0-node-exporter", "n1-node-exporter"]
-    parts += ["n0-state", "n1-state", "n0-alert-relay"] if native else ["n0-grafana"]
+    parts += ["n0-state", "n1-state", "n0-alert-relay", *([] if native else ["n0-grafana"])]
     for name in parts:
         assert reaches(seen, name, "answer-asked"), name
         assert not reaches(seen, "answer-asked", name), name
