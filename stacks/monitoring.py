@@ -68,13 +68,13 @@ def make_monitoring(
     """
     if password is None:
         return {}
-    told, hosts = settings.monitoring, [node.host for node in nodes]
+    section, hosts = settings.monitoring, [node.host for node in nodes]
     head = hosts[0]
     kind = find_engine(settings.serving.engine, settings.serving.executor)
     gpus = settings.accelerator.kind == "nvidia" and head.has_containers
     programs = {
         program: head.prepare(program, monitoring_programs(settings, program)).id
-        for program in ("prometheus", "alertmanager", *(["grafana"] if told.grafana else []))
+        for program in ("prometheus", "alertmanager", *(["grafana"] if section.grafana else []))
     }
     exporters = {"node": "node_exporter", **({"gpu": "dcgm-exporter"} if gpus else {})}
     root = front.gateway.url.apply(lambda url: url.removesuffix("/v1") + PATH)
@@ -95,12 +95,12 @@ def make_monitoring(
             ],
             python=[node.image for node in nodes],
             python_mounts=[Mount.parse(text) for text in settings.images.mounts],
-            retention=told.retention,
-            max_gib=told.max_gib,
+            retention=section.retention,
+            max_gib=section.max_gib,
             engine_port=settings.serving.port,
             engine_metrics=bool(kind.counters),
             ray_port=ports.ray_ports(settings).metrics_export if kind.ray_resource else None,
-            npu_port=told.npu_exporter_port,
+            npu_port=section.npu_exporter_port,
             gateway_port=0 if settings.gateway.tls.mode == "none" else settings.gateway.port,
             storage=settings.storage.path or settings.storage.folder,
             accelerators=settings.accelerators,
@@ -108,7 +108,7 @@ def make_monitoring(
             spot=bool(settings.cloud and settings.cloud.spot_price_limit),
             planned=planned_figures(settings),
             load_seconds=engine.ready.apply(lambda found: found.get("ready_seconds", "")),
-            mail=told.mail.args if told.mail else None,
+            mail=section.mail.args if section.mail else None,
         ),
         url=root,
         receivers=receivers,

@@ -34,20 +34,20 @@ class Monitored:
     metrics_port: int
 
 
-def monitoring_route(told: Monitored, proxy: Callable[[str], Json]) -> Json:
+def monitoring_route(monitored: Monitored, proxy: Callable[[str], Json]) -> Json:
     """One route for all below PATH.
 
     The login is compared whole, as API keys are; what it lets through is in no access log and no count by key.
 
     Args:
-        told: what is behind it.
+        monitored: what is behind it.
         proxy: a handler that passes on to an address.
     """
 
     def backend(port: int) -> Json:
         return {**proxy(f"127.0.0.1:{port}"), "headers": {"request": {"delete": ["Authorization"]}}}
 
-    word = base64.b64encode(f"{told.user}:{told.password}".encode()).decode()
+    word = base64.b64encode(f"{monitored.user}:{monitored.password}".encode()).decode()
     login = {
         "handler": "map",
         "source": "{http.request.header.Authorization}",
@@ -68,11 +68,11 @@ def monitoring_route(told: Monitored, proxy: Callable[[str], Json]) -> Json:
         "body": "Monitoring is starting, or down; the model's API does not need it.\n",
     }
     parts = {
-        f"{PATH}/prometheus": told.prometheus_port,
-        f"{PATH}/alertmanager": told.alertmanager_port,
-        **({PATH: told.grafana_port} if told.grafana_port else {}),
+        f"{PATH}/prometheus": monitored.prometheus_port,
+        f"{PATH}/alertmanager": monitored.alertmanager_port,
+        **({PATH: monitored.grafana_port} if monitored.grafana_port else {}),
     }
-    away = f"{PATH}/" if told.grafana_port else f"{PATH}/prometheus/"
+    away = f"{PATH}/" if monitored.grafana_port else f"{PATH}/prometheus/"
     moved = {"handler": "static_response", "status_code": 302, "headers": {"Location": [away]}}
     inside = [
         {"handle": [login]},
@@ -88,11 +88,11 @@ def monitoring_route(told: Monitored, proxy: Callable[[str], Json]) -> Json:
             if path != PATH
         ),
         {
-            "match": [{"path": [PATH, *([] if told.grafana_port else [f"{PATH}/*"])]}],
+            "match": [{"path": [PATH, *([] if monitored.grafana_port else [f"{PATH}/*"])]}],
             "handle": [moved],
             "terminal": True,
         },
-        *([{"handle": [backend(told.grafana_port)]}] if told.grafana_port else []),
+        *([{"handle": [backend(monitored.grafana_port)]}] if monitored.grafana_port else []),
     ]
     failed = {"routes": [{"handle": [starting]}]}
     return {
@@ -102,10 +102,10 @@ def monitoring_route(told: Monitored, proxy: Callable[[str], Json]) -> Json:
     }
 
 
-def metrics_server(told: Monitored, keys: Json) -> Json:
+def metrics_server(monitored: Monitored, keys: Json) -> Json:
     """A server on loopback with Caddy's own metrics and, by the handler `keys`, those by API key."""
     return {
-        "listen": [f"127.0.0.1:{told.metrics_port}"],
+        "listen": [f"127.0.0.1:{monitored.metrics_port}"],
         "automatic_https": {"disable": True},
         "routes": [
             {"match": [{"path": ["/gateway/metrics"]}], "handle": [{"handler": "metrics"}]},

@@ -62,7 +62,7 @@ def render_alertmanager(receivers: Mapping[str, str], mail: MailServer | None, r
                 "group_interval": "2m",
                 "repeat_interval": "4h",
             },
-            # What follows from an engine that is down is not told beside it.
+            # What follows from an engine that is down is not sent beside it.
             "inhibit_rules": [
                 {
                     "source_matchers": ['alertname="EngineDown"'],

@@ -123,7 +123,7 @@ class Monitoring(pulumi.ComponentResource):
         self.register_outputs({"version": self.version})
 
     def _state(self, host: Host, number: int) -> pulumi.Output[str]:
-        """What files/state.py is told."""
+        """The configuration of files/state.py."""
         args, first = self.args, number == 0
         known: pulumi.Input[str] = args.load_seconds if first else ""
         return pulumi.Output.from_input(known).apply(lambda seconds: self._state_of(host, number, seconds))

@@ -129,11 +129,11 @@ def test_a_rank_that_is_stopped_reaches_the_webhook_and_comes_back(deployment, o
     worker = deployment.ssh("node-1", "docker exec tandem-test-node-1-engine pgrep -f VLLM::Worker").split()[0]
     deployment.ssh("node-1", f"docker exec tandem-test-node-1-engine kill -STOP {worker}")
 
-    def told():
+    def received():
         return {alert["labels"]["alertname"]: alert for one in webhook.got for alert in one["alerts"]}
 
-    until(lambda: "EngineStoodStill" in told(), 300)
-    alert = told()["EngineStoodStill"]
+    until(lambda: "EngineStoodStill" in received(), 300)
+    alert = received()["EngineStoodStill"]
     assert "stood still" in alert["annotations"]["summary"]
     assert "started again by itself" in alert["annotations"]["remedy"]
     until(lambda: chat(out, MODEL).code == 200, 300)

@@ -77,8 +77,8 @@ def watched(engine, tmp_path_factory):
     """Gateway and Prometheus before the engine."""
     port, processes = engine
     folder, ports = tmp_path_factory.mktemp("watched"), monitoring.some_ports()
-    told = Monitored("monitoring", "p" * 16, ports.prometheus, ports.alertmanager, None, ports.gateway)
-    gateway = Gateway(folder, port, monitored=told)
+    monitored = Monitored("monitoring", "p" * 16, ports.prometheus, ports.alertmanager, None, ports.gateway)
+    gateway = Gateway(folder, port, monitored=monitored)
     state = processes / "state/files"
     state.mkdir(parents=True)
     shutil.copy(FILES / "state.py", state)

@@ -53,8 +53,10 @@ def parts():
 
 @pytest.fixture(scope="module")
 def gateway(parts, tmp_path_factory):
-    told = Monitored("monitoring", PASSWORD, parts["prometheus"], parts["alertmanager"], parts["grafana"], free_port())
-    made = Gateway(tmp_path_factory.mktemp("gateway"), free_port(), monitored=told)
+    monitored = Monitored(
+        "monitoring", PASSWORD, parts["prometheus"], parts["alertmanager"], parts["grafana"], free_port()
+    )
+    made = Gateway(tmp_path_factory.mktemp("gateway"), free_port(), monitored=monitored)
     yield made
     made.process.kill()
     made.process.wait(10)
@@ -95,8 +97,8 @@ def test_the_folder_itself_leads_inside(gateway):
 
 
 def test_without_grafana_prometheus_own_pages_are_there(parts, tmp_path):
-    told = Monitored("monitoring", PASSWORD, parts["prometheus"], parts["alertmanager"], None, free_port())
-    gateway = Gateway(tmp_path, free_port(), monitored=told)
+    monitored = Monitored("monitoring", PASSWORD, parts["prometheus"], parts["alertmanager"], None, free_port())
+    gateway = Gateway(tmp_path, free_port(), monitored=monitored)
     try:
         reply = gateway.ask("/monitoring/", None, Authorization=login())
         assert (reply.status, reply.getheader("Location")) == (302, "/monitoring/prometheus/")
@@ -106,8 +108,8 @@ def test_without_grafana_prometheus_own_pages_are_there(parts, tmp_path):
 
 
 def test_a_part_that_is_down_is_said_and_the_api_goes_on(parts, tmp_path):
-    told = Monitored("monitoring", PASSWORD, free_port(), parts["alertmanager"], None, free_port())
-    gateway = Gateway(tmp_path, parts["grafana"], monitored=told)
+    monitored = Monitored("monitoring", PASSWORD, free_port(), parts["alertmanager"], None, free_port())
+    gateway = Gateway(tmp_path, parts["grafana"], monitored=monitored)
     try:
         reply = gateway.ask("/monitoring/prometheus/", None, Authorization=login())
         assert (reply.status, "does not need it" in reply.text) == (503, True)

@@ -114,8 +114,8 @@ def test_rules_are_evaluated_and_an_alert_has_its_words(prometheus):
     until(lambda: "EngineDown" in firing(), 30)
     groups = prometheus.get("rules")["groups"]
     assert {rule["health"] for group in groups for rule in group["rules"]} == {"ok"}
-    told = firing()["EngineDown"]["annotations"]
-    assert told["summary"] == "the engine does not answer on n0; users get 503"
+    words = firing()["EngineDown"]["annotations"]
+    assert words["summary"] == "the engine does not answer on n0; users get 503"
 
 
 @pytest.fixture

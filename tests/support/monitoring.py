@@ -146,7 +146,7 @@ def operands(expression: str) -> list[str]:
     return list(dict.fromkeys(re.findall(selector, expression)))
 
 
-def told(values: list[float]) -> str:
+def cell(values: list[float]) -> str:
     """A cell of the table."""
     if not values:
         return UNLIT
@@ -157,19 +157,19 @@ def told(values: list[float]) -> str:
 def table(prometheus: Prometheus) -> str:
     """Every query of every panel and rule, and what it gives now, in Markdown."""
 
-    def cell(text: str) -> str:
+    def escaped(text: str) -> str:
         return text.replace("|", r"\|")
 
     lines = ["| Panel | Query | Gives |", "|---|---|---|"]
-    lines += [f"| {title} | `{cell(query)}` | {told(prometheus.values(query))} |" for title, query in panels()]
+    lines += [f"| {title} | `{escaped(query)}` | {cell(prometheus.values(query))} |" for title, query in panels()]
     lines += ["", "| Rule | Series it looks at | They give |", "|---|---|---|"]
     for name, expression in rules():
         for series in operands(expression):
-            lines.append(f"| {name} | `{cell(series)}` | {told(prometheus.values(series))} |")
+            lines.append(f"| {name} | `{escaped(series)}` | {cell(prometheus.values(series))} |")
     return "\n".join(lines) + "\n"
 
 
 def wait_for_two_looks(prometheus: Prometheus) -> None:
-    """Until rates can be told."""
+    """Until there are rates."""
     until(lambda: set(prometheus.targets().values()) == {"up"}, 60)
     time.sleep(4)

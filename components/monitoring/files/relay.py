@@ -25,11 +25,11 @@ LONGEST = 4000
 MOST = 1 << 20
 
 
-def text_of(told: dict[str, Any]) -> tuple[str, str]:
+def text_of(notification: dict[str, Any]) -> tuple[str, str]:
     """Title and text of one notification."""
-    alerts = told.get("alerts", [])
+    alerts = notification.get("alerts", [])
     names = sorted({str(alert["labels"].get("alertname", "alert")) for alert in alerts})
-    title = f"[{told.get('status', 'firing')}] {', '.join(names)}"
+    title = f"[{notification.get('status', 'firing')}] {', '.join(names)}"
     parts = []
     for alert in alerts:
         said, where = alert.get("annotations", {}), alert["labels"].get("machine", "")
@@ -65,10 +65,10 @@ ROBOTS = {"dingtalk": (dingtalk, "errcode", "errmsg"), "feishu": (feishu, "code"
 """How to write to each, and the fields of its answer: 0 when it has taken it, and why not."""
 
 
-def send(name: str, robot: dict[str, str], told: dict[str, Any]) -> str:
+def send(name: str, robot: dict[str, str], notification: dict[str, Any]) -> str:
     """Why the robot did not take it; empty when it did. Its address is a secret, and in no message."""
     make, code, why = ROBOTS[name]
-    url, body = make(robot["url"], robot.get("secret", ""), *text_of(told))
+    url, body = make(robot["url"], robot.get("secret", ""), *text_of(notification))
     headers = {"Content-Type": "application/json; charset=utf-8"}
     request = urllib.request.Request(url, json.dumps(body).encode(), headers)  # noqa: S310  # settings allow http(s)
     try:
@@ -100,8 +100,8 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(404, "no such robot")
             return
         try:
-            told = json.loads(self.rfile.read(min(int(self.headers.get("Content-Length", "0")), MOST)))
-            why = send(name, self.server.robots[name], told)
+            notification = json.loads(self.rfile.read(min(int(self.headers.get("Content-Length", "0")), MOST)))
+            why = send(name, self.server.robots[name], notification)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             self._answer(400, f"this is no notification of Alertmanager's: {error}")
             return

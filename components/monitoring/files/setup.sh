@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Folders of monitoring's programs. Told: OWNED (yes: a folder is its program's user's), FOLDERS (`name:user` each)
+# Folders of monitoring's programs. Environment: OWNED (yes: a folder is its program's user's), FOLDERS (`name:user` each)
 # shellcheck source=components/machine/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
 

@@ -193,7 +193,7 @@ class Storage:
 
     def __init__(self, path: str) -> None:
         self.path, self.latency, self.began = path, 0.0, 0.0
-        self.asking: threading.Thread | None = None
+        self.thread: threading.Thread | None = None
 
     def _ask(self) -> None:
         began = time.monotonic()
@@ -203,12 +203,12 @@ class Storage:
 
     def samples(self) -> list[Sample]:
         """Asks once more, unless the last question still waits."""
-        if self.asking is None or not self.asking.is_alive():
+        if self.thread is None or not self.thread.is_alive():
             self.began = time.monotonic()
-            self.asking = threading.Thread(target=self._ask, daemon=True)
-            self.asking.start()
-            self.asking.join(2)
-        waiting = time.monotonic() - self.began if self.asking.is_alive() else 0.0
+            self.thread = threading.Thread(target=self._ask, daemon=True)
+            self.thread.start()
+            self.thread.join(2)
+        waiting = time.monotonic() - self.began if self.thread.is_alive() else 0.0
         return [
             Sample("tandem_storage_latency_seconds", {}, self.latency),
             Sample("tandem_storage_waiting_seconds", {}, waiting),

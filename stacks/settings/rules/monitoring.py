@@ -12,11 +12,11 @@ PROGRAMS = "prometheus, alertmanager and node_exporter"
 
 def monitoring_mistakes(settings: Settings) -> Iterator[Mistake]:
     """What monitoring and other settings don't allow together."""
-    told = settings.monitoring
-    if not told.enabled:
+    section = settings.monitoring
+    if not section.enabled:
         return
     if settings.runtime == "native":
-        if told.grafana:
+        if section.grafana:
             yield Mistake(
                 "monitoring.grafana: Grafana is run from its image only; set it to false with runtime native, where "
                 "Prometheus' own pages are behind the login"
@@ -26,5 +26,5 @@ def monitoring_mistakes(settings: Settings) -> Iterator[Mistake]:
                 f"native.path: is missing; monitoring needs {PROGRAMS} on the machines, which no pip package has: name "
                 "the folder that they are in"
             )
-    if told.npu_exporter_port and settings.accelerator.kind != "ascend":
+    if section.npu_exporter_port and settings.accelerator.kind != "ascend":
         yield Mistake("monitoring.npuExporterPort: is for accelerator.kind ascend; take it out")

@@ -6,11 +6,14 @@ import base64
 import datetime
 import hashlib
 import hmac
+import io
 import json
 import os
 import socket
+import socketserver
 import ssl
 import subprocess
+import tarfile
 import threading
 import time
 import urllib.parse
@@ -39,7 +42,7 @@ EVERYWHERE = {
     "mailPassword": "p",
 }
 MAIL = MailServer(("a@b.example", "c@d.example"), "tandem@b.example", "smtp.example:587", "tandem")
-TOLD: Any = {
+NOTIFICATION: Any = {
     "status": "firing",
     "alerts": [
         {
@@ -83,8 +86,8 @@ def test_alertmanager_takes_its_file(tmp_path, receivers, mail):
 
 
 def test_robots_get_theirs_from_the_relay_and_others_at_once():
-    told = json.loads(render_alertmanager(EVERYWHERE, MAIL, 9393))["receivers"][0]
-    assert [hook["url"] for hook in told["webhook_configs"]] == [
+    everybody = json.loads(render_alertmanager(EVERYWHERE, MAIL, 9393))["receivers"][0]
+    assert [hook["url"] for hook in everybody["webhook_configs"]] == [
         "https://hooks.example/x", "http://127.0.0.1:9393/dingtalk", "http://127.0.0.1:9393/feishu"
     ]  # fmt: skip
     assert json.loads(relayed(EVERYWHERE))["feishu"] == {"url": EVERYWHERE["feishu"], "secret": "feishu-secret"}
@@ -132,7 +135,7 @@ class Robot(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def served():
+def serving():
     servers = []
 
     def start(server):
@@ -147,8 +150,8 @@ def served():
 
 
 @pytest.fixture
-def robot(served):
-    return served(Robots())
+def robot(serving):
+    return serving(Robots())
 
 
 @pytest.mark.parametrize(
@@ -158,11 +161,11 @@ def robot(served):
         ("feishu", "/open-apis/bot/v2/hook/h", lambda body: body["content"]["text"]),
     ],
 )
-def test_a_robot_takes_a_signed_alert_with_its_remedy_and_refuses_a_wrong_signature(served, robot, name, path, said):
+def test_a_robot_takes_a_signed_alert_with_its_remedy_and_refuses_a_wrong_signature(serving, robot, name, path, said):
     url = f"http://127.0.0.1:{robot.server_address[1]}{path}"
     for secret, code in (("SECRET", 200), ("another", 502)):
-        server = served(relay.Relay(0, {name: {"url": url, "secret": secret}}))
-        reply = requests.post(f"http://127.0.0.1:{server.server_address[1]}/{name}", json=TOLD, timeout=5)
+        server = serving(relay.Relay(0, {name: {"url": url, "secret": secret}}))
+        reply = requests.post(f"http://127.0.0.1:{server.server_address[1]}/{name}", json=NOTIFICATION, timeout=5)
         assert reply.status_code == code, reply.text
     assert "sign" in reply.text
     text = said(robot.got[0])
@@ -171,17 +174,73 @@ def test_a_robot_takes_a_signed_alert_with_its_remedy_and_refuses_a_wrong_signat
     assert "What mends it: wait, then read its log" in text
 
 
-def test_a_robot_that_is_down_is_told_to_alertmanager_without_its_address(served):
+def test_a_robot_that_is_down_is_reported_to_alertmanager_without_its_address(serving):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/robot/send?access_token=token-of-it"
-    server = served(relay.Relay(0, {"dingtalk": {"url": url, "secret": ""}}))
+    server = serving(relay.Relay(0, {"dingtalk": {"url": url, "secret": ""}}))
     base = f"http://127.0.0.1:{server.server_address[1]}"
-    reply = requests.post(f"{base}/dingtalk", json=TOLD, timeout=5)
+    reply = requests.post(f"{base}/dingtalk", json=NOTIFICATION, timeout=5)
     assert (reply.status_code, "dingtalk is not reached" in reply.text) == (502, True)
     assert "token-of-it" not in reply.text
-    assert requests.post(f"{base}/feishu", json=TOLD, timeout=5).status_code == 404
+    assert requests.post(f"{base}/feishu", json=NOTIFICATION, timeout=5).status_code == 404
     assert requests.post(f"{base}/dingtalk", data=b"x", timeout=5).status_code == 400
+
+
+class DockerSocket(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    """Docker's API as version 20.10 and newer answer (docs.docker.com/reference/api/engine): a rank, and a gateway."""
+
+    daemon_threads = True
+
+
+class DockerApi(BaseHTTPRequestHandler):
+    def log_message(self, format, *args):
+        pass
+
+    def address_string(self):
+        return "docker"
+
+    def do_GET(self):
+        path, _, query = self.path.partition("?")
+        archive = io.BytesIO()
+        with tarfile.open(fileobj=archive, mode="w") as opened:
+            content = json.dumps({"attempt": 1, "exits": 4, "trouble": "", "still": {"1": {"rank": 1}}}).encode()
+            entry = tarfile.TarInfo("group.json")
+            entry.size = len(content)
+            opened.addfile(entry, io.BytesIO(content))
+        label = urllib.parse.quote('{"label": ["tandem.stack=tandem-x"]}')
+        answers = {
+            "/containers/json": json.dumps(
+                [
+                    {"Id": "a1", "Names": ["/tandem-x-n1-engine"], "Command": "python3 /tandem/rank_supervisor.py --x"},
+                    {"Id": "b2", "Names": ["/tandem-x-n1-gateway"], "Command": "caddy run"},
+                ]
+            ).encode()
+            if query == f"all=1&filters={label}"
+            else b"",
+            "/containers/a1/json": json.dumps(
+                {
+                    "Path": "python3",
+                    "Args": ["/tandem/rank_supervisor.py", "--rank=1", "--"],
+                    "State": {"Running": True},
+                }
+            ).encode(),
+            "/containers/a1/archive": archive.getvalue() if query == "path=/tandem/group.json" else b"",
+        }
+        body = answers.get(path, b"")
+        self.send_response(200 if body else 404)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def test_ranks_are_read_out_of_their_containers(monkeypatch, tmp_path, serving):
+    serving(DockerSocket(str(tmp_path / "socket"), DockerApi))
+    monkeypatch.setattr(state, "DOCKER", str(tmp_path / "socket"))
+    (found,) = state.containers("tandem-x")
+    shown = samples(state.rank_samples([found], 0))
+    assert shown["tandem_rank_state", "1", "still"] == 1
+    assert shown["tandem_rank_restarts_total", "1"] == 4
 
 
 def samples(found):
@@ -218,7 +277,7 @@ def test_the_first_rank_serves_once_its_api_answers(monkeypatch):
     assert samples(state.rank_samples([rank()], 8100))["tandem_rank_state", "0", "starting"] == 1
 
 
-def test_restarts_and_the_last_reason_are_told(monkeypatch):
+def test_restarts_and_the_last_reason_are_shown(monkeypatch):
     monkeypatch.setattr(state, "answers", lambda port: True)
     stalls = [{"time": 5.0, "why": 'no token for 61 s: rank 1 on "n1"'}]
     shown = samples(state.rank_samples([rank(exits=2, stalls=stalls)], 8100))
@@ -271,7 +330,7 @@ def test_a_share_that_hangs_is_seen_by_how_long_it_does(monkeypatch):
     gate.set()
 
 
-def test_the_time_of_release_is_the_rents_and_the_clouds_own(served, monkeypatch):
+def test_the_time_of_release_is_the_rents_and_the_clouds_own(serving, monkeypatch):
     class Metadata(BaseHTTPRequestHandler):
         def log_message(self, format, *args):
             pass
@@ -289,7 +348,7 @@ def test_the_time_of_release_is_the_rents_and_the_clouds_own(served, monkeypatch
             self.end_headers()
             self.wfile.write(body)
 
-    server = served(ThreadingHTTPServer(("127.0.0.1", 0), Metadata))
+    server = serving(ThreadingHTTPServer(("127.0.0.1", 0), Metadata))
     monkeypatch.setattr(state, "METADATA", f"http://127.0.0.1:{server.server_address[1]}/latest")
     shown = samples(state.release("2026-11-29T13:00:00Z", True))
     assert shown["tandem_machine_release_timestamp_seconds", "auto"] - 3600 == 1795953600

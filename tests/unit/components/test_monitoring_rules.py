@@ -184,7 +184,7 @@ def test_every_rule_has_its_trouble_above():
 
 @pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule["alert"])
 def test_every_alert_says_what_it_is_where_and_what_mends_it(rule):
-    told = rule["annotations"]
-    assert "{{ $labels" in told["summary"] or "{{ $value" in told["summary"]
-    assert len(told["remedy"]) > 60
+    words = rule["annotations"]
+    assert "{{ $labels" in words["summary"] or "{{ $value" in words["summary"]
+    assert len(words["remedy"]) > 60
     assert rule["labels"]["severity"] in ("critical", "warning")

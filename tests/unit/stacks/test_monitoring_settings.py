@@ -65,9 +65,9 @@ def test_secrets_that_reach_nobody_are_told_with_their_remedy(monitoring, passwo
 
 
 def test_a_whole_set_of_receivers_is_taken():
-    told = MonitoringSettings.model_validate({**ON, "mail": {**MAIL, "user": "u"}})
+    section = MonitoringSettings.model_validate({**ON, "mail": {**MAIL, "user": "u"}})
     receivers = {"webhook": "https://h/x", "dingtalk": "https://d/x", "dingtalkSecret": "s", "mailPassword": "p"}
-    assert monitoring_problems(told, "p" * 16, json.dumps(receivers)) == []
+    assert monitoring_problems(section, "p" * 16, json.dumps(receivers)) == []
 
 
 def test_its_ports_are_closed_to_the_outside():
@@ -83,8 +83,8 @@ def test_without_the_setting_nothing_of_it_is_made(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("native", [False, True])
 def test_it_begins_when_the_deployment_answers_and_each_machine_has_an_exporter(monkeypatch, tmp_path, native):
-    told = {**ON, "grafana": not native}
-    seen = graph(monkeypatch, tmp_path, executor="mp", monitoring=told, runtime=NATIVE if native else None)
+    section = {**ON, "grafana": not native}
+    seen = graph(monkeypatch, tmp_path, executor="mp", monitoring=section, runtime=NATIVE if native else None)
     parts = ["n0-prometheus", "n0-alertmanager", "n0-node-exporter", "n1-node-exporter"]
     parts += ["n0-state", "n1-state", "n0-alert-relay", *([] if native else ["n0-grafana"])]
     for name in parts:
@@ -102,8 +102,8 @@ def test_receivers_and_the_login_are_in_no_plain_property(monkeypatch, tmp_path)
     for name, request in seen.items():
         for key, value in request.object.fields.items():
             text = str(value)
-            told = any(word in text for word in ("token-of", "password-of-login"))
-            assert not told or marker in text, (name, key)
+            section = any(word in text for word in ("token-of", "password-of-login"))
+            assert not section or marker in text, (name, key)
 
 
 def test_the_plans_figures_are_those_of_the_plan():
