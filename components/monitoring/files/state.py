@@ -192,23 +192,29 @@ class Storage:
     """How long a mounted folder takes to answer; asked in a thread of its own, since a hanging share never does."""
 
     def __init__(self, path: str) -> None:
-        self.path, self.latency, self.began = path, 0.0, 0.0
+        self.path, self.latency = path, 0.0
+        self.answered = time.monotonic()
+        self.good = True
         self.thread: threading.Thread | None = None
 
     def _ask(self) -> None:
         began = time.monotonic()
-        with contextlib.suppress(OSError):
+        try:
             os.statvfs(self.path)  # NFS asks its server each time (FSSTAT); nothing of it is cached
-            self.latency = time.monotonic() - began
+        except OSError:  # a stale handle, a folder that is gone
+            self.good = False
+            return
+        self.answered, self.good = time.monotonic(), True
+        self.latency = self.answered - began
 
     def samples(self) -> list[Sample]:
         """Asks once more, unless the last question still waits."""
         if self.thread is None or not self.thread.is_alive():
-            self.began = time.monotonic()
             self.thread = threading.Thread(target=self._ask, daemon=True)
             self.thread.start()
             self.thread.join(2)
-        waiting = time.monotonic() - self.began if self.thread.is_alive() else 0.0
+        waits = self.thread.is_alive() or not self.good
+        waiting = time.monotonic() - self.answered if waits else 0.0
         return [
             Sample("tandem_storage_latency_seconds", {}, self.latency),
             Sample("tandem_storage_waiting_seconds", {}, waiting),

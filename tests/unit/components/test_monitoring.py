@@ -330,6 +330,14 @@ def test_a_share_that_hangs_is_seen_by_how_long_it_does(monkeypatch):
     gate.set()
 
 
+def test_a_share_that_answers_errors_is_one_that_does_not_answer(tmp_path):
+    storage = state.Storage(str(tmp_path))
+    assert samples(storage.samples())["tandem_storage_waiting_seconds",] == 0
+    storage.path = str(tmp_path / "gone")
+    storage.samples()
+    assert samples(storage.samples())["tandem_storage_waiting_seconds",] > 0
+
+
 def test_the_time_of_release_is_the_rents_and_the_clouds_own(serving, monkeypatch):
     class Metadata(BaseHTTPRequestHandler):
         def log_message(self, format, *args):
