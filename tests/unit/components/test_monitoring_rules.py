@@ -92,6 +92,7 @@ TROUBLES = {
     },
     "EngineDown": {'up{job="engine",machine="n0"}': constant(1, 0)},
     "EngineDown by its rank": {'tandem_rank_state{machine="n1",rank="1",state="down"}': constant(0, 1)},
+    "EngineDown while it starts": {'tandem_rank_state{machine="n0",rank="0",state="starting"}': constant(0, 1)},
     "EngineRestarts": {f"tandem_rank_restarts_total{N0}": rising(0, 0.2)},
     "MakesNoTokens": {
         f"vllm:generation_tokens_total{N0}": rising(90000, 0),
