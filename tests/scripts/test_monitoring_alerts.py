@@ -1,26 +1,32 @@
-"""An alert on its whole way: a stall that state.py wrote, real Prometheus, real Alertmanager, the relay, receivers.
+"""An alert on its whole way: a stopped engine, its supervisor, state.py, Prometheus, Alertmanager, relay and receivers.
 
-Debian's programs with the configuration and the words of the component; only the waits are shorter.
+Debian's programs with the configuration and the words of the component; only the waits are shorter, and the engine is a
+stand-in that counts tokens.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import signal
 import subprocess
+import sys
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
 from components.monitoring.alertmanager import relayed, render_alertmanager
-from components.monitoring.files import relay, state
+from components.monitoring.files import relay
+from components.monitoring.monitoring import FILES
 from components.monitoring.prometheus import PATH
 from localcloud.fixtures.prometheus import ensure_prometheus
 from tests.support import monitoring
-from tests.support.recorded import Recording
+from tests.support.paths import ROOT
 from tests.support.waiting import free_port, until
 
 
@@ -46,6 +52,31 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
         self.wfile.write(answer)
+
+
+class Supervised:
+    """A stand-in engine under the supervisor of ranks, under that of processes, as on a machine without containers."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.folder, files = folder, ROOT / "components/serving/files"
+        self.program = ROOT / "components/machine/files/process_supervisor.py"
+        shutil.copy(self.program, folder)
+        engine = [sys.executable, str(ROOT / "tests/scripts/counted_engine.py"), str(port), str(folder / "pids")]
+        watched = {"base": f"http://127.0.0.1:{port}/v1", "model": "m", "task": "chat", "folder": str(folder)}
+        (folder / "alive.json").write_text(json.dumps({**watched, "series": ["vllm:generation_tokens_total"]}))
+        words = [f"--state={folder}/files", f"--alive={folder}/alive.json", "--machine=n0", "--accelerator=nvidia"]
+        argv = [sys.executable, str(files / "rank_supervisor.py"), "--group=peers", "--ranks=1", *words, "--", *engine]
+        short = {"TANDEM_ALIVE_SECONDS": "2", "TANDEM_STILL_SECONDS": "2"}
+        spec = {"argv": argv, "environment": short, "path": [], "renames": {}, "owner": f"alerts-{os.getpid()}"}
+        (folder / "spec.json").write_text(json.dumps(spec))
+        subprocess.run([sys.executable, self.program, "start", folder], check=True, timeout=60)
+
+    def freeze(self) -> None:
+        """SIGSTOP of the engine."""
+        os.kill(int((self.folder / "pids").read_text().split()[-1]), signal.SIGSTOP)
+
+    def stop(self) -> None:
+        subprocess.run([sys.executable, self.program, "stop", self.folder], check=False, timeout=120)
 
 
 @pytest.fixture(scope="module")
@@ -78,25 +109,41 @@ def chain(tmp_path_factory):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    stalls = [{"time": time.time(), "why": "no token for 61 s: rank 1 on n1 gives no sign"}]
-    rank = state.Rank(True, ["x"], {"attempt": 2, "exits": 0, "stalls": stalls})
-    state.write(folder / "tandem.prom", state.render(state.rank_samples([rank], 0)))
-    node, engine = monitoring.node_exporter(folder, ports.node), Recording(free_port(), ["engine_before.prom"])
+    port = free_port()
+    (folder / "processes/engine/files").mkdir(parents=True)
+    supervised = Supervised(folder / "processes/engine", port)
+    state = folder / "processes/state/files"
+    state.mkdir(parents=True)
+    shutil.copy(FILES / "state.py", state)
+    config = {
+        "stack": "t", "docker": False, "storage": "", "api": port, "gateway": 0, "release": "", "spot": False,
+        "accelerators": 0, "smi": False, "figures": {},
+    }  # fmt: skip
+    (state / "state.json").write_text(json.dumps(config))
+    writer = subprocess.Popen(
+        [sys.executable, state / "state.py", state / "state.json", folder],
+        env={**os.environ, "TANDEM_STATE_SECONDS": "1"},
+    )
+    node = monitoring.node_exporter(folder, ports.node)
     (folder / "prometheus").mkdir()
-    prometheus = monitoring.Prometheus(folder / "prometheus", ports, engine.port, gpus=False)
-    yield receiver, prometheus, url
+    prometheus = monitoring.Prometheus(folder / "prometheus", ports, port, gpus=False)
+    yield receiver, prometheus, url, supervised
     prometheus.close()
-    for process in (manager, node):
+    supervised.stop()
+    for process in (manager, node, writer):
         process.kill()
         process.wait(10)
-    for server in (receiver, between, engine.server):
+    for server in (receiver, between):
         server.shutdown()
         server.server_close()
 
 
-def test_a_stall_reaches_both_robots_with_its_remedy_and_signature(chain):
-    receiver, _, _ = chain
-    until(lambda: {"/dingtalk", "/feishu"} <= {path for path, _ in receiver.got}, 60)
+def test_an_engine_that_is_stopped_reaches_both_robots_with_what_mends_it(chain):
+    receiver, prometheus, _, supervised = chain
+    until(lambda: prometheus.values('tandem_rank_state{state="serving"} == 1'), 60)
+    assert not receiver.got
+    supervised.freeze()
+    until(lambda: {"/dingtalk", "/feishu"} <= {path for path, _ in receiver.got}, 120)
     bodies = dict(receiver.got)
     for text in (bodies["/dingtalk"]["markdown"]["text"], bodies["/feishu"]["content"]["text"]):
         assert "EngineStoodStill" in text
@@ -106,7 +153,7 @@ def test_a_stall_reaches_both_robots_with_its_remedy_and_signature(chain):
 
 
 def test_a_receiver_that_is_down_is_counted_and_harms_nobody(chain):
-    _, prometheus, url = chain
+    _, prometheus, url, _ = chain
 
     def failed():
         lines = requests.get(f"{url}/metrics", timeout=10).text.splitlines()
