@@ -12,6 +12,7 @@ from stacks.settings.rules.engine import engine_mistakes, image_mistakes, split_
 from stacks.settings.rules.features import feature_mistakes
 from stacks.settings.rules.firewall import firewall_mistakes
 from stacks.settings.rules.gateway import gateway_mistakes
+from stacks.settings.rules.monitoring import monitoring_mistakes
 from stacks.settings.rules.native import runtime_mistakes
 from stacks.settings.rules.platform import access_mistakes, duplicate_mistakes, platform_mistakes
 from stacks.settings.rules.ports import port_mistakes
@@ -38,6 +39,7 @@ AFTER_SPLIT: tuple[Rule, ...] = (
     image_mistakes,
     own_key_mistakes,
     gateway_mistakes,
+    monitoring_mistakes,
     firewall_mistakes,
     port_mistakes,
 )
