@@ -194,7 +194,9 @@ class StageTensors:
         if e.correction_bias:
             yield "mlp.gate.e_score_correction_bias", e.count * FP32
         if e.shared_intermediate:
-            yield from self._mlp("mlp.shared_experts", e.shared_intermediate, index)
+            # Where each rank sends its share of the tokens, that goes through all of the shared experts.
+            width = e.shared_intermediate * (self.tp if shared_experts_whole(e, self.split) else 1)
+            yield from self._mlp("mlp.shared_experts", width, index)
         if e.shared_gate:
             yield "mlp.shared_expert_gate", hidden * unit
         count, part = experts_of_rank(e, self.split)
@@ -275,6 +277,11 @@ class StageTensors:
             elif any(pattern == path or f".{pattern}." in f".{path}." for path in paths):
                 return True
         return False
+
+
+def shared_experts_whole(e: Experts, split: Split) -> bool:
+    """Whether each rank has the shared experts whole, not a part of them."""
+    return e.shared_whole and split.sequence_parallel_experts
 
 
 def experts_of_rank(e: Experts, split: Split) -> tuple[int, int]:
