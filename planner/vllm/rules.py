@@ -63,7 +63,9 @@ def check_split(model: Model, split: Split, version: EngineVersion | None = None
     elif isinstance(model.linear, Mamba):
         parallelism.check_heads(model.linear.heads, tp)
     if model.experts is not None and split.expert_parallel:
-        parallelism.check_experts(model.experts.count, split.expert_ranks)
+        # Those that balance experts have as many on each rank (n_local_physical_experts of the models' classes).
+        count = model.experts.count + (split.redundant or 0)
+        parallelism.check_experts(count, split.expert_ranks, even=split.redundant is not None)
     _check_quantization(model, split, refined=version is not None and version.refine_experts)
     parallelism.check_pipeline(model.layers, split.pipeline, supported=model.pipeline)
     split.stages(model.layers)

@@ -291,7 +291,7 @@ def experts_of_rank(e: Experts, split: Split) -> tuple[int, int]:
     vLLM 0.32.0). Cut: over the tensor-parallel ranks of all data-parallel ones (flatten_tp_across_dp_and_pcp).
     """
     if split.expert_parallel:
-        return -(-e.count // split.expert_ranks), e.intermediate
+        return -(-(e.count + (split.redundant or 0)) // split.expert_ranks), e.intermediate
     return e.count, e.intermediate // split.expert_ranks
 
 

@@ -20,6 +20,7 @@ from planner.vllm.rules import check_split
 from planner.vllm.weights import stage_weights
 
 MIXTRAL, DENSE = catalog_model("mixtral-8x7b-instruct"), catalog_model("qwen2.5-7b-instruct")
+R1 = catalog_model("deepseek-r1")
 QWEN3 = catalog_model("qwen3-235b-a22b-fp8")
 
 
@@ -86,6 +87,16 @@ def test_what_cannot_be_split_so_is_refused(model, split, code):
         check_split(model.model, split)
     assert caught.value.code == code
     assert caught.value.remedy
+
+
+def test_copies_of_experts_are_counted_and_make_equal_parts():
+    """256 + 32 experts on 16 ranks are 18 each; with 30 more they can't be shared equally."""
+    one, more = (stage_weights(R1.model, Split(1, 1, expert_parallel=True, data=16, redundant=n))[0] for n in (0, 32))
+    assert more.routed * 16 == one.routed * 18
+    given = {"enable_eplb": "true", "eplb_config": '{"num_redundant_experts": 30}'}
+    request = spread(asked(R1, tensor_parallel_size=1, data_parallel_size=16))
+    with pytest.raises(Refusal, match="286 experts can't be shared"):
+        plan(replace(request, arguments={**request.arguments, **given}))
 
 
 @pytest.mark.parametrize(
