@@ -23,7 +23,7 @@ LESS = frozenset((
 
 MORE = frozenset((
     "speculative_model", "num_speculative_tokens", "speculative_algorithm", "speculative_draft_model_path",
-    "lora_paths", "max_loras_per_batch", "enable_eplb", "eplb_config", "ep_num_redundant_experts", "mm_encoder_tp_mode",
+    "lora_paths", "max_loras_per_batch", "ep_num_redundant_experts", "mm_encoder_tp_mode",
     "mm_processor_cache_gb", "enable_multimodal",
 ))  # fmt: skip
 """Bring more into memory than is counted."""

@@ -39,6 +39,7 @@ class EngineArguments:
         hybrid_groups: layers of different kinds share one pool of blocks by groups.
         graph_sizes: the batch sizes that are captured, in tokens; none when eager.
         expert_parallel: routed experts are spread over ranks whole.
+        redundant_experts: copies of experts beside the model's own; None without EPLB.
         state_blocks: blocks of a linear-attention state that a request holds.
         ahead: batches in flight beside one for each stage, 1 with asynchronous scheduling; None where the engine
             counts a single batch.
@@ -76,6 +77,7 @@ class EngineArguments:
     lora: Lora | None = None
     kv_offload: int = 0
     dequantizes: bool = False
+    redundant_experts: int | None = None
 
 
 NEUTRAL = frozenset((
@@ -109,7 +111,7 @@ COUNTED = (
     "max_cudagraph_capture_size", "cudagraph_capture_sizes", "compilation_config", "async_scheduling",
     "language_model_only", "limit_mm_per_prompt", "skip_mm_profiling", "cpu_offload_gb", "speculative_config",
     "enable_lora", "max_loras", "max_lora_rank", "fully_sharded_loras", "kv_offloading_size", "performance_mode",
-    "mamba_ssm_cache_dtype",
+    "mamba_ssm_cache_dtype", "enable_eplb", "eplb_config", "num_redundant_experts",
 )  # fmt: skip
 
 LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
@@ -192,7 +194,7 @@ def _resolved(
         blocks_override=_whole(values, "num_gpu_blocks_override"),
         hybrid_groups=version.hybrid_groups and not _flag(values, "disable_hybrid_kv_cache_manager"),
         graph_sizes=sizes,
-        expert_parallel=_flag(values, "enable_expert_parallel"),
+        expert_parallel=_flag(values, "enable_expert_parallel"), redundant_experts=_redundant(values),
         ahead=int(_flag(values, "async_scheduling", default="true")) if version.counts_in_flight else None,
         towers=not _flag(values, "language_model_only") and any(modalities.values()),
         reads_images=not _flag(values, "skip_mm_profiling"), reads_videos=modalities["video"],
@@ -236,6 +238,20 @@ def _choice(values: dict[str, str], name: str, allowed: tuple[str, ...]) -> str:
 def _caches_states(values: dict[str, str], version: EngineVersion) -> bool:
     asked = _flag(values, "enable_prefix_caching", default=str(version.states_cached == "always"))
     return asked and version.states_cached != "never"
+
+
+def _redundant(values: dict[str, str]) -> int | None:
+    """Copies of experts beside the model's own (EPLBConfig in config/parallel.py); None without EPLB."""
+    if not _flag(values, "enable_eplb"):
+        return None
+    try:
+        config = json.loads(values.get("eplb_config", "{}"))
+    except (ValueError, RecursionError):
+        config = None
+    if not isinstance(config, dict):
+        raise Refusal("bad_argument", "eplb_config", "is no JSON object", """such as {"num_redundant_experts": 32}""")
+    found = str(config.get("num_redundant_experts", values.get("num_redundant_experts", "0")))
+    return 0 if found == "0" else _whole({"num_redundant_experts": found}, "num_redundant_experts")
 
 
 def _modalities(values: dict[str, str]) -> dict[str, bool]:
