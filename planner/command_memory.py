@@ -53,7 +53,7 @@ def run(options: Namespace) -> str:
     arguments = resolve_arguments(model, device, version, given, options.usage)
     split = Split(
         options.tensor_parallel_size, options.pipeline_parallel_size, arguments.expert_parallel,
-        data=options.data_parallel_size,
+        data=options.data_parallel_size, redundant=arguments.redundant_experts,
     )  # fmt: skip
     check_device(model, device, version)
     check_split(model, split, version)

@@ -25,6 +25,8 @@ class Split:
         expert_parallel: routed experts are spread whole over the `expert_ranks`.
         partition: layers of each stage; None for the engine's own rule.
         data: data parallel ranks, each of `tensor` x `pipeline` accelerators.
+        redundant: copies of routed experts, in each layer, beside the model's own; None where the engine doesn't
+            balance experts over ranks (EPLB).
     """
 
     tensor: int = 1
@@ -32,6 +34,7 @@ class Split:
     expert_parallel: bool = False
     partition: tuple[int, ...] | None = None
     data: int = 1
+    redundant: int | None = None
 
     @property
     def world_size(self) -> int:

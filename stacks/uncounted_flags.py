@@ -24,7 +24,7 @@ LESS = frozenset((
 MORE = frozenset((
     "speculative_config", "speculative_model", "num_speculative_tokens", "speculative_algorithm",
     "speculative_draft_model_path", "enable_lora", "max_loras", "max_lora_rank", "max_cpu_loras", "lora_modules",
-    "lora_paths", "max_loras_per_batch", "enable_eplb", "eplb_config", "ep_num_redundant_experts",
+    "lora_paths", "max_loras_per_batch", "ep_num_redundant_experts",
     "mm_encoder_tp_mode", "mm_processor_cache_gb", "enable_multimodal",
 ))  # fmt: skip
 """Bring more into memory than is counted."""

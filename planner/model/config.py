@@ -96,6 +96,8 @@ def parse_model(values: dict[str, Any], record: Recorded | None = None) -> Model
     experts = experts_of(fields, traits)
     if experts is not None and traits.router_fp32:
         experts = replace(experts, router_bytes=4)
+    if experts is not None and (family in ("deepseek", "llama4", "qwen3_next") or traits.single):
+        experts = replace(experts, shared_whole=True)
     dtype = fields.text("torch_dtype") or fields.text("dtype") or "bfloat16"
     if dtype not in DTYPE_BYTES:
         raise fields.refuse("torch_dtype", "bfloat16, float16 or float32")

@@ -218,6 +218,8 @@ class Experts:
         bias: the experts' layers have biases.
         router_bias: the router has a bias.
         router_bytes: bytes of a router's weight.
+        shared_whole: ranks that send the experts their share of the tokens have the shared experts whole (`disable_tp`
+            of deepseek_v2.py, llama4.py, qwen3_next.py and nemotron_h.py, vLLM 0.32.0).
     """
 
     count: int
@@ -229,6 +231,7 @@ class Experts:
     bias: bool = False
     router_bias: bool = False
     router_bytes: int = 2
+    shared_whole: bool = False
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ class EngineArguments:
         hybrid_groups: layers of different kinds share one pool of blocks by groups.
         graph_sizes: the batch sizes that are captured, in tokens; none when eager.
         expert_parallel: routed experts are spread over ranks whole.
+        redundant_experts: copies of experts beside the model's own; None without EPLB.
         state_blocks: blocks of a linear-attention state that a request holds.
         ahead: batches in flight beside one for each stage, 1 with asynchronous scheduling; None where the engine
             counts a single batch.
@@ -64,6 +65,7 @@ class EngineArguments:
     reads_images: bool = True
     reads_videos: bool = True
     cpu_offload: int = 0
+    redundant_experts: int | None = None
 
 
 NEUTRAL = frozenset((
@@ -94,7 +96,8 @@ COUNTED = (
     "num_gpu_blocks_override",
     "disable_hybrid_kv_cache_manager", "enable_expert_parallel", "enable_prefix_caching", "dtype", "quantization",
     "max_cudagraph_capture_size", "cudagraph_capture_sizes", "compilation_config", "async_scheduling",
-    "language_model_only", "limit_mm_per_prompt", "skip_mm_profiling", "cpu_offload_gb",
+    "enable_eplb", "eplb_config", "num_redundant_experts", "language_model_only", "limit_mm_per_prompt",
+    "skip_mm_profiling", "cpu_offload_gb",
 )  # fmt: skip
 
 KV_DTYPES = {
@@ -161,13 +164,27 @@ def resolve_arguments(
         blocks_override=_whole(values, "num_gpu_blocks_override"),
         hybrid_groups=version.hybrid_groups and not _flag(values, "disable_hybrid_kv_cache_manager"),
         graph_sizes=sizes,
-        expert_parallel=_flag(values, "enable_expert_parallel"),
+        expert_parallel=_flag(values, "enable_expert_parallel"), redundant_experts=_redundant(values),
         ahead=int(_flag(values, "async_scheduling", default="true")) if version.counts_in_flight else None,
         towers=not _flag(values, "language_model_only") and any(modalities.values()),
         reads_images=not _flag(values, "skip_mm_profiling"), reads_videos=modalities["video"],
         cpu_offload=_gibibytes(values, "cpu_offload_gb"),
         state_blocks=2 if _flag(values, "enable_prefix_caching", default=str(version.states_cached)) else 1,
     )  # fmt: skip
+
+
+def _redundant(values: dict[str, str]) -> int | None:
+    """Copies of experts beside the model's own (EPLBConfig in config/parallel.py); None without EPLB."""
+    if not _flag(values, "enable_eplb"):
+        return None
+    try:
+        config = json.loads(values.get("eplb_config", "{}"))
+    except (ValueError, RecursionError):
+        config = None
+    if not isinstance(config, dict):
+        raise Refusal("bad_argument", "eplb_config", "is no JSON object", """such as {"num_redundant_experts": 32}""")
+    found = str(config.get("num_redundant_experts", values.get("num_redundant_experts", "0")))
+    return 0 if found == "0" else _whole({"num_redundant_experts": found}, "num_redundant_experts")
 
 
 def _modalities(values: dict[str, str]) -> dict[str, bool]:

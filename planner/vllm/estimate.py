@@ -77,7 +77,7 @@ def reserved_estimate(request: PlanRequest, cluster: Cluster, split: Split) -> R
     if device.kind == "cpu" and arguments.kv_cache_memory is None:
         arguments = replace(arguments, kv_cache_memory=PROCESSOR_CACHE)
     spread = arguments.expert_parallel or split.expert_parallel
-    split = replace(split, expert_parallel=spread, partition=request.partition)
+    split = replace(split, expert_parallel=spread, partition=request.partition, redundant=arguments.redundant_experts)
     arguments = replace(arguments, expert_parallel=spread)
     check_world_size(split.tensor, split.pipeline, cluster.accelerators, data_parallel_size=split.data)
     if request.whole and split.world_size < cluster.accelerators:

@@ -11,6 +11,7 @@ from planner.catalog.versions import EngineVersion, version_for
 from planner.model.shapes import LatentAttention, LinearAttention, Mamba, Model, QuantMethod
 from planner.refusal import Change, Refusal
 from planner.split import Split
+from planner.vllm.tensors import shared_experts_whole
 
 CAPABILITY: dict[QuantMethod, float] = {
     "fp8_block": 7.5, "fp8": 7.5, "fp8_channel": 7.5, "int8": 7.5, "awq": 7.5, "gptq": 6.0, "mxfp4": 8.0, "nvfp4": 7.5
@@ -54,7 +55,7 @@ def check_split(model: Model, split: Split, version: EngineVersion | None = None
     if model.vision is not None:
         parallelism.check_heads(model.vision.heads, tp, "the vision tower")
     parallelism.check_vocab(model.vocab, tp)
-    for width, what, expert in _widths(model):
+    for width, what, expert in _widths(model, split):
         if not (expert and split.expert_parallel):
             _cut(model, split, partial(parallelism.check_intermediate, width, what=what), expert=expert)
     if isinstance(model.linear, LinearAttention):
@@ -62,7 +63,9 @@ def check_split(model: Model, split: Split, version: EngineVersion | None = None
     elif isinstance(model.linear, Mamba):
         parallelism.check_heads(model.linear.heads, tp)
     if model.experts is not None and split.expert_parallel:
-        parallelism.check_experts(model.experts.count, split.expert_ranks)
+        # Those that balance experts have as many on each rank (n_local_physical_experts of the models' classes).
+        count = model.experts.count + (split.redundant or 0)
+        parallelism.check_experts(count, split.expert_ranks, even=split.redundant is not None)
     _check_quantization(model, split, refined=version is not None and version.refine_experts)
     parallelism.check_pipeline(model.layers, split.pipeline, supported=model.pipeline)
     split.stages(model.layers)
@@ -121,14 +124,14 @@ def check_device(model: Model, device: Device, version: EngineVersion) -> None:
         )  # fmt: skip
 
 
-def _widths(model: Model) -> list[tuple[int, str, bool]]:
+def _widths(model: Model, split: Split) -> list[tuple[int, str, bool]]:
     """(width, its name, whether it is a routed expert's) of every MLP that is cut."""
     widths = []
     if any(model.dense):
         widths.append((model.intermediate, "intermediate_size", False))
     if model.experts is not None:
         widths.append((model.experts.intermediate, "moe_intermediate_size", True))
-        if model.experts.shared_intermediate:
+        if model.experts.shared_intermediate and not shared_experts_whole(model.experts, split):
             widths.append((model.experts.shared_intermediate, "the shared experts' width", False))
     return widths
 
@@ -151,14 +154,14 @@ def _check_quantization(model: Model, split: Split, *, refined: bool) -> None:
     q, tp = model.quantization, split.tensor
     if q.method == "fp8_block":
         block = max(q.block)
-        for width, what, expert in _widths(model):
+        for width, what, expert in _widths(model, split):
             if not (expert and (split.expert_parallel or refined)):
                 check = partial(parallelism.check_block_quantization, width, block=block, what=what, expert=expert)
                 _cut(model, split, check, expert=expert)
         for width, what in _attention_widths(model):
             parallelism.check_block_quantization(width, tp, block, what=what)
     elif q.method in ("awq", "gptq") and q.group_size > 0:
-        for width, what, expert in _widths(model):
+        for width, what, expert in _widths(model, split):
             if not (expert and split.expert_parallel):
                 check = partial(parallelism.check_group_quantization, width, group_size=q.group_size, what=what)
                 _cut(model, split, check, expert=expert)

@@ -194,7 +194,9 @@ class StageTensors:
         if e.correction_bias:
             yield "mlp.gate.e_score_correction_bias", e.count * FP32
         if e.shared_intermediate:
-            yield from self._mlp("mlp.shared_experts", e.shared_intermediate, index)
+            # Where each rank sends its share of the tokens, that goes through all of the shared experts.
+            width = e.shared_intermediate * (self.tp if shared_experts_whole(e, self.split) else 1)
+            yield from self._mlp("mlp.shared_experts", width, index)
         if e.shared_gate:
             yield "mlp.shared_expert_gate", hidden * unit
         count, part = experts_of_rank(e, self.split)
@@ -277,6 +279,11 @@ class StageTensors:
         return False
 
 
+def shared_experts_whole(e: Experts, split: Split) -> bool:
+    """Whether each rank has the shared experts whole, not a part of them."""
+    return e.shared_whole and split.sequence_parallel_experts
+
+
 def experts_of_rank(e: Experts, split: Split) -> tuple[int, int]:
     """Routed experts of a layer on one rank, and the width of each there.
 
@@ -284,7 +291,7 @@ def experts_of_rank(e: Experts, split: Split) -> tuple[int, int]:
     vLLM 0.32.0). Cut: over the tensor-parallel ranks of all data-parallel ones (flatten_tp_across_dp_and_pcp).
     """
     if split.expert_parallel:
-        return -(-e.count // split.expert_ranks), e.intermediate
+        return -(-(e.count + (split.redundant or 0)) // split.expert_ranks), e.intermediate
     return e.count, e.intermediate // split.expert_ranks
 
 

@@ -57,12 +57,12 @@ def restarted(deployment, command):
     before = log(deployment).count("the group is whole, starting the engine")
     process = engine(deployment, "node-1", "pgrep -f VLLM::EngineCore_DP1").split()[0]
     engine(deployment, "node-1", f"{command} {process}")
-    until(lambda: log(deployment).count("the group is whole, starting the engine") > before, 400)
-    until(lambda: chat(deployment.outputs(), NAME).code == 200, 600)
+    until(lambda: log(deployment).count("the group is whole, starting the engine") > before, 600)
+    until(lambda: chat(deployment.outputs(), NAME).code == 200, 900)
 
 
 def test_a_completion_comes_through_the_url(deployment):
-    run = deployment.up().good()
+    run = deployment.up(timeout=1800).good()
     assert "TP1 x PP1 x DP2, experts spread (EP2)" in run.text
     assert chat(deployment.outputs(), NAME).code == 200
     # Each has half of the experts, and a process of its own.

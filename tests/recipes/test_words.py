@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 
 from components.ray import RayPorts
+from components.serving import ServeArgs, find_engine
+from components.serving.engine import Peer
 from localcloud.fixtures import ensure_environment, ensure_llamacpp
 from localcloud.fixtures.uv import find_uv
 from localcloud.system.cache import cache_dir, key_of, made_once
@@ -41,6 +43,17 @@ def words_of(*engines):
 LLAMA = words_of("llamacpp")
 
 
+def words_of_data_ranks(engine, executor="mp"):
+    """Of two data parallel ranks on each of two machines, and of one on every two of four."""
+    found = []
+    for tensor, data, machines in ((2, 4, 2), (8, 2, 4)):
+        split = ServeArgs("m", tensor, 1, max_model_len=512, data_parallel_size=data, expert_parallel=True)
+        peers = [Peer(f"10.0.0.{n + 1}", 4) for n in range(machines)]
+        processes = find_engine(engine, executor).processes(split, "/m", peers)
+        found += [(f"{data} data parallel ranks, {executor}", list(process.argv)) for process in processes]
+    return found
+
+
 def parsed(folder: Path, program: str, words: list[list[str]]) -> list[str | None]:
     """What a parser inside the engine's root says to each."""
     shutil.copy(HERE / program, folder)
@@ -61,6 +74,7 @@ def parsed(folder: Path, program: str, words: list[list[str]]) -> list[str | Non
 @pytest.mark.long  # loads vLLM twice
 def test_vllm_and_ray_accept_their_words_and_refuse_wrong_ones(tmp_path):
     named = words_of("vllm", "vllm-ascend", "vllm-mindspore")
+    named += words_of_data_ranks("vllm") + words_of_data_ranks("vllm", "ray")
     common = ["--block", "--disable-usage-stats", "--node-ip-address=10.0.0.1", "--object-store-memory=268435456"]
     ray = ["ray", "start", *common, "--num-cpus=8", *RayPorts().arguments()]
     head = [*ray, "--head", "--port=6379", "--include-dashboard=false", "--num-gpus=8"]
@@ -84,7 +98,7 @@ def test_sglang_accepts_its_words_and_refuses_wrong_ones(tmp_path):
         )
 
     shutil.copytree(made_once("sglang", key_of(lock.read_text()), make), tmp_path / "sglang")
-    named = words_of("sglang")
+    named = words_of("sglang") + words_of_data_ranks("sglang")
     wrong = ["python3", "-m", "sglang.launch_server", "--model-path=/m", "--no-such-word"]
     said = parsed(tmp_path, "parse_sglang.py", [*(w for _, w in named), wrong])
     assert {n: s for (n, _), s in zip(named, said, strict=False) if s} == {}

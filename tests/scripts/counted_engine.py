@@ -29,6 +29,7 @@ class Rank:
 
     def make(self):
         with self.guard:
+            assert self.process.stdin and self.process.stdout
             self.process.stdin.write("a\n")
             self.process.stdin.flush()
             self.process.stdout.readline()

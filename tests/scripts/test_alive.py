@@ -28,7 +28,12 @@ class Supervised:
 
     def __init__(self, folder, dead: int | None = None, ranks: int = 0):
         self.folder, self.port = folder, free_port()
-        told = {"base": f"http://127.0.0.1:{self.port}/v1", "model": "m", "task": "chat", "folder": str(folder)}
+        told: dict[str, object] = {
+            "base": f"http://127.0.0.1:{self.port}/v1",
+            "model": "m",
+            "task": "chat",
+            "folder": str(folder),
+        }
         told |= {"ranks": ranks or 1, "series": ["vllm:generation_tokens_total"]}
         (folder / "alive.json").write_text(json.dumps(told))
         engine = [sys.executable, ENGINE, str(self.port), folder / "pids", *([str(dead)] if dead is not None else [])]

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from planner import Engine, Refusal, place_copies
+from planner import Engine, Refusal, ReservedEstimate, place_copies
 from planner.catalog.versions import vllm_version
 from planner.cluster import owned, uneven
 from planner.model.entry import catalog_model
@@ -20,6 +20,7 @@ from planner.vllm.rules import check_split
 from planner.vllm.weights import stage_weights
 
 MIXTRAL, DENSE = catalog_model("mixtral-8x7b-instruct"), catalog_model("qwen2.5-7b-instruct")
+R1 = catalog_model("deepseek-r1")
 QWEN3 = catalog_model("qwen3-235b-a22b-fp8")
 
 
@@ -27,6 +28,13 @@ def asked(model=QWEN3, machines=2, **more):
     cluster = owned("H20-96GB", 8, machines)
     sizes = {"tensor_parallel_size": 8, "pipeline_parallel_size": 1, "data_parallel_size": 2, **more}
     return PlanRequest(model, (cluster,), arguments={"max_model_len": "16384"}, **sizes)
+
+
+def reserved(request):
+    """The plan, and its estimate."""
+    found = plan(request)
+    assert isinstance(found.estimate, ReservedEstimate)
+    return found, found.estimate
 
 
 def spread(request):
@@ -46,18 +54,18 @@ def test_the_ranks_of_a_dense_model_have_all_of_it():
 
 
 def test_a_plan_counts_the_requests_of_all_ranks_and_says_so():
-    one, two = plan(spread(asked(machines=1, data_parallel_size=1))), plan(spread(asked()))
-    assert two.estimate.memory.max_concurrency > one.estimate.memory.max_concurrency, "half of the experts"
-    assert two.estimate.max_concurrency == 2 * two.estimate.memory.max_concurrency
-    assert two.estimate.throughput.requests(256) > one.estimate.throughput.requests(256)
-    assert "TP8 x PP1 x DP2, experts spread (EP16)" in render(two)
-    assert "on each of 2 data parallel ranks" in render(two)
-    assert "DP1 PP0 TP7" in page(two, [two])
+    (_, one), (found, two) = reserved(spread(asked(machines=1, data_parallel_size=1))), reserved(spread(asked()))
+    assert two.memory.max_concurrency > one.memory.max_concurrency, "half of the experts"
+    assert two.max_concurrency == 2 * two.memory.max_concurrency
+    assert two.throughput.most == 2 * one.throughput.most
+    assert "TP8 x PP1 x DP2, experts spread (EP16)" in render(found)
+    assert "on each of 2 data parallel ranks" in render(found)
+    assert "DP1 PP0 TP7" in page(found, [found])
 
 
 def test_activations_hold_the_tokens_of_all_ranks():
     one, eight = (
-        plan(spread(asked(machines=1, tensor_parallel_size=8 // n, data_parallel_size=n))).estimate.memory.ranks[0]
+        reserved(spread(asked(machines=1, tensor_parallel_size=8 // n, data_parallel_size=n)))[1].memory.ranks[0]
         for n in (1, 8)
     )
     assert eight.activations > one.activations
@@ -86,6 +94,16 @@ def test_what_cannot_be_split_so_is_refused(model, split, code):
         check_split(model.model, split)
     assert caught.value.code == code
     assert caught.value.remedy
+
+
+def test_copies_of_experts_are_counted_and_make_equal_parts():
+    """256 + 32 experts on 16 ranks are 18 each; with 30 more they can't be shared equally."""
+    one, more = (stage_weights(R1.model, Split(1, 1, expert_parallel=True, data=16, redundant=n))[0] for n in (0, 32))
+    assert more.routed * 16 == one.routed * 18
+    given = {"enable_eplb": "true", "eplb_config": '{"num_redundant_experts": 30}'}
+    request = spread(asked(R1, tensor_parallel_size=1, data_parallel_size=16))
+    with pytest.raises(Refusal, match="286 experts can't be shared"):
+        plan(replace(request, arguments={**request.arguments, **given}))
 
 
 @pytest.mark.parametrize(
@@ -140,16 +158,16 @@ def test_too_few_accelerators_name_sizes_that_use_all():
     ],
 )
 def test_each_rank_lies_whole(split, machines, placed):
-    assert place_copies(*split, machines) == placed
+    assert place_copies(split[0], split[1], split[2], machines) == placed
 
 
 @pytest.mark.parametrize(("split", "machines"), [((4, 1, 2), (6, 2)), ((3, 1, 4), (4, 4, 4)), ((6, 1, 2), (4, 4, 4))])
 def test_a_rank_with_parts_of_two_machines_is_refused_with_sizes_that_can_be(split, machines):
     with pytest.raises(Refusal) as caught:
-        place_copies(*split, machines)
+        place_copies(split[0], split[1], split[2], machines)
     assert caught.value.code == "copies_not_whole"
     works = [int(change.value) for change in caught.value.changes]
-    assert sum(place_copies(*works, machines)) == works[2]
+    assert sum(place_copies(works[0], works[1], works[2], machines)) == works[2]
     assert works[0] * works[1] * works[2] == sum(machines)
 
 
@@ -159,4 +177,4 @@ def test_machines_of_different_gpus_are_counted_by_the_smaller_one():
         DENSE, (cluster,), arguments={"max_model_len": "4096"}, tensor_parallel_size=1, pipeline_parallel_size=1,
         data_parallel_size=2,
     )  # fmt: skip
-    assert plan(request).estimate.memory.ranks[0].total == min(d.total for d in cluster.devices)
+    assert reserved(request)[1].memory.ranks[0].total == min(d.total for d in cluster.devices)

@@ -12,17 +12,23 @@ for name in ("--model-path", "--served-model-name", "--host"):
     words.add_argument(name, required=True)
 for name in ("--tensor-parallel-size", "--pipeline-parallel-size", "--port"):
     words.add_argument(name, type=int, required=True)
+for name in ("--dp-size", "--ep-size"):
+    words.add_argument(name, type=int, default=1)
 words.add_argument("--context-length", type=int)
 words.add_argument("--nnodes", type=int, default=1)
 words.add_argument("--node-rank", type=int, default=0)
 words.add_argument("--dist-init-addr", default="")
 words.add_argument("--mem-fraction-static", type=float)
-for name in ("--trust-remote-code", "--enable-metrics", "--enable-cache-report"):
+for name in ("--trust-remote-code", "--enable-metrics", "--enable-cache-report", "--enable-dp-attention"):
     words.add_argument(name, action="store_true")
 told = words.parse_args()
 world = told.tensor_parallel_size * told.pipeline_parallel_size
 if world % told.nnodes:
     stand_in.refuse("tp_size * pp_size must be divisible by number of nodes")
+if told.tensor_parallel_size % told.dp_size or told.tensor_parallel_size % told.ep_size:
+    stand_in.refuse("tp_size must be divisible by dp_size and ep_size")
+if told.dp_size > 1 and not told.enable_dp_attention:
+    stand_in.refuse("data-parallel replicas need machines of their own: here they are attention's")
 stand_in.check_gpus(world // told.nnodes)
 stand_in.check_model(told.model_path)
 stand_in.check_network("SGLANG_HOST_IP", "GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME")
