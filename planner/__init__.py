@@ -26,7 +26,7 @@ from planner.search import apply_changes, check_model_split, explained, nearest_
 from planner.split import PARTITION, Split
 from planner.timeline import Installs, Start
 from planner.vllm.estimate import ReservedEstimate
-from planner.vllm.flags import from_flags
+from planner.vllm.flags import counted_flags, from_flags
 
 __all__ = [
     "PARTITION",
@@ -50,6 +50,7 @@ __all__ = [
     "check_one_machine",
     "check_rpc_devices",
     "check_world_size",
+    "counted_flags",
     "device",
     "explained",
     "find_model",

@@ -57,15 +57,16 @@ def ranked(found: Sequence[Plan], streams: int | None = None) -> list[Plan]:
         streams: requests at once that are wanted; None where it isn't said.
     """
     wanted = streams or STREAMS
-    rest = sorted(found, key=lambda plan: (*_cost(plan), -speed(plan, wanted), *_shape(plan)))
+    groups: dict[tuple[float, int], list[tuple[float, Plan]]] = {}
+    for plan in found:
+        groups.setdefault(_cost(plan), []).append((speed(plan, wanted), plan))
     order: list[Plan] = []
-    while rest:
-        fastest = rest[0]
-        least = speed(fastest, wanted) * (1 - EQUAL)
-        alike = [plan for plan in rest if _cost(plan) == _cost(fastest) and speed(plan, wanted) >= least]
-        best = min(alike, key=_shape)
-        order.append(best)
-        rest.remove(best)
+    for _, rest in sorted(groups.items()):
+        while rest:
+            least = max(each[0] for each in rest) * (1 - EQUAL)
+            best = min((each for each in rest if each[0] >= least), key=lambda each: _shape(each[1]))
+            order.append(best[1])
+            rest.remove(best)
     return order
 
 

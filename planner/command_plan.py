@@ -12,6 +12,7 @@ from planner.cluster import Cluster, owned, rented
 from planner.engine import Engine
 from planner.model.entry import find_model
 from planner.plan import Plan
+from planner.questions import alone, complete
 from planner.refusal import Refusal
 from planner.render import render
 from planner.request import PlanRequest
@@ -23,7 +24,8 @@ from planner.vllm.flags import pairs
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declares the command's arguments."""
-    parser.add_argument("--model", required=True, help="a name of the catalog, or the path of a config.json or folder")
+    parser.add_argument("name", nargs="?", metavar="MODEL", help="the same as --model; alone it asks for the rest")
+    parser.add_argument("--model", help="a name or hub id of the catalog, or the path of a config.json or folder")
     parser.add_argument(
         "--instance-type", action="append", default=[], help="Alibaba Cloud type; several to choose from"
     )
@@ -54,6 +56,14 @@ def run(options: Namespace) -> str:
     Raises:
         Refusal: nothing fits, or the page's file can't be written.
     """
+    options.model = options.model or options.name
+    if not options.model:
+        raise Refusal(
+            "bad_argument", "model", "is missing", "give a hub id such as Qwen/Qwen3-8B, or the path of a config.json"
+        )
+    if alone(options):
+        find_model(options.model)  # before anything is asked
+        complete(options)
     request = request_of(options)
     found = plans(request)
     best = explained(request, found[0], found) if found else plan(request)  # which says what would fit

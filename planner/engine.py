@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Engine(StrEnum):
-    """A serving engine. SGLang and vllm-ascend are counted by vLLM's rules, Ollama by llama.cpp's."""
+    """A serving engine. vllm-ascend is counted by vLLM's rules, Ollama by llama.cpp's; SGLang has vLLM's layers."""
 
     VLLM = "vllm"
     SGLANG = "sglang"

@@ -56,15 +56,15 @@ def _capacity(estimate: ReservedEstimate | OffloadEstimate) -> list[str]:
         f"  serves    {estimate.max_concurrency:.1f} requests of {m.max_model_len:,} tokens at once "
         f"({m.kv_cache_tokens:,} tokens of KV cache{each})"
     )
-    if not t.rates:
+    rates, shares = t.rates, t.shares
+    if shares is None:
         return [serves]
-    first = t.rates[0]
-    rest = ", ".join(f"{span(rate.decode)} for {rate.streams}" for rate in t.rates[1:])
-    carried = ", carried over from" if t.elsewhere else ", as measured with"
+    rest = ", ".join(f"{span(rate.decode)} for {rate.streams}" for rate in rates[1:])
+    carried = f", {'carried over from' if shares.elsewhere else 'as measured with'} {shares.measured}"
     return [
         serves,
-        f"  speed     {span(first.decode)} tokens/s for one request, {rest}",
-        f"  {'':<9} {span(t.rates[-1].prefill)} of prompt ({PROMPT:,} tokens in, {ANSWER} out){carried} {t.measured}",
+        f"  speed     {span(rates[0].decode)} tokens/s for one request, {rest}",
+        f"  {'':<9} {span(rates[-1].prefill)} of prompt ({PROMPT:,} tokens in, {ANSWER} out){carried}",
     ]
 
 

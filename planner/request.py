@@ -19,7 +19,7 @@ class PlanRequest:
         model: from `planner.find_model`.
         clusters: machines to choose from; one entry where they are given.
         engine: serving engine.
-        engine_version: vLLM's version; SGLang and vllm-ascend are counted by vLLM's rules.
+        engine_version: vLLM's version; vllm-ascend is counted by vLLM's rules, and SGLang's layers are.
         arguments: engine arguments by name, such as max_model_len, as text.
         concurrency: requests of the full context that must fit at once.
         streams: requests at once by whose speed plans are compared; None where nobody says.

@@ -147,8 +147,12 @@ def planned_figures(settings: Settings) -> dict[str, float]:
         figures |= {
             "kv_cache_tokens": float(memory.kv_cache_tokens),
             "concurrency": memory.max_concurrency,
-            "decode_tokens_per_second": speed.decode_all,
-            "decode_tokens_per_second_of_one": speed.decode_one,
-            "prefill_tokens_per_second": speed.prefill,
         }
+        if speed.rates:
+            # The upper ends of the plan's ranges: for one stream, and for as many as are counted.
+            figures |= {
+                "decode_tokens_per_second": speed.rates[-1].decode.high,
+                "decode_tokens_per_second_of_one": speed.rates[0].decode.high,
+                "prefill_tokens_per_second": speed.rates[-1].prefill.high,
+            }
     return {name: float(f"{value:.6g}") for name, value in figures.items()}

@@ -25,6 +25,7 @@ from planner import (
     Start,
     Unplanned,
     check_model_split,
+    counted_flags,
     device,
     explained,
     find_model,
@@ -216,7 +217,7 @@ def _arguments(settings: Settings, engine: Engine) -> dict[str, str]:
     elif engine is Engine.OLLAMA:
         arguments = ollama_parameters(serving.arguments)
     else:
-        arguments, _ = from_flags((*vllm_words(settings), *serving.arguments))
+        arguments, _ = from_flags((*vllm_words(settings), *serving.arguments), counted_flags(engine))
     if engine.offloads and settings.accelerator.kind == "cpu":
         # Builds for processors have no devices to put layers on.
         arguments |= {"gpu_layers": "0", "num_gpu": "0"}

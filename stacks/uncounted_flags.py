@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from planner import from_flags
+from planner import Engine, counted_flags, from_flags
 from stacks.settings.stack import Settings
 
 LESS = frozenset((
@@ -35,7 +35,8 @@ def uncounted(settings: Settings) -> tuple[list[str], list[str]]:
     """The user's flags that may leave more room than is counted, and those that leave less, as they are written."""
     if settings.serving.engine in ("llamacpp", "ollama"):
         return [], []
-    _, others = from_flags(settings.serving.arguments)
+    engine = Engine.SGLANG if settings.serving.engine == "sglang" else Engine.VLLM
+    _, others = from_flags(settings.serving.arguments, counted_flags(engine))
     less = [f"--{name.replace('_', '-')}" for name in others if name in LESS]
     if any(BITSANDBYTES in word.lower() for word in settings.serving.arguments):
         less.append(BITSANDBYTES)

@@ -72,6 +72,7 @@ class Device:
         kind: whose make.
         unified: its memory is the machine's own, too.
         pcie: the accelerators of a machine reach each other over PCIe alone.
+        memory: bytes that nvidia-smi reports; 0 where that isn't known.
     """
 
     name: str
@@ -85,6 +86,12 @@ class Device:
     kind: Kind = "cuda"
     unified: bool = False
     pcie: bool = False
+    memory: int = 0
+
+    @property
+    def reported(self) -> int:
+        """Bytes that nvidia-smi reports, or a little less where only what programs can have is known."""
+        return self.memory or self.total
 
 
 def processor(memory_mib: int, bandwidth: float = 4e10, flops: float = 5e11) -> Device:
@@ -112,7 +119,7 @@ def device(name: str) -> Device:
     return Device(
         name, entry.usable_mib * MIB, entry.capability, entry.sms, entry.bandwidth_gbs * 1e9, entry.tflops * 1e12,
         entry.link == "nvswitch", entry.link_gbs * 1e9, entry.kind, entry.unified,
-        entry.link == "pcie",
+        entry.link == "pcie", entry.memory_mib * MIB,
     )  # fmt: skip
 
 

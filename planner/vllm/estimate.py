@@ -14,6 +14,8 @@ from planner.model.shapes import Model
 from planner.parallelism import check_experts, check_nodes, check_world_size, place_copies
 from planner.refusal import Change, Refusal
 from planner.request import PlanRequest
+from planner.sglang.arguments import COUNTED as POOL
+from planner.sglang.memory import pool_memory
 from planner.split import Split
 from planner.vllm.arguments import EngineArguments, resolve_arguments
 from planner.vllm.effective_model import effective_model
@@ -71,9 +73,11 @@ def reserved_estimate(request: PlanRequest, cluster: Cluster, split: Split) -> R
     device, version = cluster.device, vllm_version(request.engine_version)
     # Every stage serves the same type: the oldest GPU decides.
     oldest = min(cluster.devices or (device,), key=lambda each: each.capability or 0.0)
-    model = effective_model(request.model.model, request.arguments, oldest, version)
+    given = dict(request.arguments)
+    own = {name: given.pop(name) for name in POOL if name in given} if request.engine is Engine.SGLANG else {}
+    model = effective_model(request.model.model, given, oldest, version)
     _check_engine(request.engine, device)
-    arguments = resolve_arguments(model, device, version, request.arguments)
+    arguments = resolve_arguments(model, device, version, given)
     if device.kind == "cpu" and arguments.kv_cache_memory is None:
         arguments = replace(arguments, kv_cache_memory=PROCESSOR_CACHE)
     spread = arguments.expert_parallel or split.expert_parallel
@@ -99,11 +103,16 @@ def reserved_estimate(request: PlanRequest, cluster: Cluster, split: Split) -> R
         check_nodes(split.tensor, split.pipeline, -(-split.world_size // cluster.per_machine))
     multicast = device.switch and split.tensor > 1 and device.kind != "ascend"
     stages = cluster.stage_devices(split.tensor, split.pipeline, split.data) if cluster.devices else ()
-    counted = memory(model, split, device, version, arguments, multicast=multicast, stages=stages)
+    if request.engine is Engine.SGLANG and uniform(model):
+        counted, arguments = pool_memory(model, split, device, version, arguments, given=own, stages=stages)
+    else:
+        counted = memory(model, split, device, version, arguments, multicast=multicast, stages=stages)
     if counted.max_concurrency * split.data < request.concurrency:
         _refuse_concurrency(request, counted, split.data)
     speed = throughput(model, split, cluster, counted, arguments)
     notes = _machine_notes(cluster, split, arguments) + _model_notes(model, request.engine) + _feature_notes(arguments)
+    if counted.max_model_len < arguments.max_model_len and request.engine is Engine.SGLANG:
+        notes.append(f"SGLang's pool holds {counted.max_model_len:,} tokens, and longer requests are turned away")
     if version.nccl_counted and cluster.spans(split.tensor, split.pipeline, split.data):
         notes.append(f"what NCCL takes between machines leaves less for the KV cache in vLLM {version.version}")
     return ReservedEstimate(split, tuple(notes), arguments, counted, speed)
@@ -122,6 +131,11 @@ def _check_sglang(model: Model, split: Split) -> None:
         )  # fmt: skip
     if split.expert_parallel:
         check_experts(experts, split.expert_ranks, even=True)
+
+
+def uniform(model: Model) -> bool:
+    """Whether every layer keeps every token: models of which SGLang's pool is counted by its own rules."""
+    return set(model.kinds) <= {"full", "none"}
 
 
 def _check_engine(engine: Engine, device: Device) -> None:
@@ -145,8 +159,8 @@ def _model_notes(model: Model, engine: Engine) -> list[str]:
         notes.append("the vision tower isn't counted: 1 to 2 GiB more on every stage's GPUs")
     elif model.vision is not None and not model.vision.outputs:
         notes.append("of the vision tower weights are counted, not what it needs while it reads images")
-    if engine is Engine.SGLANG:
-        notes.append("SGLang is counted by vLLM's rules; its own static fraction may leave less for the KV cache")
+    if engine is Engine.SGLANG and not uniform(model):
+        notes.append("SGLang's pools for layers that slide or keep states are counted by vLLM's rules")
     return notes
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
+from planner.engine import Engine
 from planner.refusal import Refusal
+from planner.sglang.arguments import COUNTED as POOL
 from planner.vllm.arguments import COUNTED
 
 
@@ -32,11 +34,20 @@ def _unquoted(value: str) -> str:
     return value[1:-1] if quoted else value
 
 
-def from_flags(flags: Sequence[str]) -> tuple[dict[str, str], tuple[str, ...]]:
+def counted_flags(engine: Engine) -> tuple[str, ...]:
+    """Names of an engine's flags that the planner counts: vLLM's, whose words other engines share, and its own."""
+    return (*COUNTED, *POOL) if engine is Engine.SGLANG else COUNTED
+
+
+def from_flags(flags: Sequence[str], names: Collection[str] = COUNTED) -> tuple[dict[str, str], tuple[str, ...]]:
     """An engine's own flags, as `vllm serve` takes them: what the planner counts by name, and the names it doesn't.
 
     `--name=value`, `--name value`, `--name` and `--no-name` are understood; unlike on the planner's own command line,
     a flag it doesn't know is no mistake: the engine knows more.
+
+    Args:
+        flags: the words.
+        names: what the planner counts of this engine.
     """
     counted: dict[str, str] = {}
     others: list[str] = []
@@ -49,9 +60,9 @@ def from_flags(flags: Sequence[str]) -> tuple[dict[str, str], tuple[str, ...]]:
             continue
         name, separator, value = flag.removeprefix("--").partition("=")
         name = name.replace("-", "_")
-        if name.startswith("no_") and name.removeprefix("no_") in COUNTED:
+        if name.startswith("no_") and name.removeprefix("no_") in names:
             name, value, separator = name.removeprefix("no_"), "false", "="
-        if name in COUNTED:
+        if name in names:
             counted[name] = value if separator else "true"
         else:
             others.append(name)

@@ -64,50 +64,60 @@ class Throughput:
     """How fast the engine is.
 
     Attributes:
-        rates: at each of STREAMS, of which those wait for whom the KV cache has no room; empty on processors.
-        measured: engine and GPU that the shares of the roofline are of.
-        elsewhere: whether that is another GPU than this.
-        roof: what the hardware can't exceed.
+        roof: what it comes near to.
         most: streams that the KV cache and the engine's batch hold at once, of PROMPT and ANSWER tokens.
         batch: tokens of a step.
+        gpu: the accelerator; None for processors, of which nothing was measured.
     """
 
-    rates: tuple[Rate, ...]
-    measured: str
-    elsewhere: bool
     roof: Roofline
     most: int
     batch: int
+    gpu: str | None
+
+    @property
+    def shares(self) -> Shares | None:
+        """What engines were measured to reach of the roofline."""
+        return None if self.gpu is None else known_shares(self.gpu, moe=self.roof.experts > 0)
+
+    @property
+    def rates(self) -> tuple[Rate, ...]:
+        """At each of STREAMS, of which those wait for whom the KV cache has no room; empty on processors."""
+        shares, context = self.shares, PROMPT + ANSWER // 2
+        if shares is None:
+            return ()
+        return tuple(
+            Rate(
+                streams,
+                shares.decode_span(self.roof, min(streams, self.most), context),
+                shares.prefill_span(self.roof, streams, PROMPT, self.batch),
+            )
+            for streams in STREAMS
+        )
 
     @property
     def decode_one(self) -> float:
-        """Tokens/s that a single request can't exceed."""
+        """Tokens/s of a single request by the roofline."""
         return self.roof.decode(1, PROMPT + ANSWER // 2)
 
     def as_dict(self) -> dict[str, object]:
         """For JSON: the rates, and what they are made from."""
+        shares = self.shares
         return {
             "prompt": PROMPT, "answer": ANSWER, "rates": [asdict(rate) for rate in self.rates],
-            "measured": self.measured, "extrapolated": self.elsewhere,
+            "measured": shares and shares.measured, "extrapolated": shares and shares.elsewhere,
         }  # fmt: skip
 
     def requests(self, streams: int) -> float:
-        """Requests of PROMPT and ANSWER tokens a second that so many streams can't exceed, those that wait included."""
+        """Requests of PROMPT and ANSWER tokens a second by the roofline, with so many streams at once or waiting."""
         return self.roof.requests(max(1, min(streams, self.most)), PROMPT, ANSWER, self.batch)
 
 
 def throughput(model: Model, split: Split, cluster: Cluster, memory: Memory, arguments: EngineArguments) -> Throughput:
     """The rates of a model, split so, on these machines."""
-    roof = roofline(model, split, cluster, arguments)
-    context = PROMPT + ANSWER // 2
     most = max(1, min(arguments.max_num_seqs, int(memory.capacity_tokens / (PROMPT + ANSWER)))) * split.data
-    shares = known_shares(cluster.device.name, moe=model.experts is not None)
-    rates = []
-    for streams in STREAMS if cluster.device.kind != "cpu" else ():
-        decode = shares.decode_span(roof, min(streams, most), context)
-        prefill = shares.prefill_span(roof, streams, PROMPT, arguments.max_num_batched_tokens)
-        rates.append(Rate(streams, decode, prefill))
-    return Throughput(tuple(rates), shares.measured, shares.elsewhere, roof, most, arguments.max_num_batched_tokens)
+    gpu = None if cluster.device.kind == "cpu" else cluster.device.name
+    return Throughput(roofline(model, split, cluster, arguments), most, arguments.max_num_batched_tokens, gpu)
 
 
 Points = tuple[tuple[int, float, float], ...]

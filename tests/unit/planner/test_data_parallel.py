@@ -57,6 +57,7 @@ def test_a_plan_counts_the_requests_of_all_ranks_and_says_so():
     (_, one), (found, two) = reserved(spread(asked(machines=1, data_parallel_size=1))), reserved(spread(asked()))
     assert two.memory.max_concurrency > one.memory.max_concurrency, "half of the experts"
     assert two.max_concurrency == 2 * two.memory.max_concurrency
+    assert two.throughput.most == 2 * one.throughput.most
     assert "TP8 x PP1 x DP2, experts spread (EP16)" in render(found)
     assert "on each of 2 data parallel ranks" in render(found)
     assert "DP1 PP0 TP7" in page(found, [found])
