@@ -49,7 +49,7 @@ def throughput(
     stages = stage_weights(model, split, device=device)
     active = [s.streamed + s.routed * share for s in stages]
     everything = [float(s.streamed + s.routed) for s in stages]
-    cache = [token_bytes(model, split, arguments, s.layers) for s in stages]
+    cache = token_bytes(model, split, arguments, [s.layers for s in stages])
     collective = NETWORK_HOP if cluster.spans(split.tensor, split.pipeline) else HOP
     latency = (2 * model.layers * collective if split.tensor > 1 else 0.0) + (split.pipeline - 1) * NETWORK_HOP
     one = sum((a + c * context) / device.bandwidth for a, c in zip(active, cache, strict=True)) + latency
