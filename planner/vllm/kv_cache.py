@@ -7,6 +7,7 @@ and vllm/v1/kv_cache_interface.py, read in 0.24.0.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import accumulate
@@ -114,10 +115,10 @@ def fitting_length(
     return low
 
 
-def token_bytes(model: Model, split: Split, arguments: EngineArguments, layers: range) -> int:
-    """Bytes a token takes on the stage that holds `layers`, states of fixed size not counted."""
+def token_bytes(model: Model, split: Split, arguments: EngineArguments, stages: Sequence[range]) -> list[int]:
+    """Bytes a token takes on each of the stages, told by their layers; states of fixed size not counted."""
     sums = _token_sums(model, split.tensor, arguments.kv_bytes)
-    return sums[layers.stop] - sums[layers.start]
+    return [sums[layers.stop] - sums[layers.start] for layers in stages]
 
 
 @lru_cache(maxsize=4096)

@@ -164,7 +164,7 @@ def memory(
         key = (own.name, held.resident, block, *kinds, span.start == 0, span.stop == model.layers)
         if key not in alike:
             alike[key] = _Engine(model, split, own, version, arguments, multicast).rank(stage, held, block)
-        ranks.append(alike[key]._replace(stage=stage, layers=(span.start, span.stop)))
+        ranks.append(RankMemory(stage, (span.start, span.stop), *alike[key][2:]))
     _check_room(ranks, arguments)
     blocks = min(r.blocks for r in ranks)
     whole = min(r.kv_cache for r in ranks) if version.whole_demand and split.pipeline > 1 else None

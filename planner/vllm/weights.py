@@ -82,6 +82,7 @@ def stage_weights(
 @lru_cache(maxsize=8192)
 def _stages(model: Model, split: Split, loader: _Loader) -> tuple[StageWeights, ...]:
     """Stages whose layers are of the same kinds are counted once."""
+    alone = replace(split, pipeline=1, partition=None)
     counted: dict[object, StageWeights] = {}
     found = []
     for layers in split.stages(model.layers):
@@ -89,8 +90,8 @@ def _stages(model: Model, split: Split, loader: _Loader) -> tuple[StageWeights, 
         kinds = (model.kinds[layers.start : layers.stop], model.dense[layers.start : layers.stop])
         key = (*kinds, layers.start == 0, layers.stop == model.layers, named)
         if key not in counted:
-            counted[key] = _stage(model, replace(split, pipeline=1, partition=None), layers, loader)
-        found.append(counted[key]._replace(layers=layers))
+            counted[key] = _stage(model, alone, layers, loader)
+        found.append(StageWeights(layers, *counted[key][1:]))
     return tuple(found)
 
 

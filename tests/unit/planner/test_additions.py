@@ -7,6 +7,7 @@ import pytest
 
 from planner import Refusal, catalog_model, device
 from planner.catalog.versions import vllm_version
+from planner.model.shapes import LinearAttention
 from planner.split import Split
 from planner.vllm.arguments import resolve_arguments
 from planner.vllm.effective_model import effective_model
@@ -108,7 +109,10 @@ def test_rank_and_throughput_mode():
 
 def test_states_in_16_bits_take_half():
     model = catalog_model("qwen3-next-80b-a3b-instruct").model
+    assert isinstance(model.linear, LinearAttention)
     wide = replace(model, linear=replace(model.linear, state_unit=4))
-    assert effective_model(wide, {"mamba_ssm_cache_dtype": "float16"}).linear.state_unit == 2
+    halved = effective_model(wide, {"mamba_ssm_cache_dtype": "float16"}).linear
+    assert isinstance(halved, LinearAttention)
+    assert halved.state_unit == 2
     with pytest.raises(Refusal, match="mamba_ssm_cache_dtype"):
         effective_model(wide, {"mamba_ssm_cache_dtype": "int8"})
