@@ -47,7 +47,9 @@ def outside_of(settings: Settings, passwords: Passwords, inside: Sequence[pulumi
 
 def registries(settings: Settings) -> list[str]:
     """Registries that images come from or are mirrored at, `host` or `host:port`; Docker Hub is none of them."""
+    team = settings.gateway.team
     images = [settings.engine_image, settings.images.gateway, settings.webui.image if settings.webui.enabled else ""]
+    images += [team.image, team.database_image] if team.enabled else []
     found = [registry_of(image) for image in images if image]
     found += [login.address for login in settings.images.registry_auth]
     found += [urlsplit(url).netloc.rpartition("@")[2] for url in settings.mirrors.registry_mirrors]

@@ -66,6 +66,12 @@ def gateway_programs(settings: Settings) -> ProgramsArgs:
     )
 
 
+def team_programs(settings: Settings) -> tuple[ProgramsArgs, ProgramsArgs]:
+    """LiteLLM's and PostgreSQL's, which run in their images only."""
+    team = settings.gateway.team
+    return ProgramsArgs(image=team.image), ProgramsArgs(image=team.database_image)
+
+
 def same_programs(
     hosts: Sequence[Host], programs: Sequence[Programs]
 ) -> tuple[list[pulumi.Resource], dict[str, pulumi.Output[object]]]:

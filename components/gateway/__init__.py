@@ -1,7 +1,7 @@
 """What the outside reaches: one port, TLS, keys, an allow-list; Caddy in both runtimes."""
 
 from components.gateway.answer import Answer
-from components.gateway.caddy import KEY_PATTERN, Config, Page, Tls
+from components.gateway.caddy import KEY_PATTERN, TEAM, Config, Page, Tls
 from components.gateway.gateway import Gateway
 
-__all__ = ["KEY_PATTERN", "Answer", "Config", "Gateway", "Page", "Tls"]
+__all__ = ["KEY_PATTERN", "TEAM", "Answer", "Config", "Gateway", "Page", "Tls"]

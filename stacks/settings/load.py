@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from stacks.settings.errors import Mistake, SettingsError
-from stacks.settings.gateway_secrets import gateway_problems, key_problems, parse_keys
+from stacks.settings.gateway_secrets import TEAM_SECRETS, gateway_problems, key_problems, parse_keys, team_problems
 from stacks.settings.registry import registry_problems
 from stacks.settings.rules.check import checked
 from stacks.settings.secrecy import Secrecy, choices, words_of
@@ -23,8 +23,8 @@ from stacks.settings.stack import Settings
 
 NAMESPACE = "tandem"
 SECRETS = {
-    "apiKey", "apiKeys", "hubToken", "proxyPassword", "registryPassword", "sshKeyPassphrase", "sudoPassword", "tlsKey",
-    "webuiPassword",
+    "apiKey", "apiKeys", "hubToken", "proxyPassword", "registryPassword", "sshKeyPassphrase", "sudoPassword", "teamKey",
+    "teamSaltKey", "tlsKey", "webuiPassword",
 }  # fmt: skip
 LONGEST = 600
 """Characters of a mistake's line: what was given may be anything, such as a file."""
@@ -77,6 +77,7 @@ def load() -> Settings:
     problems += registry_problems(settings.images.registry_auth, given.get("registryPassword"))
     problems += _of_login(settings, given)
     problems += gateway_problems(settings.gateway, given.get("apiKeys"), given.get("tlsKey"))
+    problems += team_problems(settings.gateway.team, {name: given.get(name) for name in TEAM_SECRETS})
     if problems:
         raise SettingsError(_refusal(problems))
     settings.keep_secret(secrecy)
