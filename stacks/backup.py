@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from stacks.logs import ROOT, SSH_TIMEOUT, LogsError, machines_of
 from stacks.project import project_name
@@ -85,7 +85,7 @@ def restore(stack: str, file: Path, seconds: int = SECONDS) -> None:
         LogsError: the stack names no machines.
     """
     try:
-        with file.open("rb") as opened:
+        with file.open("rb", buffering=0) as opened:  # another process reads on where we are
             if opened.read(len(MAGIC)) != MAGIC:
                 raise BackupError(f"{file} is no dump of PostgreSQL; name one that `make backup` wrote")
             opened.seek(0)
@@ -95,7 +95,7 @@ def restore(stack: str, file: Path, seconds: int = SECONDS) -> None:
 
 
 def _on_its_machine(
-    stack: str, what: str, seconds: int, *, stdin: BinaryIO | None = None, stdout: BinaryIO | None = None
+    stack: str, what: str, seconds: int, *, stdin: IO[bytes] | None = None, stdout: IO[bytes] | None = None
 ) -> None:
     """Runs the script on the first machine that has the database.
 

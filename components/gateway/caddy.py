@@ -213,6 +213,16 @@ def _encoder(unsaid: Sequence[str], fields: Json | None = None) -> Json:
     return {"format": "filter", "wrap": {"format": "json"}, "fields": {**deleted, **(fields or {})}}
 
 
+def _target(pattern: str) -> Json:
+    return {"vars_regexp": {TARGET: {"pattern": pattern}}}
+
+
+ANTHROPIC = (
+    _target(r"^/v1/messages(?:[/?]|$)"), {"header": {"X-Api-Key": ["*"]}}, {"header": {"Anthropic-Version": ["*"]}}
+)  # fmt: skip
+"""Requests of Anthropic's clients; one must hold."""
+
+
 def _route(handle: Json | list[Json], *match: Json) -> Json:
     """A route; one of several matchers must hold."""
     handlers = handle if isinstance(handle, list) else [handle]
@@ -221,10 +231,6 @@ def _route(handle: Json | list[Json], *match: Json) -> Json:
 
 def _not(match: Json) -> Json:
     return {"not": [match]}
-
-
-def _target(pattern: str) -> Json:
-    return {"vars_regexp": {TARGET: {"pattern": pattern}}}
 
 
 def _error(code: int) -> Json:
@@ -270,7 +276,13 @@ def _api(config: Config) -> list[Json]:
         _route({"handler": "request_body", "max_size": config.max_request_mib << 20}),
     ]
     if config.team:
-        routes.append(_route(_proxy(f"127.0.0.1:{config.team.inner_port}", keep=CREDENTIALS), BY_TEAM))
+        litellm = _proxy(f"127.0.0.1:{config.team.inner_port}", keep=CREDENTIALS)
+        # It refuses a key in OpenAI's shape, whoever asks.
+        refusal = {"match": {"status_code": [401]}, "routes": [_route(_error(401))]}
+        routes += [
+            _route({**litellm, "handle_response": [refusal]}, *({**BY_TEAM, **client} for client in ANTHROPIC)),
+            _route(litellm, BY_TEAM),
+        ]
     return [*routes, _route(proxy)]
 
 
@@ -355,15 +367,12 @@ def _proxy(address: str, keep: Sequence[str] = ()) -> Json:
 
 def _api_errors() -> list[Json]:
     answers, of_team = (_answers(errors.rows(changed)) for changed in ({}, errors.OF_TEAM))
-    anthropic = (
-        _target(r"^/v1/messages(?:[/?]|$)"), {"header": {"X-Api-Key": ["*"]}}, {"header": {"Anthropic-Version": ["*"]}}
-    )  # fmt: skip
     return [
         # The first that says what a word stands for is heard.
         _route(of_team, BY_TEAM),
         _route(answers),
         _route(_set_response(Retry_After=errors.RETRY_AFTER), {"vars": {"{http.error.status_code}": ["502", "503"]}}),
-        {**_route(_json_answer(errors.ANTHROPIC_BODY), *anthropic), "terminal": True},
+        {**_route(_json_answer(errors.ANTHROPIC_BODY), *ANTHROPIC), "terminal": True},
         _route(_json_answer(errors.OPENAI_BODY)),
     ]
 

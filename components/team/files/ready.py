@@ -33,19 +33,16 @@ def missing(port: str, inner_port: str, scheme: str, model: str, key: str) -> st
         try:
             if ask(f"{base}/health/readiness").get("db") != "connected":
                 return f"{what} answers, and has no database yet"
-            listed = ask(f"{base}/v1/models", key).get("data")
+            listed = json.dumps(ask(f"{base}/v1/models", key))
         except urllib.error.HTTPError as error:
             return f"{what} answers HTTP {error.code}: {error.read(300).decode(errors='replace')}"
         except (OSError, ValueError) as error:
             return f"{what} does not answer ({error})"
-        if (
-            model not in [each.get("id") for each in listed if isinstance(each, dict)]
-            if isinstance(listed, list)
-            else ()
-        ):
+        if f'"id": {json.dumps(model)}' not in listed:
             return f"{what} lists no model {model}"
     return ""
 
 
 if __name__ == "__main__":
-    print(missing(*sys.argv[1:5], sys.stdin.read().strip()))
+    port, inner_port, scheme, model = sys.argv[1:]
+    print(missing(port, inner_port, scheme, model, sys.stdin.read().strip()))

@@ -106,7 +106,9 @@ def test_with_a_team_unknown_keys_that_begin_with_sk_are_litellm_s_and_the_other
     assert mapped["mappings"] == [
         {"input": "sk-" + "k" * 16, "outputs": ["default"]}, {"input_regexp": "^sk-", "outputs": ["team"]},
     ]  # fmt: skip
-    by_team, straight = api[-2:]
+    by_anthropic, by_team, straight = api[-3:]
+    assert all(each["vars"] == {"{key_name}": ["team"]} for each in by_anthropic["match"])
+    assert by_anthropic["handle"][0]["handle_response"][0]["match"] == {"status_code": [401]}
     assert by_team["match"] == [{"vars": {"{key_name}": ["team"]}}]
     (to_litellm,), (to_engine,) = by_team["handle"], straight["handle"]
     dials = [proxy["upstreams"][0]["dial"] for proxy in (to_litellm, to_engine)]
