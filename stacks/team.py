@@ -61,4 +61,4 @@ def price_of(team: TeamSettings, plan: Plan | None) -> Price | None:
     if plan is None or not plan.price or not isinstance(plan.estimate, ReservedEstimate):
         return None
     second, speed = plan.price / 3600, plan.estimate.throughput
-    return Price(second / speed.prefill, second / speed.decode_all)
+    return Price(*(float(f"{second / rate:.3g}") for rate in (speed.prefill, speed.decode_all)))

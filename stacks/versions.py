@@ -50,7 +50,7 @@ GATEWAY_PACKAGES: Final = (
 # Virtual keys for a team; tests/e2e/test_team.py runs LiteLLM's package and Debian's PostgreSQL.
 LITELLM: Final = "1.108.7"  # of its long-term line
 LITELLM_IMAGE: Final = pinned(f"ghcr.io/berriai/litellm-database:v{LITELLM}")
-POSTGRES_IMAGE: Final = pinned("postgres:17.6")
+POSTGRES_IMAGE: Final = pinned("postgres:17.11")
 
 # The page to chat on; tests/e2e/test_webui.py runs the package.
 WEBUI_IMAGE: Final = pinned(f"ghcr.io/open-webui/open-webui:v{OPEN_WEBUI}")

@@ -8,14 +8,15 @@ from typing import Any, cast
 import pytest
 
 from components.team import Price
-from planner import Plan
+from planner import Plan, ReservedEstimate
+from stacks.planning import plan_for
 from stacks.settings import ports
 from stacks.settings.gateway_secrets import team_problems
 from stacks.settings.load import parse
 from stacks.settings.team import TeamSettings
 from stacks.team import price_of
 from tests.support.graph import graph, reaches
-from tests.support.settings import refusal, values
+from tests.support.settings import refusal, stack, values
 
 DOCKER = {"images": {"engine": "registry/vllm:1"}}
 NATIVE = {"runtime": "native", "native": {"packages": ["vllm==0.33.0"]}, "storage": {"path": "/data"}}
@@ -106,6 +107,16 @@ def test_own_machines_without_a_price_count_nothing():
     team = TeamSettings()  # type: ignore[call-arg]  # every field has a default
     assert price_of(team, None) is None
     assert price_of(team, cast("Plan", Rented(0.0))) is None
+
+
+def test_rented_machines_count_their_hour_by_the_tokens_that_they_could_make():
+    plan = plan_for(parse(stack("dev")))
+    assert plan is not None
+    assert isinstance(plan.estimate, ReservedEstimate)
+    price = price_of(TeamSettings(), plan)  # type: ignore[call-arg]  # every field has a default
+    assert price is not None
+    assert price.output * plan.estimate.throughput.decode_all * 3600 == pytest.approx(plan.price, rel=0.01)
+    assert 0 < price.input < price.output
 
 
 def test_keys_and_data_come_before_litellm_and_the_engine_s_answer_needs_none_of_it(monkeypatch, tmp_path):
