@@ -78,7 +78,7 @@ def backup(stack: str, file: Path, seconds: int = SECONDS) -> Path:
 
 
 def restore(stack: str, file: Path, seconds: int = SECONDS) -> None:
-    """Puts a file's content in place of what is there; LiteLLM is stopped meanwhile.
+    """Puts a file's content in place of what is there; LiteLLM starts anew.
 
     Raises:
         BackupError: nothing was changed.
