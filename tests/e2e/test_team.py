@@ -1,17 +1,12 @@
 """Virtual keys for a team on a real machine: LiteLLM from its package, Debian's PostgreSQL, the gateway, an engine.
 
-Real are LiteLLM, PostgreSQL, Caddy, llama.cpp and Docker. In place of Prisma's native engines, which no package index
-has, stands its WebAssembly build (tests/stand_ins/README.md); the official images can't be pulled here. One deployment
-is changed step by step, so the tests run in this order.
+Real are LiteLLM, PostgreSQL, Caddy, llama.cpp and Docker; what stands in for what is as in tests/scripts/test_team.py,
+which has budgets, limits and faults. One deployment is changed step by step, so the tests run in this order.
 """
 
 from __future__ import annotations
 
-import http.client
 import json
-import ssl
-import time
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -114,79 +109,16 @@ def test_containers_are_unprivileged_and_no_secret_is_in_a_list_of_them(deployme
     assert {line.split()[3] for line in listening.splitlines()} == {"127.0.0.1:4180", "127.0.0.1:4181"}
 
 
-def test_a_key_is_refused_once_its_budget_is_used_up_and_its_usage_is_seen(stack):
-    key = new_key(stack, max_budget=0.04, key_alias="alice")
-    assert ask(stack, key).code == 200
-    # What is used is written down every few seconds.
-    until(lambda: spent(stack, key) > 0, 60)
-    until(lambda: ask(stack, key).code == 422 or spent(stack, key) > 0.04, 60)
-    until(lambda: ask(stack, key).code == 422, 60)
-    refused = json.loads(ask(stack, key).body)["error"]
-    assert refused["type"] == "budget_exceeded"
-    until(lambda: len(json.loads(admin(stack, f"/spend/logs?api_key={key}&summarize=false").body)) > 0, 60)
-    rows = json.loads(admin(stack, f"/spend/logs?api_key={key}&summarize=false").body)
-    assert {row["model_group"] for row in rows} == {MODEL}
-    assert sum(row["total_tokens"] for row in rows) > 0
-
-
-def test_requests_a_minute_are_limited(stack):
-    key = new_key(stack, rpm_limit=1)
-    codes = [ask(stack, key, tokens=1).code for _ in range(4)]  # a minute may end between two of them
-    assert codes[0] == 200
-    assert 429 in codes
-
-
-def test_an_alias_is_the_model_and_another_name_is_refused(stack):
-    key = new_key(stack)
-    assert ask(stack, key, ALIAS).code == 200
-    assert ask(stack, key, "another").code in (400, 404)
-
-
-def test_a_wrong_key_is_refused_in_the_client_s_own_shape(stack):
-    openai, anthropic = (
-        json.loads(ask(stack, "sk-wrong", path=path).body) for path in ("/chat/completions", "/messages")
-    )
-    assert openai["error"]["message"]
-    assert (anthropic["type"], anthropic["error"]["type"]) == ("error", "authentication_error")
+def test_a_virtual_key_is_answered_by_any_of_the_model_s_names_and_its_usage_is_seen(stack):
+    key = new_key(stack, key_alias="alice", max_budget=1)
+    assert {ask(stack, key, name).code for name in (MODEL, ALIAS)} == {200}
     assert ask(stack, "sk-wrong").code == 401
-    assert json.loads(ask(stack, "x" * 40).body)["error"]["code"] == "invalid_api_key"
-
-
-def test_tokens_come_as_they_are_made(stack):
-    address = urlsplit(stack["apiUrl"])
-    context = ssl.create_default_context(cadata=stack["apiCa"])
-    connection = http.client.HTTPSConnection(address.hostname or "", address.port, timeout=120, context=context)
-    body = {"model": MODEL, "messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 200, "stream": True}
-    headers = {"Authorization": f"Bearer {new_key(stack)}", "Content-Type": "application/json"}
-    connection.request("POST", "/v1/chat/completions", json.dumps(body), headers)
-    reply, times = connection.getresponse(), []
-    while line := reply.readline():
-        if line.startswith(b"data: {"):
-            times.append(time.monotonic())
-    assert len(times) > 10
-    assert len(set(times)) > 10
-    assert times[len(times) // 2] - times[0] > 0.1 * (times[-1] - times[0]), "they did not come all at the end"
+    assert ask(stack, stack["apiKey"]).code == 200
+    until(lambda: spent(stack, key) > 0, 120)
 
 
 def test_an_up_without_changes_runs_nothing(deployment, stack):
     assert up(deployment).good().changed() == set()
-
-
-def test_litellm_that_is_killed_comes_back_and_keys_of_the_gateway_work_meanwhile(deployment, stack):
-    key = new_key(stack)
-    deployment.ssh("node-0", f"kill -9 $(docker inspect --format '{{{{.State.Pid}}}}' {PROXY})")
-    down = ask(stack, key)
-    assert (down.code, json.loads(down.body)["error"]["code"]) == (503, "team_unavailable")
-    assert ask(stack, stack["apiKey"]).code == 200
-    until(lambda: ask(stack, key).code == 200, BACK_SECONDS)
-
-
-def test_keys_of_the_gateway_work_without_postgresql_and_virtual_ones_once_it_is_back(deployment, stack):
-    key = new_key(stack)
-    deployment.ssh("node-0", f"docker stop {DATABASE}")
-    assert ask(stack, stack["apiKey"]).code == 200
-    deployment.ssh("node-0", f"docker start {DATABASE}")
-    until(lambda: ask(stack, key).code == 200, BACK_SECONDS)
 
 
 def test_what_is_backed_up_is_what_is_there_after_a_restore(deployment, stack, monkeypatch, tmp_path):

@@ -34,11 +34,16 @@ PATHS = {
 
 def ensure_team_images() -> Path:
     """An OCI image layout with both and with those of the local stacks: about 5 minutes and 1 GiB, once."""
-    own = [ensure_images().name, _root().name, Path(__file__).read_text(), *(f.read_text() for f in STAND_INS.values())]
+    own = [
+        ensure_images().name,
+        ensure_root().name,
+        Path(__file__).read_text(),
+        *(f.read_text() for f in STAND_INS.values()),
+    ]
     return made_once("team-images", key_of(*own), _make)
 
 
-def _root() -> Path:
+def ensure_root() -> Path:
     """The folder with `layer`, the archive of all that is no stand-in."""
 
     def make(folder: Path, log: Path) -> None:
@@ -61,7 +66,7 @@ def _make(folder: Path, _log: Path) -> None:
             with file.open("rb") as content:
                 archive.addfile(entry, content)
     layers = []
-    for archived in (_root() / "layer", folder / "stand-ins"):
+    for archived in (ensure_root() / "layer", folder / "stand-ins"):
         with archived.open("rb") as opened:
             digest = hashlib.file_digest(opened, "sha256").hexdigest()
         (blobs / digest).hardlink_to(archived)
