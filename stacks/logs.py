@@ -34,7 +34,7 @@ class Line:
     Attributes:
         time: RFC 3339 in UTC as Docker has it, or `-`: processes without containers have none.
         machine: its name in the settings.
-        source: engine, ray, gateway, webui.
+        source: engine, ray, gateway, webui, team.
         text: what was written.
     """
 

@@ -181,9 +181,12 @@ def _network(settings: Settings, cloud: CloudSettings, stack: str) -> NetworkArg
 
 def _other_ports(settings: Settings) -> dict[int, tuple[str, ...]]:
     """Ports of the first machine that are open beside the URL's, each to its ranges."""
-    page = {settings.webui.port: settings.webui.allowed_cidrs} if settings.webui.enabled else {}
+    pages = {settings.webui.port: settings.webui.allowed_cidrs} if settings.webui.enabled else {}
+    team = settings.gateway.team
+    if team.enabled and team.allowed_cidrs:
+        pages[team.port] = team.allowed_cidrs
     # Certificate authorities ask from addresses that they don't tell.
-    return {**page, **({ACME_PORT: ("0.0.0.0/0",)} if settings.gateway.tls.mode == "acme" else {})}
+    return {**pages, **({ACME_PORT: ("0.0.0.0/0",)} if settings.gateway.tls.mode == "acme" else {})}
 
 
 def _candidate(cloud: CloudSettings, provider: alicloud.Provider, standing: list[Leftover]) -> Candidate:
