@@ -8,13 +8,13 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from stacks.project import project_name
-from stacks.remote import run_on
+from stacks.remote import Reply, run_on
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = Path(__file__).parent / "files" / "logs.sh"
@@ -70,12 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except LogsError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    with ThreadPoolExecutor(MOST_MACHINES) as pool:
-        script = SCRIPT.read_bytes()
-        answers = {
-            name: pool.submit(run_on, ssh, ["bash", "-s", "--", *words], script) for name, ssh in machines.items()
-        }
-    replies = {name: answer.result() for name, answer in answers.items()}
+    replies = read_logs(machines, words)
     found = (parse(name, reply.text) for name, reply in replies.items())
     for line in heapq.merge(*found, key=lambda line: line.time):
         if wanted.search(line.text):
@@ -84,6 +79,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name, why in failed.items():
         print(f"error: {name}: {why}; try `{machines[name]}`", file=sys.stderr)
     return 1 if failed else 0
+
+
+def read_logs(machines: Mapping[str, str], words: Sequence[str], seconds: float | None = None) -> dict[str, Reply]:
+    """What `files/logs.sh` answers on each machine, all asked at once.
+
+    Args:
+        machines: how SSH opens each.
+        words: the script's: stack, lines of each container or process, since when, the folder of runtime native.
+        seconds: after which a machine is given up; None for never.
+    """
+    script = SCRIPT.read_bytes()
+    with ThreadPoolExecutor(MOST_MACHINES) as pool:
+        answers = {
+            name: pool.submit(run_on, ssh, ["bash", "-s", "--", *words], script, seconds)
+            for name, ssh in machines.items()
+        }
+    return {name: answer.result() for name, answer in answers.items()}
 
 
 def machines_of(stack: str) -> dict[str, str]:

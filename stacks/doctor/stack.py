@@ -58,6 +58,7 @@ class Stack:
         unread: why the state wasn't read; empty when it was.
         secrets: every text inside secret values of settings and state.
         clear: every text that stands in clear in settings and outputs; a word may be in both.
+        hidden: names of settings and outputs that are secret, or hold something secret.
     """
 
     name: str
@@ -70,11 +71,22 @@ class Stack:
     unread: str = ""
     secrets: frozenset[str] = frozenset()
     clear: frozenset[str] = frozenset()
+    hidden: frozenset[str] = frozenset()
 
     @property
     def full(self) -> str:
         """The deployment's own name: the tag in the account, the label of containers, the folder on machines."""
         return f"{self.project}-{self.name}"
+
+    @property
+    def shown_values(self) -> dict[str, str]:
+        """Settings without those that are secret."""
+        return {name: HIDDEN if name in self.hidden | SECRETS else value for name, value in self.values.items()}
+
+    @property
+    def shown_outputs(self) -> dict[str, Any]:
+        """Outputs without those that are secret."""
+        return {name: HIDDEN if name in self.hidden else value for name, value in self.outputs.items()}
 
     def of_kind(self, kind: str) -> list[Resource]:
         """The resources of a type."""
@@ -111,18 +123,18 @@ def read_stack(name: str, config_file: Path | None = None) -> Stack:
     config, state = asked["config"], asked["state"]
     if config.failure and not file.exists():
         raise StackError(f"there is no stack {name} and no {file.name}; `pulumi stack ls` lists the stacks")
-    secrets, clear = set[str](), set[str]()
+    noted = _Noted()
     if config.failure:
         values, hidden = _from_file(file)
     else:
-        values, hidden = _from_pulumi(config.value, secrets, clear), False
-    resources, outputs = _state(state.value or {}, secrets, clear)
+        values, hidden = _from_pulumi(config.value, noted), False
+    resources, outputs = _state(state.value or {}, noted)
     settings, mistakes = _checked(values)
     if hidden and mistakes:
         mistakes = ""  # a secret that can't be read may be what is wrong
     return Stack(
         name, project_name(ROOT), values, settings, mistakes, resources, outputs,
-        _unread(state.failure), frozenset(secrets), frozenset(clear),
+        _unread(state.failure), frozenset(noted.secrets), frozenset(noted.clear), frozenset(noted.hidden),
     )  # fmt: skip
 
 
@@ -140,13 +152,29 @@ def _pulumi(*words: str) -> Any:  # noqa: ANN401  # JSON is any
     return json.loads(done.stdout or "{}")
 
 
-def _from_pulumi(config: Mapping[str, Any], secrets: set[str], clear: set[str]) -> dict[str, str]:
+@dataclass
+class _Noted:
+    """What was secret, what was not, and the names of settings and outputs that were."""
+
+    secrets: set[str] = field(default_factory=set)
+    clear: set[str] = field(default_factory=set)
+    hidden: set[str] = field(default_factory=set)
+
+    def note(self, name: str, value: object, *, secret: bool) -> None:
+        """One setting or output."""
+        (self.secrets if secret else self.clear).update(texts(value))
+        if secret:
+            self.hidden.add(name)
+
+
+def _from_pulumi(config: Mapping[str, Any], noted: _Noted) -> dict[str, str]:
     values = {}
     for key, entry in config.items():
         if key.startswith(f"{NAMESPACE}:"):
             text = entry.get("value")
-            values[key.removeprefix(f"{NAMESPACE}:")] = text if isinstance(text, str) else json.dumps(text)
-            (secrets if entry.get("secret") else clear).update(texts(text))
+            name = key.removeprefix(f"{NAMESPACE}:")
+            values[name] = text if isinstance(text, str) else json.dumps(text)
+            noted.note(name, text, secret=bool(entry.get("secret")))
     return values
 
 
@@ -188,14 +216,15 @@ def _checked(values: Mapping[str, str]) -> tuple[Settings | None, str]:
     return settings, "\n".join(secret_problems(settings, given)) if known else ""
 
 
-def _state(exported: Mapping[str, Any], secrets: set[str], clear: set[str]) -> tuple[list[Resource], dict[str, Any]]:
+def _state(exported: Mapping[str, Any], noted: _Noted) -> tuple[list[Resource], dict[str, Any]]:
     found, outputs = [], {}
     for each in (exported.get("deployment") or {}).get("resources") or []:
-        given = _revealed(each.get("inputs") or {}, secrets)
-        read = _revealed(each.get("outputs") or {}, secrets)
+        given = _revealed(each.get("inputs") or {}, noted.secrets)
+        read = _revealed(each.get("outputs") or {}, noted.secrets)
         if each["type"] == "pulumi:pulumi:Stack":
             outputs = read
-            clear.update(texts([value for value in (each.get("outputs") or {}).values() if not _is_secret(value)]))
+            for name, value in (each.get("outputs") or {}).items():
+                noted.note(name, read[name], secret=_is_secret(value))
         elif each.get("custom"):
             found.append(Resource(each["type"], each["urn"].rpartition("::")[2], each.get("id", ""), given, read))
     return found, outputs

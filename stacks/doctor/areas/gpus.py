@@ -74,7 +74,7 @@ def _gpus(found: dict[str, list[str]]) -> list[Gpu]:
 def driver(known: Known) -> Iterator[Problem]:
     """Whether the driver works and is new enough for the engine's CUDA."""
     cuda = known.settings.accelerator.cuda
-    versions = {}
+    versions, old = {}, False
     for place, found in _said(known):
         state = _one(found, "state")
         if state != "working":
@@ -85,11 +85,12 @@ def driver(known: Known) -> Iterator[Problem]:
         versions[place.name] = _one(found, "version")
         branch, oldest = int(versions[place.name].partition(".")[0] or 0), drivers.oldest_branch(cuda)[1]
         if branch < oldest and branch not in drivers.FORWARD_COMPATIBLE.get(int(cuda.partition(".")[0]), ()):
+            old = True
             yield error(
                 place.name, f"driver {versions[place.name]} is older than CUDA {cuda} needs, {oldest}",
                 f"set accelerator.driverBranch to {oldest} or newer and pulumi up, or accelerator.cuda to the image's",
             )  # fmt: skip
-    if len(set(versions.values())) > 1:
+    if len(set(versions.values())) > 1 and not old:
         said = ", ".join(f"{name} {version}" for name, version in versions.items())
         yield warning(
             "machines",

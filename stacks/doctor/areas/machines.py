@@ -24,8 +24,6 @@ def reached(known: Known) -> Iterator[Problem]:
         raise NotCheckedError("no machine is there")
     for place in known.places:
         look = known.looks.get(place.name)
-        if place.number is None and look and look.error:
-            continue  # the fetcher rests when the weights are there
         if look is None or look.error:
             why = look.error if look else "it was not asked"
             yield error(place.name, f"SSH does not open it ({why})", place.ssh)

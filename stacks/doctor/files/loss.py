@@ -13,7 +13,7 @@ import socket
 import struct
 import time
 
-ECHOES, PAUSE, LAST = 100, 0.05, 2.0
+ECHOES, PAUSE, LAST = 100, 0.02, 2.0
 """Echoes, seconds between two, and seconds that the last one may take."""
 REQUEST, REPLY = 8, 0
 SIZE = 1400

@@ -8,8 +8,15 @@ import json
 import sys
 import types
 
-sent = json.load(sys.stdin)
-for name, text in sent["modules"].items():
-    module = sys.modules[name] = types.ModuleType(name)
-    exec(compile(text, f"{name}.py", "exec"), module.__dict__)  # noqa: S102  # our own files
-sys.modules["look"].main(sent["call"])
+
+def main() -> None:
+    """Makes modules of the texts, and calls one of them."""
+    sent = json.load(sys.stdin)
+    for name, text in sent["modules"].items():
+        module = sys.modules[name] = types.ModuleType(name)
+        exec(compile(text, f"{name}.py", "exec"), module.__dict__)  # noqa: S102  # our own files
+    sys.modules["look"].main(sent["call"])
+
+
+if __name__ == "__main__":
+    main()
