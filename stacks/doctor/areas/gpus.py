@@ -101,9 +101,9 @@ def driver(known: Known) -> Iterator[Problem]:
 
 def count(known: Known) -> Iterator[Problem]:
     """Whether each machine has the GPUs that are used."""
-    settings = known.settings
+    settings, working = known.settings, _working(known)
     on_bus = {place.name: len(found["gpus"]) for place, found in known.facts("bus")}
-    for place, found in _working(known):
+    for place, found in working:
         number, wanted = int(_one(found, "count")), settings.accelerators[place.number or 0]
         slices = any(each.startswith("MIG-") for each in settings.devices[place.number or 0])
         if number < (1 if slices else wanted) or number < on_bus.get(place.name, number):
@@ -115,11 +115,11 @@ def count(known: Known) -> Iterator[Problem]:
 
 def fabric(known: Known) -> Iterator[Problem]:
     """Whether Fabric Manager runs in the driver's version, on machines with NVSwitch."""
+    working = _working(known)
     switched = {place.name for place, found in known.facts("bus") if found["switches"]}
-    _ = _said(known)
     if not switched:
         raise NotApplicableError
-    for place, found in _working(known):
+    for place, found in working:
         if place.name not in switched:
             continue
         version, own, unit = _one(found, "version"), _one(found, "fabric_version"), _one(found, "fabric_unit")
