@@ -18,7 +18,7 @@ from stacks.doctor.stack import Stack
 from stacks.settings.cloud import CloudSettings
 from stacks.settings.stack import Settings
 
-ACCOUNT_SECONDS = 60.0
+ACCOUNT_SECONDS = 50.0
 NOT_KNOWN = Answer(failure=LookupError("it was not asked"))
 
 
@@ -143,7 +143,7 @@ def collect(stack: Stack) -> Known:
         asked["url"] = lambda: outside.connect(url)
     if direct and url.startswith("https:"):
         asked["certificate"] = lambda: outside.certificate(url, str(stack.outputs.get("apiCa") or ""))
-    found = ask_all(asked, SSH_SECONDS + 10)
+    found = ask_all(asked, SSH_SECONDS + 5)
     account = found.pop("account")
     looks = {each.name: found.pop(f"machine {each.name}") for each in places}
     return Known(

@@ -25,9 +25,9 @@ MODULES = (
 )
 """In the order in which they import each other."""
 WRITTEN = ("/", "/tmp", "/var/log")  # noqa: S108  # folders that programs of a machine write to, looked at only
-LOOK_SECONDS = 60.0
+LOOK_SECONDS = 45.0
 """A machine's own deadline for its facts."""
-SSH_SECONDS = LOOK_SECONDS + 25
+SSH_SECONDS = LOOK_SECONDS + 20
 
 
 @dataclass(frozen=True)

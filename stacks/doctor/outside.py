@@ -22,8 +22,8 @@ from stacks.doctor.stack import ROOT, Stack
 from stacks.settings import ports
 
 PROBE = ROOT / "components/gateway/files/chat_probe.py"
-ASK_SECONDS = 15
-"""Until which the probe asks again; one question may take a minute more."""
+ASK_SECONDS, ANSWER_SECONDS = 10, 65
+"""Until when the probe asks again, and until when it may wait for an answer."""
 CONNECT_SECONDS = 4.0
 
 
@@ -117,10 +117,13 @@ def completion(stack: Stack) -> str:
     if asked is None:
         raise LookupError("no `pulumi up` has come to the end yet")
     call = str(asked.inputs.get("stdin") or asked.outputs.get("stdin"))
-    done = subprocess.run(
-        [sys.executable, str(PROBE)], input=call, capture_output=True, text=True, check=False, timeout=85,
-        env={**os.environ, "TANDEM_ASK_SECONDS": str(ASK_SECONDS)},
-    )  # fmt: skip
+    try:
+        done = subprocess.run(
+            [sys.executable, str(PROBE)], input=call, capture_output=True, text=True, check=False,
+            timeout=ANSWER_SECONDS, env={**os.environ, "TANDEM_ASK_SECONDS": str(ASK_SECONDS)},
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return f"no answer came back in {ANSWER_SECONDS} s; see what the engine says on its machine"
     return (done.stderr.strip().splitlines() or ["no answer"])[-1] if done.returncode else ""
 
 

@@ -19,7 +19,7 @@ from stacks.settings.secrecy import HIDDEN
 from stacks.settings.stack import Settings
 
 ROOT = Path(__file__).parents[2]
-SECONDS = 45.0
+SECONDS = 30.0
 """How long Pulumi may take to tell what it knows."""
 SECRET = "4dabf18193072939515e22adb298388d"  # noqa: S105  # Pulumi's mark of a special value (sdk/go/common/resource/sig)
 

@@ -26,6 +26,7 @@ pytestmark = [
     pytest.mark.root,
     pytest.mark.engine,
     pytest.mark.long,
+    pytest.mark.timeout(1800),
     pytest.mark.skipif(not all_parts()["alicloud"].present(), reason="the alicloud plugin is not built: make setup"),
 ]
 
@@ -55,6 +56,13 @@ class Doctor:
         assert done.returncode == (1 if errors else 0)
         print(json.dumps([each for each in told["findings"] if each["severity"] != "ok"], indent=1), told["seconds"])
         return told
+
+
+def up(deployment: Deployment) -> None:
+    """Brings the stack up; beside other tests an engine takes its time."""
+    deployment.write(deployment.config)
+    words = ["up", "--yes", "--skip-preview", "--stack", "test", "--config-file", str(deployment.config_file)]
+    deployment.pulumi(*words, timeout=1500).good()
 
 
 def wrong(told: dict[str, Any]) -> set[tuple[str, str]]:
@@ -91,7 +99,7 @@ def test_an_account_in_which_nothing_is_rented(account):
 
 
 def test_nothing_is_found_where_nothing_is_wrong(account):
-    account.up().good()
+    up(account)
     told = Doctor(account).run()
     assert wrong(told) == set()
     assert len(right(told)) > 25
@@ -164,7 +172,7 @@ def test_machines_that_exist_before_and_after_up(hosts):
     """Bare machines are looked at too; what isn't there yet is not called wrong."""
     hosts.write(hosts.config)
     assert wrong(Doctor(hosts).run()) == set()
-    hosts.up().good()
+    up(hosts)
     told = Doctor(hosts).run()
     assert wrong(told) == set()
     assert right(told) >= {"ports.firewall", "ports.closed", "serving.tokens", "serving.ranks", "storage.weights"}
@@ -176,4 +184,4 @@ def test_a_firewall_that_is_gone_and_a_machine_that_does_not_answer(hosts):
     hosts.machine("node-1").stop()
     told = wrong(Doctor(hosts).run())
     assert {("machines.reached", "node-1"), ("network.peers", "node-0"), ("serving.tokens", "serving")} <= told
-    assert not any(place == "node-1" and id_ != "machines.reached" for id_, place in told)
+    assert all(id_ in ("machines.reached", "serving.ranks") for id_, place in told if place == "node-1")
