@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import textwrap
 from collections.abc import Iterator, Sequence
 
@@ -19,9 +20,19 @@ def lines(findings: Sequence[Finding], *, every: bool = False) -> Iterator[str]:
     for area, found in areas.items():
         counts = {kind: sum(each.severity is kind for each in found) for kind in Severity}
         yield f"{area:<13}" + ", ".join(f"{count} {kind.value}" for kind, count in counts.items() if count)
-        for each in found:
+        for each in _together(found):
             if each.severity in WRONG or (every and each.severity is Severity.NOT_CHECKED):
                 yield from _told(each)
+
+
+def _together(findings: Sequence[Finding]) -> list[Finding]:
+    """Those of one cause as one: sixteen machines that lack the same are told in one line."""
+    found: dict[tuple[str, Severity, str], Finding] = {}
+    for each in findings:
+        key = (each.id, each.severity, each.cause)
+        same = found.get(key)
+        found[key] = dataclasses.replace(same, where=f"{same.where}, {each.where}") if same else each
+    return list(found.values())
 
 
 def _told(each: Finding) -> Iterator[str]:

@@ -29,6 +29,13 @@ def reached(known: Known) -> Iterator[Problem]:
             yield error(place.name, f"SSH does not open it ({why})", place.ssh)
     for place, name, why in known.missed():
         cause = why.partition(": ")[2]
+        if name == "containers":
+            yield error(
+                place.name,
+                f"Docker gives no answer ({cause})",
+                "systemctl restart docker, and see journalctl -u docker",
+            )
+            continue
         yield warning(place.name, f"its {name} could not be read ({cause})", f"look at it there: {place.ssh}")
 
 
