@@ -126,10 +126,10 @@ def test_every_planted_fault_and_no_other(account):
     account.fault(kind="error", action="StopInstance", times=0, **refused)
     private = node["VpcAttributes"]["PrivateIpAddress"]["IpAddress"][0]
     on(account, "node-1", f"""
-      mount -t tmpfs -o size=4m none /tmp && head -c 4190000 /dev/zero >/tmp/full
+      set -e; apt-get -qq update; DEBIAN_FRONTEND=noninteractive apt-get -qq install nftables >/dev/null
+      mount -t tmpfs -o size=4m none /tmp; head -c 4190000 /dev/zero >/tmp/full
       umount -l /mnt/tandem
       docker create --label tandem.stack=tandem-test --name tandem-test-old "$(docker images -q | head -1)" x
-      DEBIAN_FRONTEND=noninteractive apt-get -qq install nftables >/dev/null
       nft add table inet fault
       nft 'add chain inet fault out {{ type filter hook output priority 0; }}'
       nft 'add chain inet fault in {{ type filter hook input priority 0; }}'
