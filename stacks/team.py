@@ -54,7 +54,7 @@ def make_team(
 def price_of(team: TeamSettings, plan: Plan | None) -> Price | None:
     """What a token counts: by the settings, else the plan's hour shared by the tokens that it could make; None unknown.
 
-    By the upper ends of the plan's ranges, with as many streams as are counted: a token costs that much at least, in CNY.
+    By the upper ends of the plan's ranges for most streams: a token costs that much at least, in CNY.
     """
     if team.input_price is not None and team.output_price is not None:
         return Price(team.input_price / 1e6, team.output_price / 1e6)

@@ -74,15 +74,22 @@ def load() -> Settings:
         settings = parse(open_values)
     except SettingsError as error:
         raise SettingsError("\n".join([secrecy.redacted(str(error)), *(f"  {p}" for p in problems)])) from None
-    problems += registry_problems(settings.images.registry_auth, given.get("registryPassword"))
-    problems += _of_login(settings, given)
-    problems += gateway_problems(settings.gateway, given.get("apiKeys"), given.get("tlsKey"))
-    problems += monitoring_problems(settings.monitoring, given.get("monitoringPassword"), given.get("alertReceivers"))
-    problems += team_problems(settings.gateway.team, {name: given.get(name) for name in TEAM_SECRETS})
+    problems += secret_problems(settings, given)
     if problems:
         raise SettingsError(_refusal(problems))
     settings.keep_secret(secrecy)
     return settings
+
+
+def secret_problems(settings: Settings, given: Mapping[str, str]) -> list[str]:
+    """What is wrong with secrets beside checked settings, a line each."""
+    return [
+        *registry_problems(settings.images.registry_auth, given.get("registryPassword")),
+        *_of_login(settings, given),
+        *gateway_problems(settings.gateway, given.get("apiKeys"), given.get("tlsKey")),
+        *monitoring_problems(settings.monitoring, given.get("monitoringPassword"), given.get("alertReceivers")),
+        *team_problems(settings.gateway.team, {name: given.get(name) for name in TEAM_SECRETS}),
+    ]
 
 
 def _secrecy(values: Mapping[str, str]) -> Secrecy:
