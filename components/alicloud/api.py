@@ -10,7 +10,7 @@ from typing import Any
 from components.alicloud.account import KEYS
 from components.alicloud.errors import Cause, Kind, cause_of
 
-VERSIONS = {"ecs": "2014-05-26", "vpc": "2016-04-28", "nas": "2017-06-26"}
+VERSIONS = {"ecs": "2014-05-26", "vpc": "2016-04-28", "nas": "2017-06-26", "business": "2017-12-14"}
 PAGE = 50
 """The most entries a page of every action used here may have (DescribeVpcs)."""
 
@@ -59,7 +59,7 @@ class Api:
         """One action; lists and mappings are written as the RPC style wants them (`Tag.1.Key`).
 
         Args:
-            product: ecs, vpc or nas.
+            product: ecs, vpc, nas or business (bills).
             action: such as DescribeInstances.
             parameters: with the wire's names; RegionId is added.
 
@@ -77,7 +77,7 @@ class Api:
             credential=self._credentials,
             region_id=self.region,
             protocol=protocol,
-            endpoint=self.endpoint or f"{product}.{self.region}.aliyuncs.com",
+            endpoint=self.endpoint or self._endpoint_of(product),
         )
         how = Params(
             action=action,
@@ -101,6 +101,12 @@ class Api:
         except Exception as error:
             raise ApiError("Unreachable", f"{action}: {config.endpoint} was not reached ({error})") from None
         return body
+
+    def _endpoint_of(self, product: str) -> str:
+        """Bills are kept in one place in China and in one for all other regions (alibabacloud_bssopenapi20171214)."""
+        if product == "business":
+            return "business.aliyuncs.com" if self.region.startswith("cn-") else "business.ap-southeast-1.aliyuncs.com"
+        return f"{product}.{self.region}.aliyuncs.com"
 
     def pages(self, product: str, action: str, path: str, **parameters: object) -> Iterator[dict[str, Any]]:
         """Every entry of a list over all its pages.
