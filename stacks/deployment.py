@@ -35,6 +35,7 @@ from components.weights import EarlyStart, Weights
 from stacks import planning
 from stacks.gateway import Front, GatewaySecrets, make_gateway
 from stacks.image_disk import image_gib
+from stacks.measured import measure
 from stacks.outside import Passwords, outside_of
 from stacks.platforms import hosts as hosts_platform
 from stacks.platforms.alicloud import rent
@@ -83,7 +84,8 @@ def deploy(
     kind = find_engine(settings.serving.engine, settings.serving.executor)
     # Before any resource: what can't work is refused here.
     refuse_dead_agent()
-    planned = planning.announce(settings)
+    plan = planning.plan_for(settings)
+    planned = planning.announce(settings, plan)
     if planned and settings.model.more:
         pulumi.log.info("the plan counts the model alone, and not the memory of what model.more lists beside it")
     settings.secrecy.watch()
@@ -187,7 +189,8 @@ def deploy(
         after=[engine],
     )
     page = _webui(settings, front, password=webui_password, after=answer) if settings.webui.enabled else {}
-    outputs = {**_outputs(settings, ssh, answer, front, engine.task), **engine_image, **page, **planned}
+    measured = measure(settings, plan, head=head, engine=engine, answer=answer)
+    outputs = {**_outputs(settings, ssh, answer, front, engine.task), **engine_image, **page, **planned, **measured}
     return {name: settings.secrecy.hidden(value) for name, value in outputs.items()}
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import argparse
 import heapq
 import json
-import os
 import re
-import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -15,14 +13,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from stacks.on_machines import run_script
 from stacks.project import project_name
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = Path(__file__).parent / "files" / "logs.sh"
 SINCE = re.compile(r"\d+[smh]|\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:\d\d)?)?")
 COLOURS = re.compile(r"\x1b\[[0-9;]*[a-zA-Z]")
-SSH_TIMEOUT = 15
-"""Seconds until a machine that doesn't answer is given up."""
 MOST_MACHINES = 32
 """SSH connections at once."""
 
@@ -118,13 +115,7 @@ class Reply:
 
 def ask(ssh: str, words: Sequence[str]) -> Reply:
     """Runs the script on a machine."""
-    options = ["-o", "BatchMode=yes", "-o", f"ConnectTimeout={SSH_TIMEOUT}"]
-    # As a shell would: a key may be named by a variable.
-    program, *rest = (os.path.expandvars(word) for word in shlex.split(ssh))
-    done = subprocess.run(
-        [program, *options, *rest, shlex.join(["bash", "-s", "--", *words])],
-        input=SCRIPT.read_bytes(), capture_output=True, check=False,
-    )  # fmt: skip
+    done = run_script(ssh, SCRIPT.read_bytes(), words)
     # As bytes: text would make lines of a progress bar's carriage returns.
     why = (done.stderr.decode(errors="replace").strip().splitlines() or ["no answer"])[-1]
     return Reply(done.stdout.decode(errors="replace"), why if done.returncode else "")

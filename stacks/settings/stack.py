@@ -14,6 +14,7 @@ from components.serving import find_engine
 from stacks import versions
 from stacks.settings.accelerator import AcceleratorSettings
 from stacks.settings.base import SettingsModel
+from stacks.settings.benchmark import DESCRIPTION, BenchmarkMode
 from stacks.settings.cloud import CloudSettings
 from stacks.settings.firewall import FirewallSettings
 from stacks.settings.gateway import GatewaySettings
@@ -55,6 +56,7 @@ class Settings(SettingsModel):
     firewall: FirewallSettings = FirewallSettings()  # type: ignore[call-arg]  # every field has a default
     webui: WebUiSettings = WebUiSettings()  # type: ignore[call-arg]  # every field has a default
     mirrors: MirrorSettings = MirrorSettings()  # type: ignore[call-arg]  # every field has a default
+    benchmark: BenchmarkMode = Field("off", description=DESCRIPTION)
     _secrecy: Secrecy = PrivateAttr(default_factory=Secrecy)
 
     def keep_secret(self, secrecy: Secrecy) -> None:

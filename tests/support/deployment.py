@@ -154,10 +154,11 @@ class Deployment:
         )
         return Run(done.returncode, ANSI.sub("", done.stdout))
 
-    def up(self, **changes: Any) -> Run:
+    def up(self, *, seconds: int = 600, **changes: Any) -> Run:
         """`pulumi up` with some settings changed from the base."""
         self.write(self.changed_config(**changes))
-        return self.pulumi("up", "--yes", "--skip-preview", "--stack", "test", "--config-file", str(self.config_file))
+        words = ("--yes", "--skip-preview", "--stack", "test", "--config-file", str(self.config_file))
+        return self.pulumi("up", *words, timeout=seconds)
 
     def preview(self, **changes: Any) -> list[dict[str, Any]]:
         """The steps that `pulumi up` would take."""

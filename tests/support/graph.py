@@ -17,6 +17,7 @@ from stacks.deployment import deploy
 from stacks.settings.load import parse
 from tests.support.settings import values
 
+NOTHING = '{"error": "nothing is measured in this graph"}'
 SAID = "nic=eth0 nofile=1024 memlock=-1 folder=/mnt/tandem/models/m id=1f path=/opt/engine/bin"
 
 
@@ -27,7 +28,7 @@ class Answers(Mocks):
         outputs = dict(args.inputs)
         if args.typ.startswith("command:"):
             made = args.name.endswith("-made")
-            outputs["stdout"] = "ab" * 24 if made else SAID
+            outputs["stdout"] = "ab" * 24 if made else NOTHING if args.name == "benchmark-kept" else SAID
         if args.typ == "docker:index/remoteImage:RemoteImage":
             outputs["imageId"] = "sha256:1"
         return f"{args.name}-id", outputs
@@ -48,7 +49,18 @@ class Recorder(MockMonitor):
         return super().RegisterResource(request)
 
 
-def graph(monkeypatch, tmp_path, machines=2, executor="ray", *, runtime=None, webui=None, model=None, **changes):
+def graph(
+    monkeypatch,
+    tmp_path,
+    machines=2,
+    executor="ray",
+    *,
+    runtime=None,
+    webui=None,
+    model=None,
+    benchmark="off",
+    **changes,
+):
     """All resources of a deployment, by name.
 
     Args:
@@ -59,6 +71,7 @@ def graph(monkeypatch, tmp_path, machines=2, executor="ray", *, runtime=None, we
         runtime: settings of another runtime than docker.
         webui: settings of the page.
         model: another than the usual.
+        benchmark: what is measured.
         changes: of `serving`.
     """
     key = tmp_path / "key"
@@ -71,6 +84,7 @@ def graph(monkeypatch, tmp_path, machines=2, executor="ray", *, runtime=None, we
             machines=[{"name": f"n{i}", "address": a} for i, a in enumerate(addresses)],
             ssh={"privateKeyFile": str(key), "knownHostsFile": str(known)},
             webui=webui or {},
+            benchmark=benchmark,
             **({"model": model} if model else {}),
             **(runtime or {"images": {"engine": "registry/vllm:1"}}),
             serving={"tensorParallelSize": machines, "executor": executor, **changes},

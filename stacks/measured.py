@@ -1,0 +1,96 @@
+"""What a deployment does beside what its plan says: the benchmark at `up`, the report, and their outputs."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+
+from components.benchmark import Benchmark
+from components.benchmark.record import Record, lines
+from components.gateway import Answer
+from components.host import Host
+from components.serving import Replica
+from planner import Plan, ReservedEstimate
+from stacks.planning import plan_for
+from stacks.report.made import report_file, write_report
+from stacks.settings.stack import Settings
+
+
+def measure(
+    settings: Settings, plan: Plan | None, *, head: Host, engine: Replica, answer: Answer
+) -> dict[str, pulumi.Output[Any]]:
+    """Puts load on the engine after its first completion, where `benchmark` says so.
+
+    Returns:
+        The output `measured`: components/benchmark/record.py has its fields.
+    """
+    if settings.benchmark == "off":
+        return {}
+    measured = Benchmark(
+        "benchmark",
+        host=head,
+        engine=settings.serving.engine,
+        container=engine.container,
+        version=engine.version,
+        arguments=[settings.secrecy.redacted(word) for word in _arguments(settings)],
+        mode=settings.benchmark,
+        planned=planned(plan),
+        after=[answer],
+    ).measured
+    if not pulumi.runtime.is_dry_run():
+        measured.apply(_show)
+    return {"measured": measured}
+
+
+async def report(settings: Settings, outputs: Mapping[str, pulumi.Output[Any]]) -> dict[str, Any]:
+    """Writes the report of what is there now, without a look at machines: an `up` without changes logs in nowhere.
+
+    Args:
+        settings: the stack's.
+        outputs: its outputs, settled.
+
+    Returns:
+        The output `report`: the page's path on this computer.
+    """
+    own = f"{pulumi.get_project()}-{pulumi.get_stack()}"
+    found = {"report": str(report_file(own))}
+    if pulumi.runtime.is_dry_run():
+        return found
+    url = None
+    with contextlib.suppress(Exception):  # what failed is told by whoever failed
+        url = await outputs["apiUrl"].future()
+    try:
+        _, spent = write_report(pulumi.get_stack(), settings, plan_for(settings), {"apiUrl": url})
+    except Exception as error:
+        pulumi.log.warn(f"the report was not made: {error}; `make report STACK={pulumi.get_stack()}` tries again")
+        return {}
+    if spent and spent.warning:
+        pulumi.log.warn(spent.warning)
+    return found
+
+
+def _show(record: Record) -> None:
+    for line in lines(record):
+        pulumi.log.info(line)
+
+
+def planned(plan: Plan | None) -> dict[str, float]:
+    """Upper bounds of a plan in tokens/s, as record.py compares with; empty where nothing is counted."""
+    estimate = plan.estimate if plan else None
+    if not isinstance(estimate, ReservedEstimate):
+        return {}
+    found = estimate.throughput
+    return {"one": found.decode_one, "all": found.decode_all, "requests": found.requests, "prefill": found.prefill}
+
+
+def _arguments(settings: Settings) -> list[str]:
+    serving = settings.serving
+    split = {
+        "tensor-parallel-size": serving.tensor_parallel_size,
+        "pipeline-parallel-size": serving.pipeline_parallel_size,
+        "max-model-len": serving.max_model_len,
+    }
+    return [*(f"--{name}={value}" for name, value in split.items() if value is not None), *serving.arguments]
