@@ -77,6 +77,7 @@ class Progress:
 def acquire(ssh: Ssh) -> str:
     """Waits until SSH answers with the right keys, then makes sure the machine is one we can work on."""
     call = ssh.call
+    progress = Progress(call["stack"], call["name"], "lease")
     deadline = time.monotonic() + ACQUIRE_SECONDS
     while (tried := ssh.run("true", timeout=20)).returncode:
         error = tried.stderr.strip()
@@ -89,7 +90,7 @@ def acquire(ssh: Ssh) -> str:
                 f"{ssh.where}: SSH did not answer in {ACQUIRE_SECONDS} s ({reason}); start the machine, open its port "
                 f"{call['port']} to this computer, or correct its address"
             )
-        say(f"{call['name']}: waiting for SSH ({reason}), {left:.0f} s left")
+        progress.show(f"waiting for SSH ({reason}), {left:.0f} s left")
         time.sleep(2)
     ssh.check_sudo()
     done = ssh.run_script(call["scripts"]["acquire.sh"], call["stack"], str(int(time.time())), call["base"])
