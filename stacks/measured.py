@@ -73,7 +73,7 @@ async def report(settings: Settings, outputs: Mapping[str, pulumi.Output[Any]]) 
 
 
 def _show(record: Record) -> None:
-    for line in lines(record):
+    for line in lines(record) if record else []:
         pulumi.log.info(line)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -95,7 +96,7 @@ def happened(resources: Resources) -> dict[str, Span]:
         return {}
     began = min(known.values())
     custom = {each["urn"] for each in resources if each.get("custom")}
-    first = _first_completion(resources, known)
+    first, before_it = _first_completion(resources, known), needs(resources)
     found: dict[str, Span] = {}
     for each in resources:
         urn, name = each["urn"], each["urn"].rsplit("::", 1)[-1]
@@ -103,29 +104,34 @@ def happened(resources: Resources) -> dict[str, Span]:
         # What was replaced since is there later than what waited for it.
         if group is None or urn not in custom or urn not in known or (known[urn] > first and group != "benchmark"):
             continue
-        waited = [known[need] for need in needs(each, resources) if need in known and known[need] <= known[urn]]
+        waited = [known[need] for need in before_it[urn] if need in known and known[need] <= known[urn]]
         start, end = (max(waited, default=began) - began).total_seconds(), (known[urn] - began).total_seconds()
         before = found.get(group, Span(start, end))
         found[group] = Span(min(before.start, start), max(before.end, end))
     return found
 
 
-def needs(resource: Mapping[str, Any], resources: Resources) -> set[str]:
-    """URNs of what a resource waits for; a component stands for all that is in it."""
-    named = {*resource.get("dependencies", [])}
-    named.update(*(resource.get("propertyDependencies") or {}).values())
-    if provider := resource.get("provider"):
-        named.add(provider.rsplit("::", 1)[0])
-    components = {each["urn"] for each in resources if not each.get("custom")}
-    found: set[str] = set()
-    todo = list(named)
-    while todo:
-        urn = todo.pop()
-        if urn in components:
-            todo += [each["urn"] for each in resources if each.get("parent") == urn]
-        else:
-            found.add(urn)
-    return found - {resource["urn"]}
+def needs(resources: Resources) -> dict[str, set[str]]:
+    """URNs of what each resource waits for; a component stands for all that is in it."""
+    custom = {each["urn"] for each in resources if each.get("custom")}
+    children: dict[str, list[str]] = {}
+    for each in resources:
+        children.setdefault(each.get("parent", ""), []).append(each["urn"])
+
+    @functools.cache
+    def within(urn: str) -> frozenset[str]:
+        if urn in custom:
+            return frozenset({urn})
+        return frozenset(inner for child in children.get(urn, []) for inner in within(child))
+
+    found = {}
+    for each in resources:
+        named = {*each.get("dependencies", [])}
+        named.update(*(each.get("propertyDependencies") or {}).values())
+        if provider := each.get("provider"):
+            named.add(provider.rsplit("::", 1)[0])
+        found[each["urn"]] = {inner for urn in named for inner in within(urn)} - {each["urn"]}
+    return found
 
 
 def _first_completion(resources: Resources, known: Mapping[str, datetime]) -> datetime:
