@@ -9,13 +9,12 @@ from typing import Any
 import pulumi
 
 from components.benchmark import Benchmark
-from components.benchmark.record import Record, lines
+from components.benchmark.record import Record, lines, report_file
 from components.gateway import Answer
 from components.host import Host
 from components.serving import Replica
 from planner import Plan, ReservedEstimate
 from stacks.planning import plan_for
-from stacks.report.made import report_file, write_report
 from stacks.settings.stack import Settings
 
 
@@ -59,6 +58,8 @@ async def report(settings: Settings, outputs: Mapping[str, pulumi.Output[Any]]) 
     found = {"report": str(report_file(own))}
     if pulumi.runtime.is_dry_run():
         return found
+    from stacks.report.made import write_report  # a template engine, which a preview needs not load
+
     url = None
     with contextlib.suppress(Exception):  # what failed is told by whoever failed
         url = await outputs["apiUrl"].future()

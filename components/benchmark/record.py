@@ -38,6 +38,11 @@ def folder_of(stack: str) -> Path:
     return Path(base).expanduser() / "measured" / stack
 
 
+def report_file(stack: str) -> Path:
+    """Where a stack's report lies; the argument as of `folder_of`."""
+    return folder_of(stack) / "report.html"
+
+
 def records(stack: str) -> list[Record]:
     """All that are kept of a stack, oldest first."""
     files = sorted((folder_of(stack) / "benchmarks").glob("*.json"))

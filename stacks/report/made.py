@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from components.alicloud.api import ApiError
-from components.benchmark.record import folder_of, records, write
+from components.benchmark.record import records, report_file, write
 from planner import Plan
 from stacks.cost import Cost, cost
 from stacks.planning import unplanned
@@ -20,11 +20,6 @@ from stacks.report.state import Difference, StateError, differences, facts, reso
 from stacks.settings.stack import Settings
 
 ROOT = Path(__file__).parents[2]
-
-
-def report_file(stack: str) -> Path:
-    """Where a stack's report lies; `stack` is the deployment's own name, PROJECT-STACK."""
-    return folder_of(stack) / "report.html"
 
 
 def write_report(
