@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 
 from components.benchmark import Benchmark
-from components.benchmark.record import Record, lines, report_file
+from components.benchmark.record import Planned, Record, keep, lines, report_file
 from components.gateway import Answer
 from components.host import Host
 from components.serving import Replica
@@ -28,7 +28,7 @@ def measure(
     """
     if settings.benchmark == "off":
         return {}
-    measured = Benchmark(
+    found = Benchmark(
         "benchmark",
         host=head,
         engine=settings.serving.engine,
@@ -36,12 +36,21 @@ def measure(
         version=engine.version,
         arguments=[settings.secrecy.redacted(word) for word in _arguments(settings)],
         mode=settings.benchmark,
-        planned=planned(plan),
         after=[answer],
     ).measured
-    if not pulumi.runtime.is_dry_run():
-        measured.apply(_show)
-    return {"measured": measured}
+    return {"measured": found.apply(lambda measured: _kept(measured, plan))}
+
+
+def _kept(measured: Record, plan: Plan | None) -> Record:
+    """The record, kept and told by an `up`, and made anew by a preview."""
+    if "levels" not in measured:
+        return measured
+    preview = pulumi.runtime.is_dry_run()
+    own = f"{pulumi.get_project()}-{pulumi.get_stack()}"
+    record = keep(own, measured, planned(plan), written=not preview)
+    for line in [] if preview else lines(record):
+        pulumi.log.info(line)
+    return record
 
 
 async def report(settings: Settings, outputs: Mapping[str, pulumi.Output[Any]]) -> dict[str, Any]:
@@ -73,18 +82,15 @@ async def report(settings: Settings, outputs: Mapping[str, pulumi.Output[Any]]) 
     return found
 
 
-def _show(record: Record) -> None:
-    for line in lines(record) if record else []:
-        pulumi.log.info(line)
-
-
-def planned(plan: Plan | None) -> dict[str, float]:
-    """Upper bounds of a plan in tokens/s, as record.py compares with; empty where nothing is counted."""
+def planned(plan: Plan | None) -> Planned:
+    """A plan's figures of a level, for record.py."""
     estimate = plan.estimate if plan else None
     if not isinstance(estimate, ReservedEstimate):
-        return {}
+        return lambda _: {}
     found = estimate.throughput
-    return {"one": found.decode_one, "all": found.decode_all, "requests": found.requests, "prefill": found.prefill}
+    return lambda level: {
+        "tokens_per_second": round(min(found.decode_one * level["streams"], found.decode_all), 2),
+    }
 
 
 def _arguments(settings: Settings) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,9 @@ import pulumi
 
 from components.benchmark.levels import Mode, as_words, longest
 from components.host import Host
-from components.machine import RemoteStep, run_here
+from components.machine import RemoteStep
 
 FILES = Path(__file__).parent / "files"
-RECORD = "components/benchmark/record.py"
-"""Runs here; relative to the project, so the state names no folder of one user's."""
 PROGRAMS = {
     "benchmark.sh": FILES / "benchmark.sh",
     "measured.py": FILES / "measured.py",
@@ -30,7 +28,7 @@ class Benchmark(pulumi.ComponentResource):
     Fails for nothing that the engine or the load on it does: that stands in the result.
 
     Attributes:
-        measured: the record, as components/benchmark/record.py describes it.
+        measured: what files/measured.py has found, with the arguments; record.py keeps it.
     """
 
     measured: pulumi.Output[dict[str, Any]]
@@ -45,7 +43,6 @@ class Benchmark(pulumi.ComponentResource):
         version: pulumi.Input[str],
         arguments: Sequence[str],
         mode: Mode,
-        planned: Mapping[str, float] | None,
         after: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -59,7 +56,6 @@ class Benchmark(pulumi.ComponentResource):
             version: changes whenever the engine has.
             arguments: how the engine serves, for the record.
             mode: how much is measured.
-            planned: `planner` figures, as record.py describes them; None without a plan.
             after: what must be done before.
             opts: Pulumi options.
         """
@@ -81,16 +77,8 @@ class Benchmark(pulumi.ComponentResource):
             after=after,
             parent=self,
         )
-        kept = run_here(
-            f"{name}-kept",
-            create=f"python3 {RECORD}",
-            call={
-                "stack": host.machine.stack,
-                "measured": step.result.apply(lambda found: found.get("measured", "{}")),
-                "arguments": list(arguments),
-                "planned": dict(planned or {}),
-            },
-            opts=pulumi.ResourceOptions(parent=self),
+        # Some arguments may be secret, and what comes back from a machine is not: these are the program's own.
+        self.measured = step.result.apply(
+            lambda found: {**json.loads(found.get("measured", "{}")), "arguments": list(arguments)}
         )
-        self.measured = kept.stdout.apply(lambda text: dict(json.loads(text)))
         self.register_outputs({"measured": self.measured})

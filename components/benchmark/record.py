@@ -1,7 +1,6 @@
-"""Benchmarks kept on this computer, each compared with the one before it. Needs nothing but Python.
+"""Benchmarks kept on this computer, each beside its plan and compared with the one before it.
 
-As a program it gets `stack`, `measured` (JSON text, as measured.py makes it), `arguments` and `planned` as JSON on
-standard input, and answers with the record:
+A record is what files/measured.py makes, and more:
 
     date, engine, mode, tool, version, image, arguments    of what was measured, and with what
     error, missing     why nothing was measured, or why the levels named there were not; empty where all was
@@ -15,12 +14,13 @@ from __future__ import annotations
 
 import json
 import os
-import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 Record = dict[str, Any]
+Planned = Callable[[Mapping[str, Any]], Mapping[str, float]]
+"""Of a level: `tokens_per_second` at most; empty where nothing is counted."""
 COMPARED = ("tokens_per_second", "ttft_ms", "itl_ms")
 LENGTH = ("streams", "input_tokens", "output_tokens")
 SAME = 3.0
@@ -49,19 +49,22 @@ def records(stack: str) -> list[Record]:
     return [json.loads(file.read_text()) for file in files]
 
 
-def keep(stack: str, measured: Mapping[str, Any], planned: Mapping[str, float]) -> Record:
+def keep(stack: str, measured: Mapping[str, Any], planned: Planned, *, written: bool = True) -> Record:
     """Compares with the last that has figures, and writes it; the same measurement again is the same file.
 
     Args:
         stack: the deployment's own name.
         measured: as measured.py makes it.
-        planned: upper bounds in tokens/s, `one` of a single request and `all` of `requests` together; may be empty.
+        planned: the plan's figures of a level.
+        written: false for a look at what would be.
     """
     before = [each for each in records(stack) if each["levels"] and each["date"] < measured["date"]]
     last = before[-1] if before else None
     found: Record = {**measured, "levels": [_level(each, planned, last) for each in measured["levels"]]}
     found["compared"] = {name: last[name] for name in ("date", "version", "image")} if last else {}
-    write(folder_of(stack) / "benchmarks" / f"{measured['date'].replace(':', '')}.json", json.dumps(found, indent=1))
+    if written:
+        file = folder_of(stack) / "benchmarks" / f"{measured['date'].replace(':', '')}.json"
+        write(file, json.dumps(found, indent=1))
     return found
 
 
@@ -74,7 +77,7 @@ def write(file: Path, text: str) -> None:
     new.replace(file)
 
 
-def _level(level: Mapping[str, Any], planned: Mapping[str, float], last: Record | None) -> Record:
+def _level(level: Mapping[str, Any], planned: Planned, last: Record | None) -> Record:
     same = [each for each in last["levels"] if _same(each, level)] if last else []
     changed = {
         name: round(100 * (level[name] / before[name] - 1), 1)
@@ -82,8 +85,7 @@ def _level(level: Mapping[str, Any], planned: Mapping[str, float], last: Record 
         for name in COMPARED
         if before.get(name) and level.get(name)
     }
-    bound = min(planned["one"] * level["streams"], planned["all"]) if planned else None
-    return {**level, "planned": {"tokens_per_second": round(bound, 2)} if bound else {}, "changed": changed}
+    return {**level, "planned": dict(planned(level)), "changed": changed}
 
 
 def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
@@ -122,16 +124,3 @@ def change(percent: float) -> str:
     if abs(percent) < SAME:
         return "as fast as on"
     return f"{abs(percent):.0f} % {'faster' if percent > 0 else 'slower'} than on"
-
-
-def main() -> int:
-    """Reads the call."""
-    call = json.load(sys.stdin)
-    measured = json.loads(call["measured"])
-    whole = {**measured, "arguments": call["arguments"]}
-    print(json.dumps(keep(call["stack"], whole, call["planned"]) if measured else {}))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

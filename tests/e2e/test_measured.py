@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from components.benchmark import record
+from components.benchmark import LEVELS, record
+from components.benchmark.levels import Level
 from stacks import benchmark
 from stacks.report.__main__ import main as report
 from tests.support.deployment import Deployment
@@ -35,9 +36,10 @@ def test_the_first_completion_is_followed_by_a_load_beside_the_plan(environment)
     run = environment.up(seconds=2000, benchmark="quick").good()
     measured = environment.outputs()["measured"]
     print(json.dumps(measured, indent=1))
-    assert run.text.index("answer-asked created") < run.text.index("benchmark-kept created")
-    assert (measured["error"], measured["missing"]) == ("", {})
-    assert [level["streams"] for level in measured["levels"]] == [1, 16, 64]
+    assert run.text.index("answer-asked created") < run.text.index("node-0-benchmark-done created")
+    assert measured["error"] == ""
+    # Processors that are shared with others may be too slow for a level.
+    assert len(measured["levels"]) + len(measured["missing"]) == 3
     for level in measured["levels"]:
         assert level["tokens_per_second"] > 0
         assert level["ttft_ms"] > 0
@@ -59,13 +61,16 @@ def test_an_up_without_changes_measures_nothing_again(environment):
     assert environment.up(benchmark="quick").good().changed() == set()
 
 
-def test_a_benchmark_by_hand_is_compared_with_the_one_at_up(environment, capsys):
+def test_a_benchmark_by_hand_is_compared_with_the_one_at_up(environment, monkeypatch, capsys):
+    last = record.records("tandem-test")[0]["levels"][-1]
+    level = Level(last["streams"], last["input_tokens"], last["output_tokens"], last["requests"])
+    monkeypatch.setitem(LEVELS, "quick", (level,))
     environment.ssh("node-0", "true")  # writes the known hosts that the output names
     assert benchmark.main(["test", "--config-file", str(environment.config_file)]) == 0
     shown = capsys.readouterr()
     print(shown.out, shown.err)
     assert "than on" in shown.out or "as fast as on" in shown.out
-    assert "level 2 of 3" in shown.err
+    assert f"{level.streams} x {level.input_tokens} + {level.output_tokens} tokens, level 1 of 1" in shown.err
     assert len(record.records("tandem-test")) == 2
     assert record.records("tandem-test")[1]["levels"][0]["changed"]
 
@@ -77,4 +82,4 @@ def test_a_report_tells_what_runs_and_what_differs_from_the_declared_state(envir
     page = Path(capsys.readouterr().out.strip()).read_text()
     assert "node-1-ray" in page.partition("What differs")[2]
     assert "engine <small>running since" in page
-    assert len(re.findall(r"changed\.tokens|[+-]\d+\.\d %", page)) >= 3
+    assert re.search(r"[+-]\d+\.\d %", page)

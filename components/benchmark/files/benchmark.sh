@@ -39,10 +39,10 @@ for level in $LEVELS; do
   name="${streams}x$input+$output"
   # Fewer and shorter where the engine is slow, and none that is longer than it takes.
   if ! planned=$(measured requests "$TANDEM_DIR/levels" "$streams" "$input" "$output" "$most" "$LEVEL_SECONDS" 2>"$TANDEM_DIR/levels/$name.why"); then continue; fi
-  read -r requests output words <<<"$planned"
+  read -r requests input output words <<<"$planned"
   name="${streams}x$input+$output"
   # shellcheck disable=SC2086 # words of the engine's own, without blanks
-  inside timeout --kill-after=10 $((3 * LEVEL_SECONDS)) vllm bench serve --model="$(measured alive "$TANDEM_DIR/levels" folder)" \
+  inside timeout --kill-after=10 $((4 * LEVEL_SECONDS)) vllm bench serve --model="$(measured alive "$TANDEM_DIR/levels" folder)" \
     --served-model-name="$(measured alive "$TANDEM_DIR/levels" model)" --host=127.0.0.1 --port="$port" \
     --dataset-name=random --random-input-len="$input" --random-output-len="$output" --ignore-eos --temperature=0 \
     --num-prompts="$requests" --max-concurrency="$streams" --seed=$((seed + number)) \
@@ -50,7 +50,7 @@ for level in $LEVELS; do
     --save-result --result-dir="$folder" --result-filename="$name.json" $words >"$TANDEM_DIR/levels/$name.log" 2>&1 &
   client=$!
   while kill -0 "$client" 2>/dev/null; do
-    status "benchmark: $streams streams of $input + $output tokens, level $number of $count$(measured progress "$TANDEM_DIR/levels/$name.log")"
+    status "benchmark: $streams x $input + $output tokens, level $number of $count$(measured progress "$TANDEM_DIR/levels/$name.log")"
     sleep 1
   done
   code=0
@@ -58,7 +58,7 @@ for level in $LEVELS; do
   if ((code == 0)) && inside cat "$folder/$name.json" >"$TANDEM_DIR/levels/$name.json"; then continue; fi
   rm -f "$TANDEM_DIR/levels/$name.json"
   if ((code == 124 || code == 137)); then
-    echo "$requests requests were not finished in $((3 * LEVEL_SECONDS)) s" >"$TANDEM_DIR/levels/$name.why"
+    echo "$requests requests were not finished in $((4 * LEVEL_SECONDS)) s" >"$TANDEM_DIR/levels/$name.why"
   else
     measured reason "$TANDEM_DIR/levels/$name.log" >"$TANDEM_DIR/levels/$name.why"
   fi

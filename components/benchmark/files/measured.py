@@ -2,7 +2,7 @@
 
 measured.py facts ENGINE MODE                  the first fields of the result, as JSON
 measured.py alive FOLDER folder|model|port|task   a field of the engine's own alive.json
-measured.py requests FOLDER STREAMS INPUT OUTPUT MOST SECONDS   how many requests, how long their answers are, and more
+measured.py requests FOLDER STREAMS INPUT OUTPUT MOST SECONDS   how many requests, how long they are, and more
                                                  words for the client
 measured.py progress LOG                       what the client's progress bar says, as it follows a stage's name
 measured.py reason LOG                         why the client failed, in its own words
@@ -24,9 +24,11 @@ from typing import Any
 
 PROBE_TOKENS = 16
 LEAST = 16
-"""Tokens of an answer, however slow the engine is."""
+"""Tokens of a prompt and of an answer, however slow the engine is."""
 PASSED_ON = ("--trust-remote-code", "--tokenizer", "--tokenizer-mode")
 """Arguments of `vllm serve` that its client needs too: how prompts are cut into tokens."""
+SPECIAL = 16
+"""Tokens that a prompt may be longer than it was made."""
 SECRET = ("--api-key", "--hf-token")
 BAR = re.compile(r"(\d+)%\|[^|]*\| *(\d+)/(\d+) \[[\d:]+<([\d:?]+)")
 
@@ -87,24 +89,29 @@ def ask(folder: Path) -> float:
     return rate
 
 
-def requests(folder: Path, load: list[int], seconds: int) -> tuple[int, int]:
-    """How many requests a level gets, and how long their answers are, by the fastest level so far.
+def requests(folder: Path, load: list[int], seconds: int) -> tuple[int, int, int]:
+    """How many requests a level gets, and how long they are, by the fastest level so far.
 
-    As many as take `seconds`, a round at least; where a round takes twice as long, shorter answers by half and half.
-    `load` is the level: streams, tokens of a prompt, tokens of an answer, the most requests.
+    As many as take `seconds`, a round at least; where a round takes twice as long, or the engine takes no such prompts,
+    shorter ones by half and half. `load` is the level: streams, tokens of a prompt, tokens of an answer, most requests.
 
     Raises:
-        ValueError: the engine takes no such prompts.
+        ValueError: the engine takes not even the shortest.
     """
     streams, given, made, most = load
-    longest = limit(serving(alive(folder, "port")))
-    if longest and given + made > longest:
-        raise ValueError(f"{given} + {made} tokens are more than its maximum of {longest}")
-    rates = [float(level["output_throughput"]) for level in levels(folder).values()] or [ask(folder)]
-    whole = max(rates) * seconds
-    while made > LEAST and streams * made > 2 * whole:
-        made //= 2
-    return max(min(most, int(whole / made)), min(streams, most), 1), made
+    most_tokens = limit(serving(alive(folder, "port")))
+    longest = most_tokens - SPECIAL if most_tokens else given + made
+    while given + made > longest and given > LEAST:
+        given //= 2
+    if given + made > longest:
+        raise ValueError(f"{given} + {made} tokens are more than its maximum of {most_tokens}")
+    known = levels(folder)
+    # Before the first level answers alone are timed; from one stream to several every engine gains.
+    whole = seconds * max([float(level["total_token_throughput"]) for level in known.values()] or [ask(folder)])
+    gain = 2 if all(name.startswith("1x") for name in known) else 1
+    while made > LEAST and streams * (given + made if known else made) > 2 * gain * whole:
+        given, made = max(given // 2, LEAST), made // 2
+    return max(min(most, int(whole / (given + made if known else made))), min(streams, most), 1), given, made
 
 
 def levels(folder: Path) -> dict[str, dict[str, Any]]:
@@ -181,11 +188,11 @@ def main(words: list[str]) -> int:
     elif what == "requests":
         folder, numbers = Path(rest[0]), [int(number) for number in rest[1:6]]
         try:
-            count, made = requests(folder, numbers[:4], numbers[4])
+            count, given, made = requests(folder, numbers[:4], numbers[4])
         except (ValueError, OSError, KeyError) as error:
             print(str(error)[:300], file=sys.stderr)
             return 1
-        print(count, made, *passed_on(serving(alive(folder, "port"))))
+        print(count, given, made, *passed_on(serving(alive(folder, "port"))))
     elif what == "progress":
         print(progress(Path(rest[0])))
     elif what == "reason":

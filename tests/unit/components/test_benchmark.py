@@ -7,17 +7,15 @@ import importlib.util
 import io
 import json
 import shlex
-import subprocess
-import sys
 
 import pytest
 
 from components.benchmark import LEVEL_SECONDS, LEVELS, record
 from components.benchmark.benchmark import FILES
-from tests.support.paths import ROOT
 
 SAVED = {  # vllm bench serve 0.32.0, shortened
     "duration": 2.627, "completed": 8, "failed": 0, "request_throughput": 3.0448, "output_throughput": 97.434,
+    "total_token_throughput": 293.06,
     "median_ttft_ms": 416.39, "p99_ttft_ms": 548.48, "median_itl_ms": 25.9, "p99_itl_ms": 41.14,
 }  # fmt: skip
 
@@ -79,17 +77,19 @@ def test_an_engine_that_can_t_be_measured_says_so_by_name(levels):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "count", "answer"),
-    [
-        (1000, 192, 128),
-        (100, int(SAVED["output_throughput"] * 100 / 128), 128),
-        (50, 64, 128),
-        (30, 64, 64),
-        (1, 64, 16),
-    ],
+    ("seconds", "load"),
+    [(1000, "192 256 128"), (130, "99 256 128"), (50, "64 256 128"), (30, "64 128 64"), (1, "64 32 16")],
 )
-def test_a_fast_engine_gets_all_requests_and_a_slow_one_a_round_of_shorter_answers(levels, seconds, count, answer):
-    assert run("requests", levels, 64, 256, 128, 192, seconds) == f"{count} {answer}"
+def test_a_fast_engine_gets_all_requests_and_a_slow_one_a_round_of_shorter_ones(levels, seconds, load):
+    assert run("requests", levels, 64, 256, 128, 192, seconds) == load
+
+
+def test_prompts_are_as_short_as_the_engine_takes(levels, monkeypatch):
+    monkeypatch.setattr(measured, "serving", lambda _: ["/mnt/m", "--max-model-len=512"])
+    assert run("requests", levels, 16, 1024, 128, 64, 1000) == "64 256 128"
+    with pytest.raises(ValueError, match="are more than its maximum of 100"):
+        monkeypatch.setattr(measured, "serving", lambda _: ["/mnt/m", "--max-model-len=100"])
+        measured.requests(levels, [16, 1024, 128, 64], 1000)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def kept(monkeypatch, tmp_path):
         }  # fmt: skip
         facts = {"date": date, "engine": "vllm", "mode": "quick", "tool": "vllm bench serve", "version": "0.32.0"}
         measured = {**facts, "image": "", "arguments": [], "error": "", "missing": {}, "levels": [{**level, **changes}]}
-        return record.keep("t-s", measured, {"one": 50.0, "all": 600.0, "requests": 32})
+        return record.keep("t-s", measured, lambda level: {"tokens_per_second": min(50.0 * level["streams"], 600.0)})
 
     return keep
 
@@ -180,14 +180,10 @@ def test_a_record_is_for_its_owner_alone(kept, tmp_path):
     assert file.stat().st_mode & 0o077 == 0
 
 
-def test_the_program_keeps_what_a_step_reports(monkeypatch, tmp_path, levels):
-    call = {"stack": "t-s", "measured": json.dumps(result(levels)), "arguments": ["--a"], "planned": {}}
-    environment = {"TANDEM_STATE": str(tmp_path / "state"), "PATH": "/usr/bin:/bin"}
-    done = subprocess.run(
-        [sys.executable, "components/benchmark/record.py"],
-        input=json.dumps(call), cwd=ROOT, env=environment, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert json.loads(done.stdout)["arguments"] == ["--a"]
+def test_a_look_at_what_would_be_writes_nothing(levels, monkeypatch, tmp_path):
+    monkeypatch.setenv("TANDEM_STATE", str(tmp_path / "state"))
+    assert record.keep("t-s", result(levels), lambda _: {}, written=False)["levels"]
+    assert not (tmp_path / "state").exists()
 
 
 def test_a_level_is_given_up_before_the_step_is():

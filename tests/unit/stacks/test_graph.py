@@ -243,7 +243,7 @@ def test_load_is_put_on_the_engine_after_its_first_completion_where_it_is_asked_
     assert not [name for name in graph(monkeypatch, tmp_path) if "benchmark" in name]
     seen = graph(monkeypatch, tmp_path, benchmark="quick")
     assert reaches(seen, "n0-benchmark-run", "answer-asked")
-    assert step_environment(seen["n0-benchmark-run"])["LEVELS"].startswith("1:256:128:8 16:")
+    assert step_environment(seen["n0-benchmark-run"])["LEVELS"].startswith("1:1024:128:8 16:")
 
 
 def test_a_setting_that_the_engine_has_nothing_to_do_with_measures_nothing_again(monkeypatch, tmp_path):
