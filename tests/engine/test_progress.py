@@ -65,11 +65,13 @@ def test_lines_move_beside_their_component_and_the_failure_is_one_sentence(proje
     assert "the hub gives no such file" in diagnostics
 
 
+@pytest.mark.long
 def test_the_same_stage_is_told_now_and_then_where_nobody_watches(project: Project) -> None:
     moving = run(project, LISTENING, "30.0").partition("Diagnostics:")[0]
     assert moving.count("downloading m") == 1
 
 
+@pytest.mark.long
 def test_where_nobody_listens_the_agent_writes_for_itself_and_not_every_line(project: Project) -> None:
     diagnostics = run(project, NOBODY, "0.05").partition("Diagnostics:")[2]
     assert diagnostics.count("downloading m") == 1

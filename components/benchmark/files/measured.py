@@ -30,6 +30,7 @@ PASSED_ON = ("--trust-remote-code", "--tokenizer", "--tokenizer-mode")
 SPECIAL = 16
 """Tokens that a prompt may be longer than it was made."""
 SECRET = ("--api-key", "--hf-token")
+PROGRESS = re.compile(r"\r?[^\n\r]*\d+%\|[^|]*\|[^\[\n\r]*\[[^\]]*\]")
 BAR = re.compile(r"(\d+)%\|[^|]*\| *(\d+)/(\d+) \[[\d:]+<([\d:?]+)")
 
 
@@ -117,7 +118,12 @@ def requests(folder: Path, load: list[int], seconds: int) -> tuple[int, int, int
 def levels(folder: Path) -> dict[str, dict[str, Any]]:
     """What the client saved, by the level's name."""
     found = {file.stem: json.loads(file.read_text()) for file in folder.glob("*x*+*.json")}
-    return dict(sorted(found.items(), key=lambda item: [int(n) for n in re.findall(r"\d+", item[0])]))
+    return {name: found[name] for name in sorted(found, key=by_number)}
+
+
+def by_number(name: str) -> list[int]:
+    """Streams and lengths of a level's name."""
+    return [int(number) for number in re.findall(r"\d+", name)]
 
 
 def progress(log: Path) -> str:
@@ -131,7 +137,8 @@ def progress(log: Path) -> str:
 
 def reason(log: Path) -> str:
     """The last line that names an error; the last line at all where none does."""
-    lines = [line.strip() for line in log.read_text(errors="replace").replace("\r", "\n").splitlines() if line.strip()]
+    text = PROGRESS.sub("\n", log.read_text(errors="replace"))
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if re.match(r"[\w.]*(Error|Exception)\b|vllm[\w ]*: error:", line)]
     return ([*lines, *errors] or ["it said nothing"])[-1][:300]
 
@@ -169,7 +176,7 @@ def result(folder: Path, why: str) -> dict[str, Any]:
             measured["levels"].append(level(name, said))
         else:
             (folder / f"{name}.why").write_text("no request was answered")
-    for file in sorted(folder.glob("*.why")):
+    for file in sorted(folder.glob("*.why"), key=lambda one: by_number(one.stem)):
         if file.read_text().strip():
             measured["missing"][file.stem] = file.read_text().strip()
     if not measured["levels"] and not why:
