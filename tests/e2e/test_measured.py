@@ -61,13 +61,13 @@ def test_an_up_without_changes_measures_nothing_again(environment):
     assert environment.up(benchmark="quick").good().changed() == set()
 
 
-def test_a_benchmark_by_hand_is_compared_with_the_one_at_up(environment, monkeypatch, capsys):
+def test_a_benchmark_by_hand_is_compared_with_the_one_at_up(environment, monkeypatch, capfd):
     last = record.records("tandem-test")[0]["levels"][-1]
     level = Level(last["streams"], last["input_tokens"], last["output_tokens"], last["requests"])
     monkeypatch.setitem(LEVELS, "quick", (level,))
     environment.ssh("node-0", "true")  # writes the known hosts that the output names
     assert benchmark.main(["test", "--config-file", str(environment.config_file)]) == 0
-    shown = capsys.readouterr()
+    shown = capfd.readouterr()
     print(shown.out, shown.err)
     assert "than on" in shown.out or "as fast as on" in shown.out
     assert f"{level.streams} x {level.input_tokens} + {level.output_tokens} tokens, level 1 of 1" in shown.err

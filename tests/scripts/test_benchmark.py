@@ -115,7 +115,7 @@ def test_a_model_that_makes_no_text_is_not_measured(step):
     assert "a model for embedding is not measured" in measured(step)["error"]
 
 
-def test_by_hand_the_machine_that_has_the_engine_is_asked_over_ssh(step, tmp_path, monkeypatch, capsys):
+def test_by_hand_the_machine_that_has_the_engine_is_asked_over_ssh(step, tmp_path, monkeypatch, capfd):
     """`ssh` is a program of the test's own that runs what it is sent here; on node-1 the script has found no engine."""
     step.home.rename(tmp_path / "tandem-t")
     ssh = step.program("ssh", 'case $* in *root@node-1*) exit 3 ;; esac; for last; do :; done; exec sh -c "$last"')
@@ -130,9 +130,9 @@ def test_by_hand_the_machine_that_has_the_engine_is_asked_over_ssh(step, tmp_pat
     kept = json.loads(file.read_text())
     file.unlink()  # as if it had been long ago: two of one second are one
     file.with_name("2026-01-01T000000Z.json").write_text(json.dumps({**kept, "date": "2026-01-01T00:00:00Z"}))
-    capsys.readouterr()
+    capfd.readouterr()
     assert benchmark.main(["t"]) == 0
-    said = capsys.readouterr()
+    said = capfd.readouterr()
     assert "1 stream of 64 + 16 tokens: 90.0 tokens/s" in said.out
     assert said.out.strip().endswith("as fast as on 2026-01-01")
     assert "benchmark: 1 x 64 + 16 tokens, level 1 of 1" in said.err
