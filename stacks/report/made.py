@@ -14,12 +14,14 @@ from stacks.cost import Cost, cost
 from stacks.planning import unplanned
 from stacks.project import project_name
 from stacks.report.happened import rows
-from stacks.report.machines import look
+from stacks.report.machines import Seen, look
 from stacks.report.page import Report, page
 from stacks.report.state import Difference, StateError, differences, facts, resources
 from stacks.settings.stack import Settings
 
 ROOT = Path(__file__).parents[2]
+FETCHER = "fetcher"
+"""The machine that serves nothing."""
 
 
 def write_report(
@@ -37,7 +39,7 @@ def write_report(
         stack: its name.
         settings: its settings.
         plan: their plan.
-        outputs: `apiUrl` and `machines` of the stack, as far as there are.
+        outputs: `apiUrl` of the stack, if there is one, and `machines`; without these no machine is looked at.
         look_for_differences: runs a preview with refresh, which `pulumi up` itself can't.
         config_file: where the stack's file isn't Pulumi.<stack>.yaml.
 
@@ -59,6 +61,12 @@ def write_report(
             spent = cost(settings.cloud, own)
         except ApiError as error:
             notes.append(f"costs are not known: {error}")
+    prepared = {name: said for name, said in facts(found).items() if name != FETCHER}
+    order = list(prepared)  # that of the ranks; outputs come by name
+    ssh: Mapping[str, str] = outputs.get("machines") or {}
+    reached = {name: ssh[name] for name in sorted(ssh, key=lambda n: order.index(n) if n in order else len(order))}
+    folder = settings.native.folder if settings.runtime == "native" else ""
+    machines = look(reached, own, folder) if reached else [Seen(name, "", (), (), "") for name in order]
     report = Report(
         stack=stack,
         made=datetime.now(UTC),
@@ -67,10 +75,9 @@ def write_report(
         plan=plan,
         unplanned="" if plan else unplanned(settings) or "",
         timeline=rows(plan, found),
-        machines=look(
-            outputs.get("machines") or {}, own, settings.native.folder if settings.runtime == "native" else ""
-        ),
-        facts=facts(found),
+        machines=machines,
+        looked=bool(reached),
+        facts=prepared,
         benchmarks=records(own),
         cost=spent,
         differences=differing,

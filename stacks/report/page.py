@@ -31,6 +31,7 @@ class Report:
         unplanned: why there is none.
         timeline: steps, planned and happened.
         machines: as they are.
+        looked: whether machines were asked what runs and has happened.
         facts: what each said of itself as it was prepared.
         benchmarks: records, oldest first.
         cost: None for machines of one's own, or where it could not be asked for.
@@ -46,6 +47,7 @@ class Report:
     unplanned: str = ""
     timeline: Sequence[Row] = ()
     machines: Sequence[Seen] = ()
+    looked: bool = True
     facts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     benchmarks: Sequence[Record] = ()
     cost: Cost | None = None

@@ -54,6 +54,7 @@ def test_an_up_writes_it_and_a_preview_does_not(stack: Project) -> None:
     page = file.read_text()
     assert "https://203.0.113.1/v1" in page
     assert "first completion after" in page  # both resources were in the state already
+    assert "Nobody looked" in page
     assert stack.up() == {"same": 3}
 
 

@@ -178,7 +178,7 @@ for split in "$@"; do
   if [[ -n ${BENCHMARK:-} ]]; then
     pulumi stack output --stack $stack --json measured >"$out/measured-$name.json"
     cp "$(pulumi stack output --stack $stack report)" "$out/report-$name.html"
-    grep -oE '(not )?measured.*' "$out/up-$name.log" | sort -u
+    grep -oE '(not )?measured( \(|:).*' "$out/up-$name.log" | sort -u || true
   fi
   if [[ $model != small ]]; then
     .venv/bin/python -m planner memory --config $folder/drive/weights --gpu-memory-mib "$mib" --tensor-parallel-size "$tp" \

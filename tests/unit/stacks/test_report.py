@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from stacks.report.happened import GROUPS, Span, happened, rows
-from stacks.report.machines import parse
+from stacks.report.machines import Seen, parse
 from stacks.report.page import page
 from tests.support import reported
 
@@ -77,6 +77,14 @@ def test_a_benchmark_that_failed_is_told_beside_the_last_that_did_not():
     both = text(benchmarks=[reported.benchmark(), failed])
     assert "2026-11-29 10:50: the engine does not run" in both
     assert "801.2" in both
+
+
+def test_where_machines_were_not_looked_at_nothing_is_claimed_of_them():
+    quiet = text(looked=False, machines=[Seen(name, "", (), (), "") for name in ("node-0", "node-1")])
+    assert "not looked at" in quiet
+    assert "No restart" not in quiet
+    assert "PP1 TP0" in quiet.partition("The plan")[0]
+    assert "eth0" in quiet
 
 
 def test_names_of_users_are_no_markup():
