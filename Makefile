@@ -11,7 +11,7 @@ WITH_ENV = eval "$$($(PYTHON) -m toolchain env)"; eval "$$($(PYTHON) -m localclo
 CONFIG = $(if $(HERE),--config-file "$$($(PYTHON) -m toolchain stack $(STACK))")
 SHELL_FILES = $$(git ls-files '*.sh' .ci/run)
 
-.PHONY: help setup env up down logs sweep test check bench lock renew audit pictures backup restore doctor support
+.PHONY: help setup env up down logs sweep test check bench lock renew audit pictures backup restore doctor support benchmark report cost
 
 help: ## What there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -49,6 +49,15 @@ doctor: ## What is wrong with STACK and what mends it, changing nothing; JSON=1 
 
 support: ## An archive about STACK for whoever helps: findings, logs, settings, versions; no secrets
 	@$(WITH_ENV) $(PYTHON) -m stacks.support $(STACK) $(CONFIG)
+
+benchmark: ## Load on STACK's engine now, beside its plan and its last measurement; FULL=1 with longer prompts
+	@$(WITH_ENV) $(PYTHON) -m stacks.benchmark $(STACK) $(CONFIG) $(if $(FULL),--full)
+
+report: ## One page about STACK: plan, machines, timeline, benchmark, costs, events, what differs
+	@$(WITH_ENV) $(PYTHON) -m stacks.report $(STACK) $(CONFIG)
+
+cost: ## What STACK has cost until now, and what an hour costs
+	@$(WITH_ENV) $(PYTHON) -m stacks.cost $(STACK) $(CONFIG)
 
 sweep: ## What the account still holds of STACK, by tag; DELETE=1 deletes it
 	@$(WITH_ENV) $(PYTHON) -m stacks.sweep $(STACK) $(if $(DELETE),--delete)

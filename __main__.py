@@ -7,16 +7,19 @@ end_quietly()
 
 import pulumi
 
+from components.machine import shown
 from stacks.deployment import deploy
 from stacks.large import settled, spare_large_graphs
+from stacks.measured import report
 from stacks.settings.load import alert_receivers, api_keys, load, secret
 
 
 async def main() -> pulumi.Inputs:
     """The stack's outputs."""
     spare_large_graphs()
+    settings = load()
     outputs = deploy(
-        load(),
+        settings,
         api_key=secret("apiKey"),
         api_keys=api_keys(),
         tls_key=secret("tlsKey"),
@@ -31,8 +34,9 @@ async def main() -> pulumi.Inputs:
         key_passphrase=secret("sshKeyPassphrase"),
         sudo_password=secret("sudoPassword"),
     )
-    await settled(outputs)
-    return outputs
+    with shown(f"{pulumi.get_project()}-{pulumi.get_stack()}"):
+        await settled(outputs)
+    return {**outputs, **await report(settings, outputs)}
 
 
 pulumi.run(main)

@@ -8,15 +8,15 @@ from __future__ import annotations
 import argparse
 import datetime
 import os
-import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-from stacks.logs import ROOT, SSH_TIMEOUT, LogsError, machines_of
+from stacks.logs import ROOT, LogsError, machines_of
 from stacks.project import project_name
+from stacks.remote import over_ssh
 
 SCRIPT = Path(__file__).parent / "files" / "team_data.sh"
 MAGIC = b"PGDMP"
@@ -102,13 +102,10 @@ def _on_its_machine(
     Raises:
         BackupError: no machine has it, or the one that has could not do it.
     """
-    options = ["-o", "BatchMode=yes", "-o", f"ConnectTimeout={SSH_TIMEOUT}"]
     for machine, ssh in machines_of(stack).items():
-        # As a shell would: a key may be named by a variable.
-        program, *rest = (os.path.expandvars(word) for word in shlex.split(ssh))
         words = [f"{project_name(ROOT)}-{stack}", machine, str(seconds), what]
         done = subprocess.run(
-            [program, *options, *rest, shlex.join(["bash", "-c", SCRIPT.read_text(), "team_data", *words])],
+            over_ssh(ssh, ["bash", "-c", SCRIPT.read_text(), "team_data", *words]),
             stdin=stdin or subprocess.DEVNULL, stdout=stdout or subprocess.PIPE, stderr=subprocess.PIPE, check=False,
         )  # fmt: skip
         if done.returncode == 0:

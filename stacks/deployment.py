@@ -36,6 +36,7 @@ from components.weights import EarlyStart, Weights
 from stacks import planning
 from stacks.gateway import Front, GatewaySecrets, make_gateway, scheme
 from stacks.image_disk import image_gib
+from stacks.measured import measure
 from stacks.monitoring import behind_gateway, make_monitoring, monitoring_password
 from stacks.outside import Passwords, outside_of
 from stacks.platforms import hosts as hosts_platform
@@ -94,7 +95,8 @@ def deploy(
     kind = find_engine(settings.serving.engine, settings.serving.executor)
     # Before any resource: what can't work is refused here.
     refuse_dead_agent()
-    planned = planning.announce(settings)
+    plan = planning.plan_for(settings)
+    planned = planning.announce(settings, plan)
     if planned and settings.model.more:
         pulumi.log.info("the plan counts the model alone, and not the memory of what model.more lists beside it")
     settings.secrecy.watch()
@@ -136,17 +138,7 @@ def deploy(
     shared: list[pulumi.Resource] = [*more]
     if settings.storage.path:
         shared += check_weights(hosts, weights.folder)
-    if settings.collective:
-        # Ranks and accelerators are proven to work together before a weight is loaded.
-        check = CollectiveCheck(
-            "collective",
-            nodes=nodes,
-            mounts=mounts,
-            port=settings.serving.collective_port,
-            environment=settings.serving.environment,
-            after=proven,
-        )
-        proven.append(check.proven)
+    proven += _collective(settings, nodes, mounts, after=proven)
     cluster = (
         RayCluster(
             "ray",
@@ -201,10 +193,29 @@ def deploy(
     monitored = make_monitoring(
         settings, nodes=nodes, front=front, engine=engine, password=login, receivers=alert_receivers or {}, after=answer
     )
+    measured = measure(settings, plan, head=head, engine=engine, answer=answer)
     outputs = {
-        **_outputs(settings, ssh, answer, front, engine.task), **engine_image, **page, **team, **monitored, **planned
+        **_outputs(settings, ssh, answer, front, engine.task),
+        **engine_image, **page, **team, **monitored, **planned, **measured,
     }  # fmt: skip
     return {name: settings.secrecy.hidden(value) for name, value in outputs.items()}
+
+
+def _collective(
+    settings: Settings, nodes: Sequence[Node], mounts: Sequence[Mount], *, after: Sequence[pulumi.Resource]
+) -> list[pulumi.Resource]:
+    """Ranks and accelerators are proven to work together before a weight is loaded."""
+    if not settings.collective:
+        return []
+    check = CollectiveCheck(
+        "collective",
+        nodes=nodes,
+        mounts=mounts,
+        port=settings.serving.collective_port,
+        environment=settings.serving.environment,
+        after=after,
+    )
+    return [check.proven]
 
 
 def _webui(

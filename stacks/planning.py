@@ -129,13 +129,8 @@ def _plan(request: PlanRequest, settings: Settings) -> Plan:
         ) from None  # fmt: skip
 
 
-def announce(settings: Settings) -> dict[str, pulumi.Output[object]]:
-    """Shows the plan, and gives the outputs `plan` and `pricePerHour`; a warning and none where there is no plan.
-
-    Raises:
-        SettingsError: as `plan_for`.
-    """
-    found = plan_for(settings)
+def announce(settings: Settings, found: Plan | None) -> dict[str, pulumi.Output[object]]:
+    """Shows the plan, and gives the outputs `plan` and `pricePerHour`; a warning and none where there is no plan."""
     if found is None:
         pulumi.log.warn(settings.secrecy.redacted(f"not planned: {unplanned(settings)}"))
         return {}

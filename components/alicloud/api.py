@@ -13,8 +13,6 @@ from components.alicloud.errors import Cause, Kind, cause_of
 VERSIONS = {
     "ecs": "2014-05-26", "vpc": "2016-04-28", "nas": "2017-06-26", "sts": "2015-04-01", "bssopenapi": "2017-12-14",
 }  # fmt: skip
-ENDPOINTS = {"bssopenapi": "business.aliyuncs.com"}
-"""Of products that have one for all regions of the account's own site."""
 PAGE = 50
 """The most entries a page of every action used here may have (DescribeVpcs)."""
 
@@ -81,7 +79,7 @@ class Api:
             credential=self._credentials,
             region_id=self.region,
             protocol=protocol,
-            endpoint=self.endpoint or ENDPOINTS.get(product) or f"{product}.{self.region}.aliyuncs.com",
+            endpoint=self.endpoint or self._endpoint_of(product),
         )
         how = Params(
             action=action,
@@ -105,6 +103,12 @@ class Api:
         except Exception as error:
             raise ApiError("Unreachable", f"{action}: {config.endpoint} was not reached ({error})") from None
         return body
+
+    def _endpoint_of(self, product: str) -> str:
+        """Bills are kept in one place in China and in one for all other regions (alibabacloud_bssopenapi20171214)."""
+        if product == "bssopenapi":
+            return "business.aliyuncs.com" if self.region.startswith("cn-") else "business.ap-southeast-1.aliyuncs.com"
+        return f"{product}.{self.region}.aliyuncs.com"
 
     def pages(self, product: str, action: str, path: str, **parameters: object) -> Iterator[dict[str, Any]]:
         """Every entry of a list over all its pages.

@@ -12,6 +12,7 @@ from components.machine.installation import BASE, Installation
 from components.machine.local_command import run_here
 from components.machine.machine import Jump, Lease, Machine
 from components.machine.process import ProcessArgs, RemoteProcess
+from components.machine.progress import shown
 from components.machine.shared import PACKAGE_MANAGER, PIP
 from components.machine.ssh import known_name, proxy_command
 from components.machine.stages import Stage, run_stages
@@ -36,4 +37,5 @@ __all__ = [
     "proxy_command",
     "run_here",
     "run_stages",
+    "shown",
 ]

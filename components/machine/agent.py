@@ -10,9 +10,12 @@ one sentence that names cause and remedy when it fails.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import secrets
+import socket
 import subprocess
 import sys
 import tempfile
@@ -32,16 +35,49 @@ CLEANUP_SECONDS = int(os.environ.get("TANDEM_CLEANUP_SECONDS", "20"))
 LOST_SECONDS = int(os.environ.get("TANDEM_LOST_SECONDS", "600"))
 """How long a machine may be away in the middle of a step: a server's reboot takes up to ten minutes."""
 REPEAT_SECONDS = 10
+"""Until a line of the same stage is written again, where nobody shows lines; then twice as long, and so on."""
+LONGEST_LINE = 2000
 
 
 def say(line: str) -> None:
     """One line of progress; Pulumi's command plugin stops at one of 64 KiB."""
-    print(line[:2000], file=sys.stderr, flush=True)
+    print(line[:LONGEST_LINE], file=sys.stderr, flush=True)
+
+
+def progress_socket(stack: str) -> str:
+    """Where the program that declares a stack listens for lines (components/machine/progress.py)."""
+    return f"{tempfile.gettempdir()}/tandem-{os.getuid()}-{stack}.progress"
+
+
+class Progress:
+    """Lines that move: handed to the program that listens, or written where none does."""
+
+    def __init__(self, stack: str, machine: str, step: str) -> None:
+        self.path, self.machine, self.step = progress_socket(stack), machine, step
+        self.stage, self.pause, self.said = "", REPEAT_SECONDS, 0.0
+
+    def show(self, line: str) -> None:
+        """One line."""
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sent:
+            sent.settimeout(1)
+            sent.sendto(json.dumps([self.machine, self.step, line[:LONGEST_LINE]]).encode(), self.path)
+            return
+        # All that is written is written once more when the step fails.
+        stage, now = re.split(r"[\d(]", line, maxsplit=1)[0], time.monotonic()
+        if stage != self.stage:
+            self.pause = REPEAT_SECONDS
+        elif now - self.said < self.pause:
+            return
+        else:
+            self.pause *= 2
+        say(f"{self.machine}: {line}")
+        self.stage, self.said = stage, now
 
 
 def acquire(ssh: Ssh) -> str:
     """Waits until SSH answers with the right keys, then makes sure the machine is one we can work on."""
     call = ssh.call
+    progress = Progress(call["stack"], call["name"], "lease")
     deadline = time.monotonic() + ACQUIRE_SECONDS
     while (tried := ssh.run("true", timeout=20)).returncode:
         error = tried.stderr.strip()
@@ -54,7 +90,7 @@ def acquire(ssh: Ssh) -> str:
                 f"{ssh.where}: SSH did not answer in {ACQUIRE_SECONDS} s ({reason}); start the machine, open its port "
                 f"{call['port']} to this computer, or correct its address"
             )
-        say(f"{call['name']}: waiting for SSH ({reason}), {left:.0f} s left")
+        progress.show(f"waiting for SSH ({reason}), {left:.0f} s left")
         time.sleep(2)
     ssh.check_sudo()
     done = ssh.run_script(call["scripts"]["acquire.sh"], call["stack"], str(int(time.time())), call["base"])
@@ -88,7 +124,8 @@ def await_step(ssh: Ssh, step: str) -> str:
     """Watches a step until it ends; connections may break and the machine may reboot meanwhile."""
     call = ssh.call
     poll = 'exec bash "${1/#\\~/$HOME}/run.sh" poll'
-    shown, said, lost, pause, began = "", 0.0, 0.0, 0.2, time.monotonic()
+    progress = Progress(Path(call["folder"]).parts[-4], call["name"], step)
+    lost, pause, began = 0.0, 0.2, time.monotonic()
     while True:
         done = ssh.run_script(poll, call["folder"], timeout=30)
         lines = done.stdout.splitlines()
@@ -102,19 +139,15 @@ def await_step(ssh: Ssh, step: str) -> str:
                     f"{ssh.where}: gone for {LOST_SECONDS} s in the middle of {step}; bring the machine back and run "
                     "`pulumi up` again: the step goes on where it was"
                 )
-            line = f"{call['name']}: connection lost, waiting for it to come back ({now - lost:.0f} s)"
+            line = f"connection lost, waiting for it to come back ({now - lost:.0f} s)"
         elif lines[0] == "finished":
             return "\n".join(lines[1:])
         elif lines[0] == "failed":
             raise Failure(f"{ssh.where}: {step}: " + "\n".join(lines[1:]))
         else:
             lost = 0.0
-            line = f"{call['name']}: {' '.join(lines[1:]) or step} ({now - began:.0f} s)"
-        # A new stage at once; the same one now and then, to show that it lives.
-        stage = line.rsplit(" (", 1)[0]
-        if stage != shown or now - said > REPEAT_SECONDS:
-            say(line)
-            shown, said = stage, now
+            line = f"{' '.join(lines[1:]) or step} ({now - began:.0f} s)"
+        progress.show(line)
         time.sleep(pause)
         pause = min(pause * 1.5, 2.0)
 

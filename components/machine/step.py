@@ -13,6 +13,7 @@ from components.machine.agent_call import agent_call, agent_input, hide
 from components.machine.inputs import combined
 from components.machine.machine import Machine
 from components.machine.payload import FILES, content_hash, pack, parse_result
+from components.machine.progress import follow
 from components.machine.receiving import receive_command, receive_stdin
 
 
@@ -89,6 +90,7 @@ class RemoteStep:
         )
         self.done, stdout = run, run.stdout
         if long:
+            follow(name, parent)
             folder = version.apply(lambda v: f"{machine.folder}/steps/{step}/{v}")
             call = {**machine.facts(), "folder": folder}
             done = local.Command(

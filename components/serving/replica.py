@@ -29,6 +29,7 @@ class Replica(pulumi.ComponentResource):
         ready: what the first answer reported; known when the model has done once what it is for.
         task: what that is.
         version: changes whenever a container of the engine has changed.
+        container: the first rank's, as scripts on the first host ask for it.
         port: the API's port on loopback of the first host.
     """
 
@@ -135,6 +136,7 @@ class Replica(pulumi.ComponentResource):
         self.ready = ready.result
         self.task = ready.result.apply(lambda found: found.get("task", "chat"))
         self.port = args.port
+        self.container = containers[0].name
         self.register_outputs({"version": self.version})
 
 

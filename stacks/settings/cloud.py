@@ -94,6 +94,9 @@ class CloudSettings(SettingsModel):
     spot_price_limit: float | None = Field(
         None, gt=0, description="rent spot machines for at most so much an hour each; pay as you go when left out"
     )
+    cost_limit: float | None = Field(
+        None, gt=0, description="CNY after which `up`, `make cost` and the report warn of what was spent"
+    )
     auto_release_hours: int | None = Field(
         None,
         ge=2,

@@ -138,7 +138,7 @@ def parse(values: Mapping[str, str]) -> Settings:
     """
     decoded = {name: _decode(text) for name, text in values.items()}
     # Pulumi.yaml's own defaults for what was left out.
-    for name, nothing in (("cloud", {}), ("runtime", "")):
+    for name, nothing in (("cloud", {}), ("runtime", ""), ("benchmark", "")):
         if decoded.get(name) == nothing:
             del decoded[name]
     try:

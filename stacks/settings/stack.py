@@ -14,6 +14,7 @@ from components.serving import ServeArgs, find_engine
 from stacks import versions
 from stacks.settings.accelerator import AcceleratorSettings
 from stacks.settings.base import SettingsModel
+from stacks.settings.benchmark import DESCRIPTION, BenchmarkMode
 from stacks.settings.cloud import CloudSettings
 from stacks.settings.firewall import FirewallSettings
 from stacks.settings.gateway import GatewaySettings
@@ -57,6 +58,7 @@ class Settings(SettingsModel):
     webui: WebUiSettings = WebUiSettings()  # type: ignore[call-arg]  # every field has a default
     monitoring: MonitoringSettings = MonitoringSettings()  # type: ignore[call-arg]  # every field has a default
     mirrors: MirrorSettings = MirrorSettings()  # type: ignore[call-arg]  # every field has a default
+    benchmark: BenchmarkMode = Field("off", description=DESCRIPTION)
     _secrecy: Secrecy = PrivateAttr(default_factory=Secrecy)
     _asked: Settings | None = PrivateAttr(None)
 

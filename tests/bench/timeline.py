@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from stacks.report.happened import needs
+
 
 @dataclass(frozen=True)
 class Step:
@@ -52,25 +54,13 @@ def steps(events: Iterable[tuple[float, Mapping[str, Any]]], resources: Sequence
         elif "resOutputsEvent" in event:
             ended[event["resOutputsEvent"]["metadata"]["urn"]] = at
     custom = {r["urn"] for r in resources if r.get("custom")}
-    children: dict[str, list[str]] = {}
-    for resource in resources:
-        children.setdefault(resource.get("parent", ""), []).append(resource["urn"])
-
-    def own(urn: str) -> set[str]:
-        """A component stands for all that is in it."""
-        return {urn} if urn in custom else {c for child in children.get(urn, []) for c in own(child)}
-
+    waited = needs(resources)
     found = []
     for resource in resources:
         urn = resource["urn"]
         if urn not in custom or urn not in begun or urn not in ended:
             continue
-        named = set(resource.get("dependencies", []))
-        named.update(*(resource.get("propertyDependencies") or {}).values())
-        if provider := resource.get("provider"):
-            named.add(provider.rsplit("::", 1)[0])
-        needs = frozenset(u for n in named for u in own(n) if u != urn)
-        found.append(Step(urn, begun[urn], ended[urn], needs))
+        found.append(Step(urn, begun[urn], ended[urn], frozenset(waited[urn])))
     return sorted(found, key=lambda s: (s.start, s.urn))
 
 

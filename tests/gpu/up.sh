@@ -8,6 +8,7 @@
 #          left out: every one that this machine's GPUs allow, TP over all of them and PP between machines or GPUs.
 #   MODEL  small (a model of 0.1 GB, without CUDA graphs: is it right?) or 7b (13 GB, as users have it: is it as planned?)
 #   SPLIT_SECONDS, SECONDS_IN_ALL  each split's own limit, and after how long none is begun any more.
+#   BENCHMARK quick or full: the engine is measured after its first completion, a line a level, and the report kept.
 #   FAULTS 1: after the last split a process of the engine is killed, and the next answer waited for.
 # A split that fails stops no other. Exits with the number of those that failed.
 set -euo pipefail
@@ -111,7 +112,7 @@ stacks() { # MACHINE: where every process of the engine stands
 chown -R $login $folder/drive
 say weights "$model, $(du -sh $folder/drive/weights | cut -f1)"
 
-export PULUMI_BACKEND_URL=file://$folder/stacks PULUMI_CONFIG_PASSPHRASE=gpu
+export PULUMI_BACKEND_URL=file://$folder/stacks PULUMI_CONFIG_PASSPHRASE=gpu TANDEM_STATE=$folder/state
 { pulumi --non-interactive stack select --create $stack && pulumi --non-interactive config set --secret tandem:apiKey "$(head -c 24 /dev/urandom | base64 | tr -d '+/=')"; } >/dev/null
 mib=$(nvidia-smi --query-gpu=memory.total --format=csv,noheader,nounits | head -1)
 version=$("$python" -c 'import importlib.metadata as m; print(m.version("vllm").split("+")[0])')
@@ -127,6 +128,7 @@ settings() { # COUNT EACH TP PP EXECUTOR
       *) printf '%s\n' "$line" ;;
     esac
   done >Pulumi.$stack.yaml
+  if [[ -n ${BENCHMARK:-} ]]; then echo "  tandem:benchmark: $BENCHMARK" >>Pulumi.$stack.yaml; fi
   printf '  tandem:apiKey:\n%s\n%s\n' "$key" "$salt" >>Pulumi.$stack.yaml
 }
 
@@ -173,6 +175,11 @@ for split in "$@"; do
   row "$parts" "$ranks" "$executor" $took "vLLM $version, $answer, again $((SECONDS - again)) s ($(paste -sd' ' "$out/again-$name.log" | tr -s ' '))"
   grep -hoE 'Model loading took [0-9.]+ ?Gi?B|Available KV cache memory: [0-9.]+ ?Gi?B|GPU KV cache size: [0-9,]+ tokens|Maximum concurrency.*|via NET/[A-Za-z]+' \
     "$out/engine-$name-0.log" | sort | uniq -c || true
+  if [[ -n ${BENCHMARK:-} ]]; then
+    pulumi stack output --stack $stack --json measured >"$out/measured-$name.json"
+    cp "$(pulumi stack output --stack $stack report)" "$out/report-$name.html"
+    grep -oE '(not )?measured( \(|:).*' "$out/up-$name.log" | sort -u || true
+  fi
   if [[ $model != small ]]; then
     .venv/bin/python -m planner memory --config $folder/drive/weights --gpu-memory-mib "$mib" --tensor-parallel-size "$tp" \
       --pipeline-parallel-size "$pp" --engine vllm --engine-version "$version" --usage server --set max_model_len=8192 --json | tee "$out/planned-$name.json"

@@ -43,6 +43,21 @@ def said(tmp_path, words):
         return step.run(READY, CONTAINER="engine", MODEL="m", PORT=port, READY_SECONDS="30")[1]
 
 
+SHARDS = """(RayWorkerProc pid=501) \rLoading safetensors checkpoint shards:   0% Completed | 0/4 [00:00<?, ?it/s]
+(RayWorkerProc pid=501) \rLoading safetensors checkpoint shards:  50% Completed | 2/4 [00:41<00:40, 20.31s/it]\n"""
+"""vLLM 0.32.0."""
+
+
+def test_weights_that_load_by_shard_are_a_line_with_what_is_left(tmp_path):
+    step = Step(tmp_path)
+    engine = step.home / "processes/engine"
+    engine.mkdir(parents=True)
+    (engine / "process_supervisor.py").write_text("print('running 1')")
+    (engine / "log").write_text(START + SHARDS)
+    step.run(READY, CONTAINER="engine", MODEL="m", PORT="9", READY_SECONDS="1")
+    assert (step.dir / "status").read_text() == "engine: loading weights: 50 % (2 of 4 shards), 00:40 left\n"
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [

@@ -60,6 +60,7 @@ def graph(
     model=None,
     monitoring=None,
     secrets=None,
+    benchmark="off",
     **changes,
 ):
     """All resources of a deployment, by name.
@@ -74,6 +75,7 @@ def graph(
         model: another than the usual.
         monitoring: its settings.
         secrets: more of `deploy`'s arguments, texts that are made secrets, or mappings of such.
+        benchmark: what is measured.
         changes: of `serving`.
     """
     key = tmp_path / "key"
@@ -87,6 +89,7 @@ def graph(
             ssh={"privateKeyFile": str(key), "knownHostsFile": str(known)},
             webui=webui or {},
             monitoring=monitoring or {},
+            benchmark=benchmark,
             **({"model": model} if model else {}),
             **(runtime or {"images": {"engine": "registry/vllm:1"}}),
             serving={"tensorParallelSize": machines, "executor": executor, **changes},

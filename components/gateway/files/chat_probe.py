@@ -13,7 +13,7 @@ for part in ("machine", "serving"):
 
 import question  # noqa: E402  # these lie in folders that are no packages
 from openssh import Failure  # noqa: E402
-from probe import main  # noqa: E402
+from probe import main, teller  # noqa: E402
 
 SECONDS = int(os.environ.get("TANDEM_ASK_SECONDS", "120"))
 """How long a gateway and an engine that is ready may take."""
@@ -57,6 +57,7 @@ def ask(call: dict[str, Any]) -> str:
     """
     deadline = time.monotonic() + SECONDS
     best: dict[str, Any] | None = None
+    tell = teller()
     while True:
         heard = question.ask(
             call["url"], call["model"], call.get("task") or "chat", call["key"], seconds=60,
@@ -68,7 +69,7 @@ def ask(call: dict[str, Any]) -> str:
         best = heard if heard["code"] or best is None else best
         if time.monotonic() > deadline or heard["code"] in FINAL:
             raise Failure(sentence(call, best))
-        print(f"asking {call['model']} through {call['url']}: {heard['said'][:200]}", file=sys.stderr, flush=True)
+        tell(f"asking {call['model']} through {call['url']}: {heard['said'][:200]}")
         time.sleep(2)
 
 

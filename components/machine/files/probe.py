@@ -30,6 +30,19 @@ def main(probe: Callable[[dict[str, Any]], str]) -> int:
     return 0
 
 
+def teller() -> Callable[[str], None]:
+    """Writes lines to standard error, none twice in a row: where a probe fails, all of it is shown once more."""
+    last = ""
+
+    def tell(line: str) -> None:
+        nonlocal last
+        if line != last:
+            print(line[:2000], file=sys.stderr, flush=True)
+        last = line
+
+    return tell
+
+
 @contextlib.contextmanager
 def reached(call: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The same call, its URL asked from the host between where one stands between here and the machines."""

@@ -52,6 +52,7 @@ print("\n".join((json.load(open(sys.argv[1])).get("exit") or {}).get("words") or
 stage() {
   log 200 | plain | grep -v '^ *File "' |
     grep -E 'Loading|Starting|Initializing|Connecting|Capturing|[Cc]ompil|KV cache|startup|^tandem:|Resolved' |
+    sed -E 's/.*checkpoint shards: *([0-9]+)% Completed \| ([0-9]+)\/([0-9]+) \[[^<]*<([0-9:?]+).*/loading weights: \1 % (\2 of \3 shards), \4 left/' |
     awk 'NF {last = $0} END {print substr(last == "" ? "starting" : last, 1, 80)}' || true
 }
 # Ranks that give no sign, as one sentence; nothing while all of them move.
@@ -105,6 +106,7 @@ while :; do
     said=$(field "$answer" said)
     fail "the engine refused a $task (HTTP $code): $said; $(python3 -c 'import sys; sys.path.insert(0, sys.argv[1]); import question; print(question.remedy(sys.argv[2], int(sys.argv[3]), sys.argv[4]))' "$TANDEM_DIR" "$task" "$code" "$said")"
   fi
+  status "engine: $(still 300 | grep . || stage)"
   stands=$(still 900)
   if ((SECONDS - began >= READY_SECONDS)); then
     log 40
@@ -114,6 +116,5 @@ while :; do
     [[ -z $why ]] || fail "no $task within $READY_SECONDS s: $why; change serving.* accordingly and run \`pulumi up\` again"
     fail "no $task within $READY_SECONDS s; raise serving.readyTimeout if the log still moves: $(log 1)"
   fi
-  status "engine: $(still 300 | grep . || stage)"
   sleep 1
 done

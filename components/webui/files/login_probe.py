@@ -16,7 +16,7 @@ for part in ("machine", "serving"):
 
 import question  # noqa: E402  # these lie in folders that are no packages
 from openssh import Failure  # noqa: E402
-from probe import main  # noqa: E402
+from probe import main, teller  # noqa: E402
 
 LOGIN_SECONDS = int(os.environ.get("TANDEM_LOGIN_SECONDS", "300"))
 """How long the page may take to come up: half a minute here, and its database comes first."""
@@ -26,7 +26,7 @@ def login(call: dict[str, Any]) -> str:
     """The first account logs in on the page, and sees the model there. Pages that only load don't count."""
     account = json.dumps({"email": call["email"], "password": call["password"]}).encode()
     verify = {name: call.get(name, "") for name in ("authority", "server")}
-    deadline = time.monotonic() + LOGIN_SECONDS
+    deadline, tell = time.monotonic() + LOGIN_SECONDS, teller()
     while True:
         try:
             token = _fetch(f"{call['url']}/api/v1/auths/signin", "", account, **verify)["token"]
@@ -48,7 +48,7 @@ def login(call: dict[str, Any]) -> str:
                 f"{call['url']}: the page did not show the model in {LOGIN_SECONDS} s ({reason}); see what it says on "
                 "its machine, and that its port is open to this computer (webui.allowedCidrs)"
             )
-        print(f"logging in on {call['url']}: {reason}"[:2000], file=sys.stderr, flush=True)
+        tell(f"logging in on {call['url']}: {reason}")
         time.sleep(2)
 
 

@@ -31,7 +31,8 @@ def percent(address: str) -> float | None:
             link = socket.socket(socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_ICMP)
         except OSError:
             return None
-    token, seen = os.urandom(8), set()
+    token = os.urandom(8)
+    seen: set[int] = set()
     with link:
         link.connect((address, 0))
         end = 0.0
@@ -63,7 +64,7 @@ def _replies(link: socket.socket, seconds: float, token: bytes, header: int) -> 
 
 
 def _checksum(data: bytes) -> int:
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF

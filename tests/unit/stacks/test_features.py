@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from planner import ReservedEstimate
 from stacks.planning import plan_for
 from stacks.settings.engine_words import engine_words
 from stacks.settings.errors import SettingsError
@@ -57,10 +58,15 @@ def test_nothing_is_said_where_nothing_is_set():
 
 
 def test_the_plan_counts_them_for_either_engine():
+    def counted(engine, **features):
+        plan = plan_for(settings(engine, **features))
+        assert plan is not None
+        assert isinstance(plan.estimate, ReservedEstimate)
+        return plan.estimate.memory
+
     for engine in ("vllm", "sglang"):
-        plain = plan_for(settings(engine)).estimate.memory
-        narrow = plan_for(settings(engine, kvCacheDtype="fp8")).estimate.memory
-        adapted = plan_for(settings(engine, lora={"maxLoras": 2, "maxRank": 32})).estimate.memory
+        plain, narrow = counted(engine), counted(engine, kvCacheDtype="fp8")
+        adapted = counted(engine, lora={"maxLoras": 2, "maxRank": 32})
         assert narrow.kv_cache_tokens == pytest.approx(2 * plain.kv_cache_tokens, rel=0.01)
         assert adapted.deciding.weights > plain.deciding.weights + 2**28
 

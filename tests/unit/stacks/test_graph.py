@@ -17,7 +17,7 @@ from components.serving.replica import PROGRAMS
 from stacks.platforms import hosts
 from stacks.settings.errors import SettingsError
 from stacks.settings.load import parse
-from tests.support.graph import graph, reaches, urn_name
+from tests.support.graph import graph, reaches, step_environment, urn_name
 from tests.support.paths import ROOT
 from tests.support.settings import values
 
@@ -237,3 +237,18 @@ def test_an_rsa_host_key_alone_is_refused_with_the_command_that_adds_another(mon
         hosts.machines(settings, "tandem-t", Installation())
     assert "only a key of type ssh-rsa for n0 (10.0.0.1)" in str(told.value)
     assert f"ssh-keyscan -t ed25519 -p 22 10.0.0.1 >> {known}" in str(told.value)
+
+
+def test_load_is_put_on_the_engine_after_its_first_completion_where_it_is_asked_for(monkeypatch, tmp_path):
+    assert not [name for name in graph(monkeypatch, tmp_path) if "benchmark" in name]
+    seen = graph(monkeypatch, tmp_path, benchmark="quick")
+    assert reaches(seen, "n0-benchmark-run", "answer-asked")
+    assert step_environment(seen["n0-benchmark-run"])["LEVELS"].startswith("1:1024:128:8 16:")
+
+
+def test_a_setting_that_the_engine_has_nothing_to_do_with_measures_nothing_again(monkeypatch, tmp_path):
+    """Its step is the same to the letter."""
+    page = {"enabled": True, "allowedCidrs": ["10.0.0.0/8"]}
+    made = [graph(monkeypatch, tmp_path, benchmark="quick", webui=webui) for webui in (None, page)]
+    first, second = (seen["n0-benchmark-run"].object.fields["create"] for seen in made)
+    assert first == second

@@ -115,7 +115,7 @@ def test_rented_machines_count_their_hour_by_the_tokens_that_they_could_make():
     assert isinstance(plan.estimate, ReservedEstimate)
     price = price_of(TeamSettings(), plan)  # type: ignore[call-arg]  # every field has a default
     assert price is not None
-    assert price.output * plan.estimate.throughput.decode_all * 3600 == pytest.approx(plan.price, rel=0.01)
+    assert price.output * plan.estimate.throughput.rates[-1].decode.high * 3600 == pytest.approx(plan.price, rel=0.01)
     assert 0 < price.input < price.output
 
 

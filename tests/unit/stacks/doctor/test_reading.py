@@ -100,8 +100,10 @@ def world(tmp_path, monkeypatch):
 def test_settings_state_and_secrets_are_read(world):
     found = read_stack("test")
     assert found.settings and found.settings.model.name == "model-7b"
+    asked = found.named("answer-asked")
+    assert asked is not None
     assert found.outputs["apiKey"] == API_KEY
-    assert json.loads(found.named("answer-asked").inputs["stdin"])["token"] == TOKEN
+    assert json.loads(asked.inputs["stdin"])["token"] == TOKEN
     assert {API_KEY, TOKEN, SHORT_NAMED, PEM} <= found.secrets
     assert found.shown_outputs["apiKey"] == "[secret]" and found.shown_outputs["model"] == "model-7b"
     assert SHORT_NAMED not in json.dumps(found.shown_values)
@@ -112,7 +114,8 @@ def test_no_planted_secret_is_in_the_archive(world):
     target = world / "out.tar.gz"
     assert support.main(["test", "--output", str(target)]) == 0
     with tarfile.open(target) as packed:
-        texts = {each.name.partition("/")[2]: packed.extractfile(each).read().decode() for each in packed.getmembers()}
+        opened = {each.name.partition("/")[2]: packed.extractfile(each) for each in packed.getmembers()}
+        texts = {name: file.read().decode() for name, file in opened.items() if file}
     assert set(texts) == {
         "doctor.json", "facts.json", "settings.json", "outputs.json", "resources.json", "history.json", "versions.json",
         "logs/a.log", "logs/b.log",

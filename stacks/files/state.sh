@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# How a stack's workloads are on this machine: state.sh STACK [FOLDER], as lines with tabs between
+#   lease      SECONDS-SINCE-1970
+#   workload   NAME STATUS RESTARTS STARTED IMAGE
+#   group      NAME JSON      what rank_supervisor.py keeps of its group
+set -euo pipefail
+stack=$1 folder=${2:-$HOME/.tandem}
+
+rooted() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }
+
+containers() {
+  local name
+  printf 'lease\t%s\n' "$(rooted stat --format %Y "/var/lib/tandem/$stack/runtime" 2>/dev/null || true)"
+  for name in $(rooted docker ps --all --filter "name=^/?$stack-" --format '{{.Names}}'); do
+    rooted docker inspect --format $'workload\t{{.Name}}\t{{.State.Status}}\t{{.RestartCount}}\t{{.State.StartedAt}}\t{{.Image}}' "$name" |
+      sed "s|\t/$stack-|\t|"
+    group "${name#"$stack"-}" rooted docker exec "$name" cat /tandem/group.json
+  done
+}
+
+processes() {
+  local own name restarts
+  printf 'lease\t%s\n' "$(stat --format %Y "$folder/$stack/runtime")"
+  for own in "$folder/$stack"/processes/*/; do
+    name=$(basename "$own") restarts=0
+    if [ -e "$own/restarts" ]; then restarts=$(wc -l <"$own/restarts"); fi
+    printf 'workload\t%s\t%s\t%s\t\t\n' "$name" "$(python3 "$own/process_supervisor.py" status "$own" | cut -d' ' -f1)" "$restarts"
+    group "$name" cat "$own/files/group.json"
+  done
+}
+
+group() { # NAME COMMAND...
+  local name=$1 found
+  shift
+  if found=$("$@" 2>/dev/null </dev/null); then printf 'group\t%s\t%s\n' "$name" "$found"; fi
+}
+
+case $folder in \~/*) folder=$HOME/${folder#??} ;; esac
+if [ -d "$folder/$stack/processes" ]; then processes; else containers; fi
