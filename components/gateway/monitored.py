@@ -70,7 +70,6 @@ def monitoring_route(monitored: Monitored, proxy: Callable[[str], Json]) -> Json
     parts = {
         f"{PATH}/prometheus": monitored.prometheus_port,
         f"{PATH}/alertmanager": monitored.alertmanager_port,
-        **({PATH: monitored.grafana_port} if monitored.grafana_port else {}),
     }
     away = f"{PATH}/" if monitored.grafana_port else f"{PATH}/prometheus/"
     moved = {"handler": "static_response", "status_code": 302, "headers": {"Location": [away]}}
@@ -79,13 +78,8 @@ def monitoring_route(monitored: Monitored, proxy: Callable[[str], Json]) -> Json
         {"match": [{"vars": {"{monitoring_login}": ["none"]}}], "handle": [ask], "terminal": True},
         {"handle": [{"handler": "vars", "log_skip": True}]},
         *(
-            {
-                "match": [{"path": [path, f"{path}/*"]}],
-                "handle": [backend(port)],
-                "terminal": True,
-            }
+            {"match": [{"path": [path, f"{path}/*"]}], "handle": [backend(port)], "terminal": True}
             for path, port in parts.items()
-            if path != PATH
         ),
         {
             "match": [{"path": [PATH, *([] if monitored.grafana_port else [f"{PATH}/*"])]}],

@@ -7,18 +7,25 @@ from __future__ import annotations
 
 import json
 
+import pulumi
+
 from components.monitoring.prometheus import FOLDER, PATH
 
 DATA = "/var/lib/grafana"
 HOME = f"{FOLDER}/dashboards/deployment.json"
 
 
-def grafana_environment(port: int) -> dict[str, str]:
-    """Variables of its process (https://grafana.com/docs/grafana/latest/setup-grafana/configure-grafana/)."""
+def grafana_environment(port: int, url: pulumi.Input[str]) -> dict[str, pulumi.Input[str]]:
+    """Variables of its process (https://grafana.com/docs/grafana/latest/setup-grafana/configure-grafana/).
+
+    Args:
+        port: on loopback.
+        url: where the outside reaches it, without a slash at its end.
+    """
     return {
         "GF_SERVER_HTTP_ADDR": "127.0.0.1",
         "GF_SERVER_HTTP_PORT": str(port),
-        "GF_SERVER_ROOT_URL": f"%(protocol)s://%(domain)s{PATH}/",
+        "GF_SERVER_ROOT_URL": pulumi.Output.concat(url, "/"),
         "GF_SERVER_SERVE_FROM_SUB_PATH": "true",
         "GF_AUTH_ANONYMOUS_ENABLED": "true",
         "GF_AUTH_ANONYMOUS_ORG_ROLE": "Viewer",

@@ -287,7 +287,7 @@ class Monitoring(pulumi.ComponentResource):
                 image=self.args.programs["grafana"],
                 entrypoint=["/run.sh"],
                 command=[],
-                environment=grafana_environment(ports.grafana),
+                environment=grafana_environment(ports.grafana, self.url),
                 files={**dashboards, **grafana_provisioning(ports.prometheus)},
                 mounts=[Mount(f"{head.machine.folder}/monitoring/grafana", DATA)],
                 user=GRAFANA,
