@@ -129,6 +129,7 @@ def read_stack(name: str, config_file: Path | None = None) -> Stack:
     else:
         values, hidden = _from_pulumi(config.value, noted), False
     resources, outputs = _state(state.value or {}, noted)
+    noted.clear |= {name, project_name(ROOT), f"{project_name(ROOT)}-{name}"}
     settings, mistakes = _checked(values)
     if hidden and mistakes:
         mistakes = ""  # a secret that can't be read may be what is wrong
@@ -226,6 +227,13 @@ def _state(exported: Mapping[str, Any], noted: _Noted) -> tuple[list[Resource], 
             for name, value in (each.get("outputs") or {}).items():
                 noted.note(name, read[name], secret=_is_secret(value))
         elif each.get("custom"):
+            words = each["urn"].rpartition("::")[2]
+            # Names of machines are parts of resources' own.
+            noted.clear |= {words, each.get("id", ""), *("-".join(words.split("-")[:n]) for n in (1, 2, 3))}
+            for part in ("inputs", "outputs"):
+                for value in (each.get(part) or {}).values():
+                    if not _is_secret(value):
+                        noted.clear.update(texts(value))
             found.append(Resource(each["type"], each["urn"].rpartition("::")[2], each.get("id", ""), given, read))
     return found, outputs
 

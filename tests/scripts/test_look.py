@@ -15,8 +15,8 @@ from stacks.doctor.looking import FILES, HOST_FILES, MODULES
 
 GROUP = {"attempt": 1, "exits": 0}
 INSPECTED = {
-    "Name": "/tandem-test-engine", "Id": "abc", "Image": "sha256:aa", "RestartCount": 2,
-    "State": {"Status": "running", "OOMKilled": False, "ExitCode": 0},
+    "Name": "/tandem-test-engine", "Id": "abc", "Image": "sha256:aa", "RestartCount": 2, "Created": "x",
+    "State": {"Status": "running", "OOMKilled": False, "ExitCode": 0, "StartedAt": "y"},
 }  # fmt: skip
 SMI = """
 case "$*" in

@@ -15,6 +15,8 @@ DISK_WARNING, DISK_ERROR = 0.10, 0.02
 """Of a file system's room or inodes."""
 MEMORY_WARNING = 0.03
 GIB = 1 << 30
+ENOUGH = 10 * GIB
+"""Of a large disk a tenth is much: logs and what is installed take no more."""
 CONTAINER_NICS = ("docker", "br-", "veth", "virbr", "cni", "flannel", "cali", "lo")
 
 
@@ -63,7 +65,7 @@ def disk(known: Known) -> Iterator[Problem]:
         for folder, each in sorted(found.items()):
             room = each["free"] / each["bytes"] if each["bytes"] else 1.0
             inodes = each["inodes_free"] / each["inodes"] if each["inodes"] else 1.0
-            if min(room, inodes) >= DISK_WARNING or (room >= DISK_WARNING / 2 and each["free"] > 20 * GIB):
+            if inodes >= DISK_WARNING and (room >= DISK_WARNING or each["free"] >= ENOUGH):
                 continue
             grade = error if min(room, inodes) < DISK_ERROR and folder not in WRITTEN[1:] else warning
             left = f"{each['free'] / GIB:.1f} of {each['bytes'] / GIB:.1f} GiB" if room <= inodes else (

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from stacks.doctor.finding import Check, NotCheckedError, Problem, error, warning
 from stacks.doctor.known import Known
+
+SETTLED_SECONDS = 1800.0
+"""A worker of Ray is started again until its head listens; later than this a restart has another cause."""
 
 
 def tokens(known: Known) -> Iterator[Problem]:
@@ -38,8 +42,17 @@ def running(known: Known) -> Iterator[Problem]:
                     f"{each['name']} is {each['status']}{code}",
                     f"docker start {each['name']} there, and {logs}",
                 )
-            elif each["restarts"]:
+            elif each["restarts"] and _age(each) > SETTLED_SECONDS:
                 yield warning(place.name, f"{each['name']} was restarted {each['restarts']} times", logs)
+
+
+def _age(container: dict[str, Any]) -> float:
+    """Seconds from a container's making to its last start; 0 of a process."""
+    # Docker has nanoseconds and Z; 19 characters are whole seconds.
+    times = [
+        datetime.fromisoformat(str(container.get(name, ""))[:19] or "1970-01-01") for name in ("created", "started")
+    ]
+    return (times[1] - times[0]).total_seconds()
 
 
 def _declared(known: Known, name: str) -> bool:

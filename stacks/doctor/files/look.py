@@ -244,7 +244,8 @@ def containers(call: dict[str, Any]) -> list[dict[str, Any]]:
         {
             "name": each["Name"].lstrip("/"), "id": each["Id"], "image": each["Image"],
             "status": each["State"]["Status"], "oom": each["State"]["OOMKilled"], "code": each["State"]["ExitCode"],
-            "restarts": each["RestartCount"], "group": _group(each["Id"]),
+            "restarts": each["RestartCount"], "created": each["Created"], "started": each["State"]["StartedAt"],
+            "group": _group(each["Id"]),
         }
         for each in told
     ]  # fmt: skip

@@ -23,6 +23,7 @@ SIZE = 1400
 def percent(address: str) -> float | None:
     """Percent of echoes that don't come back; None where none does (they may be filtered), or none can be sent."""
     own, raw = os.getpid() & 0xFFFF, True
+    seen: set[int] = set()
     try:
         link = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
     except PermissionError:
@@ -32,7 +33,6 @@ def percent(address: str) -> float | None:
         except OSError:
             return None
     token = os.urandom(8)
-    seen: set[int] = set()
     with link:
         link.connect((address, 0))
         end = 0.0
@@ -64,7 +64,7 @@ def _replies(link: socket.socket, seconds: float, token: bytes, header: int) -> 
 
 
 def _checksum(data: bytes) -> int:
-    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total = int(sum(struct.unpack(f"!{len(data) // 2}H", data)))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF

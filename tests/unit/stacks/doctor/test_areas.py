@@ -86,6 +86,7 @@ BAD_GPU = "0, NVIDIA L20, 3, 4, 16, 16, 40, Not Active, Not Active"
 NARROW = "0, NVIDIA L20, 0, 4, 8, 16, 40, Not Active, Not Active"
 HOT = "0, NVIDIA L20, 0, 4, 16, 16, 95, Active, Active"
 XID = "[12.3] NVRM: Xid (PCI:0000:01:00): 79, pid=1, GPU has fallen off the bus."
+EARLY, LATE = "2026-01-01T00:00:00.123456789Z", "2026-01-02T00:00:00.1Z"
 MODEL, HELD = "/mnt/tandem/models/x", "port 1, which a needs, is held by b; stop that"
 NOW, DAYS = datetime.now(UTC), timedelta(days=5)
 SOON, EXPIRED = certificate(ends=NOW + DAYS), certificate(ends=NOW - DAYS, refusal="expired")
@@ -135,7 +136,7 @@ ON_HOSTS: list[tuple[Change, str, Severity, str, str]] = [
     (seen("completion", "no chat came back; see what the engine says"), "serving.tokens", E, "serving", "no chat"),
     (engine(status="exited", code=137), "serving.running", E, "node-1", "exit code 137"),
     (engine(oom=True), "serving.running", E, "node-1", "lack of memory"),
-    (engine(restarts=3), "serving.running", W, "node-1", "restarted 3 times"),
+    (engine(restarts=3, created=EARLY, started=LATE), "serving.running", W, "node-1", "restarted 3 times"),
     (engine(group={**GROUP, "still": STILL}), "serving.ranks", E, "node-0", "no sign for 90 s"),
     (engine(group={**GROUP, "trouble": "all ranks wait"}), "serving.ranks", E, "node-1", "all ranks wait"),
     (engine(group={**GROUP, "exits": 2, "exit": EXIT}), "serving.ranks", W, "node-1", "out of memory"),
