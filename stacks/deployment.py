@@ -101,7 +101,7 @@ def deploy(
         machines = cloud.machines(after=[early] if early else [weights, *more])
         cloud.rest(weights.folder, after=[weights, *more])
         hosts = _hosts(settings, machines, storage, passwords)
-        ssh = {machine.name: cloud.ssh(machine) for machine in machines}
+        ssh: dict[str, pulumi.Input[str]] = {machine.name: cloud.ssh(machine) for machine in machines}
     else:
         storage = (settings.storage.server or "", settings.storage.export)
         found = hosts_platform.machines(
@@ -111,7 +111,7 @@ def deploy(
         machines = [_lease(settings, machine, writer=not number) for number, machine in enumerate(found)]
         hosts = _hosts(settings, machines, storage, passwords)
         weights, *more = _weights(settings, hosts[0], hub_token)
-        ssh = {machine.name: hosts_platform.ssh(settings, machine) for machine in machines}
+        ssh = {machine.name: hosts_platform.ssh_command(settings, machine) for machine in settings.machines}
     head = hosts[0]
     mounts = [Mount.parse(text) for text in settings.images.mounts]
     programs = [host.prepare(f"{host.machine.name}-engine", engine_programs(settings, kind)) for host in hosts]

@@ -57,7 +57,7 @@ def rent(settings: Settings, stack: str) -> Cloud:
     _check_before_up(cloud, settings.ssh)
     provider = provider_of(cloud)
     api = functools.cache(lambda: Api(cloud.region, cloud.endpoint))
-    network = _network(settings, cloud, stack)
+    network = network_args(settings, cloud, pulumi.get_project(), stack)
     image, candidate = UNKNOWN_IMAGE, cloud.candidates[0]
     standing: list[Leftover] = []
     undeclared: list[UndeclaredRule] = []
@@ -164,10 +164,10 @@ def _check_before_up(cloud: CloudSettings, ssh: SshSettings) -> None:
         pulumi.log.warn(f"before `pulumi up`: {each}")
 
 
-def _network(settings: Settings, cloud: CloudSettings, stack: str) -> NetworkArgs:
+def network_args(settings: Settings, cloud: CloudSettings, project: str, stack: str) -> NetworkArgs:
     """Who reaches what; vSwitches follow with the candidate."""
     return NetworkArgs(
-        tags=tags_of(pulumi.get_project(), stack, cloud.owner),
+        tags=tags_of(project, stack, cloud.owner),
         vpc_cidr=cloud.vpc_cidr,
         vswitch_cidrs={},
         admin_cidrs=cloud.admin_cidrs,

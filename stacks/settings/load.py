@@ -74,13 +74,20 @@ def load() -> Settings:
         settings = parse(open_values)
     except SettingsError as error:
         raise SettingsError("\n".join([secrecy.redacted(str(error)), *(f"  {p}" for p in problems)])) from None
-    problems += registry_problems(settings.images.registry_auth, given.get("registryPassword"))
-    problems += _of_login(settings, given)
-    problems += gateway_problems(settings.gateway, given.get("apiKeys"), given.get("tlsKey"))
+    problems += secret_problems(settings, given)
     if problems:
         raise SettingsError(_refusal(problems))
     settings.keep_secret(secrecy)
     return settings
+
+
+def secret_problems(settings: Settings, given: Mapping[str, str]) -> list[str]:
+    """What is wrong with secrets beside checked settings, a line each."""
+    return [
+        *registry_problems(settings.images.registry_auth, given.get("registryPassword")),
+        *_of_login(settings, given),
+        *gateway_problems(settings.gateway, given.get("apiKeys"), given.get("tlsKey")),
+    ]
 
 
 def _secrecy(values: Mapping[str, str]) -> Secrecy:
