@@ -43,6 +43,7 @@ class Parts:
         for name, minor in DEVICES.items():
             os.mknod(self.root / "dev" / name, 0o20666, os.makedev(1, minor))
             (self.root / "dev" / name).chmod(0o666)
+        (self.root / "etc/hosts").write_text("127.0.0.1 localhost\n")
         (self.root / "data").mkdir()
         os.chown(self.root / "data", int(DATABASE_USER), int(DATABASE_USER))
         own = self.root / "tandem"
