@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 
 import pytest
@@ -151,9 +152,9 @@ def pulumi(tmp_path_factory):
         written.unlink(missing_ok=True)
     assert made.returncode == 0, made.stderr
 
-    def preview(recipe):
+    def preview(recipe, text=None):
         file = folder / f"{recipe.name}.yaml"
-        file.write_text(f"{stack_file(recipe.name).read_text()}{yaml.safe_dump(salt) if salt else ''}")
+        file.write_text(f"{text or stack_file(recipe.name).read_text()}{yaml.safe_dump(salt) if salt else ''}")
         return command("preview", "--json", "--stack", "recipe-test", "--config-file", str(file))
 
     return preview
@@ -171,3 +172,15 @@ def test_a_recipe_previews_without_an_account(pulumi, recipe):
     names = [state["urn"].rsplit("::", 1)[1] for state in made if state["type"] == kind]
     assert sum(name.endswith("-engine") for name in names) == len(recipe.words())
     assert any(name.endswith("-gateway") or name == "gateway" for name in names)
+
+
+@pytest.mark.engine
+def test_a_recipe_whose_split_is_left_open_previews_with_the_one_by_hand(pulumi):
+    recipe = next(each for each in RECIPES if each.name == "rtx3090-vllm")
+    text, sizes = re.subn(r"\n    (tensor|pipeline)ParallelSize: \d+", "", stack_file(recipe.name).read_text())
+    assert sizes == 2
+    done = pulumi(recipe, text)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    assert "tensor parallelism stays inside a machine" in done.stdout
+    serving = recipe.settings().serving
+    assert f"TP{serving.tensor_parallel_size} x PP{serving.pipeline_parallel_size}" in done.stdout
