@@ -30,19 +30,23 @@ def feature_mistakes(settings: Settings) -> Iterator[Mistake]:
             )  # fmt: skip
         return
     own = {_plain(word) for word in engine_words(settings)[: -len(serving.arguments) or None] if word.startswith("--")}
-    for word in serving.arguments:
+    words = serving.arguments
+    for position, word in enumerate(words):
         if word.startswith("--") and _plain(word) in own:
-            rest = [each for each in serving.arguments if each != word]
+            after = position + 1
+            taken = 2 if "=" not in word and words[after:] and not words[after].startswith("-") else 1
+            rest = [*words[:position], *words[position + taken :]]
             yield Mistake(
                 f"serving.arguments: {word[:60]}: {' or '.join(f'serving.{name}' for name in given)} says it already; "
                 "take it out", {"serving.arguments": rest},
             )  # fmt: skip
     names = {name for each in settings.model.more for name in (each.id, each.word)}
-    asked = {"serving.speculative.model": serving.speculative.model} if serving.speculative else {}
+    draft = serving.speculative.model if serving.speculative else None
+    asked: dict[str, str | None] = {"serving.speculative.model": draft}
     asked |= {f"serving.lora.adapters.{k}": v for k, v in (serving.lora.adapters if serving.lora else {}).items()}
-    for path, name in asked.items():
-        if name is not None and name not in names:
-            yield Mistake(f"{path}: {name} isn't listed in model.more; list it there, with source and id")
+    for path, wanted in asked.items():
+        if wanted is not None and wanted not in names:
+            yield Mistake(f"{path}: {wanted} isn't listed in model.more; list it there, with source and id")
 
 
 def _plain(word: str) -> str:
