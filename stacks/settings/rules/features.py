@@ -30,9 +30,12 @@ def feature_mistakes(settings: Settings) -> Iterator[Mistake]:
             )  # fmt: skip
         return
     own = {_plain(word) for word in engine_words(settings)[: -len(serving.arguments) or None] if word.startswith("--")}
-    for word in serving.arguments:
+    words = serving.arguments
+    for position, word in enumerate(words):
         if word.startswith("--") and _plain(word) in own:
-            rest = [each for each in serving.arguments if each != word]
+            after = position + 1
+            taken = 2 if "=" not in word and words[after:] and not words[after].startswith("-") else 1
+            rest = [*words[:position], *words[position + taken :]]
             yield Mistake(
                 f"serving.arguments: {word[:60]}: {' or '.join(f'serving.{name}' for name in given)} says it already; "
                 "take it out", {"serving.arguments": rest},

@@ -85,6 +85,11 @@ def test_the_plan_counts_them_for_either_engine():
             {"serving.arguments": ["--seed=1"]},
         ),
         (
+            {"kvCacheDtype": "fp8", "arguments": ["--kv-cache-dtype", "auto", "--seed", "1"]},
+            "serving.arguments: --kv-cache-dtype: serving.kvCacheDtype says it already",
+            {"serving.arguments": ["--seed", "1"]},
+        ),
+        (
             {"prefixCaching": True, "arguments": ["--no-enable-prefix-caching"]},
             "serving.arguments: --no-enable-prefix-caching: serving.prefixCaching says it already",
             {"serving.arguments": []},
