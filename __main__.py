@@ -9,7 +9,7 @@ import pulumi
 
 from stacks.deployment import deploy
 from stacks.large import settled, spare_large_graphs
-from stacks.settings.load import api_keys, load, secret
+from stacks.settings.load import alert_receivers, api_keys, load, secret
 
 
 async def main() -> pulumi.Inputs:
@@ -22,6 +22,8 @@ async def main() -> pulumi.Inputs:
         tls_key=secret("tlsKey"),
         hub_token=secret("hubToken"),
         webui_password=secret("webuiPassword"),
+        login_password=secret("monitoringPassword"),
+        alert_receivers=alert_receivers(),
         registry_password=secret("registryPassword"),
         proxy_password=secret("proxyPassword"),
         key_passphrase=secret("sshKeyPassphrase"),

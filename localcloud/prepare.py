@@ -22,6 +22,7 @@ from localcloud.fixtures import (
     ensure_llamacpp,
     ensure_model,
     ensure_ollama,
+    ensure_prometheus,
     ensure_wheels,
 )
 from localcloud.machines.base_image import base_image
@@ -39,6 +40,7 @@ MACHINES: tuple[Step, ...] = (
 )
 STACKS: tuple[Step, ...] = (
     ("vLLM and Ray for processors", "engine", ensure_environment),
+    ("Prometheus", "prometheus", ensure_prometheus),
     ("the container images", "images", ensure_images),
     ("SmolLM2-135M-Instruct", "instruct", ensure_instruct_model),
     ("the download clients' wheels", "wheels", ensure_wheels),

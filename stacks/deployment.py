@@ -36,6 +36,7 @@ from components.weights import EarlyStart, Weights
 from stacks import planning
 from stacks.gateway import Front, GatewaySecrets, make_gateway
 from stacks.image_disk import image_gib
+from stacks.monitoring import behind_gateway, make_monitoring, monitoring_password
 from stacks.outside import Passwords, outside_of
 from stacks.platforms import hosts as hosts_platform
 from stacks.platforms.alicloud import rent
@@ -59,6 +60,8 @@ def deploy(
     tls_key: pulumi.Output[str] | None = None,
     hub_token: pulumi.Output[str] | None,
     webui_password: pulumi.Output[str] | None = None,
+    login_password: pulumi.Output[str] | None = None,
+    alert_receivers: Mapping[str, pulumi.Output[str]] | None = None,
     registry_password: pulumi.Output[str] | None = None,
     proxy_password: pulumi.Output[str] | None = None,
     key_passphrase: pulumi.Output[str] | None = None,
@@ -73,6 +76,8 @@ def deploy(
         tls_key: of the user's own certificate, a secret; None without one.
         hub_token: the model hub's access token, a secret.
         webui_password: of the page's first account, a secret; None to have one made.
+        login_password: of monitoring's login, a secret; None to have one made.
+        alert_receivers: where alerts go, by name, secrets.
         registry_password: of the registries' logins, a secret; None without any.
         proxy_password: of the user whom the proxies' URLs name, a secret; None without any.
         key_passphrase: of the SSH key, a secret; None for a key without.
@@ -171,8 +176,14 @@ def deploy(
         group_port=settings.serving.group_port,
         after=[*proven, *shared],
     )
-    secrets = GatewaySecrets(api_key, api_keys or {}, tls_key)
-    front = make_gateway(settings, host=head, secrets=secrets, task=engine.task)
+    login = monitoring_password(settings, login_password)
+    front = make_gateway(
+        settings,
+        host=head,
+        secrets=GatewaySecrets(api_key, api_keys or {}, tls_key, login),
+        task=engine.task,
+        monitored=behind_gateway(settings),
+    )
     answer = Answer(
         "answer",
         url=front.gateway.url,
@@ -186,7 +197,10 @@ def deploy(
         after=[engine],
     )
     page = _webui(settings, front, password=webui_password, after=answer) if settings.webui.enabled else {}
-    outputs = {**_outputs(settings, ssh, answer, front, engine.task), **engine_image, **page, **planned}
+    monitored = make_monitoring(
+        settings, nodes=nodes, front=front, engine=engine, password=login, receivers=alert_receivers or {}, after=answer
+    )
+    outputs = {**_outputs(settings, ssh, answer, front, engine.task), **engine_image, **page, **monitored, **planned}
     return {name: settings.secrecy.hidden(value) for name, value in outputs.items()}
 
 

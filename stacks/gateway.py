@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pulumi
 
-from components.gateway import Config, Gateway, Page, Tls
+from components.gateway import Config, Gateway, Monitored, Page, Tls
 from components.gateway.certificate import make_pair
 from components.host import Host
 from components.machine import GeneratedSecret
@@ -26,11 +26,13 @@ class GatewaySecrets:
         api_key: the key `default`; None to have one made.
         api_keys: more keys by name, of those in `gateway.keys` that aren't made.
         tls_key: of the user's own certificate; None without one.
+        monitoring: password of monitoring's login; None without monitoring.
     """
 
     api_key: pulumi.Output[str] | None = None
     api_keys: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
     tls_key: pulumi.Output[str] | None = None
+    monitoring: pulumi.Output[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,14 @@ class Front:
         return self.keys[DEFAULT_KEY]
 
 
-def make_gateway(settings: Settings, *, host: Host, secrets: GatewaySecrets, task: pulumi.Input[str]) -> Front:
+def make_gateway(
+    settings: Settings,
+    *,
+    host: Host,
+    secrets: GatewaySecrets,
+    task: pulumi.Input[str],
+    monitored: Monitored | None = None,
+) -> Front:
     """Caddy on the host."""
     told, webui = settings.gateway, settings.webui
     keys = _keys(settings, secrets)
@@ -73,10 +82,12 @@ def make_gateway(settings: Settings, *, host: Host, secrets: GatewaySecrets, tas
             max_request_mib=told.max_request_mib,
             access_log=told.access_log,
             page=Page(webui.port, webui.inner_port, webui.allowed_cidrs) if webui.enabled else None,
+            monitored=monitored,
         ),
         keys=keys,
         task=task,
         tls=tls,
+        monitoring_password=secrets.monitoring or "",
         url=told.url,
     )  # fmt: skip
     return Front(gateway, keys, authority)

@@ -47,7 +47,12 @@ def outside_of(settings: Settings, passwords: Passwords, inside: Sequence[pulumi
 
 def registries(settings: Settings) -> list[str]:
     """Registries that images come from or are mirrored at, `host` or `host:port`; Docker Hub is none of them."""
+    told = settings.monitoring
     images = [settings.engine_image, settings.images.gateway, settings.webui.image if settings.webui.enabled else ""]
+    if told.enabled:
+        images += [told.prometheus_image, told.alertmanager_image, told.node_exporter_image]
+        images += [told.grafana_image] if told.grafana else []
+        images += [told.gpu_exporter_image] if settings.accelerator.kind == "nvidia" else []
     found = [registry_of(image) for image in images if image]
     found += [login.address for login in settings.images.registry_auth]
     found += [urlsplit(url).netloc.rpartition("@")[2] for url in settings.mirrors.registry_mirrors]

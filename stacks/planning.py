@@ -44,6 +44,7 @@ from planner import (
 from stacks import versions
 from stacks.remedies import explain, stack_changes
 from stacks.setting_names import in_settings
+from stacks.settings.engine_words import vllm_words
 from stacks.settings.errors import SettingsError
 from stacks.settings.executor import engine_source, engine_version
 from stacks.settings.stack import Settings
@@ -216,7 +217,7 @@ def _arguments(settings: Settings, engine: Engine) -> dict[str, str]:
     elif engine is Engine.OLLAMA:
         arguments = ollama_parameters(serving.arguments)
     else:
-        arguments, _ = from_flags(serving.arguments, counted_flags(engine))
+        arguments, _ = from_flags((*vllm_words(settings), *serving.arguments), counted_flags(engine))
     if engine.offloads and settings.accelerator.kind == "cpu":
         # Builds for processors have no devices to put layers on.
         arguments |= {"gpu_layers": "0", "num_gpu": "0"}

@@ -66,6 +66,21 @@ def gateway_programs(settings: Settings) -> ProgramsArgs:
     )
 
 
+def monitoring_programs(settings: Settings, program: str) -> ProgramsArgs:
+    """One of monitoring's: prometheus, alertmanager, grafana, node_exporter or dcgm-exporter."""
+    told = settings.monitoring
+    images = {
+        "prometheus": told.prometheus_image,
+        "alertmanager": told.alertmanager_image,
+        "grafana": told.grafana_image,
+        "node_exporter": told.node_exporter_image,
+        "dcgm-exporter": told.gpu_exporter_image,
+    }
+    # No package index has them: a machine without containers has them already.
+    there = Environment(programs=(program,), path=settings.native.path, setting="native.path")
+    return ProgramsArgs(image=images[program], environment=there)
+
+
 def same_programs(
     hosts: Sequence[Host], programs: Sequence[Programs], *, after: Sequence[pulumi.Resource] = ()
 ) -> tuple[list[pulumi.Resource], dict[str, pulumi.Output[object]]]:

@@ -27,6 +27,12 @@ def stack_changes(refusal: Refusal, settings: Settings) -> dict[str, Any]:
                 found[PATHS[name]] = change.value
             case "model":
                 found["model.id"] = catalog_model(str(change.value)).hub_id
+            case "kv_cache_dtype":
+                found[PATHS[change.setting]] = change.value
+                words = with_flag(words, Change(change.setting, False))
+                found |= {"serving.arguments": words} if words != list(settings.serving.arguments) else {}
+            case "max_lora_rank" if settings.serving.lora is not None:
+                found["serving.lora.maxRank"] = change.value
             case "machines" if settings.cloud is not None:
                 found["cloud.machines"] = change.value
             case "engine_version" if settings.runtime == "docker" and settings.serving.engine == "vllm":

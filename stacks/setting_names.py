@@ -13,6 +13,7 @@ PATHS = {
     "data_parallel_size": "serving.dataParallelSize",
     "enable_expert_parallel": "serving.expertParallel",
     "max_model_len": "serving.maxModelLen",
+    "kv_cache_dtype": "serving.kvCacheDtype",
     "executor": "serving.executor",
     "concurrency": "serving.concurrency",
     "engine_version": "images.engine",

@@ -8,10 +8,10 @@ from stacks.settings.stack import Settings
 LESS = frozenset((
     # vLLM 0.33 (config/offload.py, config/model.py, config/load.py, config/parallel.py, config/kv_transfer.py)
     "offload_backend", "offload_group_size", "offload_num_in_group", "offload_prefetch_step", "offload_params",
-    "cpu_offload_params", "kv_offloading_size", "kv_offloading_backend", "kv_transfer_config", "hf_overrides",
+    "cpu_offload_params", "kv_transfer_config", "hf_overrides",
     "model_impl", "decode_context_parallel_size", "prefill_context_parallel_size", "kv_cache_dtype_skip_layers",
-    "mamba_cache_dtype", "mamba_ssm_cache_dtype", "mamba_block_size", "mamba_cache_mode", "kv_sharing_fast_prefill",
-    "optimization_level", "performance_mode", "moe_backend",
+    "mamba_cache_dtype", "mamba_block_size", "mamba_cache_mode", "kv_sharing_fast_prefill",
+    "optimization_level", "moe_backend",
     # SGLang 0.5.23 (srt/server_args.py)
     "mem_fraction_static", "enable_dp_attention", "dp_size", "ep_size", "expert_parallel_size", "page_size",
     "chunked_prefill_size", "max_prefill_tokens", "max_running_requests", "max_total_tokens", "max_total_num_tokens",
@@ -22,10 +22,9 @@ LESS = frozenset((
 """May leave more room than is counted."""
 
 MORE = frozenset((
-    "speculative_config", "speculative_model", "num_speculative_tokens", "speculative_algorithm",
-    "speculative_draft_model_path", "enable_lora", "max_loras", "max_lora_rank", "max_cpu_loras", "lora_modules",
-    "lora_paths", "max_loras_per_batch", "ep_num_redundant_experts",
-    "mm_encoder_tp_mode", "mm_processor_cache_gb", "enable_multimodal",
+    "speculative_model", "num_speculative_tokens", "speculative_algorithm", "speculative_draft_model_path",
+    "lora_paths", "max_loras_per_batch", "ep_num_redundant_experts", "mm_encoder_tp_mode",
+    "mm_processor_cache_gb", "enable_multimodal",
 ))  # fmt: skip
 """Bring more into memory than is counted."""
 

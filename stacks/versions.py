@@ -51,6 +51,13 @@ GATEWAY_PACKAGES: Final = (
 WEBUI_IMAGE: Final = pinned(f"ghcr.io/open-webui/open-webui:v{OPEN_WEBUI}")
 WEBUI_PACKAGES: Final = (f"open-webui=={OPEN_WEBUI}",)
 
+# Monitoring (docs/monitoring.md); tests run Debian's Prometheus, Alertmanager and node exporter, which are older.
+PROMETHEUS_IMAGE: Final = pinned("prom/prometheus:v3.16.0")
+ALERTMANAGER_IMAGE: Final = pinned("prom/alertmanager:v0.35.0")
+NODE_EXPORTER_IMAGE: Final = pinned("prom/node-exporter:v1.12.1")
+GRAFANA_IMAGE: Final = pinned("grafana/grafana:13.2.3")
+GPU_EXPORTER_IMAGE: Final = pinned("nvcr.io/nvidia/k8s/dcgm-exporter:4.5.3-4.8.2-distroless")
+
 # The same engines as pip packages, for machines without containers. All that each of them needs stands with hashes in
 # locks/NAME.lock, for Linux and Python 3.11 or newer; vLLM's has Ray.
 RAY_PACKAGE: Final = f"ray=={RAY}"

@@ -3,5 +3,6 @@
 from components.gateway.answer import Answer
 from components.gateway.caddy import KEY_PATTERN, Config, Page, Tls
 from components.gateway.gateway import Gateway
+from components.gateway.monitored import Monitored
 
-__all__ = ["KEY_PATTERN", "Answer", "Config", "Gateway", "Page", "Tls"]
+__all__ = ["KEY_PATTERN", "Answer", "Config", "Gateway", "Monitored", "Page", "Tls"]

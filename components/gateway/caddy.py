@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from components.gateway import errors, paths
+from components.gateway.monitored import Monitored, metrics_server, monitoring_route
 
 Json = dict[str, Any]
 
@@ -86,6 +87,7 @@ class Config:
         max_request_mib: longest request, MiB.
         access_log: one line of JSON a request, on standard output.
         page: a page beside the API.
+        monitored: monitoring behind a login of its own; None for none.
         tls: the certificate of both.
     """
 
@@ -100,7 +102,13 @@ class Config:
     max_request_mib: int = 64
     access_log: bool = True
     page: Page | None = None
+    monitored: Monitored | None = None
     tls: Tls = field(default_factory=Tls)
+
+    @property
+    def counts(self) -> bool:
+        """Whether requests are counted, Caddy's own way and by key."""
+        return bool(self.metrics_cidrs) or self.monitored is not None
 
 
 def check_keys(keys: Mapping[str, str]) -> None:
@@ -127,12 +135,14 @@ def render(config: Config) -> Json:
     """
     check_keys(config.keys)
     servers = {"api": _server(config, config.port, _api(config), _api_errors())}
-    if config.access_log or config.metrics_cidrs:
+    if config.access_log or config.counts:
         servers["api"]["logs"] = {}
     if config.page:
         servers["page"] = _server(config, config.page.port, _page(config.page), _page_errors())
+    if config.monitored:
+        servers["metrics"] = metrics_server(config.monitored, _proxy(f"unix/{PLACE}/{KEYS_SOCKET}"))
     http: Json = {"http_port": config.tls.http_port, "servers": servers}
-    if config.metrics_cidrs:
+    if config.counts:
         http["metrics"] = {}
     apps: Json = {"http": http}
     if config.tls.mode != "none":
@@ -188,7 +198,7 @@ def _logs(config: Config) -> Json:
     logs = {"default": {"level": "WARN", "encoder": access, "exclude": about_requests}}
     if config.access_log:
         logs["access"] = {"writer": {"output": "stdout"}, "encoder": access, "include": about_requests}
-    if config.metrics_cidrs:
+    if config.counts:
         file = {"output": "file", "filename": f"{PLACE}/{KEYS_LOG}", "roll_size_mb": 10, "roll_keep": 2,
                 "roll_gzip": False}  # fmt: skip
         counted = _encoder(("request", "resp_headers", "user_id", "uuid", "request_id"))
@@ -244,6 +254,8 @@ def _api(config: Config) -> list[Json]:
         ]
     if ANY not in config.allowed_cidrs:
         routes.append(_route(_error(403), _not({"remote_ip": {"ranges": list(config.allowed_cidrs)}})))
+    if config.monitored:
+        routes.append(monitoring_route(config.monitored, _proxy))
     routes += _cors(config.cors_origins)
     health = {"method": ["GET", "HEAD"], **_target(f"^/health{paths.QUERY}$")}
     routes.append(_route([{"handler": "vars", "log_skip": True}, proxy], health))

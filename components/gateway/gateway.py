@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pulumi
 
@@ -44,6 +45,7 @@ class Gateway(pulumi.ComponentResource):
         keys: pulumi.Input[Mapping[str, pulumi.Input[str]]],
         task: pulumi.Input[str],
         tls: pulumi.Input[Tls],
+        monitoring_password: pulumi.Input[str] = "",
         url: str | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -57,13 +59,12 @@ class Gateway(pulumi.ComponentResource):
             keys: key by name, secrets.
             task: what the model is for.
             tls: the certificate, a secret.
+            monitoring_password: of the login that `config.monitored` names, a secret.
             url: base of the API from outside, where somebody forwards it.
             opts: Pulumi options.
         """
         super().__init__("tandem:gateway:Gateway", name, None, opts)
-        whole = pulumi.Output.all(keys, task, tls).apply(
-            lambda given: render(replace(config, keys=given[0], task=given[1], tls=given[2]))
-        )
+        whole = pulumi.Output.all(keys, task, tls, monitoring_password).apply(lambda given: _whole(config, *given))
         text: pulumi.Output[str] = pulumi.Output.secret(whole.apply(json.dumps))
         # A word that changes with the configuration and tells nothing of it: keys have 95 bits or more.
         digest: pulumi.Output[str] = pulumi.Output.unsecret(
@@ -79,7 +80,7 @@ class Gateway(pulumi.ComponentResource):
             environment={
                 "OWNER": "" if native else USER,
                 "PLACE": "" if native else FOLDER,
-                "METRICS": "yes" if config.metrics_cidrs else "no",
+                "METRICS": "yes" if config.counts else "no",
                 "DIGEST": digest,
             },
             secrets={
@@ -92,7 +93,7 @@ class Gateway(pulumi.ComponentResource):
         )
         folder = Mount(f"{host.machine.folder}/gateway", FOLDER)
         options = pulumi.ResourceOptions(parent=self, depends_on=[configured.done])
-        if native and config.metrics_cidrs:
+        if native and config.counts:
             program = f"/tandem/{KEY_METRICS}"
             host.run(
                 f"{workload}-metrics",
@@ -125,3 +126,8 @@ class Gateway(pulumi.ComponentResource):
         self.url = pulumi.Output.concat(url.rstrip("/").removesuffix("/v1") if url else own, "/v1")
         self.version = pulumi.Output.concat(running.id.apply(lambda i: i[:12]), "-", digest)
         self.register_outputs({"url": self.url})
+
+
+def _whole(config: Config, keys: Mapping[str, str], task: str, tls: Tls, monitoring_password: str) -> dict[str, Any]:
+    monitored = replace(config.monitored, password=monitoring_password) if config.monitored else None
+    return render(replace(config, keys=keys, task=task, tls=tls, monitored=monitored))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass
 from datetime import date
@@ -10,6 +9,7 @@ from functools import cache
 from typing import Literal
 
 from planner.catalog.table import entries
+from planner.likeness import likest
 from planner.refusal import Change, Refusal
 
 MIB = 2**20
@@ -173,9 +173,9 @@ def _catalog_name(name: str) -> str:
     sized = [known for known in _catalog() if known.endswith("GB") and _plain(known.rpartition("-")[0]) == plain]
     if len(sized) == 1 and plain:
         return sized[0]
-    likest = sized if plain else []
-    likest = likest or [catalog[near] for near in difflib.get_close_matches(plain, catalog, n=2, cutoff=0.6)]
-    first, *others = dict.fromkeys(likest) or ("",)
+    meant = sized if plain else []
+    meant = meant or [catalog[near] for near in likest(plain, catalog, n=2)]
+    first, *others = dict.fromkeys(meant) or ("",)
     otherwise = f"to {' or '.join(others)}" if others else "" if first else f"one of {', '.join(_catalog())}"
     raise Refusal(
         "unknown_gpu", "gpu", f"{name[:60]!r} isn't in the catalog", otherwise, [Change("gpu", first)] if first else ()

@@ -11,8 +11,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-import yaml
-
 Entry = TypeVar("Entry")
 DATA = Path(__file__).with_name("data")
 
@@ -33,6 +31,8 @@ def entries(name: str, kind: type[Entry]) -> dict[str, Entry]:
 
 @cache
 def _entries(name: str, kind: Any) -> dict[str, Any]:  # noqa: ANN401  # a type, or a union of types
+    import yaml  # a seventh of the import of planner, whose tables may never be read
+
     text = (DATA / f"{name}.yaml").read_text(encoding="utf-8")
     # libyaml, where PyYAML has it, is six times as fast.
     loaded = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  # both are the safe loader

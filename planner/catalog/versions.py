@@ -20,6 +20,7 @@ class EngineVersion:
         capability: lowest and highest compute capability that the released builds run on.
         v2_runner: architectures served by the second model runner, or all, or none.
         v2_quantized: whether the second runner serves quantized models, too.
+        v2_dense: it serves every model without experts and linear-attention states, beside those of `v2_runner`.
         max_split_mib: MiB of `max_split_size_mb` while a model loads; 0: no limit.
         graph_estimate: v1: CUDA graphs are estimated and kept free only under the first runner; all; none.
         whole_context: the profile counts the whole CUDA context, not only what grew after it began.
@@ -28,8 +29,8 @@ class EngineVersion:
         sampler_buffer: top-p goes by a Triton kernel with a buffer instead of sorting.
         refine_experts: experts' FP8 blocks are made finer where a part isn't whole blocks
             (resolve_fp8_moe_weight_block_shape).
-        states_cached: linear-attention states take two blocks a request by default, for prefix caching
-            (mamba_cache_mode align).
+        states_cached: linear-attention states take two blocks a request for prefix caching
+            (mamba_cache_mode align): never, where it is asked for, or unless it is switched off.
         counts_in_flight: sliding windows keep the tokens of every batch in flight, not of one
             (VllmConfig.max_in_flight_tokens).
         fused_reduce: compiled tensor-parallel models sum together with the norm, in FlashInfer's buffers
@@ -43,6 +44,15 @@ class EngineVersion:
         falls_back: `dtype: auto` is float16 on GPUs without bfloat16 (_resolve_auto_dtype); before, they refuse.
         reads_cache_scheme: `kv_cache_dtype: auto` is 8 bits where a ModelOpt checkpoint says so.
         keeps_scales: MXFP4 experts keep the checkpoint's scales beside the kernel's own (mxfp4.py).
+        small_batches: GPUs whose default batches are those of small ones in spite of their memory, by a part of
+            their names.
+        huge_gib: GiB of memory from which `vllm serve` has batches of 16,384 tokens by default; null for none.
+        caps_batch: a default `max_num_batched_tokens` is at most `max_num_seqs` times `max_model_len`.
+        caps_sequences: a default `max_num_seqs` is at most `max_num_batched_tokens`; before, one below it is refused.
+        checks_state_blocks: with CUDA graphs a model with linear-attention states needs a block for each of
+            `max_num_seqs`.
+        aligned_batches: where states are cached a batch must hold a whole block.
+        lora_experts: routed experts have slots for LoRA adapters, too.
         version: the version that was asked for.
     """
 
@@ -51,6 +61,7 @@ class EngineVersion:
     capability: tuple[float, float]
     v2_runner: tuple[str, ...] | Literal["all", "none"]
     v2_quantized: bool
+    v2_dense: bool
     max_split_mib: int
     graph_estimate: Literal["none", "v1", "all"]
     whole_context: bool
@@ -58,7 +69,7 @@ class EngineVersion:
     hybrid_groups: bool
     sampler_buffer: bool
     refine_experts: bool
-    states_cached: bool
+    states_cached: Literal["never", "asked", "always"]
     counts_in_flight: bool
     fused_reduce: bool
     fused_stages: bool
@@ -70,19 +81,26 @@ class EngineVersion:
     copies_encoded: bool
     falls_back: bool
     reads_cache_scheme: bool
+    small_batches: tuple[str, ...]
+    huge_gib: int | None
+    caps_batch: bool
+    caps_sequences: bool
+    checks_state_blocks: bool
+    aligned_batches: bool
+    lora_experts: bool
     version: str = ""
 
-    def second_runner(self, architecture: str, *, quantized: bool) -> bool:
-        """Whether the second model runner serves models of this class."""
+    def second_runner(self, architecture: str, *, quantized: bool, dense: bool) -> bool:
+        """Whether the second model runner serves models of this class; `dense`: without experts and states."""
         if quantized and not self.v2_quantized:
             return False
         if isinstance(self.v2_runner, str):
             return self.v2_runner == "all"
-        return architecture in self.v2_runner
+        return architecture in self.v2_runner or (dense and self.v2_dense)
 
-    def estimates_graphs(self, architecture: str, *, quantized: bool) -> bool:
+    def estimates_graphs(self, architecture: str, *, quantized: bool, dense: bool) -> bool:
         """Whether memory for CUDA graphs is estimated and kept free for models of this class."""
-        first = not self.second_runner(architecture, quantized=quantized)
+        first = not self.second_runner(architecture, quantized=quantized, dense=dense)
         return self.graph_estimate == "all" or (self.graph_estimate == "v1" and first)
 
 

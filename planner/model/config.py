@@ -131,7 +131,7 @@ def parse_model(values: dict[str, Any], record: Recorded | None = None) -> Model
         every_embedding=traits.every_embedding,
         vision=tower,
         uncounted_vision=bool(traits.vision) and tower is None and values.get("vision_config") is not None,
-        mtp_layers=fields.count("num_nextn_predict_layers"),
+        mtp_layers=fields.count("num_nextn_predict_layers") or fields.count("mtp_num_hidden_layers"),
         quantization=quantization,
     )
 

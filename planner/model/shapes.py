@@ -324,6 +324,11 @@ class Model:
         return self.quantization.method != "none"
 
     @property
+    def plain(self) -> bool:
+        """Whether it has neither experts nor states of linear attention."""
+        return self.experts is None and self.linear is None
+
+    @property
     def latent(self) -> LatentAttention | None:
         """Its attention, where it is MLA."""
         return self.attention if isinstance(self.attention, LatentAttention) else None

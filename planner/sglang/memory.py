@@ -68,10 +68,10 @@ def pool_memory(
     for stage, own in enumerate(stages or (device,) * split.pipeline):
         held = stage_weights(model, split, version=version, device=own)[stage]
         rank = _rank(stage, held, own, split, pool)
-        size = token_bytes(model, split, arguments, held.layers)
+        (size,) = token_bytes(model, split, arguments, [held.layers])
         found = max(0, rank.kv_cache) // size // pool.page * pool.page if size else None
         tokens = found if tokens is None else tokens if found is None else min(tokens, found)
-        ranks.append(replace(rank, blocks=(found or 0) // pool.page))
+        ranks.append(rank._replace(blocks=(found or 0) // pool.page))
     _check(ranks, pool)
     tokens = tokens or 0
     if tokens < pool.page:

@@ -17,6 +17,7 @@ from planner.parallelism import padded_vocab
 from planner.split import Split
 from planner.vllm.arguments import EngineArguments
 from planner.vllm.encoder import NOTHING, Reading, reading
+from planner.vllm.rules import NATIVE_FP8
 from planner.vllm.tensors import experts_of_rank
 
 FP32 = 4
@@ -36,7 +37,7 @@ FULL_SORT = 4 + 8 + 8 + 8 + 4 + (4 + 8)
 """The same where all rows are sorted at once: values, 64-bit indices, two arrays of row and column, keys, and CUB's
 second buffer of keys and pairs (segmented_sort_pairs_by_full_sort)."""
 
-NATIVE_FP8, HOPPER, BLACKWELL = 8.9, 9.0, 10.0
+HOPPER, BLACKWELL = 9.0, 10.0
 """Compute capabilities from which kernels of a kind are chosen."""
 
 
@@ -81,7 +82,7 @@ def profile(
     # The workspace is made by the first layer that needs it; dense layers come before it.
     scratch = {i: (workspace if routed and i >= routed[0] else 0) + (0 if model.dense[i] else passing) for i in layers}
     # The buffers that a later stage receives into are made during the first runner's profile, and stay.
-    second = version.second_runner(model.architecture, quantized=model.quantized)
+    second = version.second_runner(model.architecture, quantized=model.quantized, dense=model.plain)
     received = 0 if layers.start == 0 or second else 2 * hidden
     # Eager, a later stage's residual is changed in place in the buffer that was received.
     shared = hidden if arguments.enforce_eager and layers.start else 0
@@ -117,6 +118,8 @@ def _layer_peak(model: Model, split: Split, arguments: EngineArguments, device: 
     e = model.experts
     if e is None or model.dense[index]:
         mlp = tokens * unit * (3 if model.gated else 2) * model.intermediate // tp
+        if arguments.dequantizes:
+            mlp += (2 if model.gated else 1) * model.intermediate // tp * model.hidden * unit
     else:
         mlp = tokens * e.count * FP32 + tokens * unit * 3 * e.shared_intermediate // tp + hidden
     if not arguments.enforce_eager:
@@ -199,7 +202,7 @@ def _sampler(model: Model, arguments: EngineArguments, version: EngineVersion, d
     states = requests * model.hidden * model.dtype_bytes
     logits = requests * padded_vocab(model.vocab) * model.dtype_bytes
     wide = requests * model.vocab * FP32
-    if version.second_runner(model.architecture, quantized=model.quantized):
+    if version.second_runner(model.architecture, quantized=model.quantized, dense=model.plain):
         # One 32-bit copy, changed in place; then block-wise maxima (gumbel.py).
         return states + logits + wide
     # hidden states of the sampled tokens, their random stand-in; 32-bit logits

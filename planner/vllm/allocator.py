@@ -8,6 +8,7 @@ kRoundLarge, should_split, get_free_block).
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from typing import NamedTuple
 
 MIB = 2**20
 BLOCK = 512
@@ -17,6 +18,24 @@ LARGE_BUFFER = 20 * MIB
 """Bytes of the segment that requests of 1 to 10 MiB share."""
 MIN_LARGE = 10 * MIB
 ROUND_LARGE = 2 * MIB
+
+
+class Requests(NamedTuple):
+    """What is asked of an allocator, in order.
+
+    Attributes:
+        small: bytes of all blocks of the small pool together.
+        large: bytes of each other block.
+    """
+
+    small: int
+    large: tuple[int, ...]
+
+
+def requests(sizes: list[int]) -> Requests:
+    """Tensors' bytes as blocks."""
+    blocks = [-(-nbytes // BLOCK) * BLOCK for nbytes in sizes if nbytes > 0]
+    return Requests(sum(b for b in blocks if b <= SMALL), tuple(b for b in blocks if b > SMALL))
 
 
 class Allocator:
@@ -37,20 +56,20 @@ class Allocator:
 
     def allocate(self, nbytes: int) -> None:
         """Serves one request."""
-        if nbytes <= 0:
-            return
-        size = -(-nbytes // BLOCK) * BLOCK
-        if size <= SMALL:
-            self.allocated += size
-            return
-        block = self._best_fit(size)
-        if block is None:
-            block = LARGE_BUFFER if size < MIN_LARGE else -(-size // ROUND_LARGE) * ROUND_LARGE
-        rest = block - size
-        if rest > SMALL and size < self._limit:
-            insort(self._free, rest)
-            block = size
-        self.allocated += block
+        self.allocate_all(requests([nbytes]))
+
+    def allocate_all(self, wanted: Requests) -> None:
+        """Serves requests one after another."""
+        self.allocated += wanted.small
+        for size in wanted.large:
+            block = self._best_fit(size) if self._free else None
+            if block is None:
+                block = LARGE_BUFFER if size < MIN_LARGE else -(-size // ROUND_LARGE) * ROUND_LARGE
+            rest = block - size
+            if rest > SMALL and size < self._limit:
+                insort(self._free, rest)
+                block = size
+            self.allocated += block
 
     def _best_fit(self, size: int) -> int | None:
         """The smallest free block that serves `size`, taken out of the free ones."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from planner.catalog.device import Device
 from planner.catalog.versions import EngineVersion
+from planner.likeness import likest
 from planner.model.shapes import Model
 from planner.refusal import Change, Refusal
+from planner.vllm.lora import Lora
+from planner.vllm.speculative import Speculative, parse_speculative
 
 Usage = Literal["offline", "server"]
 """offline: `vllm.LLM(...)`; server: `vllm serve`. They differ in max_num_batched_tokens' default."""
@@ -44,6 +47,11 @@ class EngineArguments:
         reads_images: the profiling run encodes the largest image or video.
         reads_videos: videos are let through.
         cpu_offload: bytes of each accelerator's layers that stay in the machine's own memory.
+        speculative: who proposes tokens; None without speculative decoding.
+        lora: slots for adapters; None without.
+        kv_offload: bytes of all ranks' KV cache that go to the machine's own memory (`kv_offloading_size`).
+        dequantizes: `quantization=awq` asks for AWQ's first kernel, which makes 16-bit weights of a layer for 256
+            tokens and more (AWQLinearMethod.apply, FP16_MATMUL_HEURISTIC_CONDITION); else the engine takes Marlin's.
     """
 
     max_model_len: int
@@ -65,6 +73,10 @@ class EngineArguments:
     reads_images: bool = True
     reads_videos: bool = True
     cpu_offload: int = 0
+    speculative: Speculative | None = None
+    lora: Lora | None = None
+    kv_offload: int = 0
+    dequantizes: bool = False
     redundant_experts: int | None = None
 
 
@@ -85,6 +97,7 @@ NEUTRAL = frozenset((
     "runner", "safetensors_load_strategy", "safetensors_prefetch_block_size", "safetensors_prefetch_num_threads",
     "scheduler_cls", "scheduler_reserve_full_isl", "scheduling_policy", "seed", "served_model_name",
     "shutdown_timeout", "skip_tokenizer_init", "stream_interval", "structured_outputs_config", "swap_space",
+    "lora_dtype",    "lora_extra_vocab_size", "lora_modules", "max_cpu_loras", "kv_offloading_backend",
     "tensor_parallel_size", "tokenizer", "tokenizer_mode", "tokenizer_revision", "tokens_only", "tool_call_parser",
     "trust_remote_code", "use_tqdm_on_load", "uvicorn_log_level", "watermark",
 ))  # fmt: skip
@@ -96,12 +109,19 @@ COUNTED = (
     "num_gpu_blocks_override",
     "disable_hybrid_kv_cache_manager", "enable_expert_parallel", "enable_prefix_caching", "dtype", "quantization",
     "max_cudagraph_capture_size", "cudagraph_capture_sizes", "compilation_config", "async_scheduling",
-    "enable_eplb", "eplb_config", "num_redundant_experts", "language_model_only", "limit_mm_per_prompt",
-    "skip_mm_profiling", "cpu_offload_gb",
+    "language_model_only", "limit_mm_per_prompt", "skip_mm_profiling", "cpu_offload_gb", "speculative_config",
+    "enable_lora", "max_loras", "max_lora_rank", "fully_sharded_loras", "kv_offloading_size", "performance_mode",
+    "mamba_ssm_cache_dtype", "enable_eplb", "eplb_config", "num_redundant_experts",
 )  # fmt: skip
 
+LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+"""Ranks that vLLM takes (MaxLoRARanks in config/lora.py)."""
+
+DEQUANTIZED = 256
+"""Tokens from which AWQ's first kernel makes 16-bit weights."""
+
 KV_DTYPES = {
-    "auto": 0, "bfloat16": 2, "float16": 2, "fp8": 1, "fp8_e4m3": 1, "fp8_e5m2": 1, "fp8_inc": 1, "int8": 1
+    "auto": 0, "bfloat16": 2, "bf16": 2, "float16": 2, "fp8": 1, "fp8_e4m3": 1, "fp8_e5m2": 1, "fp8_inc": 1, "int8": 1
 }  # fmt: skip
 """Bytes of a KV element; 0: the model's own type."""
 
@@ -121,26 +141,36 @@ def resolve_arguments(
     Raises:
         Refusal: `unknown_argument` or `bad_argument`.
     """
-    values = {name.replace("-", "_").lstrip("_"): text for name, text in given.items()}
+    return _resolved(model, device, version, tuple(given.items()), usage)
+
+
+@lru_cache(maxsize=1024)
+def _resolved(
+    model: Model, device: Device, version: EngineVersion, given: tuple[tuple[str, str], ...], usage: Usage
+) -> EngineArguments:
+    values = {name.replace("-", "_").lstrip("_"): text for name, text in given}
     for name in values:
         if name not in COUNTED and name not in NEUTRAL:
-            near = difflib.get_close_matches(name, [*COUNTED, *NEUTRAL], n=1)
+            near = likest(name, [*COUNTED, *NEUTRAL], n=1)
             remedy = f"did you mean {near[0]}?" if near else f"arguments that change memory: {', '.join(COUNTED)}"
             raise Refusal(
                 "unknown_argument", name[:60] or "arguments", "is no engine argument the planner can count", remedy
             )
     length, fit = _model_len(model, values)
-    large = device.total >= 70 * 2**30 and "a100" not in device.name.lower()
-    sequences = _whole(values, "max_num_seqs") or (1024 if large else 256)
-    batched = _whole(values, "max_num_batched_tokens")
-    if batched is None:
-        default = {("offline", True): 16384, ("server", True): 8192, ("offline", False): 8192, ("server", False): 2048}
-        batched = min(sequences * length, default[(usage, large)])
+    speculative = parse_speculative(values["speculative_config"], model) if "speculative_config" in values else None
+    given_sequences = _whole(values, "max_num_seqs")
+    sequences, batched = _batches(device, version, usage, given_sequences)
+    if _choice(values, "performance_mode", ("balanced", "interactivity", "throughput")) == "throughput":
+        batched, sequences = 2 * batched, given_sequences or 2 * sequences
+    asked = _whole(values, "max_num_batched_tokens")
+    if asked is None:
         if not _flag(values, "enable_chunked_prefill", default="true"):
             batched = max(batched, length)
-        if usage == "server" and device.total >= 160 * 2**30:
-            batched = min(sequences * length, 16384)
-    if "max_num_seqs" not in values:
+        if version.caps_batch:
+            batched = min(batched, sequences * length)
+    else:
+        batched = asked
+    if given_sequences is None and version.caps_sequences:
         sequences = min(sequences, batched)
     if batched < sequences:
         raise Refusal(
@@ -168,9 +198,46 @@ def resolve_arguments(
         ahead=int(_flag(values, "async_scheduling", default="true")) if version.counts_in_flight else None,
         towers=not _flag(values, "language_model_only") and any(modalities.values()),
         reads_images=not _flag(values, "skip_mm_profiling"), reads_videos=modalities["video"],
-        cpu_offload=_gibibytes(values, "cpu_offload_gb"),
-        state_blocks=2 if _flag(values, "enable_prefix_caching", default=str(version.states_cached)) else 1,
+        cpu_offload=_gibibytes(values, "cpu_offload_gb"), kv_offload=_gibibytes(values, "kv_offloading_size"),
+        speculative=speculative, lora=_lora(values, version),
+        dequantizes=values.get("quantization") == "awq" and batched >= DEQUANTIZED,
+        state_blocks=(2 if _caches_states(values, version) else 1) + (speculative.tokens if speculative else 0),
     )  # fmt: skip
+
+
+def _batches(device: Device, version: EngineVersion, usage: Usage, sequences: int | None) -> tuple[int, int]:
+    """`max_num_seqs` and `max_num_batched_tokens` by default (get_batch_defaults)."""
+    large = device.total >= 70 * 2**30 and not any(name in device.name.lower() for name in version.small_batches)
+    batched = {("offline", True): 16384, ("server", True): 8192, ("offline", False): 8192, ("server", False): 2048}
+    tokens = batched[(usage, large)]
+    if version.huge_gib is not None and device.total >= version.huge_gib * 2**30:
+        tokens = 16384
+    return sequences or (1024 if large else 256), tokens
+
+
+def _lora(values: dict[str, str], version: EngineVersion) -> Lora | None:
+    if not _flag(values, "enable_lora"):
+        return None
+    slots, rank = _whole(values, "max_loras") or 1, _whole(values, "max_lora_rank") or 16
+    if rank not in LORA_RANKS:
+        nearest = min(LORA_RANKS, key=lambda known: abs(known - rank))
+        raise Refusal(
+            "bad_argument", "max_lora_rank", f"is {rank}, none of {', '.join(map(str, LORA_RANKS))}",
+            changes=[Change("max_lora_rank", nearest)],
+        )  # fmt: skip
+    return Lora(slots, rank, _flag(values, "fully_sharded_loras"), version.lora_experts)
+
+
+def _choice(values: dict[str, str], name: str, allowed: tuple[str, ...]) -> str:
+    text = values.get(name, allowed[0]).strip().lower()
+    if text not in allowed:
+        raise Refusal("bad_argument", name, f"is {text[:40]!r}", f"one of {', '.join(allowed)}")
+    return text
+
+
+def _caches_states(values: dict[str, str], version: EngineVersion) -> bool:
+    asked = _flag(values, "enable_prefix_caching", default=str(version.states_cached == "always"))
+    return asked and version.states_cached != "never"
 
 
 def _redundant(values: dict[str, str]) -> int | None:

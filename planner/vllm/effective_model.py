@@ -7,7 +7,7 @@ from dataclasses import replace
 from planner.catalog.device import Device
 from planner.catalog.versions import EngineVersion
 from planner.model.config import DTYPE_BYTES
-from planner.model.shapes import Model, Quantization
+from planner.model.shapes import LinearAttention, Mamba, Model, Quantization
 from planner.refusal import Change, Refusal
 from planner.vllm.rules import BF16
 
@@ -28,6 +28,9 @@ SAME = {
 """Values of `quantization` that a checkpoint of each method takes; Marlin's are the same weights in another order."""
 
 
+STATE_DTYPES = {"float16": 2, "bfloat16": 2, "float32": 4}
+
+
 def effective_model(
     model: Model, arguments: dict[str, str], device: Device | None = None, version: EngineVersion | None = None
 ) -> Model:
@@ -45,12 +48,24 @@ def effective_model(
     found = _quantized(
         _typed(model, arguments.get("dtype", "auto"), falls_back=falls_back), arguments.get("quantization", "None")
     )
+    found = _states(found, arguments.get("mamba_ssm_cache_dtype", "auto"))
     if model.recorded is not None and (found.dtype_bytes, found.quantization) != (2, model.quantization):
         raise Refusal(
             "record_differs", "dtype", "the engine's record of this model holds 16-bit weights as the checkpoint has "
             "them", "leave dtype and quantization out", [Change("dtype", "auto"), Change("quantization", "None")],
         )  # fmt: skip
     return found
+
+
+def _states(model: Model, dtype: str) -> Model:
+    """The states of linear attention in another type."""
+    if dtype == "auto" or not isinstance(model.linear, LinearAttention | Mamba):
+        return model
+    if dtype not in STATE_DTYPES:
+        raise Refusal(
+            "bad_argument", "mamba_ssm_cache_dtype", f"is {dtype[:40]!r}", f"one of auto, {', '.join(STATE_DTYPES)}"
+        )
+    return replace(model, linear=replace(model.linear, state_unit=STATE_DTYPES[dtype]))
 
 
 def _typed(model: Model, dtype: str, *, falls_back: bool) -> Model:
@@ -60,7 +75,7 @@ def _typed(model: Model, dtype: str, *, falls_back: bool) -> Model:
         dtype = "float16" if falls_back and dtype == "bfloat16" else dtype
     if dtype not in DTYPE_BYTES:
         raise Refusal("bad_argument", "dtype", f"is {dtype[:40]!r}", f"one of auto, {', '.join(DTYPE_BYTES)}")
-    return replace(model, dtype=dtype, dtype_bytes=DTYPE_BYTES[dtype])
+    return model if dtype == model.dtype else replace(model, dtype=dtype, dtype_bytes=DTYPE_BYTES[dtype])
 
 
 def _quantized(model: Model, name: str) -> Model:

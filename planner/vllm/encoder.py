@@ -70,7 +70,8 @@ def _largest(tower: VisionTower, arguments: EngineArguments, version: EngineVers
     """Tokens of the item that is profiled, and of the cache that its output is copied into."""
     if not arguments.reads_videos:
         return IMAGE_TOKENS, IMAGE_TOKENS
-    if tower.deepstack:
+    if tower.positions:
+        # Qwen3-VL's processor, which Qwen3.5 has too (qwen3_5.py, Qwen3_5ProcessingInfo).
         if not version.copies_encoded:
             return IMAGE_TOKENS, IMAGE_TOKENS
         tokens = VIDEO_TOKENS if arguments.max_model_len >= LONG_VIDEO else VIDEO_TOKENS_SHORT

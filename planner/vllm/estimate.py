@@ -110,7 +110,7 @@ def reserved_estimate(request: PlanRequest, cluster: Cluster, split: Split) -> R
     if counted.max_concurrency * split.data < request.concurrency:
         _refuse_concurrency(request, counted, split.data)
     speed = throughput(model, split, cluster, counted, arguments)
-    notes = _machine_notes(cluster, split, arguments) + _model_notes(model, request.engine)
+    notes = _machine_notes(cluster, split, arguments) + _model_notes(model, request.engine) + _feature_notes(arguments)
     if counted.max_model_len < arguments.max_model_len and request.engine is Engine.SGLANG:
         notes.append(f"SGLang's pool holds {counted.max_model_len:,} tokens, and longer requests are turned away")
     if version.nccl_counted and cluster.spans(split.tensor, split.pipeline, split.data):
@@ -161,6 +161,19 @@ def _model_notes(model: Model, engine: Engine) -> list[str]:
         notes.append("of the vision tower weights are counted, not what it needs while it reads images")
     if engine is Engine.SGLANG and not uniform(model):
         notes.append("SGLang's pools for layers that slide or keep states are counted by vLLM's rules")
+    return notes
+
+
+def _feature_notes(arguments: EngineArguments) -> list[str]:
+    """Speculative decoding, and the KV cache's part off the GPUs."""
+    notes = []
+    speculative = arguments.speculative
+    if speculative is not None and speculative.unknown:
+        notes.append(f"{speculative.unknown[:60]}, which proposes tokens, isn't in the catalog and isn't counted")
+    elif speculative is not None and (speculative.draft is not None or speculative.layers):
+        notes.append("what proposes tokens is counted on the last stage; how much faster it makes decoding isn't")
+    if arguments.kv_offload:
+        notes.append(f"{arguments.kv_offload / 2**30:g} GiB of the machines' own memory hold KV cache, too")
     return notes
 
 

@@ -7,6 +7,7 @@ and vllm/v1/kv_cache_interface.py, read in 0.24.0.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import accumulate
@@ -16,6 +17,7 @@ from planner.model.caches import LayerCache, layer_caches
 from planner.model.shapes import LayerKind, Model
 from planner.split import Split
 from planner.vllm.arguments import EngineArguments
+from planner.vllm.speculative import Speculative, proposer_caches
 
 _Member = tuple[LayerCache, int, int]
 """A layer's cache, tokens of its block, bytes of its page."""
@@ -27,7 +29,8 @@ class Group:
 
     Attributes:
         kind: what they remember.
-        layers: their numbers in the whole model; a layer that remembers two things stands here twice.
+        layers: their numbers in the whole model, a proposer's behind them; a layer that remembers two things stands
+            here twice.
         sums: bytes of one block of the first none, one, two, ... of them, on one rank.
         request_blocks: blocks that one request of the full context needs.
     """
@@ -80,7 +83,9 @@ def kv_layout(model: Model, split: Split, arguments: EngineArguments) -> KvLayou
         split: KV heads are divided by the tensor-parallel size, and copied where there are fewer; MLA's aren't.
         arguments: context, block size, KV type and batch of the engine.
     """
-    block, buckets = _buckets(model, split.tensor, arguments.kv_bytes, arguments.block_size, arguments.hybrid_groups)
+    block, buckets = _buckets(
+        model, split.tensor, arguments.kv_bytes, arguments.block_size, arguments.hybrid_groups, arguments.speculative
+    )
     groups = tuple(
         Group(b.cache.kind, b.layers, b.sums, _request_blocks(b.cache, b.block, split, arguments)) for b in buckets
     )
@@ -110,10 +115,19 @@ def fitting_length(
     return low
 
 
-def token_bytes(model: Model, split: Split, arguments: EngineArguments, layers: range) -> int:
-    """Bytes a token takes on the stage that holds `layers`, states of fixed size not counted."""
-    caches = layer_caches(model, split.tensor, arguments.kv_bytes)
-    return sum(c.size for c in caches if c.layer in layers and c.kind != "linear")
+def token_bytes(model: Model, split: Split, arguments: EngineArguments, stages: Sequence[range]) -> list[int]:
+    """Bytes a token takes on each of the stages, told by their layers; states of fixed size not counted."""
+    sums = _token_sums(model, split.tensor, arguments.kv_bytes)
+    return [sums[layers.stop] - sums[layers.start] for layers in stages]
+
+
+@lru_cache(maxsize=4096)
+def _token_sums(model: Model, tensor: int, kv_bytes: int) -> tuple[int, ...]:
+    """Bytes that a token takes in the first none, one, two, ... layers."""
+    sizes = [0] * model.layers
+    for each in layer_caches(model, tensor, kv_bytes):
+        sizes[each.layer] += 0 if each.kind == "linear" else each.size
+    return tuple(accumulate(sizes, initial=0))
 
 
 @dataclass(frozen=True)
@@ -127,9 +141,11 @@ class _Bucket:
 
 
 @lru_cache(maxsize=4096)
-def _buckets(model: Model, tensor: int, kv_bytes: int, block: int, hybrid: bool) -> tuple[int, tuple[_Bucket, ...]]:
+def _buckets(  # noqa: PLR0917  # what it is cached by
+    model: Model, tensor: int, kv_bytes: int, block: int, hybrid: bool, speculative: Speculative | None
+) -> tuple[int, tuple[_Bucket, ...]]:
     """The block size of full attention, and the groups (`get_kv_cache_groups`)."""
-    caches = list(layer_caches(model, tensor, kv_bytes))
+    caches = [*layer_caches(model, tensor, kv_bytes), *proposer_caches(model, speculative, tensor, kv_bytes)]
     tokens = [c for c in caches if c.kind != "linear"]
     if not hybrid and any(c.kind == "full" for c in tokens):
         caches = [c if c.kind == "linear" else replace(c, kind="full", window=None) for c in caches]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from math import ceil
+from typing import NamedTuple
 
 from planner.catalog.device import Device
 from planner.catalog.versions import EngineVersion
@@ -14,6 +15,8 @@ from planner.split import Split
 from planner.vllm.activation import cublas_workspace, profile
 from planner.vllm.arguments import EngineArguments
 from planner.vllm.kv_cache import fitting_length, kv_layout
+from planner.vllm.lora import lora_memory
+from planner.vllm.speculative import proposer_weights
 from planner.vllm.weights import StageWeights, stage_weights
 
 GIB, MIB = 2**30, 2**20
@@ -60,8 +63,7 @@ llm-d-planner's report for vLLM 0.19 on H100: 2.08 GiB non-torch at TP2, against
 PAIR = 2
 
 
-@dataclass(frozen=True)
-class RankMemory:
+class RankMemory(NamedTuple):
     """One rank of a stage, in bytes.
 
     Attributes:
@@ -124,7 +126,7 @@ class Memory:
             "max_concurrency": round(self.max_concurrency, 2),
             "max_model_len": self.max_model_len,
             "requested_gib_per_gpu": round(self.requested / GIB, 2),
-            "ranks": [asdict(r) for r in self.ranks],
+            "ranks": [r._asdict() for r in self.ranks],
         }
 
 
@@ -148,11 +150,21 @@ def memory(
     """
     model = model if arguments.towers else replace(model, vision=None)
     layout = kv_layout(model, split, arguments)
-    ranks = []
-    for stage, own in enumerate(stages or (device,) * split.pipeline):
-        held = stage_weights(model, split, version=version, device=own)[stage]
-        engine = _Engine(model, split, own, version, arguments, multicast)
-        ranks.append(engine.rank(stage, held, layout.block_bytes(held.layers)))
+    _check_aligned(model, version, arguments, layout.block_size)
+    ranks: list[RankMemory] = []
+    alike: dict[object, RankMemory] = {}
+    devices = stages or (device,) * split.pipeline
+    weights = {own.name: stage_weights(model, split, version=version, device=own) for own in set(devices)}
+    for stage, own in enumerate(devices):
+        held = weights[own.name][stage]
+        span = held.layers
+        # Layers that propose tokens lie on the last stage.
+        block = layout.block_bytes(range(span.start, 2**31) if span.stop == model.layers else span)
+        kinds = (model.kinds[span.start : span.stop], model.dense[span.start : span.stop])
+        key = (own.name, held.resident, block, *kinds, span.start == 0, span.stop == model.layers)
+        if key not in alike:
+            alike[key] = _Engine(model, split, own, version, arguments, multicast).rank(stage, held, block)
+        ranks.append(RankMemory(stage, (span.start, span.stop), *alike[key][2:]))
     _check_room(ranks, arguments)
     blocks = min(r.blocks for r in ranks)
     whole = min(r.kv_cache for r in ranks) if version.whole_demand and split.pipeline > 1 else None
@@ -162,6 +174,7 @@ def memory(
         layout = kv_layout(model, split, arguments) if length else layout
     if not layout.fits(blocks, whole):
         _refuse_context(arguments, fitting_length(model, split, arguments, blocks, whole))
+    _check_states(model, version, arguments, blocks)
     concurrency = blocks / layout.request_blocks
     length = arguments.max_model_len
     requested = min(ceil(rank.total * arguments.utilization) for rank in ranks)
@@ -185,6 +198,7 @@ class _Engine:
         # Layers are left on the host until so many bytes are there (model_executor/offloader/uva.py); the embedding
         # and the head stay.
         resident = held.resident - min(arguments.cpu_offload, held.in_layers) + deepstack_buffers(self.model, arguments)
+        resident += self._additions(held.layers)
         requested = ceil(self.device.total * arguments.utilization)
         run = profile(self.model, self.split, held.layers, arguments, version=version, device=self.device)
         last = held.layers.stop == self.model.layers
@@ -206,6 +220,13 @@ class _Engine:
         layers = (held.layers.start, held.layers.stop)
         return RankMemory(stage, layers, resident, run.peak, overhead, graphs, left, blocks, self.device.total)
 
+    def _additions(self, layers: range) -> int:
+        """Bytes of adapters' slots, and of a proposer on the last stage."""
+        speculative, lora = self.arguments.speculative, self.arguments.lora
+        slots = 0 if lora is None else lora_memory(self.model, self.split, layers, lora)
+        last = speculative is not None and layers.stop == self.model.layers
+        return slots + (proposer_weights(self.model, speculative, self.split) if speculative and last else 0)
+
     def _collectives(self) -> int:
         """Bytes of NCCL's buffers on the device.
 
@@ -225,9 +246,13 @@ def deepstack_buffers(model: Model, arguments: EngineArguments) -> int:
     return levels * arguments.max_num_batched_tokens * model.hidden * model.dtype_bytes
 
 
-GRAPH, GRAPH_NODE = 2 * MIB, 57 * 1024
-"""Bytes of one graph, and of a captured layer in it: what the buffers leave of two measured estimates, 0.61 GiB with 48
-layers and 0.51 GiB with 28."""
+GRAPH = MIB
+"""Bytes of a graph after the first of its kind: what the engine counts at least (profile_cudagraph_memory,
+"at least 1 MiB per graph"); the pool has room for smaller batches."""
+
+FIRST, FIRST_NODE = 81 * MIB, 6 * MIB
+"""Bytes of the first captures, and of a captured layer in them: kernels loaded and the layers' own graphs. What
+buffers and later graphs leave of two measured estimates, 0.61 GiB with 48 layers and 0.51 GiB with 28."""
 
 
 def graph_memory(
@@ -238,16 +263,18 @@ def graph_memory(
     It captures the two largest batches piece by piece and whole. The first capture, whose buffers the pool and the
     warm-up before it each take, counts once for both ways; the second stands for every other graph.
     """
-    if not arguments.graph_sizes or not version.estimates_graphs(model.architecture, quantized=model.quantized):
+    if not arguments.graph_sizes or not version.estimates_graphs(
+        model.architecture, quantized=model.quantized, dense=model.plain
+    ):
         return 0
     width = model.intermediate
     if model.experts is not None:
         width = model.experts.intermediate * model.experts.per_token + model.experts.shared_intermediate
     buffers = max(arguments.graph_sizes) * model.dtype_bytes * (3 * width // split.tensor + 4 * model.hidden)
-    graph = GRAPH + GRAPH_NODE * len(layers)
     pieces = len(arguments.graph_sizes) - 1
     whole = max(0, sum(size <= arguments.max_num_seqs for size in arguments.graph_sizes) - 1)
-    return 2 * buffers + cublas_workspace(device) + (pieces + whole) * graph
+    first = FIRST + FIRST_NODE * len(layers)
+    return 2 * buffers + cublas_workspace(device) + first + (pieces + whole) * GRAPH
 
 
 FUSED_REDUCE: dict[float, dict[int, float]] = {
@@ -299,6 +326,31 @@ def _check_room(ranks: list[RankMemory], arguments: EngineArguments) -> None:
             f"weights {poorest.weights / GIB:.1f} GiB, activations {poorest.activations / GIB:.1f} GiB and overhead "
             f"{(poorest.overhead + poorest.graphs) / GIB:.1f} GiB leave nothing of {requested / GIB:.1f} GiB for the "
             "KV cache", "" if enough else larger, [Change("gpu_memory_utilization", share)] if enough else (),
+        )  # fmt: skip
+
+
+def _check_aligned(model: Model, version: EngineVersion, arguments: EngineArguments, block: int) -> None:
+    """Prefixes that end with a block have their states kept, for which a step must reach a block's end."""
+    caches = model.linear is not None and arguments.state_blocks > 1
+    if caches and version.aligned_batches and arguments.max_num_batched_tokens < block:
+        raise Refusal(
+            "batch_below_block", "max_num_batched_tokens",
+            f"is {arguments.max_num_batched_tokens}, below the {block} tokens of a block that linear-attention states "
+            f"fill, which vLLM {version.version} needs for prefix caching",
+            changes=[Change("max_num_batched_tokens", block)],
+        )  # fmt: skip
+
+
+def _check_states(model: Model, version: EngineVersion, arguments: EngineArguments, blocks: int) -> None:
+    """A whole decode step is captured, in which each request has a block of states (resolve_cudagraph_mode)."""
+    if not (version.checks_state_blocks and arguments.graph_sizes and model.linear is not None):
+        return
+    if arguments.max_num_seqs > blocks > 0:
+        raise Refusal(
+            "too_few_state_blocks", "max_num_seqs",
+            f"is {arguments.max_num_seqs}, and the KV cache has {blocks} blocks, of which each request needs one for "
+            "its states while CUDA graphs are captured",
+            changes=[Change("max_num_seqs", blocks)],
         )  # fmt: skip
 
 

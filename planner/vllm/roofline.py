@@ -139,12 +139,13 @@ def roofline(model: Model, split: Split, cluster: Cluster, arguments: EngineArgu
     device = cluster.device
     over = cluster.spans(split.tensor, split.pipeline, split.data)
     wide = cluster.machines > 1
+    weights = stage_weights(model, split, device=device)
     stages = [
         Stage(
-            float(s.streamed), float(s.routed), float(token_bytes(model, split, arguments, s.layers)), len(s.layers),
+            float(s.streamed), float(s.routed), float(cached), len(s.layers),
             sum(not model.dense[layer] for layer in s.layers) if model.experts else 0,
         )
-        for s in stage_weights(model, split, device=device)
+        for s, cached in zip(weights, token_bytes(model, split, arguments, [s.layers for s in weights]), strict=True)
     ]  # fmt: skip
     experts = model.experts
     return Roofline(

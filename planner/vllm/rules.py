@@ -22,6 +22,9 @@ CAPABILITY: dict[QuantMethod, float] = {
 BF16 = 8.0
 """Compute capability from which there is bfloat16 (platforms/cuda.py check_if_supports_dtype)."""
 
+NATIVE_FP8 = 8.9
+"""Compute capability from which linear layers compute in FP8; before it, weights alone are 8 bits wide (Marlin)."""
+
 
 def check_split(model: Model, split: Split, version: EngineVersion | None = None) -> None:
     """The model can be cut this way.

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from itertools import chain
 from math import gcd
+from typing import NamedTuple
 
 from planner.model.recorded import Recorded
 from planner.model.shapes import Attention, Experts, LatentAttention, LinearAttention, Mamba, Model, ShortConv
@@ -19,19 +20,18 @@ from planner.split import Split
 FP32 = 4
 
 
-@dataclass(frozen=True)
-class Tensor:
+class Tensor(NamedTuple):
     """One allocation of a rank.
 
     Attributes:
-        name: its path in the model, `model.` left out.
+        name: its path in the model or in its decoder layer.
         nbytes: its own bytes, before the allocator rounds them.
-        layer: the decoder layer it belongs to; None for embeddings, head, final norm, tower and rotary table.
+        in_layer: whether it belongs to a decoder layer, not to embeddings, head, final norm, tower or rotary table.
     """
 
     name: str
     nbytes: int
-    layer: int | None = None
+    in_layer: bool = False
 
 
 class StageTensors:
@@ -41,17 +41,27 @@ class StageTensors:
         model: the model.
         split: how it is split.
         expert_tile: what MXFP4 experts' hidden and intermediate sizes are rounded up to; the kernel decides.
+        marlin: FP8 weights are multiplied by Marlin's kernel, which has a 16-bit scale for every row and group of
+            columns (prepare_fp8_layer_for_marlin and prepare_fp8_moe_layer_for_marlin in marlin_utils_fp8.py).
     """
 
-    def __init__(self, model: Model, split: Split, expert_tile: tuple[int, int] = (1, 1)) -> None:
+    def __init__(
+        self, model: Model, split: Split, expert_tile: tuple[int, int] = (1, 1), *, marlin: bool = False
+    ) -> None:
         self.model = model
         self.expert_tile = expert_tile
+        self.marlin = marlin
         self.tp = split.tensor
         self.split = split
         self.unit = model.dtype_bytes
+        self._known: dict[object, list[Tensor]] = {}
 
     def stage(self, layers: range) -> Iterator[Tensor]:
         """Every tensor of the stage that holds `layers`."""
+        return chain.from_iterable(self.parts(layers))
+
+    def parts(self, layers: range) -> Iterator[list[Tensor]]:
+        """The same by layers and what stands around them, in order; layers that are alike are the same list."""
         model = self.model
         if model.recorded is not None:
             yield from self._recorded(model.recorded, layers)
@@ -60,30 +70,37 @@ class StageTensors:
         last = layers.stop == model.layers or model.every_stage
         table = padded_vocab(model.vocab) // self.tp * model.hidden * self.unit
         if first or model.every_embedding or (last and model.tied):
-            yield Tensor("embed_tokens", table)
+            yield [Tensor("embed_tokens", table)]
         for layer in layers:
-            for name, nbytes in self._layer(layer):
-                yield Tensor(f"layers.{layer}.{name}", nbytes, layer)
+            yield self.layer(layer)
+        behind = []
         if last:
-            yield Tensor("norm", model.hidden * self.unit * (2 if model.norm_bias else 1))
+            behind.append(Tensor("norm", model.hidden * self.unit * (2 if model.norm_bias else 1)))
             if not model.tied:
-                yield Tensor("lm_head", table)
+                behind.append(Tensor("lm_head", table))
         if model.vision is not None:
-            for name, nbytes in model.vision.tensors(self.tp, self.unit):
-                yield Tensor(name, nbytes)
+            behind += [Tensor(name, nbytes) for name, nbytes in model.vision.tensors(self.tp, self.unit)]
         if model.rope_positions:
             # One table for all layers, in the activations' type (rotary_embedding/base.py).
-            yield Tensor(
-                "rotary_emb.cos_sin_cache", model.rope_tables * model.rope_positions * model.rope_dim * self.unit
-            )
+            size = model.rope_tables * model.rope_positions * model.rope_dim * self.unit
+            behind.append(Tensor("rotary_emb.cos_sin_cache", size))
+        yield behind
 
-    def _recorded(self, record: Recorded, layers: range) -> Iterator[Tensor]:
+    def _recorded(self, record: Recorded, layers: range) -> Iterator[list[Tensor]]:
         rank = record.rank(self.tp, self.split.expert_parallel)
         first, last = layers.start == 0, layers.stop == self.model.layers
         outside = rank.whole if first and last else rank.ends[0 if first else 2 if last else 1]
-        yield from (Tensor(name, nbytes) for name, nbytes in outside)
+        yield [Tensor(name, nbytes) for name, nbytes in outside]
         for layer in layers:
-            yield from (Tensor(f"layers.{layer}.{name}", nbytes, layer) for name, nbytes in rank.layers[layer])
+            yield [Tensor(name, nbytes, in_layer=True) for name, nbytes in rank.layers[layer]]
+
+    def layer(self, index: int) -> list[Tensor]:
+        """A layer's tensors, listed once for all of its kind; what isn't quantized may go by a layer's number."""
+        model = self.model
+        key = index if model.quantization.ignored else (model.kinds[index], model.dense[index])
+        if key not in self._known:
+            self._known[key] = [Tensor(name, nbytes, in_layer=True) for name, nbytes in self._layer(index)]
+        return self._known[key]
 
     def _layer(self, index: int) -> Iterator[tuple[str, int]]:
         model, kind = self.model, self.model.kinds[index]
@@ -237,6 +254,10 @@ class StageTensors:
         q, weights = self.model.quantization, count * rows * columns
         groups = 1 if q.group_size == -1 else -(-columns // q.group_size)
         match q.method:
+            case "fp8_block" | "fp8" | "fp8_channel" if self.marlin:
+                yield f"{name}.weight", weights
+                blocks = -(-columns // q.block[1]) if q.method == "fp8_block" else 1
+                yield f"{name}.weight_scale", count * blocks * rows * 2
             case "fp8_block":
                 yield f"{name}.weight", weights
                 high, wide = q.block

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import chain
+from typing import NamedTuple
 
 from planner.catalog.device import Device
 from planner.catalog.versions import EngineVersion
 from planner.model.shapes import Model
 from planner.split import Split
-from planner.vllm.allocator import Allocator
+from planner.vllm.allocator import Allocator, Requests, requests
+from planner.vllm.rules import NATIVE_FP8
 from planner.vllm.tensors import StageTensors, Tensor, experts_of_rank
 
 
-@dataclass(frozen=True)
-class StageWeights:
+class StageWeights(NamedTuple):
     """The weights of one rank of a stage, in bytes.
 
     Attributes:
@@ -43,6 +45,7 @@ class _Loader:
         expert_tile: (hidden, intermediate) multiples that MXFP4 experts are padded to.
         swizzles: MXFP4 experts' scales are put into an order of their own, and biases made 32 bits wide (Triton).
         keeps_scales: the scales as the checkpoint has them stay beside those.
+        marlin: FP8 weights have Marlin's scales, on GPUs that don't compute in FP8.
         machete: AWQ's 4-bit zero points are made 16 bits wide, times their scales, for Machete's kernel.
     """
 
@@ -50,6 +53,7 @@ class _Loader:
     expert_tile: tuple[int, int]
     swizzles: bool
     keeps_scales: bool
+    marlin: bool
     machete: bool
 
 
@@ -69,6 +73,7 @@ def stage_weights(
     loader = _Loader(
         version.max_split_mib * 2**20 or None if version is not None else None, _expert_tile(capability), swizzles,
         version is not None and version.keeps_scales,
+        version is not None and capability is not None and capability < NATIVE_FP8,
         version is not None and version.awq_machete and model.quantization.method == "awq" and capability == 9.0,
     )  # fmt: skip
     return list(_stages(model, split, loader))
@@ -77,7 +82,7 @@ def stage_weights(
 @lru_cache(maxsize=8192)
 def _stages(model: Model, split: Split, loader: _Loader) -> tuple[StageWeights, ...]:
     """Stages whose layers are of the same kinds are counted once."""
-    lister = StageTensors(model, split, loader.expert_tile)
+    alone = replace(split, pipeline=1, partition=None)
     counted: dict[object, StageWeights] = {}
     found = []
     for layers in split.stages(model.layers):
@@ -85,9 +90,14 @@ def _stages(model: Model, split: Split, loader: _Loader) -> tuple[StageWeights, 
         kinds = (model.kinds[layers.start : layers.stop], model.dense[layers.start : layers.stop])
         key = (*kinds, layers.start == 0, layers.stop == model.layers, named)
         if key not in counted:
-            counted[key] = _stage(model, split, layers, list(lister.stage(layers)), loader)
-        found.append(replace(counted[key], layers=layers))
+            counted[key] = _stage(model, alone, layers, loader)
+        found.append(StageWeights(layers, *counted[key][1:]))
     return tuple(found)
+
+
+@lru_cache(maxsize=64)
+def _lister(model: Model, split: Split, expert_tile: tuple[int, int], marlin: bool) -> StageTensors:
+    return StageTensors(model, split, expert_tile, marlin=marlin)
 
 
 def _expert_tile(capability: float | None) -> tuple[int, int]:
@@ -102,21 +112,42 @@ def _expert_tile(capability: float | None) -> tuple[int, int]:
     return (1, 64) if capability >= 9 else (256, 128)
 
 
-def _stage(model: Model, split: Split, layers: range, tensors: list[Tensor], loader: _Loader) -> StageWeights:
+class _Sums(NamedTuple):
+    """Of tensors that follow each other: what is asked of the allocator, and bytes of all and of some."""
+
+    requests: Requests
+    whole: int
+    routed: int
+    embedding: int
+    in_layers: int
+
+
+def _summed(tensors: list[Tensor], dropped: str) -> _Sums:
+    counted = [t for t in tensors if t.in_layer or not t.name.startswith("rotary")]
+    layered = [t for t in tensors if t.in_layer]
+    return _Sums(
+        requests([t.nbytes for t in tensors if not t.name.endswith(dropped)]),
+        sum(t.nbytes for t in counted),
+        sum(t.nbytes for t in layered if ".experts." in t.name),
+        sum(t.nbytes for t in counted if t.name == "embed_tokens"),
+        sum(t.nbytes for t in layered),
+    )
+
+
+@lru_cache(maxsize=8192)
+def _stage(model: Model, split: Split, layers: range, loader: _Loader) -> StageWeights:
+    """One stage, which is the same in every split with as many ranks a stage."""
+    parts = list(_lister(model, split, loader.expert_tile, loader.marlin).parts(layers))
+    tensors = list(chain.from_iterable(parts))
     allocator = Allocator(loader.max_split)
-    whole = routed = embedding = in_layers = 0
-    dropped = "qzeros" if model.quantization.symmetric else "\0"
-    for tensor in tensors:
-        if not tensor.name.endswith(dropped):
-            allocator.allocate(tensor.nbytes)
-        if tensor.layer is None and tensor.name.startswith("rotary"):
-            continue
-        whole += tensor.nbytes
-        in_layers += 0 if tensor.layer is None else tensor.nbytes
-        if ".experts." in tensor.name:
-            routed += tensor.nbytes
-        elif tensor.name == "embed_tokens":
-            embedding += tensor.nbytes
+    known: dict[int, _Sums] = {}
+    for part in parts:
+        if id(part) not in known:
+            known[id(part)] = _summed(part, "qzeros" if model.quantization.symmetric else "\0")
+        allocator.allocate_all(known[id(part)].requests)
+    found = [known[id(part)] for part in parts]
+    whole, routed = sum(s.whole for s in found), sum(s.routed for s in found)
+    embedding, in_layers = sum(s.embedding for s in found), sum(s.in_layers for s in found)
     resident = allocator.allocated + _absorbed(model, split) * len(layers)
     if loader.machete:
         # transform_w_zp (kernels/linear/mixed_precision/machete.py, 0.31.0); experts have kernels of their own.

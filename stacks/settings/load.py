@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 
 from stacks.settings.errors import Mistake, SettingsError
 from stacks.settings.gateway_secrets import gateway_problems, key_problems, parse_keys
+from stacks.settings.monitoring_secrets import monitoring_problems, parse_receivers
 from stacks.settings.registry import registry_problems
 from stacks.settings.rules.check import checked
 from stacks.settings.secrecy import Secrecy, choices, words_of
@@ -23,8 +24,8 @@ from stacks.settings.stack import Settings
 
 NAMESPACE = "tandem"
 SECRETS = {
-    "apiKey", "apiKeys", "hubToken", "proxyPassword", "registryPassword", "sshKeyPassphrase", "sudoPassword", "tlsKey",
-    "webuiPassword",
+    "alertReceivers", "apiKey", "apiKeys", "hubToken", "monitoringPassword", "proxyPassword", "registryPassword",
+    "sshKeyPassphrase", "sudoPassword", "tlsKey", "webuiPassword",
 }  # fmt: skip
 LONGEST = 600
 """Characters of a mistake's line: what was given may be anything, such as a file."""
@@ -76,6 +77,7 @@ def load() -> Settings:
     problems += registry_problems(settings.images.registry_auth, given.get("registryPassword"))
     problems += _of_login(settings, given)
     problems += gateway_problems(settings.gateway, given.get("apiKeys"), given.get("tlsKey"))
+    problems += monitoring_problems(settings.monitoring, given.get("monitoringPassword"), given.get("alertReceivers"))
     if problems:
         raise SettingsError(_refusal(problems))
     settings.keep_secret(secrecy)
@@ -112,6 +114,12 @@ def api_keys() -> dict[str, pulumi.Output[str]]:
     """The API keys that the user gave by name, secrets; for checked settings."""
     given = parse_keys(pulumi.Config(NAMESPACE).get("apiKeys"))
     return {name: pulumi.Output.secret(key) for name, key in given.items()}
+
+
+def alert_receivers() -> dict[str, pulumi.Output[str]]:
+    """Parts of the secret `alertReceivers` by name, secrets; for checked settings."""
+    given = parse_receivers(pulumi.Config(NAMESPACE).get("alertReceivers"))
+    return {name: pulumi.Output.secret(text) for name, text in given.items()}
 
 
 def parse(values: Mapping[str, str]) -> Settings:

@@ -58,6 +58,12 @@ def table(settings: Settings) -> list[Ports]:
             Ports("webui.port", webui.port, webui.port, "the page", "first", public=True),
             Ports("webui.innerPort", webui.inner_port, webui.inner_port, "the page itself, on loopback", "first"),
         ]
+    if settings.monitoring.enabled:
+        first, exporter = settings.monitoring.first_port, settings.monitoring.exporter_port
+        found += [
+            Ports("monitoring.firstPort", first, first + 4, "monitoring, on loopback", "first"),
+            Ports("monitoring.exporterPort", exporter, exporter + 1, "monitoring's exporters", "all"),
+        ]
     if engine.ray_resource:
         ray = ray_ports(settings)
         found += [

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from components.serving import EngineName
 from stacks.settings.base import Port, SettingsModel
+from stacks.settings.features import LoraSettings, SpeculativeSettings
 from stacks.settings.text_types import AsItStands, VariableName
 
 TASKS = {
@@ -48,6 +49,15 @@ class ServingSettings(SettingsModel):
     )  # fmt: skip
     max_model_len: int | None = Field(None, ge=1, description="longest prompt and answer together, in tokens")
     port: Port = Field(8100, description="the engine's own port; reached from its machine only")
+    speculative: SpeculativeSettings | None = Field(None, description="who proposes tokens: method, model, tokens")
+    lora: LoraSettings | None = Field(None, description="adapters beside the model: adapters, maxLoras, maxRank")
+    kv_cache_dtype: Literal["auto", "bfloat16", "fp8", "fp8_e4m3", "fp8_e5m2"] | None = Field(
+        None, description="type of the KV cache; fp8 holds twice the tokens"
+    )
+    prefix_caching: bool | None = Field(
+        None, description="keep the KV cache of prompts' beginnings; the engine's if unset"
+    )
+    chunked_prefill: bool | None = Field(None, description="long prompts in parts, between others' answers; the same")
     arguments: tuple[AsItStands, ...] = Field((), description="more arguments for the engine, one a list entry")
     environment: dict[VariableName, AsItStands] = Field({}, description="environment of the engine's processes")
     collective: bool = Field(

@@ -20,6 +20,7 @@ from stacks.settings.gateway import GatewaySettings
 from stacks.settings.image import ImageSettings
 from stacks.settings.machine import MachineSettings
 from stacks.settings.model import ModelSettings
+from stacks.settings.monitoring import MonitoringSettings
 from stacks.settings.native import NativeSettings
 from stacks.settings.outside import MirrorSettings
 from stacks.settings.secrecy import Secrecy
@@ -54,6 +55,7 @@ class Settings(SettingsModel):
     gateway: GatewaySettings = GatewaySettings()  # type: ignore[call-arg]  # every field has a default
     firewall: FirewallSettings = FirewallSettings()  # type: ignore[call-arg]  # every field has a default
     webui: WebUiSettings = WebUiSettings()  # type: ignore[call-arg]  # every field has a default
+    monitoring: MonitoringSettings = MonitoringSettings()  # type: ignore[call-arg]  # every field has a default
     mirrors: MirrorSettings = MirrorSettings()  # type: ignore[call-arg]  # every field has a default
     _secrecy: Secrecy = PrivateAttr(default_factory=Secrecy)
     _asked: Settings | None = PrivateAttr(None)

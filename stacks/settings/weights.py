@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 
 from components.weights import WeightsArgs
+from stacks.settings.engine_words import engine_words
 from stacks.settings.model import Repository
 from stacks.settings.stack import Settings
 
@@ -38,11 +39,11 @@ def folders(settings: Settings) -> dict[str, str]:
 
 
 def placed_arguments(settings: Settings) -> tuple[str, ...]:
-    """`serving.arguments` with folders in place of placeholders and of listed ids."""
+    """The engine's arguments with folders in place of placeholders and of listed ids."""
     known = folders(settings)
     ids = {settings.model.id: known["model"]} if settings.model.source != "path" else {}
     ids |= {each.id: known[f"more.{each.word}"] for each in settings.model.more if each.source != "path"}
-    return tuple(_placed(word, known, ids) for word in settings.serving.arguments)
+    return tuple(_placed(word, known, ids) for word in engine_words(settings))
 
 
 def _args(settings: Settings, repository: Repository, *, belongs: bool = False, own_hub: bool = True) -> WeightsArgs:

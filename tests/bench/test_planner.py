@@ -1,5 +1,9 @@
-"""The planner at work: ten thousand mistakes, a thousand candidates."""
+"""The planner at work: its import, ten thousand mistakes, a thousand candidates."""
 
+import os
+import statistics
+import subprocess
+import sys
 import time
 
 from planner import PlanRequest, find_model, rented
@@ -9,7 +13,28 @@ from tests.unit.planner.generated import outcomes
 from tests.unit.stacks.generated import refusals
 
 CANDIDATES = 1000
-SECONDS = 1.0
+SECONDS = 0.5
+IMPORT_SECONDS = 0.15
+IMPORTS = 9
+
+
+def test_the_planner_is_imported_in_a_seventh_of_a_second(tmp_path):
+    """By Python's own count, the median of several; what is compiled once lies beside the code, as in any project."""
+    kept = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(tmp_path)}
+    command = [sys.executable, "-X", "importtime", "-c", "import planner"]
+
+    def seconds() -> float:
+        told = subprocess.run(command, env=os.environ | kept, check=True, capture_output=True, text=True).stderr
+        own, whole, name = told.splitlines()[-1].removeprefix("import time:").split("|")
+        assert name.strip() == "planner", own
+        return int(whole) / 1e6
+
+    first = seconds()
+    times = [seconds() for _ in range(IMPORTS)]
+    print(
+        f"\nimport planner: {statistics.median(times):.3f} s (median of {IMPORTS}); with its compilation {first:.3f} s"
+    )
+    assert statistics.median(times) <= IMPORT_SECONDS
 
 
 def test_ten_thousand_generated_mistakes_end_in_kind_refusals(tmp_path):
@@ -33,15 +58,15 @@ def test_ten_thousand_mistakes_in_settings_are_refused_before_any_resource():
     assert all("nothing was created or changed" in text and text.count("\n") for text in told)
 
 
-def test_a_thousand_candidates_are_searched_in_a_second():
-    """A candidate: one split of one model on one number of machines of one type. The first search counts too."""
+def test_a_thousand_candidates_are_searched_in_half_a_second():
+    """Of one core. A candidate: one split of a model on one number of machines of one type; the first search counts."""
     clusters = tuple(rented(name, n) for name in instance_types() for n in range(1, 17))
     request = PlanRequest(
         model=find_model("qwen3-235b-a22b"), clusters=clusters, arguments={"max_model_len": "32768"}, concurrency=2
     )
-    started = time.perf_counter()
+    started = time.process_time()
     found, refusals = attempt_all(request)
-    seconds = time.perf_counter() - started
+    seconds = time.process_time() - started
     tried = len(found) + len(refusals)
     print(
         f"\n{tried} candidates, {len(found)} fit, in {seconds:.2f} s: {seconds / tried * CANDIDATES:.2f} s a thousand"

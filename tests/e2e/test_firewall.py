@@ -15,7 +15,8 @@ from tests.support.waiting import until
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(os.geteuid() != 0, reason="machines need root")]
 LEFT = {SSH, URL, FOREIGN}
-UNITS = f"systemctl list-units --all --plain --no-legend 'firewall-*'; ls -R /etc/systemd/system | grep -e firewall-{STACK} -e tandem-{STACK}"
+NAMES = f"-e firewall-{STACK} -e tandem-{STACK}"
+UNITS = f"systemctl list-units --all --plain --no-legend 'firewall-*'; ls -R /etc/systemd/system | grep {NAMES}"
 
 
 @pytest.fixture(scope="module")

@@ -49,7 +49,19 @@ class Recorder(MockMonitor):
         return super().RegisterResource(request)
 
 
-def graph(monkeypatch, tmp_path, machines=2, executor="ray", *, runtime=None, webui=None, model=None, **changes):
+def graph(
+    monkeypatch,
+    tmp_path,
+    machines=2,
+    executor="ray",
+    *,
+    runtime=None,
+    webui=None,
+    model=None,
+    monitoring=None,
+    secrets=None,
+    **changes,
+):
     """All resources of a deployment, by name.
 
     Args:
@@ -60,6 +72,8 @@ def graph(monkeypatch, tmp_path, machines=2, executor="ray", *, runtime=None, we
         runtime: settings of another runtime than docker.
         webui: settings of the page.
         model: another than the usual.
+        monitoring: its settings.
+        secrets: more of `deploy`'s arguments, texts that are made secrets, or mappings of such.
         changes: of `serving`.
     """
     key = tmp_path / "key"
@@ -72,6 +86,7 @@ def graph(monkeypatch, tmp_path, machines=2, executor="ray", *, runtime=None, we
             machines=[{"name": f"n{i}", "address": a} for i, a in enumerate(addresses)],
             ssh={"privateKeyFile": str(key), "knownHostsFile": str(known)},
             webui=webui or {},
+            monitoring=monitoring or {},
             **({"model": model} if model else {}),
             **(runtime or {"images": {"engine": "registry/vllm:1"}}),
             serving={"tensorParallelSize": machines, "executor": executor, **changes},
@@ -82,11 +97,16 @@ def graph(monkeypatch, tmp_path, machines=2, executor="ray", *, runtime=None, we
 
     @pulumi.runtime.test
     def run():
-        outputs = deploy(settings, api_key=None, hub_token=None)
+        outputs = deploy(settings, api_key=None, hub_token=None, **_secret(secrets or {}))
         return pulumi.Output.all(**outputs)
 
     run()
     return monitor.seen
+
+
+def _secret(given):
+    """The same, its texts as secrets."""
+    return {k: _secret(v) if isinstance(v, dict) else pulumi.Output.secret(v) for k, v in given.items()}
 
 
 def step_environment(request) -> dict[str, str]:

@@ -9,8 +9,10 @@ from stacks.settings.executor import choose_executor
 from stacks.settings.rules.arguments import argument_mistakes, own_key_mistakes
 from stacks.settings.rules.devices import device_mistakes
 from stacks.settings.rules.engine import engine_mistakes, image_mistakes, split_mistakes
+from stacks.settings.rules.features import feature_mistakes
 from stacks.settings.rules.firewall import firewall_mistakes
 from stacks.settings.rules.gateway import gateway_mistakes
+from stacks.settings.rules.monitoring import monitoring_mistakes
 from stacks.settings.rules.native import runtime_mistakes
 from stacks.settings.rules.platform import access_mistakes, duplicate_mistakes, platform_mistakes
 from stacks.settings.rules.ports import port_mistakes
@@ -31,11 +33,13 @@ BEFORE_SPLIT: tuple[Rule, ...] = (
 
 AFTER_SPLIT: tuple[Rule, ...] = (
     argument_mistakes,
+    feature_mistakes,
     split_mistakes,
     engine_mistakes,
     image_mistakes,
     own_key_mistakes,
     gateway_mistakes,
+    monitoring_mistakes,
     firewall_mistakes,
     port_mistakes,
 )

@@ -28,6 +28,8 @@ VALUES: tuple[Any, ...] = (
 ARGUMENTS = (
     "max_model_len", "gpu_memory_utilization", "max_num_seqs", "max_num_batched_tokens", "kv_cache_dtype", "block_size",
     "enforce_eager", "dtype", "max_model_length", "enable_expert_parallel", "kv_cache_memory_bytes", "--seed", "",
+    "speculative_config", "enable_lora", "max_loras", "max_lora_rank", "kv_offloading_size", "performance_mode",
+    "mamba_ssm_cache_dtype",
 )  # fmt: skip
 
 

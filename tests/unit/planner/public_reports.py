@@ -22,19 +22,20 @@ WEIGHTS, CACHE = 0.01, 0.05
 NAMES = {"w": "weights_gib_per_gpu", "kv": "kv_cache_gib_per_gpu", "tok": "kv_cache_tokens"}
 
 OFF = {
-    "llmd-gpt-oss-120b": "weights 64.38, activations of the same file's gpt-oss-20b 7.38, others 0.13 and the cache "
-    "3.33 GiB add up to 0.95 of the GPU, which the report doesn't say; at 0.9 the engine refuses, as planned",
     "qwen3-30b-4xa10": "out of memory while graphs were captured, for which 0.8.5 keeps nothing free "
     "(v1/worker/gpu_worker.py, determine_available_memory); another report of the same machine has 6.1 GiB outside "
     "PyTorch then (QwenLM/Qwen3 issue 1387), of NCCL in graphs over PCIe, of which no size is derived",
     "r1-16xh20": "NCCL between two machines: 1.6 GiB a GPU more than measured within one; version 0.8.4 counts it "
-    "(v1/worker/gpu_worker.py:127, before init_worker_distributed_environment)",
-    "glm4.7-nvfp4": "47,104 bytes a token are an 8-bit KV cache, which the config doesn't say; weights and cache are "
-    "79.1 GiB, more than the share of 0.8 that was assumed (75.98)",
-    "qwen3vl2b-5070ti": "weights hold deepstack buffers of a batch (qwen3_vl.py:1672): with the 2,048 tokens of "
-    "`vllm serve` they are 4.24 GiB as reported; the 8,192 of `vllm.LLM` were assumed",
+    "(v1/worker/gpu_worker.py:127, before init_worker_distributed_environment). `plan` has NVLink multicast there, as "
+    "`--nvlink-multicast` has: 336,208 tokens (+0.3 %)",
     "v024-7b-a": "the model's name is hidden: Qwen2.5-7B's shape, which was assumed, has neither 14.37 GiB of weights "
     "nor graphs of 0.63",
+    "l4-qwen3-30b-fp8-tp4": "sums in captured graphs over PCIe: its report has 2.3 to 2.4 GiB of context and NCCL a "
+    "GPU, of which no size is derived; four L40S whose graphs weren't counted are exact",
+    "3050-qwen3-0.6b": "0.15 GiB of 6: the CUDA context grows by less on a GPU of 18 multiprocessors than the 232 MiB "
+    "that were measured on H100",
+    "4090-qwen3-8b-awq": "1.0 GiB that the same machine's bfloat16 run hasn't; no source line has them, and "
+    "l40s-llama3-70b-awq hasn't either",
 }
 """Reports that are off, and why."""
 

@@ -42,7 +42,7 @@ def test_graphs_of_whole_batches_go_up_to_the_requests_and_buffers_count_once():
     every = graph_memory(model, Split(), range(48), arguments(model), version=VERSION, device=H100)
     fewer = graph_memory(model, Split(), range(48), arguments(model, max_num_seqs="256"), version=VERSION, device=H100)
     # 51 sizes in pieces both times; whole only the 35 sizes up to 256.
-    assert every - fewer == 16 * (2 * 2**20 + 48 * 57 * 1024)
+    assert every - fewer == 16 * MIB
 
 
 @pytest.mark.parametrize(

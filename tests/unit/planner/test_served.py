@@ -175,4 +175,4 @@ def test_a_modelopt_checkpoint_may_ask_for_a_cache_of_8_bits(version, given, kv_
 
 def test_a_gpu_that_a_version_isnt_built_for_is_told_one_that_is():
     """The newest of those read: V100 up to 0.19; none for a P100."""
-    assert [version_for(capability) for capability in (6.0, 7.0, 10.3, 12.0)] == [None, "0.19.0", "0.32.0", "0.32.0"]
+    assert [version_for(capability) for capability in (6.0, 7.0, 10.3, 12.0)] == [None, "0.19.0", "0.33.0", "0.33.0"]

@@ -30,9 +30,30 @@ LIKELY: dict[str, tuple[Any, ...]] = {
     "config": ("/nowhere/config.json", "~", "Pulumi.yaml"),
     "maxModelLen": (1, 4096, 32768, 10**6),
     "arguments": (["--gpu-memory-utilization=2"], ["--kv-cache-dtype=fp9"], ["--max-num-seqs", "0"], ["--dtype=int3"]),
+    "speculative": (
+        {"method": "mtp"},
+        {"method": "ngram", "tokens": 3},
+        {"method": "draft", "model": "a/b", "tokens": 2},
+        {"method": "eagle"},
+        {"method": "guess"},
+        {"tokens": 99},
+        "mtp",
+    ),
+    "lora": (
+        {},
+        {"maxLoras": 4, "maxRank": 64},
+        {"adapters": {"law": "a/b"}},
+        {"maxRank": 24},
+        {"maxLoras": 10**9},
+        [],
+    ),
+    "kvCacheDtype": ("fp8", "auto", "fp8_e5m2", "int3"),
+    "prefixCaching": (True, False, "yes"),
+    "chunkedPrefill": (True, False, 2),
     "engine": ("vllm/vllm-openai:v0.33.0", "x:latest", "x:0.1.0", ""),
 }
 """Values of settings that are well formed, and work or don't."""
+FEATURES = ("speculative", "lora", "kvCacheDtype", "prefixCaching", "chunkedPrefill")
 
 
 @cache
@@ -54,6 +75,9 @@ def refusals(seed: int, count: int) -> Iterator[str]:
     for _ in range(count):
         config = copy.deepcopy(_base(rng.choice(STACKS)))
         for _ in range(rng.randint(1, 3)):
+            if rng.random() < 0.2:
+                # Settings that stacks leave out.
+                config["serving"].setdefault(rng.choice(FEATURES), None)
             places = list(_places(config))
             likely = [place for place in places if place[1] in LIKELY]
             where, key = rng.choice(likely if likely and rng.random() < 0.5 else places)

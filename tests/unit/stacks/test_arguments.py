@@ -123,8 +123,8 @@ def test_a_flag_that_says_what_the_settings_say_is_let_through():
 @pytest.mark.parametrize(
     ("words", "planned"),
     [
-        (["--kv-offloading-size", "64"], False),
-        (["--speculative-config", '{"num_speculative_tokens": 1}'], None),
+        (["--hf-overrides", "{}"], False),
+        (["--speculative-config", '{"method": "ngram", "num_speculative_tokens": 1}'], None),
         (["--enable-auto-tool-choice"], None),
         (["--cpu-offload-gb", "40"], True),
     ],
@@ -142,7 +142,7 @@ def test_a_flag_that_is_not_counted_refuses_nobody(words, planned):
         assert any("stay in the machine's own memory" in note for note in found.notes)
     else:
         assert plan_for(parse(told)) is None
-        assert "--kv-offloading-size changes memory in a way that isn't counted" in (unplanned(parse(told)) or "")
+        assert "--hf-overrides changes memory in a way that isn't counted" in (unplanned(parse(told)) or "")
 
 
 @pytest.mark.parametrize(

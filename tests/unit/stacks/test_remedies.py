@@ -32,6 +32,10 @@ MISTAKES: tuple[tuple[str, tuple[Any, ...]], ...] = (
         ["--port", "9"], ["-ngl", "99"], ["--dtype=bfloat16"], ["--cpu-offload-gb", "8"],
         ["num_gpu=61"], ["--gpu-layers", "61", "--cpu-moe"], ["--max-num-seqs=4096", "--max-num-batched-tokens=512"],
     )),
+    ("serving.kvCacheDtype", ("fp8", "auto", "fp8_e5m2")),
+    ("serving.prefixCaching", (True, False)),
+    ("serving.lora", ({"maxLoras": 2}, {"maxLoras": 64, "maxRank": 512})),
+    ("serving.speculative", ({"method": "ngram", "tokens": 2}, {"method": "mtp"})),
     ("serving.environment", (
         {"CUDA_VISIBLE_DEVICES": "4,5"}, {"VLLM_PP_LAYER_PARTITION": "1,2,3"}, {"VLLM_PP_LAYER_PARTITION": "40,40"},
     )),
@@ -70,12 +74,14 @@ def ask(config: dict[str, Any]) -> SettingsError | None:
     return None
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_every_remedy_fed_back_leads_to_acceptance(seed):
-    """120 a seed. A refusal without a value says so in words: larger GPUs, say; there is nothing to feed back."""
+def mended(seed: int, count: int) -> int:
+    """How many of `count` generated mistakes were mended by what was told; a circle or a traceback fails.
+
+    A refusal without a value says so in words: larger GPUs, say; there is nothing to feed back.
+    """
     rng = random.Random(seed)  # noqa: S311  # generated inputs, not secrets
-    mended = 0
-    for _ in range(120):
+    accepted = 0
+    for _ in range(count):
         config = copy.deepcopy(read(rng.choice(RECIPES).name))
         for path, made in rng.sample(MISTAKES, rng.randint(1, 3)):
             section = path.partition(".")[0].partition("[")[0]
@@ -93,5 +99,16 @@ def test_every_remedy_fed_back_leads_to_acceptance(seed):
             assert state not in states, "\n".join(("a circle of hints:", *told, states[0]))
             states.append(state)
             assert len(told) <= STEPS, "\n".join(("too many hints:", *told, states[0]))
-        mended += bool(told) and error is None
-    assert mended > 15
+        accepted += bool(told) and error is None
+    return accepted
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_remedy_fed_back_leads_to_acceptance(seed):
+    assert mended(seed, 120) > 15
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(100, 120))
+def test_twenty_thousand_mistakes_are_mended_by_what_is_told_of_them(seed):
+    assert mended(seed, 1000) > 150

@@ -1,0 +1,64 @@
+"""The login to monitoring as people get it: it answers with the password, and not without."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pulumi
+
+from components.machine import Jump, run_here
+
+PROBE = "components/monitoring/files/monitoring_probe.py"
+"""Runs here; relative to the project, so the state names no folder of one user's."""
+
+
+class MonitoringLogin(pulumi.ComponentResource):
+    """Asks for the alerts' rules from here, with the login and without.
+
+    Attributes:
+        url: the address, known only after the rules were seen through it.
+    """
+
+    url: pulumi.Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        url: pulumi.Input[str],
+        user: str,
+        password: pulumi.Input[str],
+        authority: pulumi.Input[str] = "",
+        served_by: pulumi.Input[str],
+        through: Jump | None = None,
+        after: Sequence[pulumi.Resource] = (),
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Asks.
+
+        Args:
+            name: Pulumi name.
+            url: the address, ending in /monitoring.
+            user: the login's name.
+            password: its password, a secret.
+            authority: what the certificate is verified with, PEM; empty for this computer's public ones.
+            served_by: changes whenever what serves has changed, so that it is asked again.
+            through: the host between, from which it is asked; None to ask from here.
+            after: what must be done before.
+            opts: Pulumi options.
+        """
+        super().__init__("tandem:monitoring:MonitoringLogin", name, None, opts)
+        tried = run_here(
+            f"{name}-tried",
+            create=pulumi.Output.concat(f"python3 {PROBE} ", served_by),
+            call={
+                "url": url,
+                "user": user,
+                "password": password,
+                "authority": authority,
+                **({"through": through.facts()} if through else {}),
+            },
+            opts=pulumi.ResourceOptions(parent=self, depends_on=list(after)),
+        )
+        self.url = pulumi.Output.all(url, tried.stdout).apply(lambda both: f"{both[0]}/")
+        self.register_outputs({"url": self.url})

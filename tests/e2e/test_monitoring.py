@@ -1,0 +1,158 @@
+"""Monitoring of a real deployment: its login through the gateway, its targets, a stopped rank's alert, and its end.
+
+Two machines, Docker, the real vLLM on processors, Debian's Prometheus, Alertmanager and node exporter in an image of
+this computer; Grafana's image can't be had here. The webhook is the test's own.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+import requests
+
+from tests.support.deployment import Deployment, chat
+from tests.support.waiting import until
+
+pytestmark = [pytest.mark.root, pytest.mark.engine, pytest.mark.long]
+
+MODEL = "tiny-qwen2"
+PORT = 8655
+
+
+class Receiver(ThreadingHTTPServer):
+    """Keeps what Alertmanager sends."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__((address, PORT), Webhook)
+        self.got: list[Any] = []
+
+
+class Webhook(BaseHTTPRequestHandler):
+    server: Receiver
+
+    def log_message(self, format, *args):
+        pass
+
+    def do_POST(self):
+        self.server.got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory):
+    made = Deployment(tmp_path_factory.mktemp("monitoring"), "tandemo", "10.87.0.0/24", ["node-0", "node-1"])
+    registry = made.config["images"]["engine"].partition("/")[0]
+    image = f"{registry}/tandem/monitoring:1"
+    made.config["serving"]["executor"] = "mp"
+    made.config["monitoring"] = {
+        "enabled": True, "grafana": False, "retention": "1d",
+        "prometheusImage": image, "alertmanagerImage": image, "nodeExporterImage": image,
+    }  # fmt: skip
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def webhook(deployment):
+    server = Receiver(deployment.subnet.replace(".0/24", ".1"))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def out(deployment, webhook):
+    deployment.write(deployment.changed_config())
+    url = f"http://{webhook.server_address[0]}:{PORT}/token"
+    file = ("--stack", "test", "--config-file", str(deployment.config_file))
+    deployment.pulumi("config", "set", "--secret", "--path", "tandem:alertReceivers.webhook", url, *file).good()
+    deployment.pulumi("up", "--yes", "--skip-preview", *file).good()
+    return deployment.outputs()
+
+
+@pytest.fixture(scope="module")
+def look(out, tmp_path_factory):
+    """Asks through the gateway, by default with the login."""
+    authority = tmp_path_factory.mktemp("ca") / "ca.pem"
+    authority.write_text(out["apiCa"])
+    word = base64.b64encode(f"{out['monitoringLogin']}:{out['monitoringPassword']}".encode()).decode()
+
+    def ask(path, login=f"Basic {word}", **params):
+        headers = {"Authorization": login} if login else {}
+        session = requests.Session()
+        session.trust_env = False
+        return session.get(
+            out["monitoringUrl"] + path, headers=headers, params=params, verify=str(authority), timeout=60
+        )
+
+    return ask
+
+
+def test_the_url_answers_with_the_login_and_not_without(deployment, out, look):
+    assert out["monitoringUrl"] == f"https://{deployment.machine('node-0').record.address}:8000/monitoring/"
+    assert look("prometheus/-/ready").status_code == 200
+    for word in (None, "Basic bW9uaXRvcmluZzp4", f"Bearer {out['apiKey']}"):
+        assert look("prometheus/-/ready", login=word).status_code == 401
+    shown = deployment.pulumi("stack", "output", "--stack", "test").good().text
+    assert out["monitoringPassword"] not in shown
+
+
+def test_every_target_is_up_and_each_rank_is_known(look):
+    def down():
+        found = look("prometheus/api/v1/targets").json()["data"]["activeTargets"]
+        return [(one["labels"]["job"], one["lastError"]) for one in found if one["health"] != "up"]
+
+    until(lambda: not down(), 60)
+
+    def ranks():
+        found = look("prometheus/api/v1/query", query="tandem_rank_state == 1").json()["data"]["result"]
+        return {(one["metric"]["machine"], one["metric"]["rank"], one["metric"]["state"]) for one in found}
+
+    until(lambda: ranks() == {("node-0", "0", "serving"), ("node-1", "1", "running")}, 60)
+
+
+def test_inner_ports_are_on_loopback_or_for_the_machines_alone(deployment):
+    listening = deployment.ssh("node-0", "ss -Hltn | awk '{print $4}'").split()
+    inner = {one for one in listening if one.rpartition(":")[2] in {str(port) for port in range(9390, 9395)}}
+    assert inner
+    assert all(one.startswith("127.0.0.1:") for one in inner)
+
+
+def test_a_rank_that_is_stopped_reaches_the_webhook_and_comes_back(deployment, out, webhook):
+    worker = deployment.ssh("node-1", "docker exec tandem-test-node-1-engine pgrep -f VLLM::Worker").split()[0]
+    deployment.ssh("node-1", f"docker exec tandem-test-node-1-engine kill -STOP {worker}")
+
+    def received():
+        return {alert["labels"]["alertname"]: alert for one in webhook.got for alert in one["alerts"]}
+
+    until(lambda: "EngineStoodStill" in received(), 300)
+    alert = received()["EngineStoodStill"]
+    assert "stood still" in alert["annotations"]["summary"]
+    assert "started again by itself" in alert["annotations"]["remedy"]
+    until(lambda: chat(out, MODEL).code == 200, 300)
+
+
+def test_an_alert_receiver_that_is_down_harms_nothing(deployment, out, webhook, look):
+    webhook.shutdown()
+    deployment.ssh("node-1", "docker stop tandem-test-node-1-node-exporter")
+    query = {"query": 'ALERTS{alertname="MachineNotReached",alertstate="firing"}'}
+    until(lambda: look("prometheus/api/v1/query", **query).json()["data"]["result"], 240)
+    failed = {"query": "sum(alertmanager_notifications_failed_total)"}
+    until(lambda: float(look("prometheus/api/v1/query", **failed).json()["data"]["result"][0]["value"][1]) > 0, 240)
+    assert chat(out, MODEL).code == 200
+
+
+def test_turned_off_nothing_of_it_is_left(deployment):
+    deployment.config["monitoring"] = {"enabled": False}
+    deployment.up().good()
+    left = deployment.ssh(
+        "node-0", "docker ps -a --format '{{.Names}}'; systemctl list-units --all --no-legend 'tandem*'"
+    )
+    assert not any(word in left for word in ("prometheus", "alertmanager", "node-exporter"))
