@@ -11,7 +11,7 @@ WITH_ENV = eval "$$($(PYTHON) -m toolchain env)"; eval "$$($(PYTHON) -m localclo
 CONFIG = $(if $(HERE),--config-file "$$($(PYTHON) -m toolchain stack $(STACK))")
 SHELL_FILES = $$(git ls-files '*.sh' .ci/run)
 
-.PHONY: help setup env up down logs sweep test check bench lock renew audit pictures
+.PHONY: help setup env up down logs sweep test check bench lock renew audit pictures backup restore doctor support
 
 help: ## What there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -37,6 +37,18 @@ down: ## All of it away again
 
 logs: ## What all machines of STACK wrote, by time; SINCE=10m, GREP=expression
 	@$(WITH_ENV) $(PYTHON) -m stacks.logs $(STACK) $(if $(SINCE),--since '$(SINCE)') $(if $(GREP),--grep '$(GREP)')
+
+backup: ## Keys, budgets and usage of STACK's team (gateway.team) to a file here; TO=file
+	@$(WITH_ENV) $(PYTHON) -m stacks.backup $(STACK) $(if $(TO),--to '$(TO)')
+
+restore: ## FILE of `make backup` in place of what STACK's team has
+	@$(WITH_ENV) $(PYTHON) -m stacks.backup $(STACK) --restore '$(FILE)'
+
+doctor: ## What is wrong with STACK and what mends it, changing nothing; JSON=1 for programs, ALL=1 tells what was not checked
+	@$(WITH_ENV) $(PYTHON) -m stacks.doctor $(STACK) $(CONFIG) $(if $(JSON),--json) $(if $(ALL),--all)
+
+support: ## An archive about STACK for whoever helps: findings, logs, settings, versions; no secrets
+	@$(WITH_ENV) $(PYTHON) -m stacks.support $(STACK) $(CONFIG)
 
 sweep: ## What the account still holds of STACK, by tag; DELETE=1 deletes it
 	@$(WITH_ENV) $(PYTHON) -m stacks.sweep $(STACK) $(if $(DELETE),--delete)

@@ -20,6 +20,8 @@ async def main() -> pulumi.Inputs:
         api_key=secret("apiKey"),
         api_keys=api_keys(),
         tls_key=secret("tlsKey"),
+        team_key=secret("teamKey"),
+        team_salt_key=secret("teamSaltKey"),
         hub_token=secret("hubToken"),
         webui_password=secret("webuiPassword"),
         login_password=secret("monitoringPassword"),

@@ -41,6 +41,7 @@ def start(
     engines: Sequence[str] = (),
     binds: Sequence[str] = (),
     models: Mapping[str, Path] | None = None,
+    images: Path | None = None,
 ) -> None:
     """Makes what is missing of machines, shared folder and depot; what is there stays as it is.
 
@@ -53,6 +54,7 @@ def start(
         engines: engines beside vLLM, names in PROGRAMS; with any of them the depot has the GGUF models.
         binds: more folders that machines have read-only, `source:target`.
         models: more models that the depot has, by the name that hubs give them.
+        images: the depot's images, an OCI image layout; the local stacks' when None.
     """
     environment = ensure_environment()
     ensure_images()
@@ -70,7 +72,7 @@ def start(
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda machine: _boot(site, machine), machines))
     site.shares.create(SHARE, [EXPORT])
-    depot.start(_depot(site), f"{site.network().gateway}:{DEPOT_PORT}", models=offered)
+    depot.start(_depot(site), f"{site.network().gateway}:{DEPOT_PORT}", models=offered, images=images)
     (site.state_dir / "known_hosts").write_text(site.known_hosts)
     for name, address in wanted:
         print(f"{name}: ssh -i {site.key} -o UserKnownHostsFile={site.state_dir / 'known_hosts'} root@{address}")

@@ -34,7 +34,7 @@ from components.serving import Replica, find_engine
 from components.webui import Login, WebUi, WebUiArgs
 from components.weights import EarlyStart, Weights
 from stacks import planning
-from stacks.gateway import Front, GatewaySecrets, make_gateway
+from stacks.gateway import Front, GatewaySecrets, make_gateway, scheme
 from stacks.image_disk import image_gib
 from stacks.monitoring import behind_gateway, make_monitoring, monitoring_password
 from stacks.outside import Passwords, outside_of
@@ -47,6 +47,7 @@ from stacks.settings.rules.firewall import public_peers
 from stacks.settings.serving import task_of
 from stacks.settings.stack import Settings
 from stacks.settings.weights import all_weights, fetched_folders, placed_arguments
+from stacks.team import make_team
 
 StorageAt = tuple[pulumi.Input[str], str]
 """NFS server and exported folder."""
@@ -58,6 +59,8 @@ def deploy(
     api_key: pulumi.Output[str] | None,
     api_keys: Mapping[str, pulumi.Output[str]] | None = None,
     tls_key: pulumi.Output[str] | None = None,
+    team_key: pulumi.Output[str] | None = None,
+    team_salt_key: pulumi.Output[str] | None = None,
     hub_token: pulumi.Output[str] | None,
     webui_password: pulumi.Output[str] | None = None,
     login_password: pulumi.Output[str] | None = None,
@@ -74,6 +77,8 @@ def deploy(
         api_key: the user's key, a secret; None to have one made.
         api_keys: more of the user's keys by name, secrets.
         tls_key: of the user's own certificate, a secret; None without one.
+        team_key: LiteLLM's master key, a secret; None to have one made.
+        team_salt_key: what LiteLLM encrypts with, a secret; None to have one made.
         hub_token: the model hub's access token, a secret.
         webui_password: of the page's first account, a secret; None to have one made.
         login_password: of monitoring's login, a secret; None to have one made.
@@ -107,7 +112,7 @@ def deploy(
         machines = cloud.machines(after=[early] if early else [weights, *more])
         cloud.rest(weights.folder, after=[weights, *more])
         hosts = _hosts(settings, machines, storage, passwords)
-        ssh = {machine.name: cloud.ssh(machine) for machine in machines}
+        ssh: dict[str, pulumi.Input[str]] = {machine.name: cloud.ssh(machine) for machine in machines}
     else:
         storage = (settings.storage.server or "", settings.storage.export)
         found = hosts_platform.machines(
@@ -117,7 +122,7 @@ def deploy(
         machines = [_lease(settings, machine, writer=not number) for number, machine in enumerate(found)]
         hosts = _hosts(settings, machines, storage, passwords)
         weights, *more = _weights(settings, hosts[0], hub_token)
-        ssh = {machine.name: hosts_platform.ssh(settings, machine) for machine in machines}
+        ssh = {machine.name: hosts_platform.ssh_command(settings, machine) for machine in settings.machines}
     head = hosts[0]
     mounts = [Mount.parse(text) for text in settings.images.mounts]
     programs = [host.prepare(f"{host.machine.name}-engine", engine_programs(settings, kind)) for host in hosts]
@@ -177,13 +182,8 @@ def deploy(
         after=[*proven, *shared],
     )
     login = monitoring_password(settings, login_password)
-    front = make_gateway(
-        settings,
-        host=head,
-        secrets=GatewaySecrets(api_key, api_keys or {}, tls_key, login),
-        task=engine.task,
-        monitored=behind_gateway(settings),
-    )
+    secrets = GatewaySecrets(api_key, api_keys or {}, tls_key, login, team_key, team_salt_key)
+    front = make_gateway(settings, host=head, secrets=secrets, task=engine.task, monitored=behind_gateway(settings))
     answer = Answer(
         "answer",
         url=front.gateway.url,
@@ -197,10 +197,13 @@ def deploy(
         after=[engine],
     )
     page = _webui(settings, front, password=webui_password, after=answer) if settings.webui.enabled else {}
+    team = make_team(settings, front, secrets, task=engine.task) if settings.gateway.team.enabled else {}
     monitored = make_monitoring(
         settings, nodes=nodes, front=front, engine=engine, password=login, receivers=alert_receivers or {}, after=answer
     )
-    outputs = {**_outputs(settings, ssh, answer, front, engine.task), **engine_image, **page, **monitored, **planned}
+    outputs = {
+        **_outputs(settings, ssh, answer, front, engine.task), **engine_image, **page, **team, **monitored, **planned
+    }  # fmt: skip
     return {name: settings.secrecy.hidden(value) for name, value in outputs.items()}
 
 
@@ -230,7 +233,7 @@ def _webui(
     login = Login(
         "webui-login",
         url=page_settings.url
-        or pulumi.Output.concat(_scheme(settings), "://", head.machine.address, f":{page_settings.port}"),
+        or pulumi.Output.concat(scheme(settings), "://", head.machine.address, f":{page_settings.port}"),
         authority=front.authority,
         model=settings.model.name,
         email=page_settings.admin_email,
@@ -391,10 +394,6 @@ def _outputs(
         "machines": pulumi.Output.all(**ssh),
         "curl": curl,
     }
-
-
-def _scheme(settings: Settings) -> str:
-    return "http" if settings.gateway.tls.mode == "none" else "https"
 
 
 def _question(name: str, task: str) -> str:

@@ -27,12 +27,16 @@ class GatewaySecrets:
         api_keys: more keys by name, of those in `gateway.keys` that aren't made.
         tls_key: of the user's own certificate; None without one.
         monitoring: password of monitoring's login; None without monitoring.
+        team_key: LiteLLM's master key; None to have one made.
+        team_salt_key: what LiteLLM encrypts with; None to have one made.
     """
 
     api_key: pulumi.Output[str] | None = None
     api_keys: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
     tls_key: pulumi.Output[str] | None = None
     monitoring: pulumi.Output[str] | None = None
+    team_key: pulumi.Output[str] | None = None
+    team_salt_key: pulumi.Output[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ def make_gateway(
     monitored: Monitored | None = None,
 ) -> Front:
     """Caddy on the host."""
-    told, webui = settings.gateway, settings.webui
+    told, webui, team = settings.gateway, settings.webui, settings.gateway.team
     keys = _keys(settings, secrets)
     tls, authority = _tls(settings, host, secrets.tls_key)
     gateway = Gateway(
@@ -83,6 +87,7 @@ def make_gateway(
             access_log=told.access_log,
             page=Page(webui.port, webui.inner_port, webui.allowed_cidrs) if webui.enabled else None,
             monitored=monitored,
+            team=Page(team.port, team.inner_port, team.allowed_cidrs) if team.enabled else None,
         ),
         keys=keys,
         task=task,
@@ -91,6 +96,11 @@ def make_gateway(
         url=told.url,
     )  # fmt: skip
     return Front(gateway, keys, authority)
+
+
+def scheme(settings: Settings) -> str:
+    """Of all that the gateway answers."""
+    return "http" if settings.gateway.tls.mode == "none" else "https"
 
 
 def _keys(settings: Settings, secrets: GatewaySecrets) -> dict[str, pulumi.Output[str]]:
@@ -119,7 +129,9 @@ def _tls(
         given = pulumi.Output.from_input(tls_key or "").apply(lambda key: Tls("given", certificate, key))
         return pulumi.Output.secret(given), authority
     seed = GeneratedSecret("gateway-tls").value
-    outside = [urlsplit(url).hostname for url in (settings.gateway.url, settings.webui.url) if url]
+    outside = [
+        urlsplit(url).hostname for url in (settings.gateway.url, settings.webui.url, settings.gateway.team.url) if url
+    ]
     names = pulumi.Output.all(host.machine.address, host.machine.peer_address)
     pair = pulumi.Output.all(seed, names).apply(
         lambda both: make_pair(

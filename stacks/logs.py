@@ -5,24 +5,21 @@ from __future__ import annotations
 import argparse
 import heapq
 import json
-import os
 import re
-import shlex
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from stacks.project import project_name
+from stacks.remote import Reply, run_on
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = Path(__file__).parent / "files" / "logs.sh"
 SINCE = re.compile(r"\d+[smh]|\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:\d\d)?)?")
 COLOURS = re.compile(r"\x1b\[[0-9;]*[a-zA-Z]")
-SSH_TIMEOUT = 15
-"""Seconds until a machine that doesn't answer is given up."""
 MOST_MACHINES = 32
 """SSH connections at once."""
 
@@ -34,7 +31,7 @@ class Line:
     Attributes:
         time: RFC 3339 in UTC as Docker has it, or `-`: processes without containers have none.
         machine: its name in the settings.
-        source: engine, ray, gateway, webui.
+        source: engine, ray, gateway, webui, team.
         text: what was written.
     """
 
@@ -73,10 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except LogsError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    with ThreadPoolExecutor(MOST_MACHINES) as pool:
-        answers = {name: pool.submit(ask, ssh, words) for name, ssh in machines.items()}
-    replies = {name: answer.result() for name, answer in answers.items()}
-    found = (parse(name, reply.lines) for name, reply in replies.items())
+    replies = read_logs(machines, words)
+    found = (parse(name, reply.text) for name, reply in replies.items())
     for line in heapq.merge(*found, key=lambda line: line.time):
         if wanted.search(line.text):
             print(line)
@@ -84,6 +79,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name, why in failed.items():
         print(f"error: {name}: {why}; try `{machines[name]}`", file=sys.stderr)
     return 1 if failed else 0
+
+
+def read_logs(machines: Mapping[str, str], words: Sequence[str], seconds: float | None = None) -> dict[str, Reply]:
+    """What `files/logs.sh` answers on each machine, all asked at once.
+
+    Args:
+        machines: how SSH opens each.
+        words: the script's: stack, lines of each container or process, since when, the folder of runtime native.
+        seconds: after which a machine is given up; None for never.
+    """
+    script = SCRIPT.read_bytes()
+    with ThreadPoolExecutor(MOST_MACHINES) as pool:
+        answers = {
+            name: pool.submit(run_on, ssh, ["bash", "-s", "--", *words], script, seconds)
+            for name, ssh in machines.items()
+        }
+    return {name: answer.result() for name, answer in answers.items()}
 
 
 def machines_of(stack: str) -> dict[str, str]:
@@ -101,33 +113,6 @@ def machines_of(stack: str) -> dict[str, str]:
         raise LogsError(f"stack {stack} names no machines: {why}; `pulumi stack ls` lists the stacks")
     found: dict[str, str] = json.loads(done.stdout)
     return found
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What a machine answered.
-
-    Attributes:
-        lines: what the script wrote.
-        error: why it could not, in its last words; empty when it could.
-    """
-
-    lines: str
-    error: str
-
-
-def ask(ssh: str, words: Sequence[str]) -> Reply:
-    """Runs the script on a machine."""
-    options = ["-o", "BatchMode=yes", "-o", f"ConnectTimeout={SSH_TIMEOUT}"]
-    # As a shell would: a key may be named by a variable.
-    program, *rest = (os.path.expandvars(word) for word in shlex.split(ssh))
-    done = subprocess.run(
-        [program, *options, *rest, shlex.join(["bash", "-s", "--", *words])],
-        input=SCRIPT.read_bytes(), capture_output=True, check=False,
-    )  # fmt: skip
-    # As bytes: text would make lines of a progress bar's carriage returns.
-    why = (done.stderr.decode(errors="replace").strip().splitlines() or ["no answer"])[-1]
-    return Reply(done.stdout.decode(errors="replace"), why if done.returncode else "")
 
 
 def parse(machine: str, text: str) -> Iterator[Line]:

@@ -47,8 +47,9 @@ def outside_of(settings: Settings, passwords: Passwords, inside: Sequence[pulumi
 
 def registries(settings: Settings) -> list[str]:
     """Registries that images come from or are mirrored at, `host` or `host:port`; Docker Hub is none of them."""
-    told = settings.monitoring
+    told, team = settings.monitoring, settings.gateway.team
     images = [settings.engine_image, settings.images.gateway, settings.webui.image if settings.webui.enabled else ""]
+    images += [team.image, team.database_image] if team.enabled else []
     if told.enabled:
         images += [told.prometheus_image, told.alertmanager_image, told.node_exporter_image]
         images += [told.grafana_image] if told.grafana else []

@@ -81,6 +81,12 @@ def monitoring_programs(settings: Settings, program: str) -> ProgramsArgs:
     return ProgramsArgs(image=images[program], environment=there)
 
 
+def team_programs(settings: Settings) -> tuple[ProgramsArgs, ProgramsArgs]:
+    """LiteLLM's and PostgreSQL's, which run in their images only."""
+    team = settings.gateway.team
+    return ProgramsArgs(image=team.image), ProgramsArgs(image=team.database_image)
+
+
 def same_programs(
     hosts: Sequence[Host], programs: Sequence[Programs], *, after: Sequence[pulumi.Resource] = ()
 ) -> tuple[list[pulumi.Resource], dict[str, pulumi.Output[object]]]:

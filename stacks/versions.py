@@ -47,6 +47,11 @@ GATEWAY_PACKAGES: Final = (
     "--hash=sha256:e3c35aecef7d626f3512b436b8cb08cc21a2e678ce9400499c0d787e86cc3ef2",
 )
 
+# Virtual keys for a team; tests/e2e/test_team.py runs LiteLLM's package and Debian's PostgreSQL.
+LITELLM: Final = "1.108.7"  # of its long-term line
+LITELLM_IMAGE: Final = pinned(f"ghcr.io/berriai/litellm-database:v{LITELLM}")
+POSTGRES_IMAGE: Final = pinned("postgres:17.11")
+
 # The page to chat on; tests/e2e/test_webui.py runs the package.
 WEBUI_IMAGE: Final = pinned(f"ghcr.io/open-webui/open-webui:v{OPEN_WEBUI}")
 WEBUI_PACKAGES: Final = (f"open-webui=={OPEN_WEBUI}",)

@@ -10,7 +10,11 @@ from typing import Any
 from components.alicloud.account import KEYS
 from components.alicloud.errors import Cause, Kind, cause_of
 
-VERSIONS = {"ecs": "2014-05-26", "vpc": "2016-04-28", "nas": "2017-06-26"}
+VERSIONS = {
+    "ecs": "2014-05-26", "vpc": "2016-04-28", "nas": "2017-06-26", "sts": "2015-04-01", "bssopenapi": "2017-12-14",
+}  # fmt: skip
+ENDPOINTS = {"bssopenapi": "business.aliyuncs.com"}
+"""Of products that have one for all regions of the account's own site."""
 PAGE = 50
 """The most entries a page of every action used here may have (DescribeVpcs)."""
 
@@ -59,7 +63,7 @@ class Api:
         """One action; lists and mappings are written as the RPC style wants them (`Tag.1.Key`).
 
         Args:
-            product: ecs, vpc or nas.
+            product: one of VERSIONS.
             action: such as DescribeInstances.
             parameters: with the wire's names; RegionId is added.
 
@@ -77,7 +81,7 @@ class Api:
             credential=self._credentials,
             region_id=self.region,
             protocol=protocol,
-            endpoint=self.endpoint or f"{product}.{self.region}.aliyuncs.com",
+            endpoint=self.endpoint or ENDPOINTS.get(product) or f"{product}.{self.region}.aliyuncs.com",
         )
         how = Params(
             action=action,

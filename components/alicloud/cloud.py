@@ -9,7 +9,7 @@ from functools import partial
 import pulumi
 
 from components.alicloud.api import Api
-from components.alicloud.compute import Compute, ComputeArgs
+from components.alicloud.compute import Compute, ComputeArgs, ssh_command
 from components.alicloud.errors import unavailable
 from components.alicloud.gang import Gang
 from components.alicloud.hooks import error_hook
@@ -194,11 +194,9 @@ class Cloud(pulumi.ComponentResource):
 
     def ssh(self, machine: Machine) -> pulumi.Output[str]:
         """A command that opens a machine."""
-        known = pulumi.Output.concat("KnownHostsCommand=/bin/echo ", machine.address, " ", machine.host_key)
-        return pulumi.Output.concat(
-            f"ssh -i {self._args.login.shown_file} -o UserKnownHostsFile=/dev/null -o '", known, "' root@",
-            machine.address,
-        )  # fmt: skip
+        return pulumi.Output.all(machine.address, machine.host_key).apply(
+            lambda known: ssh_command(self._args.login.shown_file, *known)
+        )
 
     def _wake(self, instance: pulumi.Output[str]) -> pulumi.Resource:
         """A fetcher that rests is switched on when there is other work for it."""

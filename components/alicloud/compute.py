@@ -194,3 +194,9 @@ def cloud_config(private: str, public: str, authorized: str) -> str:
         "disable_root": False,
     }
     return f"#cloud-config\n{json.dumps(config, indent=1)}\n"  # JSON is YAML
+
+
+def ssh_command(key_file: str, address: str, host_key: str) -> str:
+    """A command line that opens a machine whose host key is known."""
+    known = f"KnownHostsCommand=/bin/echo {address} {host_key}"
+    return f"ssh -i {key_file} -o UserKnownHostsFile=/dev/null -o '{known}' root@{address}"

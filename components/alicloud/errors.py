@@ -16,6 +16,8 @@ class Kind(Enum):
     CLOCK = auto()
     ACCOUNT = auto()
     """Something that somebody has to do about the account itself, mostly in the console."""
+    RIGHTS = auto()
+    """The keys' RAM user may not do this."""
     QUOTA = auto()
     STOCK = auto()
     SETTING = auto()
@@ -91,8 +93,8 @@ CAUSES = (
         "{account} has no way to pay: add one in the console's Expenses and Costs",
     ),
     Cause(
-        Kind.ACCOUNT,
-        r"Forb(idden|biden|edden)(\..+)?|NoPermission|.*\.NoPermission|UnauthorizedOperation",
+        Kind.RIGHTS,
+        r"Forb(idden|biden|edden)(\..+)?|NoPermission|.*\.NoPermission|NotAuthorized|UnauthorizedOperation",
         "the keys' RAM user may not do this: it needs full access to ECS, VPC and NAS (the policies "
         "AliyunECSFullAccess, AliyunVPCFullAccess, AliyunEIPFullAccess and AliyunNASFullAccess)",
     ),

@@ -98,6 +98,16 @@ def find_undeclared(api: Api, stack: str, declared: Mapping[str, Collection[Rule
     return [rule for name, group in ids.items() for rule in undeclared(api, group, declared[name])]
 
 
+def find_missing(api: Api, stack: str, declared: Mapping[str, Collection[Rule]]) -> list[tuple[str, Rule]]:
+    """Group's name and rule of each declared rule that a group with the stack's tag lacks; as `find_undeclared`."""
+    found = []
+    for name, group in _group_ids(api, stack, declared).items():
+        response = api.call("ecs", "DescribeSecurityGroupAttribute", SecurityGroupId=group, Direction="all")
+        standing = {_rule(entry) for entry in response["Permissions"].get("Permission") or []}
+        found += [(name, rule) for rule in declared[name] if rule not in standing]
+    return found
+
+
 def revoke_undeclared(api: Api, declared: Mapping[str, Collection[Rule]]) -> list[UndeclaredRule]:
     """Revokes what stands beside the declared rules of groups, by their ids, and looks again.
 

@@ -26,11 +26,13 @@ KEYS_LOG, KEYS_SOCKET = "keys.log", "keys.socket"
 ANY = "0.0.0.0/0"
 NOBODY = "-"
 """The name of a key that nobody has."""
+TEAM = "team"
+"""The name of all keys that LiteLLM is to know, which begin with `sk-`."""
 TARGET = "{http.request.uri}"
 """Path and query as they are sent; `path` and `path_regexp` compare what was decoded and cleaned."""
 REQUEST_ID = "{http.request.header.X-Request-Id}"
-ENDS_HERE = ["Authorization", "X-Api-Key", "Cookie", "Forwarded", "X-Forwarded-For", "X-Forwarded-Host",
-             "X-Forwarded-Proto", "Via"]  # fmt: skip
+CREDENTIALS = ("Authorization", "X-Api-Key")
+ENDS_HERE = [*CREDENTIALS, "Cookie", "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Via"]
 """Request headers that the engine need not know: credentials, and where the request came from."""
 WRITTEN_HERE = ["Access-Control-*", "Server", "X-Request-Id"]
 """Headers of the engine's answer that the gateway writes."""
@@ -38,7 +40,10 @@ WRITTEN_HERE = ["Access-Control-*", "Server", "X-Request-Id"]
 
 @dataclass(frozen=True)
 class Page:
-    """A page beside the API: another port with its own ranges, passed on whole to one of loopback."""
+    """A page beside the API: another port with its own ranges, passed on whole to one of loopback.
+
+    Without any ranges the port is for the machine itself.
+    """
 
     port: int
     inner_port: int
@@ -88,7 +93,8 @@ class Config:
         access_log: one line of JSON a request, on standard output.
         page: a page beside the API.
         monitored: monitoring behind a login of its own; None for none.
-        tls: the certificate of both.
+        team: LiteLLM, on a port of its own; on the API's it is asked with keys that begin with `sk-` and are no other.
+        tls: the certificate of all.
     """
 
     keys: Mapping[str, str]
@@ -103,12 +109,16 @@ class Config:
     access_log: bool = True
     page: Page | None = None
     monitored: Monitored | None = None
+    team: Page | None = None
     tls: Tls = field(default_factory=Tls)
 
     @property
     def counts(self) -> bool:
         """Whether requests are counted, Caddy's own way and by key."""
         return bool(self.metrics_cidrs) or self.monitored is not None
+
+
+BY_TEAM: Json = {"vars": {"{key_name}": [TEAM]}}
 
 
 def check_keys(keys: Mapping[str, str]) -> None:
@@ -134,11 +144,13 @@ def render(config: Config) -> Json:
         ValueError: as `check_keys`.
     """
     check_keys(config.keys)
-    servers = {"api": _server(config, config.port, _api(config), _api_errors())}
+    servers = {"api": _server(config, f":{config.port}", _api(config), _api_errors())}
     if config.access_log or config.counts:
         servers["api"]["logs"] = {}
-    if config.page:
-        servers["page"] = _server(config, config.page.port, _page(config.page), _page_errors())
+    for name, page in (("page", config.page), ("team", config.team)):
+        if page:
+            address = f":{page.port}" if page.allowed_cidrs else f"127.0.0.1:{page.port}"
+            servers[name] = _server(config, address, _page(page), _page_errors())
     if config.monitored:
         servers["metrics"] = metrics_server(config.monitored, _proxy(f"unix/{PLACE}/{KEYS_SOCKET}"))
     http: Json = {"http_port": config.tls.http_port, "servers": servers}
@@ -156,11 +168,11 @@ def render(config: Config) -> Json:
     }
 
 
-def _server(config: Config, port: int, routes: list[Json], error_routes: list[Json]) -> Json:
+def _server(config: Config, address: str, routes: list[Json], error_routes: list[Json]) -> Json:
     name = config.tls.name
     policy = {"default_sni": name, "fallback_sni": name} if name else {}
     return {
-        "listen": [f":{port}"],
+        "listen": [address],
         # Who is slow with the head of a request, or with TLS, holds a connection no longer than this.
         "read_header_timeout": "15s",
         "idle_timeout": "2m",
@@ -211,6 +223,16 @@ def _encoder(unsaid: Sequence[str], fields: Json | None = None) -> Json:
     return {"format": "filter", "wrap": {"format": "json"}, "fields": {**deleted, **(fields or {})}}
 
 
+def _target(pattern: str) -> Json:
+    return {"vars_regexp": {TARGET: {"pattern": pattern}}}
+
+
+ANTHROPIC = (
+    _target(r"^/v1/messages(?:[/?]|$)"), {"header": {"X-Api-Key": ["*"]}}, {"header": {"Anthropic-Version": ["*"]}}
+)  # fmt: skip
+"""Requests of Anthropic's clients; one must hold."""
+
+
 def _route(handle: Json | list[Json], *match: Json) -> Json:
     """A route; one of several matchers must hold."""
     handlers = handle if isinstance(handle, list) else [handle]
@@ -219,10 +241,6 @@ def _route(handle: Json | list[Json], *match: Json) -> Json:
 
 def _not(match: Json) -> Json:
     return {"not": [match]}
-
-
-def _target(pattern: str) -> Json:
-    return {"vars_regexp": {TARGET: {"pattern": pattern}}}
 
 
 def _error(code: int) -> Json:
@@ -241,7 +259,7 @@ def _api(config: Config) -> list[Json]:
             _not({"header": {"X-Request-Id": ["*"]}}),
         ),
         _route(_set_response(X_Request_Id=REQUEST_ID)),
-        *_keys(config.keys),
+        *_keys(config.keys, team=config.team is not None),
     ]
     if config.metrics_cidrs:
         inside = {"remote_ip": {"ranges": list(config.metrics_cidrs)}, "method": ["GET"]}
@@ -267,12 +285,20 @@ def _api(config: Config) -> list[Json]:
             routes.append(_route(refuse, {**_target(pattern), **_not({"method": list(methods)})}))
     routes += [
         _route([_set_response(WWW_Authenticate="Bearer"), _error(401)], {"vars": {"{key_name}": [NOBODY]}}),
-        _route([{"handler": "request_body", "max_size": config.max_request_mib << 20}, proxy]),
+        _route({"handler": "request_body", "max_size": config.max_request_mib << 20}),
     ]
-    return routes
+    if config.team:
+        litellm = _proxy(f"127.0.0.1:{config.team.inner_port}", keep=CREDENTIALS)
+        # It refuses a key in OpenAI's shape, whoever asks.
+        refusal = {"match": {"status_code": [401]}, "routes": [_route(_error(401))]}
+        routes += [
+            _route({**litellm, "handle_response": [refusal]}, *({**BY_TEAM, **client} for client in ANTHROPIC)),
+            _route(litellm, BY_TEAM),
+        ]
+    return [*routes, _route(proxy)]
 
 
-def _keys(keys: Mapping[str, str]) -> list[Json]:
+def _keys(keys: Mapping[str, str], *, team: bool) -> list[Json]:
     """The name of the key that was sent, in `{key_name}`.
 
     Keys are compared whole, never as part of a regular expression, which would compare them character by character, in
@@ -288,7 +314,10 @@ def _keys(keys: Mapping[str, str]) -> list[Json]:
                     "handler": "map",
                     "source": "{http.vars.token}",
                     "destinations": ["{key_name}"],
-                    "mappings": [{"input": key, "outputs": [name]} for name, key in keys.items()],
+                    "mappings": [
+                        *({"input": key, "outputs": [name]} for name, key in keys.items()),
+                        *([{"input_regexp": "^sk-", "outputs": [TEAM]}] if team else []),
+                    ],
                     "defaults": [NOBODY],
                 },
                 {"handler": "log_append", "key": "key", "value": "{key_name}"},
@@ -328,7 +357,7 @@ def _cors(origins: Sequence[str]) -> list[Json]:
     ]
 
 
-def _proxy(address: str) -> Json:
+def _proxy(address: str, keep: Sequence[str] = ()) -> Json:
     return {
         "handler": "reverse_proxy",
         "upstreams": [{"dial": address}],
@@ -339,31 +368,36 @@ def _proxy(address: str) -> Json:
             # Engines close what was idle for 5 s (uvicorn, llama.cpp): a request must not meet that.
             "keep_alive": {"idle_timeout": "2s", "max_idle_conns_per_host": 512},
         },
-        "headers": {"request": {"delete": ENDS_HERE}, "response": {"delete": WRITTEN_HERE}},
+        "headers": {
+            "request": {"delete": [name for name in ENDS_HERE if name not in keep]},
+            "response": {"delete": WRITTEN_HERE},
+        },
         # A WebSocket outlives a new configuration.
         "stream_close_delay": "24h",
     }
 
 
 def _api_errors() -> list[Json]:
-    rows = errors.rows()
+    answers, of_team = (_answers(errors.rows(changed)) for changed in ({}, errors.OF_TEAM))
+    return [
+        # The first that says what a word stands for is heard.
+        _route(of_team, BY_TEAM),
+        _route(answers),
+        _route(_set_response(Retry_After=errors.RETRY_AFTER), {"vars": {"{http.error.status_code}": ["502", "503"]}}),
+        {**_route(_json_answer(errors.ANTHROPIC_BODY), *ANTHROPIC), "terminal": True},
+        _route(_json_answer(errors.OPENAI_BODY)),
+    ]
+
+
+def _answers(rows: dict[str, list[str]]) -> Json:
     default = rows.pop("")
-    answers = {
+    return {
         "handler": "map",
         "source": "{http.error.status_code}",
         "destinations": list(errors.FIELDS),
         "mappings": [{"input": code, "outputs": row} for code, row in rows.items()],
         "defaults": default,
     }
-    anthropic = (
-        _target(r"^/v1/messages(?:[/?]|$)"), {"header": {"X-Api-Key": ["*"]}}, {"header": {"Anthropic-Version": ["*"]}}
-    )  # fmt: skip
-    return [
-        _route(answers),
-        _route(_set_response(Retry_After=errors.RETRY_AFTER), {"vars": {"{http.error.status_code}": ["502", "503"]}}),
-        {**_route(_json_answer(errors.ANTHROPIC_BODY), *anthropic), "terminal": True},
-        _route(_json_answer(errors.OPENAI_BODY)),
-    ]
 
 
 def _json_answer(body: str) -> Json:
@@ -375,7 +409,7 @@ def _page(page: Page) -> list[Json]:
     proxy = _proxy(f"127.0.0.1:{page.inner_port}")
     del proxy["headers"]  # its login is a cookie, and it has to know its address from outside
     routes = [_route(proxy)]
-    if ANY not in page.allowed_cidrs:
+    if page.allowed_cidrs and ANY not in page.allowed_cidrs:
         routes.insert(0, _route(_error(403), _not({"remote_ip": {"ranges": list(page.allowed_cidrs)}})))
     return routes
 

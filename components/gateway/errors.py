@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -46,15 +47,25 @@ ERRORS: dict[int, Error] = {
     503: ENGINE_DOWN,
     504: Error("The engine did not answer in time.", ("server_error", "engine_timeout"), "timeout_error"),
 }  # fmt: skip
+TEAM_DOWN = Error(
+    "LiteLLM, which knows this key, is not up: it is starting, or coming up again; try again in a minute.",
+    ("server_error", "team_unavailable"), "overloaded_error", 503,
+)  # fmt: skip
+OF_TEAM: dict[int, Error] = {502: TEAM_DOWN, 503: TEAM_DOWN}
+"""Instead of those of ERRORS, where LiteLLM was asked."""
 OTHER = Error("The gateway failed; its log on the machine says why.", ("server_error", "gateway_error"), "api_error")
 OPENAI_BODY = '{"error": {"message": "{message}", "type": "{openai_type}", "param": null, "code": "{openai_code}"}}'
 ANTHROPIC_BODY = '{"type": "error", "error": {"type": "{anthropic_type}", "message": "{message}"}}'
 FIELDS = ("{status}", "{message}", "{openai_type}", "{openai_code}", "{anthropic_type}")
 
 
-def rows() -> dict[str, list[str]]:
-    """Values of FIELDS by the code that Caddy has for an error; `""` is for every other one."""
-    listed = {**ERRORS, 0: OTHER}
+def rows(changed: Mapping[int, Error]) -> dict[str, list[str]]:
+    """Values of FIELDS by the code that Caddy has for an error; `""` is for every other one.
+
+    Args:
+        changed: instead of those of ERRORS.
+    """
+    listed = {**ERRORS, **changed, 0: OTHER}
     return {
         str(code) if code else "": [
             str(error.status or code) if code else "{http.error.status_code}",

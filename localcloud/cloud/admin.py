@@ -4,13 +4,13 @@ import hmac
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from localcloud.cloud import faults
 from localcloud.cloud.catalog import TYPES, ZONES, set_stock
 from localcloud.cloud.cloud import Cloud, stamp
-from localcloud.cloud.model import CallFault, Instance, NasStock, Problem, Quota
+from localcloud.cloud.model import CallFault, Instance, NasStock, Problem, Quota, Standing
 from localcloud.cloud.wire import Json
 from localcloud.errors import LocalCloudError
 from localcloud.http.messages import Request, Response, as_json
@@ -33,6 +33,7 @@ class Admin:
             ("POST", "stock"): self._stock,
             ("POST", "nas-stock"): self._nas_stock,
             ("POST", "quota"): self._quota,
+            ("POST", "account"): self._account,
             ("POST", "reclaim"): self._reclaim,
             ("POST", "release-at"): self._release_at,
             ("POST", "kill"): self._kill,
@@ -82,6 +83,13 @@ class Admin:
 
     def _quota(self, order: Json) -> Json:
         self._cloud.store.put(Quota(cpus=int(order["cpus"])))
+        return order
+
+    def _account(self, order: Json) -> Json:
+        """Its balance, and whether its real name is verified."""
+        known = self._cloud.store.get(Standing, Standing.ACCOUNT) or Standing()
+        changes = {"balance": "balance", "realName": "real_name"}
+        self._cloud.store.put(replace(known, **{changes[name]: str(value) for name, value in order.items()}))
         return order
 
     def _reclaim(self, order: Json) -> Json:

@@ -15,7 +15,7 @@ ACTIONS = {
     "stop": "end it; with --wipe also destroy its machines, networks, folders and state",
     "status": "endpoint, region, keys; exit code 3 when it does not run",
     "fault": "order a fault: see docs/localcloud-api.md",
-    "admin": "any admin call: stock, nas-stock, quota, reclaim, release-at, kill, problems",
+    "admin": "any admin call: stock, nas-stock, quota, account, reclaim, release-at, kill, problems",
 }
 SETTINGS = ("region", "port", "backend", "speed", "public_network", "bind")
 

@@ -57,7 +57,7 @@ def rent(settings: Settings, stack: str) -> Cloud:
     _check_before_up(cloud, settings.ssh)
     provider = provider_of(cloud)
     api = functools.cache(lambda: Api(cloud.region, cloud.endpoint))
-    network = _network(settings, cloud, stack)
+    network = network_args(settings, cloud, pulumi.get_project(), stack)
     image, candidate = UNKNOWN_IMAGE, cloud.candidates[0]
     standing: list[Leftover] = []
     undeclared: list[UndeclaredRule] = []
@@ -164,10 +164,10 @@ def _check_before_up(cloud: CloudSettings, ssh: SshSettings) -> None:
         pulumi.log.warn(f"before `pulumi up`: {each}")
 
 
-def _network(settings: Settings, cloud: CloudSettings, stack: str) -> NetworkArgs:
+def network_args(settings: Settings, cloud: CloudSettings, project: str, stack: str) -> NetworkArgs:
     """Who reaches what; vSwitches follow with the candidate."""
     return NetworkArgs(
-        tags=tags_of(pulumi.get_project(), stack, cloud.owner),
+        tags=tags_of(project, stack, cloud.owner),
         vpc_cidr=cloud.vpc_cidr,
         vswitch_cidrs={},
         admin_cidrs=cloud.admin_cidrs,
@@ -181,9 +181,12 @@ def _network(settings: Settings, cloud: CloudSettings, stack: str) -> NetworkArg
 
 def _other_ports(settings: Settings) -> dict[int, tuple[str, ...]]:
     """Ports of the first machine that are open beside the URL's, each to its ranges."""
-    page = {settings.webui.port: settings.webui.allowed_cidrs} if settings.webui.enabled else {}
+    pages = {settings.webui.port: settings.webui.allowed_cidrs} if settings.webui.enabled else {}
+    team = settings.gateway.team
+    if team.enabled and team.allowed_cidrs:
+        pages[team.port] = team.allowed_cidrs
     # Certificate authorities ask from addresses that they don't tell.
-    return {**page, **({ACME_PORT: ("0.0.0.0/0",)} if settings.gateway.tls.mode == "acme" else {})}
+    return {**pages, **({ACME_PORT: ("0.0.0.0/0",)} if settings.gateway.tls.mode == "acme" else {})}
 
 
 def _candidate(cloud: CloudSettings, provider: alicloud.Provider, standing: list[Leftover]) -> Candidate:

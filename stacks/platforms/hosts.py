@@ -175,16 +175,14 @@ def _has_ipv4(what: str, address: str, *, seen_from_here: bool) -> None:
         )
 
 
-def ssh(settings: Settings, machine: Machine) -> pulumi.Output[str]:
+def ssh_command(settings: Settings, machine: MachineSettings) -> str:
     """A command that opens a machine."""
     own = settings.ssh
     known = f"-o UserKnownHostsFile={own.known_hosts_file}"
     words = [] if own.agent else [f"-i {own.private_key_file}"]
     words.append(known)
-    if machine.jump:
-        between = _jump_of(settings, next(m for m in settings.machines if m.name == machine.name))
-        file = (between.private_key_file if between else None) or own.private_key_file
-        key = "" if own.agent else f"-i {file} "
-        target = shlex.quote(f"{machine.jump.user}@{machine.jump.address}")
-        words.append(f"-o 'ProxyCommand=ssh {key}{known} -p {machine.jump.port} -W %h:%p {target}'")
-    return pulumi.Output.concat(f"ssh {' '.join(words)} -p {machine.port} {machine.user}@", machine.address)
+    if between := _jump_of(settings, machine):
+        key = "" if own.agent else f"-i {between.private_key_file or own.private_key_file} "
+        target = shlex.quote(f"{between.user or own.user}@{between.address}")
+        words.append(f"-o 'ProxyCommand=ssh {key}{known} -p {between.port} -W %h:%p {target}'")
+    return f"ssh {' '.join(words)} -p {machine.port} {own.user}@{machine.address}"

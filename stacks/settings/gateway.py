@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from stacks import versions
 from stacks.settings.base import Name, Port, SettingsModel, check_cidrs
+from stacks.settings.team import TeamSettings
 from stacks.settings.text_types import Host, Requirement, Url
 
 DEFAULT_KEY = "default"
@@ -100,6 +101,13 @@ class GatewaySettings(SettingsModel):
         versions.GATEWAY_PACKAGES,
         description="runtime native: pip requirements that have Caddy; empty: native.path has it",
     )
+
+    team: TeamSettings = TeamSettings()  # type: ignore[call-arg]  # every field has a default
+
+    @field_validator("team", mode="before")
+    @classmethod
+    def _switch(cls, value: Any) -> Any:  # noqa: ANN401  # whatever a stack's file has
+        return {"enabled": value} if isinstance(value, bool) else value
 
     @field_validator("tls", mode="before")
     @classmethod

@@ -9,7 +9,9 @@ from pathlib import Path
 from components.gateway import KEY_PATTERN
 from components.gateway.certificate import key_matches
 from stacks.settings.gateway import GatewaySettings
+from stacks.settings.team import TeamSettings
 
+TEAM_SECRETS = ("teamKey", "teamSaltKey")
 KEY_MINIMUM = 16
 """Characters of an API key: 16 of [A-Za-z0-9] are 95 bits, out of reach of guessing over a network."""
 
@@ -63,4 +65,22 @@ def gateway_problems(gateway: GatewaySettings, keys_text: str | None, tls_key: s
         certificate = Path(tls.certificate_file).expanduser().read_text(errors="replace")
         if said := key_matches(certificate, tls_key):
             problems.append(said)
+    return problems
+
+
+def team_problems(team: TeamSettings, given: Mapping[str, str | None]) -> list[str]:
+    """What is wrong with LiteLLM's own keys, a line each.
+
+    Args:
+        team: the settings.
+        given: a key by its name, one of TEAM_SECRETS; None where it is to be made.
+    """
+    problems = []
+    for name, key in given.items():
+        if key and not team.enabled:
+            problems.append(f"{name}: has no meaning without gateway.team; take it out")
+        elif key:
+            problems += key_problems(name, key)
+            if not key.startswith("sk-"):
+                problems.append(f"{name}: must begin with sk-, as LiteLLM's keys do; set it to sk- and random letters")
     return problems

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from stacks.settings.errors import Mistake, SettingsError
-from stacks.settings.gateway_secrets import gateway_problems, key_problems, parse_keys
+from stacks.settings.gateway_secrets import TEAM_SECRETS, gateway_problems, key_problems, parse_keys, team_problems
 from stacks.settings.monitoring_secrets import monitoring_problems, parse_receivers
 from stacks.settings.registry import registry_problems
 from stacks.settings.rules.check import checked
@@ -25,7 +25,7 @@ from stacks.settings.stack import Settings
 NAMESPACE = "tandem"
 SECRETS = {
     "alertReceivers", "apiKey", "apiKeys", "hubToken", "monitoringPassword", "proxyPassword", "registryPassword",
-    "sshKeyPassphrase", "sudoPassword", "tlsKey", "webuiPassword",
+    "sshKeyPassphrase", "sudoPassword", "teamKey", "teamSaltKey", "tlsKey", "webuiPassword",
 }  # fmt: skip
 LONGEST = 600
 """Characters of a mistake's line: what was given may be anything, such as a file."""
@@ -74,14 +74,22 @@ def load() -> Settings:
         settings = parse(open_values)
     except SettingsError as error:
         raise SettingsError("\n".join([secrecy.redacted(str(error)), *(f"  {p}" for p in problems)])) from None
-    problems += registry_problems(settings.images.registry_auth, given.get("registryPassword"))
-    problems += _of_login(settings, given)
-    problems += gateway_problems(settings.gateway, given.get("apiKeys"), given.get("tlsKey"))
-    problems += monitoring_problems(settings.monitoring, given.get("monitoringPassword"), given.get("alertReceivers"))
+    problems += secret_problems(settings, given)
     if problems:
         raise SettingsError(_refusal(problems))
     settings.keep_secret(secrecy)
     return settings
+
+
+def secret_problems(settings: Settings, given: Mapping[str, str]) -> list[str]:
+    """What is wrong with secrets beside checked settings, a line each."""
+    return [
+        *registry_problems(settings.images.registry_auth, given.get("registryPassword")),
+        *_of_login(settings, given),
+        *gateway_problems(settings.gateway, given.get("apiKeys"), given.get("tlsKey")),
+        *monitoring_problems(settings.monitoring, given.get("monitoringPassword"), given.get("alertReceivers")),
+        *team_problems(settings.gateway.team, {name: given.get(name) for name in TEAM_SECRETS}),
+    ]
 
 
 def _secrecy(values: Mapping[str, str]) -> Secrecy:

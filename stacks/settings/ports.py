@@ -44,7 +44,7 @@ class Ports:
 
 def table(settings: Settings) -> list[Ports]:
     """What listens on the machines of a deployment."""
-    serving, webui = settings.serving, settings.webui
+    serving, webui, team = settings.serving, settings.webui, settings.gateway.team
     engine = find_engine(serving.engine, serving.executor)
     several = len(settings.accelerators) > 1
     found = [
@@ -63,6 +63,16 @@ def table(settings: Settings) -> list[Ports]:
         found += [
             Ports("monitoring.firstPort", first, first + 4, "monitoring, on loopback", "first"),
             Ports("monitoring.exporterPort", exporter, exporter + 1, "monitoring's exporters", "all"),
+        ]
+    if team.enabled:
+        found += [
+            Ports(
+                "gateway.team.port", team.port, team.port, "LiteLLM's page", "first", public=bool(team.allowed_cidrs)
+            ),
+            Ports("gateway.team.innerPort", team.inner_port, team.inner_port, "LiteLLM, on loopback", "first"),
+            Ports(
+                "gateway.team.databasePort", team.database_port, team.database_port, "PostgreSQL, on loopback", "first"
+            ),
         ]
     if engine.ray_resource:
         ray = ray_ports(settings)

@@ -39,6 +39,7 @@ def calls(account: Account) -> Iterator[tuple[str, str, dict[str, Any]]]:
         do(product, "DescribeZones")
     do("Ecs", "DescribeInstanceTypes", InstanceTypes=["ecs.gn8is-2x.8xlarge"])
     do("Ecs", "DescribeInstanceTypeFamilies")
+    do("Ecs", "DescribeAccountAttributes", AttributeName=["real-name-authentication"])
     do("Ecs", "DescribeAvailableResource", DestinationResource="InstanceType", InstanceType="ecs.gn8is-2x.8xlarge")
     image = do("Ecs", "DescribeImages", OSType="linux")["Images"]["Image"][0]["ImageId"]
     do("Ecs", "DescribeImageFromFamily", ImageFamily="acs:ubuntu_22_04_64")

@@ -30,10 +30,11 @@ class Cloud(Answers):
         return identity, outputs
 
 
-def settings_of(stack: str, webui: dict[str, Any] | None = None, model_more: Any = None, **changes: Any) -> Any:
+def settings_of(stack: str, webui: Any = None, gateway: Any = None, model_more: Any = None, **changes: Any) -> Any:
     values = read(stack)
     values["cloud"] = {**values["cloud"], **changes}
     values["webui"] = webui or {}
+    values["gateway"] = {**values.get("gateway", {}), **(gateway or {})}
     values["model"] = {**values["model"], **({"more": model_more} if model_more else {})}
     return parse(as_configuration(values))
 

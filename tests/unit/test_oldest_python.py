@@ -21,7 +21,7 @@ from tests.support.paths import ROOT
 from tests.support.scripts import lease_scripts
 
 OLDEST = (3, 8)
-TRAVELLING = sorted(ROOT.glob("components/*/files/*.py"))
+TRAVELLING = sorted([*ROOT.glob("components/*/files/*.py"), *ROOT.glob("stacks/*/files/*.py")])
 NEEDS = {"count.py": "ray"}
 """A module that only an engine's environment has."""
 SUBSCRIPTED = {"dict", "list", "set", "tuple", "frozenset", "type"}

@@ -5,7 +5,7 @@ from localcloud.cloud.model.eip import Eip
 from localcloud.cloud.model.fault import CallFault
 from localcloud.cloud.model.instance import Instance
 from localcloud.cloud.model.key_pair import KeyPair
-from localcloud.cloud.model.market import NasStock, Problem, Quota, Stock, Token
+from localcloud.cloud.model.market import NasStock, Problem, Quota, Standing, Stock, Token
 from localcloud.cloud.model.nas import AccessGroup, AccessRule, FileSystem, MountTarget
 from localcloud.cloud.model.network import RouteTable, Vpc, VSwitch
 from localcloud.cloud.model.network_interface import NetworkInterface
@@ -28,6 +28,7 @@ __all__ = [
     "RouteTable",
     "SecurityGroup",
     "SecurityRule",
+    "Standing",
     "Stock",
     "Token",
     "VSwitch",

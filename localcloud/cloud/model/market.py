@@ -49,6 +49,23 @@ class Quota(Document):
 
 
 @dataclass(kw_only=True, eq=False)
+class Standing(Document):
+    """What the account is worth; there is one, or none when nothing is in its way.
+
+    Attributes:
+        balance: AvailableAmount, as the cloud writes it.
+        real_name: `yes`, `none` or `unnecessary`, as DescribeAccountAttributes has it.
+    """
+
+    KIND = "standing"
+    ID = "ACCOUNT"
+    ACCOUNT = "account"
+
+    balance: str = "10000.00"
+    real_name: str = "yes"
+
+
+@dataclass(kw_only=True, eq=False)
 class Problem(Document):
     """What failed behind the API, where its callers cannot see it."""
 

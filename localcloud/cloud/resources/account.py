@@ -2,8 +2,13 @@
 
 from localcloud.cloud.actions import action
 from localcloud.cloud.cloud import Cloud
+from localcloud.cloud.model import Instance, Quota, Standing
 from localcloud.cloud.params import Params
+from localcloud.cloud.resources.instance_run import QUOTA_CPUS
 from localcloud.cloud.wire import Json
+from localcloud.errors import invalid
+
+MOST_ATTRIBUTES = 8  # Alibaba's documentation of DescribeAccountAttributes: N is 1 to 8
 
 
 @action("Sts", "GetCallerIdentity")
@@ -37,5 +42,40 @@ def query_available_instances(cloud: Cloud, params: Params) -> Json:
 @action("BssOpenApi", "QueryAccountBalance")
 def query_account_balance(cloud: Cloud, params: Params) -> Json:
     """Money that nobody has or owes."""
-    data = {"AvailableAmount": "10000.00", "AvailableCashAmount": "10000.00", "CreditAmount": "0.00", "Currency": "CNY"}
+    amount = _standing(cloud).balance
+    data = {
+        "AvailableAmount": amount, "AvailableCashAmount": amount, "CreditAmount": "0.00",
+        "MybankCreditAmount": "0.00", "Currency": "CNY",
+    }  # fmt: skip
     return {"Success": True, "Code": "200", "Message": "Successful!", "Data": data}
+
+
+@action("Ecs", "DescribeAccountAttributes")
+def describe_account_attributes(cloud: Cloud, params: Params) -> Json:
+    """What the account may rent, how much of it is rented, and whether it has a verified real name."""
+    quota = cloud.store.get(Quota, Quota.CPUS)
+    spot = {True: 0, False: 0}
+    for machine in cloud.store.all(Instance):
+        spot[machine.spot_strategy != "NoSpot"] += machine.cpu
+    most = str(quota.cpus if quota else QUOTA_CPUS)
+    known = {
+        "instance-network-type": "vpc",
+        "max-security-groups": "100",
+        "max-elastic-network-interfaces": "100",
+        "max-postpaid-instance-vcpu-count": most,
+        "used-postpaid-instance-vcpu-count": str(spot[False]),
+        "max-spot-instance-vcpu-count": most,
+        "used-spot-instance-vcpu-count": str(spot[True]),
+        "real-name-authentication": _standing(cloud).real_name,
+    }
+    wanted = params.items("AttributeName")
+    if len(wanted) > MOST_ATTRIBUTES or not set(wanted) <= set(known):
+        raise invalid("AttributeName", f"{', '.join(wanted)} are not 1 to {MOST_ATTRIBUTES} of {', '.join(known)}")
+    items = [
+        {"AttributeName": name, "AttributeValues": {"ValueItem": [{"Value": known[name]}]}} for name in wanted or known
+    ]
+    return {"AccountAttributeItems": {"AccountAttributeItem": items}}
+
+
+def _standing(cloud: Cloud) -> Standing:
+    return cloud.store.get(Standing, Standing.ACCOUNT) or Standing()

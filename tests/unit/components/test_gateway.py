@@ -98,6 +98,33 @@ def test_ranges_guard_api_page_and_metrics_each_by_its_own():
     assert (servers["api"]["listen"], servers["page"]["listen"]) == ([":8000"], [":3000"])
 
 
+def test_with_a_team_unknown_keys_that_begin_with_sk_are_litellm_s_and_the_others_stay_the_engine_s():
+    keys = {"default": "sk-" + "k" * 16}
+    servers = render(Config(keys, 8000, 8100, team=Page(4000, 4180, ("192.0.2.0/24",))))["apps"]["http"]["servers"]
+    api = servers["api"]["routes"]
+    (mapped,) = [each for route in api for each in route["handle"] if each["handler"] == "map"]
+    assert mapped["mappings"] == [
+        {"input": "sk-" + "k" * 16, "outputs": ["default"]}, {"input_regexp": "^sk-", "outputs": ["team"]},
+    ]  # fmt: skip
+    by_anthropic, by_team, straight = api[-3:]
+    assert all(each["vars"] == {"{key_name}": ["team"]} for each in by_anthropic["match"])
+    assert by_anthropic["handle"][0]["handle_response"][0]["match"] == {"status_code": [401]}
+    assert by_team["match"] == [{"vars": {"{key_name}": ["team"]}}]
+    (to_litellm,), (to_engine,) = by_team["handle"], straight["handle"]
+    dials = [proxy["upstreams"][0]["dial"] for proxy in (to_litellm, to_engine)]
+    assert dials == ["127.0.0.1:4180", "127.0.0.1:8100"]
+    dropped = [set(proxy["headers"]["request"]["delete"]) for proxy in (to_litellm, to_engine)]
+    assert dropped[1] - dropped[0] == {"Authorization", "X-Api-Key"}
+    assert "192.0.2.0/24" in json.dumps(servers["team"])
+    assert "192.0.2.0/24" not in json.dumps(api)
+
+
+def test_litellm_s_own_port_is_for_the_machine_alone_where_nobody_else_may_use_it():
+    servers = render(Config(KEYS, 8000, 8100, team=Page(4000, 4180, ())))["apps"]["http"]["servers"]
+    assert servers["team"]["listen"] == ["127.0.0.1:4000"]
+    assert "remote_ip" not in json.dumps(servers["team"])
+
+
 def test_the_log_and_the_metrics_are_there_only_when_they_are_wanted():
     assert '"logs": {}' in told()
     assert '"logs": {}' not in told(access_log=False)
@@ -120,9 +147,10 @@ def test_tls_of_each_mode():
 
 
 def test_every_answer_has_both_shapes_and_is_json():
-    rows = errors.rows()
-    assert rows["502"][0] == rows["503"][0] == "503"
-    for row in rows.values():
+    rows, of_team = errors.rows({}), errors.rows(errors.OF_TEAM)
+    assert rows["502"][0] == rows["503"][0] == of_team["502"][0] == "503"
+    assert "LiteLLM" not in str(rows)
+    for row in (*rows.values(), *of_team.values()):
         for body in (errors.OPENAI_BODY, errors.ANTHROPIC_BODY):
             filled = body
             for name, value in zip(errors.FIELDS, row, strict=True):

@@ -101,6 +101,13 @@ def test_the_page_is_open_to_the_ranges_that_are_named_and_to_nobody_else(monkey
     }
 
 
+@pytest.mark.parametrize("ranges", [["192.0.2.0/24"], []])
+def test_litellm_s_own_port_is_open_to_its_ranges_alone(monkeypatch, ranges):
+    seen = graph(monkeypatch, "dev", gateway={"team": {"enabled": True, "allowedCidrs": ranges}})
+    rules = [dict(r.object.items()) for r in seen.values() if r.type.endswith("SecurityGroupRule")]
+    assert [rule["cidrIp"] for rule in rules if rule["portRange"] == "4000/4000"] == ranges
+
+
 def test_every_declared_rule_is_watched_and_no_other(monkeypatch):
     """What `up` opens its watch leaves open: the page's port too, which the watch once shut again."""
     ranges = ["192.0.2.0/24", "198.51.100.7/32"]

@@ -294,3 +294,24 @@ def test_another_region_is_another_cloud(account: Account) -> None:
         LocalCloudError, match=r"The region 'mars-1' is not in the catalogue: choose one of cn-hangzhou,"
     ):
         Settings(region="mars-1").check()
+
+
+def test_what_the_account_may_rent_and_has_rented(world: World) -> None:
+    """The attributes that Alibaba's client documents; the billing API tells the balance."""
+
+    def attributes(*names: str) -> dict[str, str]:
+        found = world.call("Ecs", "DescribeAccountAttributes", AttributeName=list(names))
+        items = found["AccountAttributeItems"]["AccountAttributeItem"]
+        return {each["AttributeName"]: each["AttributeValues"]["ValueItem"][0]["Value"] for each in items}
+
+    used = "used-postpaid-instance-vcpu-count"
+    assert attributes("real-name-authentication", used) == {"real-name-authentication": "yes", used: "0"}
+    world.run(Amount=2)
+    world.account.admin("quota", cpus=9)
+    world.account.admin("account", realName="none", balance="3.50")
+    found = attributes()
+    assert (found["real-name-authentication"], found["max-postpaid-instance-vcpu-count"], found[used]) == (
+        "none", "9", "4",
+    )  # fmt: skip
+    code = error_code(world.call, "Ecs", "DescribeAccountAttributes", AttributeName=["nonsense"])
+    assert code == "InvalidParameter.AttributeName"

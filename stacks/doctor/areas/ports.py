@@ -1,0 +1,102 @@
+"""Ports: which listen, who holds them, who reaches them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stacks.doctor.finding import Check, NotApplicableError, NotCheckedError, Problem, error, warning
+from stacks.doctor.known import Known
+from stacks.doctor.looking import has_firewall
+from stacks.doctor.outside import within
+from stacks.settings.ports import Ports, of_machine
+
+
+def listening(known: Known) -> Iterator[Problem]:
+    """Whether the URL and the engine listen."""
+    if "apiUrl" not in known.stack.outputs:
+        raise NotCheckedError("no `pulumi up` has come to the end yet")
+    settings = known.settings
+    for place, found in known.facts("listening"):
+        if place.number is None:
+            continue
+        for one in of_machine(settings, place.number):
+            if str(one.first) not in found["open"] and _always(one):
+                yield error(
+                    place.name, f"nothing listens at port {one.first} ({one.setting}), where {one.purpose} is",
+                    f"make logs STACK={known.stack.name} SINCE=10m shows why",
+                )  # fmt: skip
+
+
+def _always(one: Ports) -> bool:
+    """What listens as long as the deployment serves; other ports are for a part of its life, or out of a range."""
+    return one.setting in ("gateway.port", "serving.port", "webui.port", "webui.innerPort", "serving.groupPort") or (
+        one.setting == "serving.rayPort" and one.where == "first"
+    )
+
+
+def taken(known: Known) -> Iterator[Problem]:
+    """Whether a port of the deployment is held by somebody else."""
+    for place, found in known.facts("listening"):
+        if found["taken"]:
+            cause, _, remedy = found["taken"].partition("; ")
+            yield error(place.name, cause, remedy)
+
+
+def loopback(known: Known) -> Iterator[Problem]:
+    """Whether the engine's own API listens on loopback alone."""
+    port = str(known.settings.serving.port)
+    for place, found in known.facts("listening"):
+        if place.number == 0 and found["open"].get(port) is False:
+            yield error(
+                place.name, f"the engine's port {port} listens on more than loopback, where no key is asked for",
+                "take --host out of serving.arguments",
+            )  # fmt: skip
+
+
+def table(known: Known) -> Iterator[Problem]:
+    """Whether the machines' own firewall is loaded, and comes back after a reboot."""
+    if not has_firewall(known.stack):
+        raise NotApplicableError
+    up = f"pulumi up --stack {known.stack.name}"
+    for place, found in known.facts("firewall"):
+        if not found or not found["made"]:
+            if known.stack.outputs.get("apiUrl"):
+                yield error(place.name, "no firewall was made, and firewall.enabled is true", up)
+        elif not found["loaded"]:
+            yield error(
+                place.name, "the firewall's table is not loaded, so everybody reaches inner ports",
+                f"systemctl restart firewall-{known.stack.full}.service",
+            )  # fmt: skip
+        elif found["unit"] != "enabled" or not found["confirmed"]:
+            yield warning(
+                place.name,
+                "the firewall will not come back after a reboot",
+                f"systemctl enable firewall-{known.stack.full}.service",
+            )
+
+
+def closed(known: Known) -> Iterator[Problem]:
+    """Whether inner ports are closed to this computer, which is no machine of the deployment."""
+    settings = known.settings
+    if settings.platform == "hosts" and not has_firewall(known.stack):
+        raise NotApplicableError
+    if within(set(known.here), settings.firewall.allowed_cidrs) or known.here & {p.peer_address for p in known.places}:
+        raise NotCheckedError("this computer is one that may reach them")
+    loaded = {place.name for place, found in known.facts("firewall") if found and found["loaded"]}
+    for name, ports in sorted(known.seen("inner").items()):
+        if settings.platform == "hosts" and name not in loaded:
+            continue  # ports.firewall says why
+        said = ", ".join(map(str, sorted(ports)))
+        yield error(
+            name, f"this computer reaches its inner ports {said}, which are for the machines alone",
+            f"pulumi up --stack {known.stack.name}, which closes them; anybody there can run code on the machine",
+        )  # fmt: skip
+
+
+CHECKS = (
+    Check("ports.listening", "the URL, the engine, the page and Ray's head listen", listening),
+    Check("ports.taken", "no port of the deployment is held by somebody else", taken),
+    Check("ports.loopback", "the engine's own API listens on loopback alone", loopback),
+    Check("ports.firewall", "the machines' own firewall is loaded, and comes back after a reboot", table),
+    Check("ports.closed", "inner ports are closed to this computer", closed),
+)

@@ -1,0 +1,106 @@
+"""Whether the model is served: tokens, ranks, containers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from stacks.doctor.finding import Check, NotCheckedError, Problem, error, warning
+from stacks.doctor.known import Known
+
+
+def tokens(known: Known) -> Iterator[Problem]:
+    """Whether a completion comes back through the URL, with the stack's key."""
+    why = known.seen("completion")
+    if why:
+        cause, _, remedy = why.rpartition("; ")
+        yield error("serving", cause or why, remedy if cause else f"make logs STACK={known.stack.name} SINCE=10m")
+
+
+def running(known: Known) -> Iterator[Problem]:
+    """Whether containers run, and keep running."""
+    for place, found in known.facts("containers"):
+        for each in found:
+            logs = f"make logs STACK={known.stack.name} SINCE=30m"
+            if not _declared(known, each["name"]):
+                continue  # drift.serving says so
+            if each["oom"]:
+                yield error(
+                    place.name,
+                    f"{each['name']} was ended for lack of memory",
+                    "give the machine more memory, or the model less: serving.maxModelLen",
+                )
+            elif each["status"] != "running":
+                code = f", exit code {each['code']}" if each["status"] == "exited" else ""
+                yield error(
+                    place.name,
+                    f"{each['name']} is {each['status']}{code}",
+                    f"docker start {each['name']} there, and {logs}",
+                )
+            elif each["restarts"]:
+                yield warning(place.name, f"{each['name']} was restarted {each['restarts']} times", logs)
+
+
+def _declared(known: Known, name: str) -> bool:
+    return known.settings.runtime == "native" or any(
+        name == f"{known.stack.full}-{each.name}" for each in known.stack.resources
+    )
+
+
+def ranks(known: Known) -> Iterator[Problem]:
+    """Whether each rank's supervisor is content."""
+    said = False
+    for place, found in known.facts("containers"):
+        for each in found:
+            group: dict[str, Any] | None = each["group"]
+            if group is None or each["status"] != "running":
+                continue
+            said = True
+            yield from _rank(known, place.name, group)
+    if not said:
+        raise NotCheckedError("no rank runs")
+
+
+def _rank(known: Known, machine: str, group: dict[str, Any]) -> Iterator[Problem]:
+    logs = f"make logs STACK={known.stack.name} SINCE=1h"
+    if group.get("trouble"):
+        yield error(machine, str(group["trouble"]), logs)
+    for rank, still in sorted((group.get("still") or {}).items()):
+        where = still.get("machine", machine)
+        yield error(
+            where,
+            f"rank {rank} gives no sign for {still.get('seconds', '?')} s",
+            f"docker restart its container, and {logs}",
+        )
+    recent = [each for each in group.get("stalls") or [] if time.time() - float(each["time"]) < 86400]
+    if recent:
+        yield warning(machine, f"the engine made no tokens {len(recent)} times in a day ({recent[-1]['why']})", logs)
+    if group.get("exits") and group.get("exit"):
+        last = group["exit"]
+        words = (last.get("words") or ["no last words"])[-1]
+        yield warning(
+            last.get("machine") or machine,
+            f"the engine ended by itself {group['exits']} times, last with code {last.get('code')} ({words[:200]})",
+            logs,
+        )
+
+
+def frozen(known: Known) -> Iterator[Problem]:
+    """Whether a signal has stopped a process of the deployment."""
+    for place, found in known.facts("frozen"):
+        for process in found:
+            pid = process.rpartition("(process ")[2].rstrip(")").partition(",")[0]
+            yield error(place.name, f"{process} is stopped by a signal", f"kill -CONT {pid} there")
+
+
+CHECKS = (
+    Check("serving.tokens", "a completion comes back through the URL, with the stack's key", tokens),
+    Check("serving.running", "containers or processes run, and were not restarted", running),
+    Check(
+        "serving.ranks",
+        "each rank's supervisor is content: no trouble, none that gives no sign, none that ended",
+        ranks,
+    ),
+    Check("serving.frozen", "no process of the deployment is stopped by a signal", frozen),
+)

@@ -1,0 +1,110 @@
+"""The folder that machines share: mounted, whole, fast enough."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stacks.doctor.finding import Check, NotCheckedError, Problem, error, warning
+from stacks.doctor.known import Known
+from stacks.doctor.places import Place
+
+SLOW = 50e6
+"""Bytes a second: less than a gigabit link gives; 100 GB then take more than half an hour."""
+LEAST_BYTES = 8 << 20
+"""A shorter read says nothing."""
+ROOM_WARNING = 0.03
+
+
+def _serving(known: Known) -> list[tuple[Place, dict[str, object]]]:
+    return [(place, found) for place, found in known.facts("storage") if place.number is not None]
+
+
+def mounted(known: Known) -> Iterator[Problem]:
+    """Whether the shared folder is mounted on each machine, from the server that settings name."""
+    settings = known.settings
+    folder, up = settings.storage.folder, f"pulumi up --stack {known.stack.name}"
+    if known.stack.named("answer-asked") is None and not settings.storage.path:
+        raise NotCheckedError("no `pulumi up` has come to the end yet")
+    for place, found in _serving(known):
+        if not found["there"]:
+            yield error(place.name, f"there is no folder {folder}", f"mount {folder}, or {up}")
+        elif not settings.storage.path and not found["source"]:
+            yield error(
+                place.name,
+                f"nothing is mounted on {folder}",
+                f"systemctl restart $(systemd-escape --path --suffix=mount {folder})",
+            )
+        elif settings.storage.server and not settings.storage.path:
+            wanted = f"{settings.storage.server}:{settings.storage.export}"
+            if str(found["source"]).rstrip("/") != wanted.rstrip("/"):
+                yield warning(
+                    place.name,
+                    f"{folder} is {found['source']}, and settings name {wanted}",
+                    "correct storage, or what is mounted there",
+                )
+
+
+def weights(known: Known) -> Iterator[Problem]:
+    """Whether the weights are what was verified."""
+    said, seen = False, set()
+    for place, found in _serving(known):
+        told = found["weights"]
+        if (
+            not found["there"]
+            or (not known.settings.storage.path and not found["source"])
+            or not isinstance(told, dict)
+        ):
+            continue
+        for folder, each in told.items():
+            if not each["manifest"] and not each["wrong"]:
+                continue
+            said = True
+            if each["wrong"] and (folder, each["wrong"]) not in seen:
+                seen.add((folder, each["wrong"]))  # all machines share it
+                yield error(
+                    place.name, f"{folder} {each['wrong']}",
+                    f"set model.trigger to another word and pulumi up --stack {known.stack.name}, to fetch it",
+                )  # fmt: skip
+    if not said:
+        raise NotCheckedError("there are no weights that were verified")
+
+
+def room(known: Known) -> Iterator[Problem]:
+    """Whether the storage has room."""
+    for place, found in _serving(known)[:1]:
+        total, free = found.get("bytes"), found.get("free")
+        if isinstance(total, int) and isinstance(free, int) and total and free < ROOM_WARNING * total:
+            yield warning(
+                place.name,
+                f"the storage has {free / 2**30:.1f} of {total / 2**30:.1f} GiB free",
+                "delete weights that nobody uses, or give it more room",
+            )
+
+
+def speed(known: Known) -> Iterator[Problem]:
+    """Whether the weights are read fast enough."""
+    said = False
+    for place, found in _serving(known):
+        told = found.get("read")
+        if not isinstance(told, dict) or told.get("bytes", 0) < LEAST_BYTES:
+            continue
+        said, rate = True, told["bytes"] / max(told["seconds"], 1e-6)
+        if rate < SLOW:
+            size = sum(each["bytes"] for each in found["weights"].values())  # type: ignore[attr-defined]
+            yield warning(
+                place.name,
+                f"{told['file']} is read at {rate / 1e6:.0f} MB/s, the whole in {size / rate / 60:.0f} minutes",
+                "see storage.options (rsize, nconnect), the network to the storage, or cloud.nas.storageClass",
+            )  # fmt: skip
+    if not said:
+        raise NotCheckedError("the weights are too small for a measurement, or not there")
+
+
+CHECKS = (
+    Check(
+        "storage.mounted", "the shared folder is mounted on each machine, from the server that settings name", mounted
+    ),
+    Check("storage.weights", "the weights are what was verified, by names and sizes", weights),
+    Check("storage.room", "the storage has room", room),
+    Check("storage.speed", "a part of the weights is read at 50 MB/s or more on each machine", speed),
+)

@@ -1,0 +1,166 @@
+"""All that is known of a stack when its checks begin: collected at once, within a time limit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from components.alicloud.account import MISSING_KEYS, has_keys
+from components.alicloud.api import Api, ApiError
+from stacks.doctor import outside
+from stacks.doctor.bounded import Answer, ask_all
+from stacks.doctor.finding import NotApplicableError, NotCheckedError
+from stacks.doctor.looking import SSH_SECONDS, Look, look_at
+from stacks.doctor.places import Place, places_of
+from stacks.doctor.questions import questions
+from stacks.doctor.stack import Stack
+from stacks.settings.cloud import CloudSettings
+from stacks.settings.stack import Settings
+
+ACCOUNT_SECONDS = 50.0
+NOT_KNOWN = Answer(failure=LookupError("it was not asked"))
+
+
+@dataclass(frozen=True)
+class Known:
+    """Facts of every kind.
+
+    Attributes:
+        stack: as Pulumi knows it.
+        places: its machines.
+        account: answers of the account by question; none where nothing is rented.
+        looks: what each machine said, by name.
+        outside: answers of `stacks.doctor.outside` by question.
+        here: this computer's own addresses, as machines see them.
+    """
+
+    stack: Stack
+    places: Sequence[Place] = ()
+    account: Mapping[str, Answer] = field(default_factory=dict)
+    looks: Mapping[str, Look] = field(default_factory=dict)
+    outside: Mapping[str, Answer] = field(default_factory=dict)
+    here: frozenset[str] = frozenset()
+
+    @property
+    def settings(self) -> Settings:
+        """The stack's settings.
+
+        Raises:
+            NotCheckedError: they don't hold.
+        """
+        if self.stack.settings is None:
+            raise NotCheckedError("the settings can't be used")
+        return self.stack.settings
+
+    @property
+    def cloud(self) -> CloudSettings:
+        """What is rented.
+
+        Raises:
+            NotApplicableError: nothing.
+        """
+        found = self.settings.cloud if self.settings.platform == "alicloud" else None
+        if found is None:
+            raise NotApplicableError
+        return found
+
+    @property
+    def serving(self) -> list[Place]:
+        """The machines that serve."""
+        return [each for each in self.places if each.number is not None]
+
+    def asked(self, question: str) -> Any:  # noqa: ANN401  # JSON is any
+        """An answer of the account.
+
+        Raises:
+            NotCheckedError: there is none.
+        """
+        return _value(self.account, question)
+
+    def seen(self, question: str) -> Any:  # noqa: ANN401  # JSON is any
+        """An answer from outside.
+
+        Raises:
+            NotCheckedError: there is none.
+        """
+        return _value(self.outside, question)
+
+    def facts(self, name: str) -> list[tuple[Place, Any]]:
+        """What the machines that answered say about something.
+
+        Raises:
+            NotCheckedError: none says anything.
+        """
+        found = [(p, self.looks[p.name].facts[name]) for p in self.places if name in self._facts_of(p)]
+        if not found:
+            why = next((w for p in self.places if (w := self._silent(p, name))), "no machine is there")
+            raise NotCheckedError(why)
+        return found
+
+    def _facts_of(self, place: Place) -> Mapping[str, Any]:
+        return self.looks.get(place.name, Look()).facts
+
+    def _silent(self, place: Place, name: str) -> str:
+        look = self.looks.get(place.name)
+        if look is None:
+            return ""
+        why = look.error or look.failed.get(name) or ("it took too long there" if name in look.late else "")
+        return f"{place.name}: {why}" if why else ""
+
+    def missed(self) -> list[tuple[Place, str, str]]:
+        """Machine, fact and reason of everything that a machine that answers could not tell."""
+        return [
+            (place, name, self._silent(place, name))
+            for place in self.places
+            if (look := self.looks.get(place.name)) and not look.error
+            for name in (*look.late, *look.failed)
+        ]
+
+
+def _value(answers: Mapping[str, Answer], question: str) -> Any:  # noqa: ANN401  # JSON is any
+    answer = answers.get(question, NOT_KNOWN)
+    if answer.failure is not None:
+        raise NotCheckedError(str(answer.failure))
+    return answer.value
+
+
+def collect(stack: Stack) -> Known:
+    """Asks everybody at once."""
+    finished = stack.named("answer-asked") is not None
+    # The fetcher rests when the weights are there.
+    places = [each for each in places_of(stack) if each.number is not None or not finished]
+    head = next((each for each in places if each.number == 0), None)
+    url = outside.url_of(stack, places)
+    direct = bool(url) and not (head and head.between and not (stack.settings and stack.settings.gateway.url))
+    asked: dict[str, Callable[[], Any]] = {
+        **{f"machine {each.name}": lambda each=each: look_at(stack, each, places) for each in places},  # type: ignore[misc]
+        "account": lambda: _account(stack),
+        "completion": lambda: outside.completion(stack),
+        "inner": lambda: outside.open_inner_ports(stack, places),
+    }
+    if direct:
+        asked["url"] = lambda: outside.connect(url)
+    if direct and url.startswith("https:"):
+        asked["certificate"] = lambda: outside.certificate(url, str(stack.outputs.get("apiCa") or ""))
+    found = ask_all(asked, SSH_SECONDS + 5)
+    account = found.pop("account")
+    looks = {each.name: found.pop(f"machine {each.name}") for each in places}
+    return Known(
+        stack,
+        places,
+        account.value if account.failure is None else {"identity": account},
+        {name: each.value or Look(str(each.failure)) for name, each in looks.items()},
+        found,
+        frozenset(outside.own_addresses(places)),
+    )
+
+
+def _account(stack: Stack) -> dict[str, Answer]:
+    settings = stack.settings
+    if settings is None or settings.cloud is None or settings.platform != "alicloud":
+        return {}
+    if not has_keys():
+        return {"identity": Answer(failure=ApiError("NoKeys", MISSING_KEYS))}
+    api = Api(settings.cloud.region, settings.cloud.endpoint)
+    return ask_all(questions(stack, settings, settings.cloud, api), ACCOUNT_SECONDS)

@@ -1,0 +1,18 @@
+"""All checks, in the order in which they are told."""
+
+from __future__ import annotations
+
+from stacks.doctor.areas import account, certificates, drift, gpus, machines, network, ports, serving, settings, storage
+from stacks.doctor.finding import Check, Finding
+from stacks.doctor.known import Known
+
+CHECKS: tuple[Check[Known], ...] = tuple(
+    check
+    for area in (settings, account, network, machines, gpus, storage, ports, certificates, drift, serving)
+    for check in area.CHECKS
+)
+
+
+def judge(known: Known) -> list[Finding]:
+    """What all checks find, secrets taken out."""
+    return [finding for check in CHECKS for finding in check.findings(known)]
