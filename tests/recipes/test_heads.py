@@ -76,7 +76,8 @@ class Machines(Answers):
 
     def new_resource(self, args):
         found, outputs = super().new_resource(args)
-        if args.typ.startswith("command:") and not args.name.endswith("-made"):
+        machines_say = not args.name.endswith("-made") and args.inputs.get("create") != "cat"
+        if args.typ.startswith("command:") and machines_say:
             outputs["stdout"] += " gpus=8 hca= infiniband=no devices=/dev/davinci0"
         return found, outputs
 
