@@ -55,7 +55,11 @@ def setting_path(name: str, *, rented: bool) -> str:
 def in_settings(refusal: Refusal, *, rented: bool) -> str:
     """A refusal in the stack's words: `setting: reason; remedy`."""
     remedy = refusal.remedy_in(partial(setting_change, rented=rented))
-    return f"{setting_path(refusal.setting, rented=rented)}: {refusal.reason}; {remedy}"
+    path = setting_path(refusal.setting, rented=rented)
+    if refusal.code == "bad_argument" and refusal.setting == "kv_cache_dtype":
+        # The setting knows no such value: an argument said it.
+        path = "serving.arguments: --kv-cache-dtype"
+    return f"{path}: {refusal.reason}; {remedy}"
 
 
 def setting_change(change: Change, *, rented: bool) -> Change:
