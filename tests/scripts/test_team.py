@@ -39,8 +39,9 @@ def parts(tmp_path_factory, engine):
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory, engine, parts):
-    made = Gateway(tmp_path_factory.mktemp("gateway"), engine.port, team=Page(free_port(), parts.port, ()))
-    parts.wait(made.config.team.port)
+    page = Page(free_port(), parts.port, ())
+    made = Gateway(tmp_path_factory.mktemp("gateway"), engine.port, team=page)
+    parts.wait(page.port)
     yield made
     made.close()
 
