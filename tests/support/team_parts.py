@@ -80,7 +80,7 @@ class Parts:
 
     def wait(self, gateway_port: int) -> None:
         """Until the program that `up` waits by says that all is there."""
-        words = [sys.executable, FILES / "ready.py", str(gateway_port), str(self.port), "https", self.config.model]
+        words = [sys.executable, str(FILES / "ready.py"), str(gateway_port), str(self.port), "https", self.config.model]
 
         def ready() -> bool:
             done = subprocess.run(words, input=MASTER_KEY, capture_output=True, text=True, check=True)
