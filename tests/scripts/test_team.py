@@ -80,7 +80,7 @@ def test_a_key_is_refused_once_its_budget_is_used_up_and_its_usage_is_seen(gatew
     assert (refused.status, json.loads(refused.text)["error"]["type"]) == (422, "budget_exceeded")
     rows = until(lambda: admin(gateway, f"/spend/logs?api_key={key}&summarize=false").found, 120)
     assert {row["model_group"] for row in rows} == {MODEL}
-    assert rows[0]["total_tokens"] > 0
+    assert sum(row["total_tokens"] for row in rows) > 0  # what was refused is there too, with none
 
 
 def test_requests_a_minute_are_limited(gateway):

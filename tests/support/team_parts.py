@@ -74,7 +74,7 @@ class Parts:
         path = PATHS[POSTGRES_IMAGE].replace("PATH=", "PATH=/usr/local/bin:")
         environment = [path, "LANG=C.UTF-8", *(f"{name}={value}" for name, value in variables.items())]
         return subprocess.Popen(
-            ["chroot", f"--userspec={user}:{user}", self.root, "env", "-i", *environment, *words],
+            ["chroot", f"--userspec={user}:{user}", str(self.root), "env", "-i", *environment, *words],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, start_new_session=True,
         )  # fmt: skip
 
