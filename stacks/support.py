@@ -65,7 +65,7 @@ def archive(stack: Stack) -> dict[str, str]:
         "settings.json": stack.shown_values,
         "outputs.json": stack.shown_outputs,
         "resources.json": resources,
-        "history.json": asked["history"].value or str(asked["history"].failure),
+        "history.json": str(asked["history"].failure) if asked["history"].failure else asked["history"].value,
         "versions.json": {**_versions(), "pulumi": asked["pulumi"].value or str(asked["pulumi"].failure)},
     }
     return {

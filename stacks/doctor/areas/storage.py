@@ -36,7 +36,8 @@ def mounted(known: Known) -> Iterator[Problem]:
             )
         elif settings.storage.server and not settings.storage.path:
             wanted = f"{settings.storage.server}:{settings.storage.export}"
-            if str(found["source"]).rstrip("/") != wanted.rstrip("/"):
+            # What somebody mounted already is used as it is (storage.sh); it may be no NFS.
+            if ":" in str(found["source"]) and str(found["source"]).rstrip("/") != wanted.rstrip("/"):
                 yield warning(
                     place.name,
                     f"{folder} is {found['source']}, and settings name {wanted}",
