@@ -26,7 +26,7 @@ WORDS = "word " * 60
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory):
     folder, model = tmp_path_factory.mktemp("data-parallel"), ensure_moe_model()
-    made = Deployment(folder, "tandemdp", "10.86.0.0/24", ["node-0", "node-1"], models={MOE_ID: model})
+    made = Deployment(folder, "tandemdp", "10.89.0.0/24", ["node-0", "node-1"], models={MOE_ID: model})
     made.config["model"] |= {"id": MOE_ID, "config": str(model / "config.json")}
     made.config["serving"] |= {
         "executor": "mp", "tensorParallelSize": 1, "dataParallelSize": 2, "expertParallel": True,

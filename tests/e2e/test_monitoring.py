@@ -109,13 +109,13 @@ def test_every_target_is_up_and_each_rank_is_known(look):
         found = look("prometheus/api/v1/targets").json()["data"]["activeTargets"]
         return [(one["labels"]["job"], one["lastError"]) for one in found if one["health"] != "up"]
 
-    until(lambda: not down(), 60)
+    until(lambda: not down(), 60, down)
 
     def ranks():
         found = look("prometheus/api/v1/query", query="tandem_rank_state == 1").json()["data"]["result"]
         return {(one["metric"]["machine"], one["metric"]["rank"], one["metric"]["state"]) for one in found}
 
-    until(lambda: ranks() == {("node-0", "0", "serving"), ("node-1", "1", "running")}, 60)
+    until(lambda: ranks() == {("node-0", "0", "serving"), ("node-1", "1", "running")}, 60, ranks)
 
 
 def test_inner_ports_are_on_loopback_or_for_the_machines_alone(deployment):

@@ -29,7 +29,7 @@ BACK_SECONDS = 400
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory):
     folder = tmp_path_factory.mktemp("team")
-    made = Deployment(folder, "tandemq", "10.88.0.0/24", ["node-0"], engines=["llamacpp"], images=ensure_team_images())
+    made = Deployment(folder, "tandemq", "10.90.0.0/24", ["node-0"], engines=["llamacpp"], images=ensure_team_images())
     yield made
     made.close()
 

@@ -9,10 +9,10 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
-def until(condition, seconds=30.0):
-    """Waits for a condition and returns what it gave; the bound is for a broken program only."""
+def until(condition, seconds=30.0, seen=lambda: "never happened"):
+    """Waits for a condition and returns what it gave; the bound is for a broken program only, and says what was seen."""
     deadline = time.monotonic() + seconds
     while not (got := condition()):
-        assert time.monotonic() < deadline, "never happened"
+        assert time.monotonic() < deadline, seen()
         time.sleep(0.05)
     return got
