@@ -19,6 +19,7 @@ from planner.sglang.arguments import PoolArguments, pool_arguments
 from planner.split import Split
 from planner.vllm.arguments import EngineArguments
 from planner.vllm.kv_cache import token_bytes
+from planner.vllm.lora import lora_memory
 from planner.vllm.memory import (
     COLLECTIVES,
     COLLECTIVES_START,
@@ -67,7 +68,8 @@ def pool_memory(
     ranks, tokens = [], pool.most_tokens
     for stage, own in enumerate(stages or (device,) * split.pipeline):
         held = stage_weights(model, split, version=version, device=own)[stage]
-        rank = _rank(stage, held, own, split, pool)
+        slots = lora_memory(model, split, held.layers, arguments.lora) if arguments.lora else 0
+        rank = _rank(stage, held, own, split, pool, slots=slots)
         (size,) = token_bytes(model, split, arguments, [held.layers])
         found = max(0, rank.kv_cache) // size // pool.page * pool.page if size else None
         tokens = found if tokens is None else tokens if found is None else min(tokens, found)
@@ -85,8 +87,11 @@ def pool_memory(
     return Memory(tuple(ranks), requested, length, tokens, tokens / length), own_arguments(arguments, pool)
 
 
-def _rank(stage: int, held: StageWeights, device: Device, split: Split, pool: PoolArguments) -> RankMemory:
-    weights, layers = held.resident, held.layers
+def _rank(
+    stage: int, held: StageWeights, device: Device, split: Split, pool: PoolArguments, *, slots: int
+) -> RankMemory:
+    """One rank; adapters' slots are made before the pool is measured (init_lora_manager, model_runner.py)."""
+    weights, layers = held.resident + slots, held.layers
     many = split.tensor * split.data > 1 and not device.pcie
     overhead = WHOLE_CONTEXT + STARTED[many] + (COLLECTIVES_WIDE if many and split.tensor * split.data > PAIR else 0)
     free = device.total - overhead

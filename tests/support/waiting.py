@@ -10,7 +10,7 @@ def free_port() -> int:
 
 
 def until(condition, seconds=30.0, seen=lambda: "never happened"):
-    """Waits for a condition and returns what it gave; the bound is for a broken program only, and says what was seen."""
+    """Waits for a condition and returns what it gave; the bound, for a broken program only, says what was seen."""
     deadline = time.monotonic() + seconds
     while not (got := condition()):
         assert time.monotonic() < deadline, seen()

@@ -25,6 +25,7 @@ BEFORE_SPLIT: tuple[Rule, ...] = (
     device_mistakes,
     runtime_mistakes,
     repository_mistakes,
+    feature_mistakes,
     platform_mistakes,
     access_mistakes,
     duplicate_mistakes,
@@ -33,7 +34,6 @@ BEFORE_SPLIT: tuple[Rule, ...] = (
 
 AFTER_SPLIT: tuple[Rule, ...] = (
     argument_mistakes,
-    feature_mistakes,
     split_mistakes,
     engine_mistakes,
     image_mistakes,

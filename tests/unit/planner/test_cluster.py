@@ -89,7 +89,7 @@ def test_a_gpu_is_known_by_what_it_is_called(name, known):
     ("name", "near"),
     [
         ("A100", "A100-40GB"),
-        ("RTX-5080", "RTX-5090"),
+        ("RTX-5091", "RTX-5090"),
         ("L2", "L20"),
         ("H20-98GB", "H20-96GB"),
         ("RTX 4090 48GB", "RTX-4090"),
