@@ -51,6 +51,7 @@ CONTEXT = Flag(
     why="context parallelism of prompts takes accelerators of its own, and all of them are counted as "
     "tensorParallelSize x pipelineParallelSize x dataParallelSize; take it out"
 )
+NOT_SGLANGS = Flag(why="SGLang has no such argument; take it out, and set serving.expertParallel to true")
 VLLM = {
     "--tensor-parallel-size": TENSOR, "-tp": TENSOR, "--pipeline-parallel-size": PIPELINE, "-pp": PIPELINE,
     "--max-model-len": LENGTH, "--served-model-name": NAME, "--port": PORT, "--host": HOST, "--model": MODEL,
@@ -71,7 +72,8 @@ SGLANG = {
     "--host": HOST, "--model-path": MODEL, "--model": MODEL, "--nnodes": PLACE, "--node-rank": PLACE,
     "--dist-init-addr": PLACE, "--nccl-init-addr": PLACE, "--data-parallel-size": DATA, "--dp-size": DATA,
     "--dp": DATA, "--attn-dp-size": DATA, "--enable-dp-attention": ATTENTION, "--expert-parallel-size": SPREAD,
-    "--ep-size": SPREAD, "--ep": SPREAD, "--attn-cp-size": CONTEXT, "--attention-context-parallel-size": CONTEXT,
+    "--ep-size": SPREAD, "--ep": SPREAD, "--enable-expert-parallel": NOT_SGLANGS,
+    "--attn-cp-size": CONTEXT, "--attention-context-parallel-size": CONTEXT,
 }  # fmt: skip
 LLAMACPP = {
     "--ctx-size": LENGTH, "-c": LENGTH, "--alias": NAME, "-a": NAME, "--port": PORT, "--host": HOST, "--model": MODEL,
@@ -107,6 +109,8 @@ def argument_mistakes(settings: Settings) -> Iterator[Mistake]:
         flag = known[name]
         rest = (*words[:position], *words[position + taken :])
         if flag in (SHARED, ATTENTION, SPREAD):
+            if settings.serving.tensor_parallel_size is None:
+                continue  # looked at once the split is chosen
             if said := _in_sglangs_count(settings, flag, value):
                 text, changes = said
                 yield Mistake(f"serving.arguments: {_short(name)} {value[:60]}".rstrip() + f": {text}", {

@@ -22,10 +22,11 @@ from stacks.split import with_split
 
 Rule = Callable[[Settings], Iterator[Mistake]]
 BEFORE_SPLIT: tuple[Rule, ...] = (
+    feature_mistakes,
+    argument_mistakes,
     device_mistakes,
     runtime_mistakes,
     repository_mistakes,
-    feature_mistakes,
     platform_mistakes,
     access_mistakes,
     duplicate_mistakes,
