@@ -45,11 +45,12 @@ end_machines() {
   for ((i = 0; i < ${#machines[@]}; i++)); do ip link delete tandemgpu$i 2>/dev/null || true; done
   machines=()
 }
+# shellcheck disable=SC2317 # the trap calls it
 leave() {
   end_machines
   ip link delete tandemgpu 2>/dev/null || true
-  userdel --remove --force $login >/dev/null 2>&1 || true
-  rm -rf $folder "${PWD:?}/Pulumi.$stack.yaml"
+  userdel --remove --force "$login" >/dev/null 2>&1 || true
+  rm -rf "$folder" "${PWD:?}/Pulumi.$stack.yaml"
 }
 trap leave EXIT
 
