@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import argparse
 import heapq
-import json
 import re
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from stacks.ask_pulumi import PulumiError, ask_pulumi
 from stacks.project import project_name
 from stacks.remote import Reply, run_on
 
@@ -104,14 +103,10 @@ def machines_of(stack: str) -> dict[str, str]:
     Raises:
         LogsError: there is no such stack, or it has no machines yet.
     """
-    done = subprocess.run(
-        ["pulumi", "stack", "output", "machines", "--json", "--stack", stack],
-        cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if done.returncode:
-        why = (done.stderr.strip().splitlines() or ["no answer"])[-1].removeprefix("error: ")
-        raise LogsError(f"stack {stack} names no machines: {why}; `pulumi stack ls` lists the stacks")
-    found: dict[str, str] = json.loads(done.stdout)
+    try:
+        found: dict[str, str] = ask_pulumi("stack", "output", "machines", "--json", "--stack", stack)
+    except PulumiError as error:
+        raise LogsError(f"stack {stack} names no machines: {error}; `pulumi stack ls` lists the stacks") from None
     return found
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from stacks import versions
+from stacks.ask_pulumi import ask_pulumi
 from stacks.doctor.bounded import ask_all
 from stacks.doctor.known import Known, collect
 from stacks.doctor.places import folder_of
@@ -97,11 +98,8 @@ def _logs(known: Known) -> dict[str, str]:
 
 
 def _history(stack: Stack) -> list[dict[str, Any]]:
-    done = subprocess.run(
-        ["pulumi", "--non-interactive", "stack", "history", "--json", "--stack", stack.name, "--page-size", "30"],
-        cwd=ROOT, capture_output=True, text=True, check=True, timeout=SECONDS,
-    )  # fmt: skip
-    return [{key: each[key] for key in HISTORY if key in each} for each in json.loads(done.stdout or "[]")]
+    words = ("stack", "history", "--json", "--stack", stack.name, "--page-size", "30")
+    return [{key: each[key] for key in HISTORY if key in each} for each in ask_pulumi(*words, seconds=SECONDS)]
 
 
 def _pulumi_version() -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from stacks.ask_pulumi import ask_pulumi
 from stacks.doctor.bounded import ask_all
 from stacks.project import project_name
 from stacks.settings.errors import SettingsError
@@ -115,8 +115,10 @@ def read_stack(name: str, config_file: Path | None = None) -> Stack:
     chosen = ["--config-file", str(config_file)] if config_file else []
     asked = ask_all(
         {
-            "config": lambda: _pulumi("config", "--json", "--show-secrets", "--stack", name, *chosen),
-            "state": lambda: _pulumi("stack", "export", "--show-secrets", "--stack", name),
+            "config": lambda: ask_pulumi(
+                "config", "--json", "--show-secrets", "--stack", name, *chosen, seconds=SECONDS
+            ),
+            "state": lambda: ask_pulumi("stack", "export", "--show-secrets", "--stack", name, seconds=SECONDS),
         },
         SECONDS,
     )
@@ -142,15 +144,6 @@ def read_stack(name: str, config_file: Path | None = None) -> Stack:
 def _unread(failure: Exception | None) -> str:
     """Why a state was not read; of a stack that Pulumi doesn't know yet there is none to read."""
     return "" if failure is None or "no stack named" in str(failure) else str(failure)
-
-
-def _pulumi(*words: str) -> Any:  # noqa: ANN401  # JSON is any
-    done = subprocess.run(
-        ["pulumi", "--non-interactive", *words], cwd=ROOT, capture_output=True, text=True, check=False, timeout=SECONDS
-    )
-    if done.returncode:
-        raise StackError((done.stderr.strip().splitlines() or ["no answer"])[-1].removeprefix("error: "))
-    return json.loads(done.stdout or "{}")
 
 
 @dataclass

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from components.machine.payload import parse_result
-
-ROOT = Path(__file__).parents[2]
+from stacks.ask_pulumi import PulumiError, ask_pulumi
 
 
 class StateError(Exception):
@@ -59,7 +56,7 @@ def differences(stack: str, config_file: Path | None = None) -> list[Difference]
     Raises:
         StateError: the preview failed.
     """
-    words = ["preview", "--json", "--refresh", "--non-interactive", "--stack", stack]
+    words = ["preview", "--json", "--refresh", "--stack", stack]
     words += ["--config-file", str(config_file)] if config_file else []
     found = []
     for step in _pulumi(*words).get("steps") or []:
@@ -84,13 +81,8 @@ def facts(found: Sequence[dict[str, Any]]) -> dict[str, dict[str, str]]:
 
 
 def _pulumi(*words: str) -> dict[str, Any]:
-    done = subprocess.run(["pulumi", *words], cwd=ROOT, capture_output=True, text=True, check=False)
     try:
-        found: dict[str, Any] = json.loads(done.stdout)
-    except ValueError:
-        found = {}
-    if done.returncode or not isinstance(found, dict):
-        told = [each.get("message", "") for each in found.get("diagnostics") or []]
-        why = ([*done.stderr.strip().splitlines(), *told] or ["no answer"])[-1].removeprefix("error: ")
-        raise StateError(f"`pulumi {words[0]} {words[1]}`: {why.strip()}")
+        found: dict[str, Any] = ask_pulumi(*words)
+    except PulumiError as error:
+        raise StateError(f"`pulumi {words[0]} {words[1]}`: {error}") from None
     return found

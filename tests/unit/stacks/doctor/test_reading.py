@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from stacks import support
+from stacks.ask_pulumi import PulumiError
 from stacks.doctor import outside
 from stacks.doctor import stack as reading
 from stacks.doctor.looking import clock_offset
@@ -146,7 +147,7 @@ def test_a_stack_that_pulumi_does_not_know_is_read_from_its_file(tmp_path, monke
 
 def test_mistakes_of_settings_are_told_and_no_end(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        reading, "_pulumi", lambda *words: (_ for _ in ()).throw(StackError("no stack named 'new' found"))
+        reading, "ask_pulumi", lambda *_, **__: (_ for _ in ()).throw(PulumiError("no stack named 'new' found"))
     )
     file = tmp_path / "Pulumi.new.yaml"
     file.write_text(json.dumps({"config": {"tandem:platform": "hosts", "tandem:modle": {}}}))
