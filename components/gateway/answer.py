@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 import pulumi
 
-from components.machine import Jump, run_here
+from components.machine import Jump, probe_here
 
 PROBE = "components/gateway/files/chat_probe.py"
-"""Runs here; relative to the project, so the state names no folder of one user's."""
 
 
 class Answer(pulumi.ComponentResource):
@@ -52,18 +51,15 @@ class Answer(pulumi.ComponentResource):
             opts: Pulumi options.
         """
         super().__init__("tandem:gateway:Answer", name, None, opts)
-        asked = run_here(
+        asked = probe_here(
             f"{name}-asked",
-            create=pulumi.Output.concat(f"python3 {PROBE} ", served_by),
-            call={
-                "url": url,
-                "model": model,
-                "key": key,
-                "authority": authority,
-                "task": task,
-                **({"through": through.facts()} if through else {}),
-            },
-            opts=pulumi.ResourceOptions(parent=self, depends_on=list(after)),
+            program=PROBE,
+            call={"url": url, "model": model, "key": key, "task": task},
+            authority=authority,
+            served_by=served_by,
+            through=through,
+            after=after,
+            parent=self,
         )
         self.text = asked.stdout
         self.url = pulumi.Output.all(url, asked.stdout).apply(lambda both: str(both[0]))

@@ -11,6 +11,7 @@ from components.machine.host_key import HostKey
 from components.machine.installation import BASE, Installation
 from components.machine.local_command import run_here
 from components.machine.machine import Jump, Lease, Machine
+from components.machine.probe import probe_here
 from components.machine.process import ProcessArgs, RemoteProcess
 from components.machine.progress import shown
 from components.machine.shared import PACKAGE_MANAGER, PIP
@@ -34,6 +35,7 @@ __all__ = [
     "Stage",
     "confirmed_change",
     "known_name",
+    "probe_here",
     "proxy_command",
     "run_here",
     "run_stages",

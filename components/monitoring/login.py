@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 import pulumi
 
-from components.machine import Jump, run_here
+from components.machine import Jump, probe_here
 
 PROBE = "components/monitoring/files/monitoring_probe.py"
-"""Runs here; relative to the project, so the state names no folder of one user's."""
 
 
 class MonitoringLogin(pulumi.ComponentResource):
@@ -48,17 +47,15 @@ class MonitoringLogin(pulumi.ComponentResource):
             opts: Pulumi options.
         """
         super().__init__("tandem:monitoring:MonitoringLogin", name, None, opts)
-        tried = run_here(
+        tried = probe_here(
             f"{name}-tried",
-            create=pulumi.Output.concat(f"python3 {PROBE} ", served_by),
-            call={
-                "url": url,
-                "user": user,
-                "password": password,
-                "authority": authority,
-                **({"through": through.facts()} if through else {}),
-            },
-            opts=pulumi.ResourceOptions(parent=self, depends_on=list(after)),
+            program=PROBE,
+            call={"url": url, "user": user, "password": password},
+            authority=authority,
+            served_by=served_by,
+            through=through,
+            after=after,
+            parent=self,
         )
         self.url = pulumi.Output.all(url, tried.stdout).apply(lambda both: f"{both[0]}/")
         self.register_outputs({"url": self.url})

@@ -17,7 +17,7 @@ for part in ("machine", "serving"):
 
 import question  # noqa: E402  # these lie in folders that are no packages
 from openssh import Failure  # noqa: E402
-from probe import main  # noqa: E402
+from probe import main, teller  # noqa: E402
 
 SECONDS = int(os.environ.get("TANDEM_LOGIN_SECONDS", "120"))
 """How long Prometheus may take to come up: seconds, and minutes where it reads a long log of its own first."""
@@ -25,7 +25,7 @@ SECONDS = int(os.environ.get("TANDEM_LOGIN_SECONDS", "120"))
 
 def look(call: dict[str, Any]) -> str:
     """How many rules there are."""
-    deadline = time.monotonic() + SECONDS
+    deadline, tell = time.monotonic() + SECONDS, teller()
     while True:
         try:
             rules = _fetch(call, "/prometheus/api/v1/rules", login=True)["data"]["groups"]
@@ -46,7 +46,7 @@ def look(call: dict[str, Any]) -> str:
                 f"{call['url']}: Prometheus did not answer in {SECONDS} s ({reason}); see what it says on the first "
                 "machine (`make logs`)"
             )
-        print(f"looking at {call['url']}: {reason}"[:2000], file=sys.stderr, flush=True)
+        tell(f"looking at {call['url']}: {reason}")
         time.sleep(2)
 
 
