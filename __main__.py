@@ -11,7 +11,7 @@ from components.machine import shown
 from stacks.deployment import deploy
 from stacks.large import settled, spare_large_graphs
 from stacks.measured import report
-from stacks.settings.load import alert_receivers, api_keys, load, secret
+from stacks.settings.load import load, named_secrets, secret
 
 
 async def main() -> pulumi.Inputs:
@@ -21,14 +21,14 @@ async def main() -> pulumi.Inputs:
     outputs = deploy(
         settings,
         api_key=secret("apiKey"),
-        api_keys=api_keys(),
+        api_keys=named_secrets("apiKeys"),
         tls_key=secret("tlsKey"),
         team_key=secret("teamKey"),
         team_salt_key=secret("teamSaltKey"),
         hub_token=secret("hubToken"),
         webui_password=secret("webuiPassword"),
         login_password=secret("monitoringPassword"),
-        alert_receivers=alert_receivers(),
+        alert_receivers=named_secrets("alertReceivers"),
         registry_password=secret("registryPassword"),
         proxy_password=secret("proxyPassword"),
         key_passphrase=secret("sshKeyPassphrase"),

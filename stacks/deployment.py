@@ -189,10 +189,11 @@ def deploy(
         after=[engine],
     )
     page = _webui(settings, front, password=webui_password, after=answer) if settings.webui.enabled else {}
-    team = make_team(settings, front, secrets, task=engine.task) if settings.gateway.team.enabled else {}
+    team = make_team(settings, plan, front, secrets, task=engine.task) if settings.gateway.team.enabled else {}
     monitored = make_monitoring(
-        settings, nodes=nodes, front=front, engine=engine, password=login, receivers=alert_receivers or {}, after=answer
-    )
+        settings, plan,
+        nodes=nodes, front=front, engine=engine, password=login, receivers=alert_receivers or {}, after=answer,
+    )  # fmt: skip
     measured = measure(settings, plan, head=head, engine=engine, answer=answer)
     outputs = {
         **_outputs(settings, ssh, answer, front, engine.task),

@@ -12,9 +12,8 @@ from components.host import Mount, Node
 from components.machine import GeneratedSecret
 from components.monitoring import PATH, Monitoring, MonitoringArgs, MonitoringLogin, Ports
 from components.serving import Replica, find_engine
-from planner.vllm.estimate import ReservedEstimate
+from planner import Plan, ReservedEstimate
 from stacks.gateway import Front
-from stacks.planning import plan_for
 from stacks.platforms.alicloud import release_time
 from stacks.programs import monitoring_programs
 from stacks.settings import ports
@@ -47,6 +46,7 @@ def monitoring_password(settings: Settings, given: pulumi.Output[str] | None) ->
 
 def make_monitoring(
     settings: Settings,
+    plan: Plan | None,
     *,
     nodes: Sequence[Node],
     front: Front,
@@ -59,6 +59,7 @@ def make_monitoring(
 
     Args:
         settings: checked settings.
+        plan: theirs; None where there is none.
         nodes: all, the gateway's first.
         front: the gateway.
         engine: the engine.
@@ -106,7 +107,7 @@ def make_monitoring(
             accelerators=settings.accelerators,
             release=(release_time(settings.cloud.auto_release_hours, time.time()) or "") if settings.cloud else "",
             spot=bool(settings.cloud and settings.cloud.spot_price_limit),
-            planned=planned_figures(settings),
+            planned=planned_figures(plan),
             load_seconds=engine.ready.apply(lambda found: found.get("ready_seconds", "")),
             mail=section.mail.args if section.mail else None,
         ),
@@ -131,9 +132,8 @@ def make_monitoring(
     }
 
 
-def planned_figures(settings: Settings) -> dict[str, float]:
+def planned_figures(found: Plan | None) -> dict[str, float]:
     """The plan's figures by name; none where there is no plan."""
-    found = plan_for(settings)
     if found is None:
         return {}
     figures = {"first_token_seconds": found.timeline.seconds}

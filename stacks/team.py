@@ -7,7 +7,6 @@ import pulumi
 from components.team import Price, ProxyConfig, Team, TeamArgs
 from planner import Plan, ReservedEstimate
 from stacks.gateway import Front, GatewaySecrets, scheme
-from stacks.planning import plan_for
 from stacks.programs import team_programs
 from stacks.settings.stack import Settings
 from stacks.settings.team import TeamSettings
@@ -19,12 +18,12 @@ UNPRICED = (
 
 
 def make_team(
-    settings: Settings, front: Front, secrets: GatewaySecrets, *, task: pulumi.Input[str]
+    settings: Settings, plan: Plan | None, front: Front, secrets: GatewaySecrets, *, task: pulumi.Input[str]
 ) -> dict[str, pulumi.Output[object]]:
     """LiteLLM and PostgreSQL on the gateway's host; the address is an output once the model was seen through it."""
     team, host = settings.gateway.team, front.gateway.host
     proxy, database = team_programs(settings)
-    price = price_of(team, plan_for(settings))
+    price = price_of(team, plan)
     if price is None:
         pulumi.log.warn(UNPRICED)
     address = pulumi.Output.concat(scheme(settings), "://", host.machine.address, f":{team.port}")

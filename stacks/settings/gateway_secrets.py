@@ -30,8 +30,8 @@ def key_problems(name: str, key: str) -> list[str]:
     return problems
 
 
-def parse_keys(text: str | None) -> dict[str, str]:
-    """The keys that are given, by name.
+def parse_named(text: str | None) -> dict[str, str]:
+    """What a secret that holds several texts has, by name: `apiKeys`, `alertReceivers`.
 
     Raises:
         ValueError: the text is no JSON object of texts.
@@ -45,7 +45,7 @@ def parse_keys(text: str | None) -> dict[str, str]:
 def gateway_problems(gateway: GatewaySettings, keys_text: str | None, tls_key: str | None) -> list[str]:
     """What the gateway's settings and its secrets don't allow together, a line each."""
     try:
-        keys = parse_keys(keys_text)
+        keys = parse_named(keys_text)
     except ValueError:
         return [
             "apiKeys: is no object of names and keys; set one with `pulumi config set --secret --path apiKeys.NAME KEY`"

@@ -15,8 +15,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from stacks.settings.errors import Mistake, SettingsError
-from stacks.settings.gateway_secrets import TEAM_SECRETS, gateway_problems, key_problems, parse_keys, team_problems
-from stacks.settings.monitoring_secrets import monitoring_problems, parse_receivers
+from stacks.settings.gateway_secrets import TEAM_SECRETS, gateway_problems, key_problems, parse_named, team_problems
+from stacks.settings.monitoring_secrets import monitoring_problems
 from stacks.settings.registry import registry_problems
 from stacks.settings.rules.check import checked
 from stacks.settings.secrecy import Secrecy, choices, words_of
@@ -118,16 +118,10 @@ def secret(name: str) -> pulumi.Output[str] | None:
     return config.require_secret(name) if config.get(name) else None
 
 
-def api_keys() -> dict[str, pulumi.Output[str]]:
-    """The API keys that the user gave by name, secrets; for checked settings."""
-    given = parse_keys(pulumi.Config(NAMESPACE).get("apiKeys"))
-    return {name: pulumi.Output.secret(key) for name, key in given.items()}
-
-
-def alert_receivers() -> dict[str, pulumi.Output[str]]:
-    """Parts of the secret `alertReceivers` by name, secrets; for checked settings."""
-    given = parse_receivers(pulumi.Config(NAMESPACE).get("alertReceivers"))
-    return {name: pulumi.Output.secret(text) for name, text in given.items()}
+def named_secrets(name: str) -> dict[str, pulumi.Output[str]]:
+    """The texts of a secret that holds several, apiKeys or alertReceivers, by name; for checked settings."""
+    given = parse_named(pulumi.Config(NAMESPACE).get(name))
+    return {part: pulumi.Output.secret(text) for part, text in given.items()}
 
 
 def parse(values: Mapping[str, str]) -> Settings:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from stacks.settings.gateway_secrets import parse_named
 from stacks.settings.monitoring import MonitoringSettings
 
 PASSWORD_MINIMUM = 16
@@ -16,18 +15,6 @@ SIGNS = {"dingtalkSecret": "dingtalk", "feishuSecret": "feishu"}
 """Parts that sign what is sent to another part."""
 PARTS = (*ADDRESSES, *SIGNS, "mailPassword")
 HOW = "`pulumi config set --secret --path alertReceivers"
-
-
-def parse_receivers(text: str | None) -> dict[str, str]:
-    """The parts that are given, by name.
-
-    Raises:
-        ValueError: the text is no JSON object of texts.
-    """
-    given = json.loads(text) if text else {}
-    if not isinstance(given, Mapping) or not all(isinstance(value, str) for value in given.values()):
-        raise ValueError("no object of texts")
-    return dict(given)
 
 
 def monitoring_problems(monitoring: MonitoringSettings, password: str | None, receivers: str | None) -> list[str]:
@@ -46,7 +33,7 @@ def monitoring_problems(monitoring: MonitoringSettings, password: str | None, re
     if password and not password.isascii():
         problems.append("monitoringPassword: holds characters that browsers send in several ways; take ASCII ones")
     try:
-        parts = parse_receivers(receivers)
+        parts = parse_named(receivers)
     except ValueError:
         return [*problems, f"alertReceivers: is no object of texts; set one with {HOW}.webhook URL`"]
     mail = monitoring.mail

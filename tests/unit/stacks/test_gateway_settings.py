@@ -10,7 +10,7 @@ import pytest
 
 from components.gateway.certificate import make_pair
 from stacks.settings.errors import SettingsError
-from stacks.settings.load import api_keys, load, parse
+from stacks.settings.load import load, named_secrets, parse
 from tests.support.graph import graph, reaches
 from tests.support.settings import refusal, values
 
@@ -91,7 +91,7 @@ def test_keys_by_name_are_looked_at_one_by_one():
     texts = {f"tandem:{name}": v if isinstance(v, str) else json.dumps(v) for name, v in config.items()}
     pulumi.runtime.set_all_config(texts, ["tandem:apiKeys"])
     assert load().gateway.keys == ("ci",)
-    assert set(api_keys()) == {"ci"}
+    assert set(named_secrets("apiKeys")) == {"ci"}
 
 
 def test_a_key_that_is_not_the_certificate_s_is_refused_before_anything_is_created(tmp_path):

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from stacks.monitoring import planned_figures
+from stacks.planning import plan_for
 from stacks.settings import ports
 from stacks.settings.load import parse
 from stacks.settings.monitoring import MonitoringSettings
@@ -107,7 +108,7 @@ def test_receivers_and_the_login_are_in_no_plain_property(monkeypatch, tmp_path)
 
 
 def test_the_plans_figures_are_those_of_the_plan():
-    found = planned_figures(parse(stack("dev")))
+    found = planned_figures(plan_for(parse(stack("dev"))))
     assert found["kv_cache_tokens"] > 10_000
     assert found["concurrency"] > 0
     assert 1 < found["price_cny_per_hour"] < 1000
