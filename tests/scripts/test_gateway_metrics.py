@@ -164,8 +164,8 @@ def test_beside_a_container_a_unit_of_systemd_counts_as_the_gateway_s_user(tmp_p
     script.write_text((FILES / "configure.sh").read_text().replace("/etc/systemd/system", str(units)))
     for name in ("configure.py", "key_metrics.py"):
         (step.dir / name).write_bytes((FILES / name).read_bytes())
-    told = {"OWNER": "65532", "PLACE": "/gateway", "CONFIG": "{}", "ACME_ROOT": "", "DIGEST": "1"}
-    assert step.run(script, METRICS="yes", **told) == ({"done": "try"}, "")
+    variables = {"OWNER": "65532", "PLACE": "/gateway", "CONFIG": "{}", "ACME_ROOT": "", "DIGEST": "1"}
+    assert step.run(script, METRICS="yes", **variables) == ({"done": "try"}, "")
     (unit,) = units.iterdir()
     (command,) = re.findall(r"ExecStart=(.*)", unit.read_text())
     folder = step.home / "gateway"
@@ -178,7 +178,7 @@ def test_beside_a_container_a_unit_of_systemd_counts_as_the_gateway_s_user(tmp_p
     owners = {file.name: file.stat().st_uid for file in folder.glob("keys*")}
     end(process)
     assert owners == dict.fromkeys(("keys.log", "keys.json", "keys.socket"), 65532)
-    assert step.run(script, METRICS="no", **told) == ({"done": "try"}, "")
+    assert step.run(script, METRICS="no", **variables) == ({"done": "try"}, "")
     assert not list(units.iterdir())
     name = unit.name
     asked_of_it = (tmp_path / "asked").read_text().splitlines()
