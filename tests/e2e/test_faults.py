@@ -109,7 +109,7 @@ class Faults(Deployment):
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         opener.open(urllib.request.Request(f"{self.url}/depot/faults", body, method="POST"), timeout=10).close()
 
-    def asked(self, since: int = 0) -> list[dict[str, object]]:
+    def requests(self, since: int = 0) -> list[dict[str, object]]:
         """The hub's journal of the first shard, from a line on."""
         lines = (self.hub / "requests.jsonl").read_text().splitlines()[since:]
         return [r for r in map(json.loads, lines) if SHARD in r["path"] and r["method"] == "GET"]
@@ -345,10 +345,10 @@ def test_a_download_cut_at_half_goes_on_there(faults, source):
     since = faults.journal()
     faults.fault(kind="cut", path=f"*{SHARD}*", at=size // 2)
     faults.fetch(source=source, revision="main" if source == "huggingface" else "master").good()
-    asked = faults.asked(since)
-    assert any(r["fault"] == "cut" for r in asked)
-    assert any(r["range"] and r["status"] == 206 for r in asked)
-    assert sum(max(int(r["bytes"]), 0) for r in asked) < 1.3 * size
+    requests = faults.requests(since)
+    assert any(r["fault"] == "cut" for r in requests)
+    assert any(r["range"] and r["status"] == 206 for r in requests)
+    assert sum(max(int(r["bytes"]), 0) for r in requests) < 1.3 * size
     held = faults.share / f"models/tandem--big@{'main' if source == 'huggingface' else 'master'}"
     assert (held / SHARD).read_bytes() == (faults.big / SHARD).read_bytes()
 
@@ -361,7 +361,7 @@ def test_a_download_that_stands_still_is_started_again(faults):
     assert run.code == 0
     log = faults.ssh(NODE, f"cat /var/lib/tandem/{STACK}/steps/weights/*/log")
     assert re.search(r"at byte \d+: no new byte for 4 s; requesting again from there", log)
-    assert sum(max(int(r["bytes"]), 0) for r in faults.asked(since)) < 1.6 * size
+    assert sum(max(int(r["bytes"]), 0) for r in faults.requests(since)) < 1.6 * size
 
 
 def test_a_byte_that_changed_on_the_storage_is_found_and_mended(faults):
@@ -401,10 +401,10 @@ def test_a_full_storage_is_reported_and_gone_on_with_when_there_is_space(faults)
             r"weights: /mnt/tandem/models has [\d.]+ MB free and tandem/big needs [\d.]+ MB more; "
             "free space there or use a larger storage",
         )
-        assert not faults.asked(since)
+        assert not faults.requests(since)
         faults.ssh(NODE, f"mount -o remount,size=100m {MOUNT}")
         faults.fetch(trigger="small").good()
-        assert faults.asked(since)
+        assert faults.requests(since)
     finally:
         faults.ssh(NODE, f"umount {MOUNT} && systemctl start mnt-tandem.mount")
 
@@ -427,7 +427,7 @@ def test_a_storage_that_fills_up_in_mid_download_is_reported_and_gone_on_with(fa
         faults.fault()
         faults.ssh(NODE, f"rm {MOUNT}/filler")
         faults.fetch(trigger="fills", stall_seconds=4).good()
-        assert sum(max(int(r["bytes"]), 0) for r in faults.asked(since)) < 1.6 * size
+        assert sum(max(int(r["bytes"]), 0) for r in faults.requests(since)) < 1.6 * size
     finally:
         faults.ssh(NODE, f"umount {MOUNT} && systemctl start mnt-tandem.mount")
 

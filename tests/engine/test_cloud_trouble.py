@@ -37,22 +37,22 @@ def test_what_is_wrong_with_the_account_is_one_sentence_and_changes_nothing(tmp_
     """Before anything is declared: keys, clock, an instance type and a NAS class that nobody sells."""
     with renting(tmp_path) as project:
 
-        def refused(*parts: str) -> None:
+        def refusal(*parts: str) -> None:
             done = project.run(*UP)
             assert done.returncode != 0 and "Traceback" not in done.stdout, done.stdout
             assert all(part in done.stdout for part in parts), done.stdout
 
         right = dict(project.keys)
         project.keys["ALIBABA_CLOUD_ACCESS_KEY_SECRET"] = right["ALIBABA_CLOUD_ACCESS_KEY_ID"]
-        refused("nothing was changed: DescribeInstances was refused: SignatureDoesNotMatch: the account does not know")
+        refusal("nothing was changed: DescribeInstances was refused: SignatureDoesNotMatch: the account does not know")
         project.keys["ALIBABA_CLOUD_ACCESS_KEY_ID"] = "LTAInobody"
-        refused("InvalidAccessKeyId.NotFound: the account does not know these keys: put the id")
+        refusal("InvalidAccessKeyId.NotFound: the account does not know these keys: put the id")
         project.keys.update(right)
         project.fault(kind="error", action="*", status=400, code="InvalidTimeStamp.Expired", message="x", times=0)
-        refused("InvalidTimeStamp.Expired: this computer's clock differs from the cloud's by more than 15 minutes")
+        refusal("InvalidTimeStamp.Expired: this computer's clock differs from the cloud's by more than 15 minutes")
         project.no_faults()
         project.configure(candidates=[{"zone": "cn-hangzhou-h", "instanceType": "ecs.g99.large"}])
-        refused("no candidate holds 2 machines now; nothing was rented:", "ecs.g99.large is sold in no zone now")
+        refusal("no candidate holds 2 machines now; nothing was rented:", "ecs.g99.large is sold in no zone now")
         project.configure()
         daemon.ask(
             project.cloud,
@@ -60,7 +60,7 @@ def test_what_is_wrong_with_the_account_is_one_sentence_and_changes_nothing(tmp_
             "nas-stock",
             {"zone": "cn-hangzhou-h", "storage": "Performance", "available": False},
         )
-        refused("cloud.nas: zone cn-hangzhou-h has no NAS of class Performance; set cloud.nas.zone to ")
+        refusal("cloud.nas: zone cn-hangzhou-h has no NAS of class Performance; set cloud.nas.zone to ")
         assert project.everything() == []
 
 
