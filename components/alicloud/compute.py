@@ -10,7 +10,7 @@ import pulumi
 import pulumi_alicloud as alicloud
 
 from components.half_made import HALF_MADE
-from components.machine import HostKey, Lease, Machine
+from components.machine import HostKeys, Lease, Machine
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class ComputeArgs:
 
 
 class Compute(pulumi.ComponentResource):
-    """A machine whose host key is known before it boots, taken as soon as SSH answers with it.
+    """A machine whose host key is known before it boots, acquired as soon as SSH answers with it.
 
     Attributes:
         machine: for steps; when the instance goes, what is on it needs no deleting.
@@ -86,7 +86,7 @@ class Compute(pulumi.ComponentResource):
             opts: Pulumi options.
         """
         super().__init__("tandem:alicloud:Compute", name, None, opts)
-        host_key = HostKey(f"{name}-host-key", opts=pulumi.ResourceOptions(parent=self))
+        host_keys = HostKeys(f"{name}-host-keys", opts=pulumi.ResourceOptions(parent=self))
         spot = args.spot_price_limit is not None
         own = None
         if args.may_rest:
@@ -108,7 +108,7 @@ class Compute(pulumi.ComponentResource):
             availability_zone=args.zone,
             vswitch_id=args.vswitch_id,
             security_groups=list(args.security_groups),
-            user_data=pulumi.Output.all(host_key.private, host_key.public).apply(
+            user_data=pulumi.Output.all(host_keys.first.private, host_keys.first.public).apply(
                 lambda pair: cloud_config(pair[0], pair[1], args.authorized_key)
             ),
             system_disk_category="cloud_essd",
@@ -159,7 +159,7 @@ class Compute(pulumi.ComponentResource):
                 ),
             )
             ready.append(link)
-        echo = pulumi.Output.concat("KnownHostsCommand=/bin/echo ", address, " ", host_key.public)
+        echo = pulumi.Output.concat("KnownHostsCommand=/bin/echo ", address, " ", host_keys.own.public)
         reached = Machine(
             name=name,
             address=address,
@@ -167,7 +167,7 @@ class Compute(pulumi.ComponentResource):
             user="root",
             port=22,
             private_key=private_key,
-            host_key=host_key.public,
+            host_key=host_keys.own.public,
             stack=stack,
             ssh_options=(
                 *("-F", "none", "-i", key_file, "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=yes"),
@@ -179,6 +179,7 @@ class Compute(pulumi.ComponentResource):
         self.machine = Lease(
             f"{name}-lease",
             machine=reached,
+            host_keys=host_keys,
             after=[*ready, *([wake(instance.id)] if wake else [])],
             parent=self,
         ).machine
