@@ -118,7 +118,7 @@ class Replica(pulumi.ComponentResource):
             f"{head.machine.name}-{name}-ready",
             machine=head.machine,
             script=FILES / "ready.sh",
-            files={**head.step_files, "question.py": FILES / "question.py"},
+            files={**head.step_files, **{name: FILES / name for name in ("question.py", "seen.py")}},
             environment={
                 "FOLDER": model,
                 "TASK": args.task or "",
