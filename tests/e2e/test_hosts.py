@@ -93,8 +93,10 @@ def test_greedy_text_equals_one_machines(deployment, one_machine):
 
 
 def test_the_pasted_curl_answers(deployment):
-    """The line as the output gives it, in a shell with the project's environment."""
+    """The line as the output gives it, in a shell with the project's environment; of an endless answer, a part."""
     line = deployment.outputs()["curl"].replace("pulumi stack output", "pulumi stack output --stack test")
+    assert '"max_tokens": 512' in line
+    line = line.replace('"max_tokens": 512', '"max_tokens": 8')
     done = subprocess.run(
         ["bash", "-c", line],
         env={**deployment.environment, "NO_PROXY": "*"},
@@ -211,6 +213,7 @@ def test_an_up_without_changes_runs_nothing_anywhere(deployment):
     assert [logins(deployment, n) for n in ("node-0", "node-1")] == [b + 1 for b in before]
 
 
+@pytest.mark.long  # test_gateway_faults.py does it with a stream, test_native.py with a whole deployment
 def test_a_key_comes_and_goes_while_streams_run_and_no_container_is_touched(deployment):
     """Streams follow each other through both `up`s, and none is cut; what a key asks is counted."""
     before = {n: containers(deployment, n) for n in ("node-0", "node-1")}
@@ -377,6 +380,7 @@ def test_an_engine_that_says_healthy_and_cannot_answer_is_not_ready(deployment):
     )
 
 
+@pytest.mark.long  # test_llamacpp.py does it with an engine that loads faster
 def test_an_engine_that_ends_while_loading_says_why(deployment):
     run = deployment.up(serving={"executor": "mp", "arguments": ["--tokenizer=/nowhere", "--enforce-eager"]}).bad()
     assert "the engine ended before its first completion" in run.text

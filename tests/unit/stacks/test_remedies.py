@@ -103,7 +103,7 @@ def mended(seed: int, count: int) -> int:
     return accepted
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_every_remedy_fed_back_leads_to_acceptance(seed):
     assert mended(seed, 120) > 15
 
