@@ -120,6 +120,7 @@ def make_monitoring(
         url=root,
         user=LOGIN,
         password=password,
+        grafana=section.grafana,
         authority=front.authority,
         served_by=pulumi.Output.concat(monitoring.version, "-", front.gateway.version),
         through=None if settings.gateway.url else head.machine.jump,

@@ -93,6 +93,10 @@ class Handler(BaseHTTPRequestHandler):
     timeout = SECONDS
     server: Relay
 
+    def do_GET(self) -> None:
+        """Nothing to count: that it answers Prometheus is what is looked at."""
+        self._answer(200 if self.path == "/metrics" else 404, "")
+
     def do_POST(self) -> None:
         """One notification."""
         name = self.path.strip("/")
@@ -110,7 +114,7 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(502 if why else 200, why or "sent")
 
     def _answer(self, code: int, text: str) -> None:
-        body = f"{text}\n".encode()
+        body = f"{text}\n".encode() if text else b""
         self.send_response(code)
         self.send_header("Content-Type", "text/plain; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
