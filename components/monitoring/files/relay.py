@@ -95,7 +95,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Nothing to count: that it answers Prometheus is what is looked at."""
-        self._answer(200 if self.path == "/metrics" else 404, "")
+        if self.path == "/metrics":
+            self._answer(200, "")
+        else:
+            self._answer(404, "no such page")
 
     def do_POST(self) -> None:
         """One notification."""
