@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import shutil
@@ -10,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from probe import reached  # lies beside openssh.py, whose folder the agent has put on the path
 
 from components.machine import agent
 from components.machine.agent import Failure
@@ -19,6 +19,8 @@ from tests.support.logins import PASSPHRASE, PASSWORD, STACK, Logins, running_ag
 from tests.support.paths import ROOT
 from tests.support.project import Project
 from tests.support.scripts import script as script_of
+
+reached = importlib.import_module("probe").reached  # lies beside openssh.py, whose folder the agent has put on the path
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(os.geteuid() != 0, reason="machines need root")]
 
