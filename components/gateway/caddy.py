@@ -1,4 +1,4 @@
-"""Caddy's configuration as a pure function of what the gateway is told.
+"""Caddy's configuration as a pure function of the gateway's configuration.
 
 JSON and no Caddyfile: typed, and without rules of quoting. Reference: https://caddyserver.com/docs/json/
 """
@@ -78,7 +78,7 @@ class Tls:
 
 @dataclass(frozen=True)
 class Config:
-    """What the gateway is told.
+    """The gateway's configuration.
 
     Attributes:
         keys: key by name; both are unique.

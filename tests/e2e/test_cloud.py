@@ -78,7 +78,7 @@ def test_no_key_of_a_machine_stands_in_clear(account):
     state = "\n".join(p.read_text(errors="replace") for p in (account.folder / "stacks").rglob("*") if p.is_file())
     assert "PRIVATE KEY" not in state
     assert account.outputs()["apiKey"] not in state
-    assert account.told["secretKey"] not in state
+    assert account.status["secretKey"] not in state
 
 
 def test_the_key_that_user_data_shows_is_no_machines_host_key(account):
@@ -141,8 +141,8 @@ def test_from_outside_only_the_serving_port_and_ssh_for_administrators(account):
 def test_a_rule_that_was_taken_away_is_put_back(account):
     group = next(g for g in groups(account) if g["SecurityGroupName"].endswith("-front"))
     rule = {"IpProtocol": "tcp", "PortRange": f"{SERVING}/{SERVING}", "SourceCidrIp": f"{PUBLIC}.0/24"}
-    told = account.call("ecs", "DescribeSecurityGroupAttribute", SecurityGroupId=group["SecurityGroupId"])
-    rule = {k: told["Permissions"]["Permission"][0][k] for k in ("IpProtocol", "PortRange", "SourceCidrIp")}
+    answer = account.call("ecs", "DescribeSecurityGroupAttribute", SecurityGroupId=group["SecurityGroupId"])
+    rule = {k: answer["Permissions"]["Permission"][0][k] for k in ("IpProtocol", "PortRange", "SourceCidrIp")}
     account.call("ecs", "RevokeSecurityGroup", SecurityGroupId=group["SecurityGroupId"], **rule)
     said = account.pulumi("refresh", "--yes", "--stack", "test", "--config-file", str(account.config_file)).good()
     assert "network-gateway-0 delete" in said.text

@@ -77,7 +77,7 @@ def test_a_url_appears_when_a_completion_came_back(deployment):
     out = deployment.outputs()
     assert out["apiUrl"] == f"https://{deployment.machine('node-0').record.address}:8000/v1"
     assert out["model"] == MODEL
-    # The answer was asked for after the engine was ready, and only then was the URL told.
+    # The completion was requested after the engine was ready, and the URL printed after that.
     assert run.text.index("node-0-engine-ready-done created") < run.text.index("answer-asked created")
     assert re.search(r"nodes=2 accelerators=2", run.text)
 
@@ -341,7 +341,7 @@ def test_a_pipeline_over_both_machines_says_the_same(deployment, one_machine, ex
 
 @pytest.mark.long
 def test_a_third_machine_is_added_and_the_first_two_are_not_prepared_again(deployment, one_machine):
-    """No step of theirs runs and the gateway stays. Their engines must be new: each rank is told how many there are.
+    """No step of theirs runs and the gateway stays. Their engines must be new: each knows the number of ranks.
 
     Three ranks compile, which takes minutes on two cores.
     """

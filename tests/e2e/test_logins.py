@@ -115,13 +115,13 @@ def test_a_url_is_asked_from_the_host_between(logins: Logins) -> None:
         "for ((n = 0; n < 100; n++)); do (: </dev/tcp/127.0.0.1/8000) 2>/dev/null && exit; sleep 0.1; done; exit 1",
     )
     url = f"http://{logins.address('far')}:8000"
-    told = {"url": url, "through": logins.through()["jump"]}
-    with reached(told) as call:
+    target = {"url": url, "through": logins.through()["jump"]}
+    with reached(target) as call:
         assert call["url"] != url
         with urllib.request.urlopen(f"{call['url']}/GPL-3", timeout=20) as answer:
             assert b"GENERAL PUBLIC LICENSE" in answer.read()
     assert logins.address("gate") in logins.ok("far", "journalctl --quiet --unit=web --output=cat; systemctl stop web")
-    with pytest.raises(Failure, match=rf"^{url} \(asked from {logins.address('gate')}\): no$"), reached(told) as call:
+    with pytest.raises(Failure, match=rf"^{url} \(asked from {logins.address('gate')}\): no$"), reached(target) as call:
         raise Failure(f"{call['url']}: no")
     with (
         pytest.raises(Failure, match=r"the jump host .*: the machine refuses this key"),
@@ -169,7 +169,7 @@ def test_pulumi_works_through_all_of_it_at_once(logins: Logins, tmp_path: Path) 
     for part in ("components", "stacks", "planner"):
         (project.directory / part).symlink_to(ROOT / part)
     shutil.copy(Path(__file__).with_name("logins_program") / "__main__.py", project.directory)
-    told = {
+    config = {
         "platform": "hosts",
         "machines": [{"name": "far", "address": logins.address("far")}],
         "ssh": {
@@ -180,7 +180,7 @@ def test_pulumi_works_through_all_of_it_at_once(logins: Logins, tmp_path: Path) 
         "storage": {"server": "nas", "export": "/share"},
         "serving": {"tensorParallelSize": 1, "executor": "mp"},
     }  # fmt: skip
-    for name, value in told.items():
+    for name, value in config.items():
         project.pulumi("config", "set", f"tandem:{name}", value if isinstance(value, str) else json.dumps(value))
     project.pulumi("config", "set", "--secret", "tandem:sudoPassword", PASSWORD)
     with running_agent(tmp_path, logins.locked, passphrase=PASSPHRASE):

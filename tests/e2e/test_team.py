@@ -85,7 +85,7 @@ def spent(stack, key: str) -> float:
     return float(json.loads(admin(stack, f"/key/info?key={key}").body)["info"]["spend"])
 
 
-def test_the_page_of_keys_is_told_when_it_has_its_database_and_shows_the_model(deployment, stack):
+def test_the_page_of_keys_is_an_output_when_it_has_its_database_and_shows_the_model(deployment, stack):
     address = deployment.machine("node-0").record.address
     assert stack["teamUrl"] == f"https://{address}:4000"
     assert stack["teamKey"].startswith("sk-")

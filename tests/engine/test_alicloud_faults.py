@@ -30,7 +30,7 @@ class Case:
         name: of the case and its stack.
         type: instance type, of no other case.
         fault: what is ordered; `type` is added.
-        told: the cloud's code, which the user reads; empty when the provider gets over it.
+        error: the cloud's code, which the user reads; empty when the provider gets over it.
         machines: how many are asked for.
         made: how many there are after `pulumi up`.
         orphans: how many are there after `pulumi destroy`, with their tags: what a sweep by tag is for.
@@ -39,7 +39,7 @@ class Case:
     name: str
     type: str
     fault: dict[str, Any]
-    told: str
+    error: str
     machines: int = 1
     made: int = 0
     orphans: int = 0
@@ -119,10 +119,10 @@ def test_each_fault_is_reported_and_leaves_nothing_or_what_its_tag_finds(
         ends = list(pool.map(live, cases))
     print()
     for case, (_, said, made, left) in zip(cases, ends, strict=True):
-        errors = [line.strip() for line in said.splitlines() if case.told and case.told in line]
+        errors = [line.strip() for line in said.splitlines() if case.error and case.error in line]
         print(f"{case.name:26} machines {len(made)}, left {len(left)}: {(errors or ['up succeeds'])[0][:300]}")
     for case, (code, said, made, left) in zip(cases, ends, strict=True):
-        assert (code != 0, case.told in said) == (bool(case.told), True), (case.name, said)
+        assert (code != 0, case.error in said) == (bool(case.error), True), (case.name, said)
         assert len(made) == case.made, (case.name, made)
         assert len(left) == case.orphans, case.name
         if left:

@@ -114,11 +114,19 @@ def surrounded(step, names, *, outside="", **login):
     if outside:
         (step.home / "outside.env").write_text(outside)
     shown = " ".join(f'"{name}=${{{name}-unset}}"' for name in names)
-    told = {**{k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}, "ETC_ENVIRONMENT": str(etc)}
-    told |= login
+    variables = {
+        **{k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")},
+        "ETC_ENVIRONMENT": str(etc),
+    }
+    variables |= login
     step.prepare(f"result {shown}")
     done = subprocess.run(
-        ["bash", str(step.dir / "run.sh"), "sync"], env=told, capture_output=True, text=True, check=True, timeout=30
+        ["bash", str(step.dir / "run.sh"), "sync"],
+        env=variables,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
     )
     return parse_result(done.stdout)
 

@@ -173,9 +173,9 @@ class Gateways:
             each.close()
 
 
-def send_stream(gateway: Gateway, **told: Any) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+def send_stream(gateway: Gateway, **options: Any) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
     """A chat that is streamed: its connection and its answer, of which nothing is read."""
     connection = gateway.connection()
-    body = json.dumps({"stream": True, "max_tokens": 3, **told})
+    body = json.dumps({"stream": True, "max_tokens": 3, **options})
     connection.request("POST", "/v1/chat/completions", body, {"Authorization": f"Bearer {KEY}"})
     return connection, connection.getresponse()

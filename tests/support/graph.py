@@ -54,7 +54,7 @@ class Answers(Mocks):
 
 
 class Recorder(MockMonitor):
-    """Keeps what the program registered: by name, with everything the engine would be told."""
+    """Keeps what the program registered: by name, with everything the engine would receive."""
 
     def __init__(self, mocks: Mocks) -> None:
         super().__init__(mocks)

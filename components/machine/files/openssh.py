@@ -284,10 +284,10 @@ def _write_key(file: Path, hop: Mapping[str, Any], name: str) -> None:
     helper.touch(mode=0o700)
     helper.write_text(f"#!/bin/sh\nexec cat {shlex.quote(str(secret))}\n")
     # DISPLAY and a session of its own are what OpenSSH before 8.4 wants, which knows no SSH_ASKPASS_REQUIRE.
-    asking = {"SSH_ASKPASS": str(helper), "SSH_ASKPASS_REQUIRE": "force", "DISPLAY": ":0"}
+    askpass = {"SSH_ASKPASS": str(helper), "SSH_ASKPASS_REQUIRE": "force", "DISPLAY": ":0"}
     done = subprocess.run(
         ["ssh-keygen", "-q", "-p", "-N", "", "-f", str(file)],
-        env={**os.environ, **asking}, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        env={**os.environ, **askpass}, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
         start_new_session=True,
     )  # fmt: skip
     secret.unlink()
