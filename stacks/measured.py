@@ -34,7 +34,7 @@ def measure(
         engine=settings.serving.engine,
         container=engine.container,
         version=engine.version,
-        arguments=[settings.secrecy.redacted(word) for word in _arguments(settings)],
+        arguments=engine.arguments.apply(lambda words: [settings.secrecy.redacted(word) for word in words]),
         mode=settings.benchmark,
         after=[answer],
     ).measured
@@ -95,13 +95,3 @@ def planned(plan: Plan | None) -> Planned:
         return {"tokens_per_second": round(requests * level["output_tokens"], 2)}
 
     return at
-
-
-def _arguments(settings: Settings) -> list[str]:
-    serving = settings.serving
-    split = {
-        "tensor-parallel-size": serving.tensor_parallel_size,
-        "pipeline-parallel-size": serving.pipeline_parallel_size,
-        "max-model-len": serving.max_model_len,
-    }
-    return [*(f"--{name}={value}" for name, value in split.items() if value is not None), *serving.arguments]

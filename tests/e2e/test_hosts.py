@@ -231,17 +231,18 @@ def test_a_key_comes_and_goes_while_streams_run_and_no_container_is_touched(depl
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(streams)
         try:
-            changed = {"node-0-gateway-configured-run", "answer-asked", "api-key-ci-made"}
+            changed = {"node-0-gateway-configured-run", "node-0-gateway-metrics", "answer-asked", "api-key-ci-made"}
             gateway = {"keys": ["ci"], "metricsCidrs": ["127.0.0.0/8"]}
             assert deployment.up(gateway=gateway).good().changed() == changed
             key = deployment.outputs()["apiKeys"]["ci"]
             assert fetch(f"{out['apiUrl']}/models", key, authority=out["apiCa"]).code == 200
             counts = "curl --insecure -fs https://localhost:8000/gateway/metrics/keys"
             until(lambda: '_requests_total{key="ci",code="200"} 1\n' in deployment.ssh("node-0", counts), 20)
-            unit = "ps -o user= -p $(systemctl show -p MainPID --value tandem-test-key-metrics)"
-            assert deployment.ssh("node-0", unit).strip() == "65532"
+            assert deployment.ssh("node-0", "systemctl is-enabled tandem-test-node-0-gateway-metrics") == "enabled\n"
+            counting = "ps -o user= -p $(pgrep -f [k]ey_metrics.py | tail -n 1)"
+            assert deployment.ssh("node-0", counting).strip() == "65532"
             assert deployment.up().good().changed() == changed
-            assert "key-metrics" not in deployment.ssh("node-0", "ls /etc/systemd/system")
+            assert "gateway-metrics" not in deployment.ssh("node-0", "ls /etc/systemd/system")
             assert fetch(f"{out['apiUrl']}/models", key, authority=out["apiCa"]).code == 401
         finally:
             ended.set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import shutil
@@ -10,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from probe import reached  # lies beside openssh.py, whose folder the agent has put on the path
 
 from components.machine import agent
 from components.machine.agent import Failure
@@ -18,6 +18,9 @@ from localcloud.machines import Site
 from tests.support.logins import PASSPHRASE, PASSWORD, STACK, Logins, running_agent
 from tests.support.paths import ROOT
 from tests.support.project import Project
+from tests.support.scripts import script as script_of
+
+reached = importlib.import_module("probe").reached  # lies beside openssh.py, whose folder the agent has put on the path
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(os.geteuid() != 0, reason="machines need root")]
 
@@ -193,3 +196,19 @@ def test_pulumi_works_through_all_of_it_at_once(logins: Logins, tmp_path: Path) 
     assert (
         logins.ok("far", f"ls -d /run/{STACK}* /etc/systemd/system/{STACK}* /var/lib/tandem 2>/dev/null || true") == ""
     )
+
+
+def test_a_machine_gets_another_host_key_once(logins: Logins) -> None:
+    """The last test here: from then on `far` shows that one, and the key that it was made with is refused."""
+    own = json.loads(agent.host_keys())["own"]
+    made = logins.call()
+    new = {"first_host_key": made["host_key"], "own_host_key": own["private"], "host_key": own["public"]}
+    call = {**made, **new, "replace_host_key": script_of("replace_host_key.sh").read_text()}
+    for _ in range(2):  # the second as after an `up` that was cut off
+        with logins.ssh(call) as connection:
+            assert "acquired=" in agent.acquire_new(connection)
+    assert "the machine shows another host key than the one known for it" in logins.acquired(made)
+    assert "acquired=" in logins.acquired(call)
+    # An update never goes back to the first one, whoever may have read it.
+    other = json.loads(agent.host_keys())["own"]["public"]
+    assert "the machine shows another host key" in logins.acquired({**call, "host_key": other})

@@ -33,7 +33,7 @@ def environment(deployment, monkeypatch):
 
 
 def test_the_first_completion_is_followed_by_a_load_beside_the_plan(environment):
-    run = environment.up(seconds=2000, benchmark="quick").good()
+    run = environment.up(timeout=2000, benchmark="quick").good()
     measured = environment.outputs()["measured"]
     print(json.dumps(measured, indent=1))
     assert run.text.index("answer-asked created") < run.text.index("node-0-benchmark-done created")

@@ -15,7 +15,7 @@ from tests.support.deployment import Deployment, Reply, fetch
 from tests.support.team_image import LITELLM_IMAGE, POSTGRES_IMAGE, ensure_team_images
 from tests.support.waiting import until
 
-pytestmark = [pytest.mark.root, pytest.mark.engine, pytest.mark.long]
+pytestmark = [pytest.mark.root, pytest.mark.engine, pytest.mark.long, pytest.mark.timeout(1800)]
 
 MODEL, ALIAS = "tiny-qwen2", "gpt-4o"
 PRICE = 1000.0
@@ -51,6 +51,7 @@ def up(deployment, **team):
         **team,
     }
     return deployment.up(
+        timeout=1500,
         model={"id": "tandem/tiny-qwen2-gguf", "servedName": MODEL},
         images={"engine": f"{registry}/tandem/llamacpp-cpu:b11434", "mounts": mounts},
         gateway={"team": told},

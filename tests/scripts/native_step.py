@@ -42,6 +42,7 @@ class Step:
             "run.sh": FILES / "run.sh",
             "lib.sh": FILES / "lib.sh",
             "question.py": ROOT / "components/serving/files/question.py",
+            "seen.py": ROOT / "components/serving/files/seen.py",
         }
         for name, source in {**sources, **{other: named(other) for other in others}}.items():
             (self.dir / name).write_bytes(source.read_bytes())

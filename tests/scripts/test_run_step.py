@@ -56,8 +56,8 @@ def test_a_command_that_fails_is_named(step):
 
 
 def test_a_step_that_takes_too_long_is_ended_and_says_so(step):
-    done = step.run("sleep 30", TANDEM_TIMEOUT="1")
-    assert "time limit" in done.stderr
+    done = step.run("status 'waiting for node-1'; sleep 30", TANDEM_TIMEOUT="1")
+    assert "did not finish within its time limit; last: waiting for node-1\n" in done.stderr
 
 
 def test_values_reach_the_script_unharmed(step):

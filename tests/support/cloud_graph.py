@@ -25,8 +25,9 @@ class Cloud(Answers):
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
         identity, outputs = super().new_resource(args)
-        if args.name.endswith("-host-key-made"):
-            outputs["stdout"] = json.dumps({"private": "PRIVATE", "public": "ssh-ed25519 AAAA"})
+        if args.name.endswith("-host-keys-made"):
+            pair = {"private": "PRIVATE", "public": "ssh-ed25519 AAAA"}
+            outputs["stdout"] = json.dumps({"first": pair, "own": pair})
         return identity, outputs
 
 

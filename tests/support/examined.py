@@ -119,8 +119,10 @@ def rented() -> Known:
         })
         for n in range(2)
     ]  # fmt: skip
-    public = json.dumps({"private": "x", "public": "ssh-ed25519 AAAA"})
-    keys = [Resource("command:local:Command", f"node-{n}-host-key-made", "x", {}, {"stdout": public}) for n in range(2)]
+    public = json.dumps({"own": {"private": "x", "public": "ssh-ed25519 AAAA"}})
+    keys = [
+        Resource("command:local:Command", f"node-{n}-host-keys-made", "x", {}, {"stdout": public}) for n in range(2)
+    ]
     group = Resource("alicloud:ecs/securityGroup:SecurityGroup", "network-inside", "sg-1")
     probe = Resource("command:local:Command", "answer-asked", "x", {"stdin": "{}"}, {"stdin": "{}"})
     outputs = {"apiUrl": "https://100.64.77.2:8000/v1"}

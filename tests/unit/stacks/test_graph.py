@@ -14,6 +14,7 @@ import pytest
 
 from components.machine import Installation
 from components.serving.replica import PROGRAMS
+from stacks import measured
 from stacks.platforms import hosts
 from stacks.settings.errors import SettingsError
 from stacks.settings.load import parse
@@ -244,6 +245,22 @@ def test_load_is_put_on_the_engine_after_its_first_completion_where_it_is_asked_
     seen = graph(monkeypatch, tmp_path, benchmark="quick")
     assert reaches(seen, "n0-benchmark-run", "answer-asked")
     assert step_environment(seen["n0-benchmark-run"])["LEVELS"].startswith("1:1024:128:8 16:")
+
+
+def test_a_measurement_is_kept_with_the_very_words_that_the_engine_gets(monkeypatch, tmp_path):
+    kept = []
+
+    class Seen(measured.Benchmark):
+        def __init__(self, *args, arguments, **more):
+            arguments.apply(kept.append)
+            super().__init__(*args, arguments=arguments, **more)
+
+    monkeypatch.setattr(measured, "Benchmark", Seen)
+    more = {"tensorParallelSize": 1, "dataParallelSize": 2}
+    seen = graph(monkeypatch, tmp_path, executor="mp", benchmark="quick", **more)
+    command = list(seen["n0-engine"].object.fields["command"].list_value)
+    assert kept == [command[command.index("--") + 1 :]]
+    assert "--data-parallel-size=2" in kept[0]
 
 
 def test_a_setting_that_the_engine_has_nothing_to_do_with_measures_nothing_again(monkeypatch, tmp_path):

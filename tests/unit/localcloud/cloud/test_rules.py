@@ -1,7 +1,8 @@
-"""What the cloud refuses, and how."""
+"""What the cloud refuses, and how; nothing answers with 500."""
 
 import base64
 import json
+import random
 import ssl
 import urllib.error
 import urllib.parse
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from localcloud.cloud import faults
+from localcloud.cloud.actions import ACTIONS, PRODUCTS
 from localcloud.cloud.backend import MemoryBackend
 from localcloud.cloud.model import Disk, Instance, NetworkInterface
 from localcloud.cloud.model.fault import NAMED
@@ -239,3 +241,26 @@ def test_a_clock_that_is_off_is_refused(account: Account, monkeypatch: pytest.Mo
     late = datetime.now(UTC) + timedelta(minutes=20)
     monkeypatch.setattr("localcloud.cloud.signature.time.time", late.timestamp)
     assert error_code(account.call, "Vpc", "DescribeVpcs") == "InvalidTimeStamp.Expired"
+
+
+@pytest.mark.long  # thousands of calls
+def test_no_parameters_however_odd_lead_to_500(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every action with every parameter of a small pool of odd values: refused or answered, never a fault of ours."""
+    monkeypatch.setattr("localcloud.cloud.signature.check", lambda *_: "someone")
+    odd = ["", "-1", "[", "[1]", "{}", "x", "0", "vpc-none", "9" * 30, "ü", "10.0.0.0/99", "2026-13-01T00:00:00Z"]
+    names = [
+        "VpcId", "CidrBlock", "InstanceIds", "PageSize", "PageNumber", "Amount", "MaxResults", "NextToken", "Tag.1.Key",
+        "Permissions.1.PortRange", "Permissions.x.IpProtocol", "SystemDisk.Size", "UserData", "KeyPairNames", "DiskIds",
+        "AutoReleaseTime", "SpotPriceLimit", "Memory", "Capacity", "SourceCidrIp", "ResourceType", "InstanceType",
+        "ResourceId.1", "PublicKeyBody", "KeyPairName", "ImageId", "ZoneId", "VSwitchId", "PriceUnit", "SpotStrategy",
+    ]  # fmt: skip
+    choose = random.Random(7)  # noqa: S311 - the same values each time
+    versions = {product: version for version, product in PRODUCTS.items()}
+    faulty = []
+    for product, action in ACTIONS:
+        for _ in range(12):
+            values = {name: choose.choice(odd) for name in choose.sample(names, 12)}
+            values.update(Action=action, Version=versions[product])
+            if ask(service, **values)[0] >= 500:
+                faulty.append((product, action, values))
+    assert not faulty
