@@ -364,7 +364,7 @@ def test_a_download_that_stands_still_is_started_again(faults):
     assert sum(max(int(r["bytes"]), 0) for r in faults.requests(since)) < 1.6 * size
 
 
-def test_a_byte_that_changed_on_the_storage_is_found_and_mended(faults):
+def test_a_byte_that_changed_on_the_storage_is_found_and_fetched_again(faults):
     stored = faults.share / "models/tandem--big" / SHARD
     with stored.open("r+b") as stream:
         stream.seek(1000)

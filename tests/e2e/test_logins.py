@@ -130,7 +130,7 @@ def test_a_url_is_asked_from_the_host_between(logins: Logins) -> None:
         raise AssertionError
 
 
-def test_docker_is_reached_by_a_login_in_no_group_and_given_back(logins: Logins) -> None:
+def test_docker_is_reached_by_a_login_in_no_group_and_restored(logins: Logins) -> None:
     """The socket of its own, after a reboot too; destroy takes it away, and nobody else could use it."""
     install = "apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install docker.io >/dev/null"
     logins.ok("far", install)

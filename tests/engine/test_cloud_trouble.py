@@ -102,13 +102,13 @@ def a_lost_machine(project: Renting) -> None:
     project.fault(kind="lost", action="RunInstances", type=TYPE)
     said = project.run(*UP).stdout
     orders = [each for each in project.calls("RunInstances") if each["params"]["InstanceType"] == TYPE]
-    given_back = re.search(
+    released = re.search(
         r"2 x ecs.g7.large in cn-hangzhou-h: not available \(the connection broke before the answer came\); what "
         r"this run rented of them is released; run `pulumi refresh --yes --target [^`]+`, then `pulumi up` \((\d) "
         r"released\)",
         said,
     )
-    assert given_back and int(given_back[1]) == len(orders), said
+    assert released and int(released[1]) == len(orders), said
     assert "Signature" not in said and "AccessKeyId" not in said
     assert project.machines().keys() <= {"fetcher"}, "nothing is ordered after a failure, so it may not be there yet"
 

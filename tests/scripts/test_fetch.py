@@ -156,7 +156,7 @@ def test_a_hub_that_always_alters_bytes_is_named(hub: Hub):
     assert not (hub.folder() / SHARD).exists()
 
 
-def test_a_changed_byte_on_the_storage_is_mended_and_only_its_file_fetched(hub: Hub, model):
+def test_of_a_changed_byte_on_the_storage_only_its_file_is_fetched_again(hub: Hub, model):
     hub.fetch()
     with (hub.folder() / SHARD).open("r+b") as stream:
         stream.seek(1000)
