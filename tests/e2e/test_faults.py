@@ -290,34 +290,14 @@ def test_apts_lock_is_waited_for_and_its_holder_named(faults):
     run.ends().good()
 
 
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        (
-            {"model": "tandem/none"},
-            r"weights: the hub knows no model tandem/none; correct model\.id, or set hubToken if it is private",
-        ),
-        (
-            {"model": BIG, "revision": "v9"},
-            r"weights: tandem/big has no revision v9; leave model\.revision out for its default",
-        ),
-        ({"model": GATED}, r"weights: tandem/gated is gated: accept its licence on the hub and set hubToken"),
-        (
-            {"model": GATED, "source": "modelscope"},
-            r"weights: tandem/gated is gated: accept its licence on the hub and set hubToken",
-        ),
-        (
-            {"model": "tandem/none", "source": "modelscope"},
-            r"weights: the hub knows no model tandem/none at master; correct model\.id and model\.revision",
-        ),
-    ],
-    ids=["no-model", "no-revision", "gated", "gated-modelscope", "no-model-modelscope"],
-)
-def test_a_model_that_cannot_be_had(faults, options, said):
-    sentence(faults.fetch(**options), said)
+def test_a_model_that_cannot_be_had(faults):
+    """One of the sentences; test_fetch.py has those of every hub."""
+    sentence(
+        faults.fetch(model=GATED), r"weights: tandem/gated is gated: accept its licence on the hub and set hubToken"
+    )
 
 
-@pytest.mark.parametrize("source", ["modelscope", "huggingface"])
+@pytest.mark.parametrize("source", [pytest.param("modelscope", marks=pytest.mark.long), "huggingface"])
 def test_a_gated_model_with_its_token(faults, source):
     """And the token is nowhere in clear."""
     shutil.rmtree(faults.share / "models/tandem--gated", ignore_errors=True)
@@ -339,7 +319,7 @@ def test_a_second_up_changes_nothing_and_logs_in_nowhere(faults):
     assert logins(faults) == before + 1  # the one that counts
 
 
-@pytest.mark.parametrize("source", ["huggingface", "modelscope"])
+@pytest.mark.parametrize("source", ["huggingface", pytest.param("modelscope", marks=pytest.mark.long)])
 def test_a_download_cut_at_half_goes_on_there(faults, source):
     size = (faults.big / SHARD).stat().st_size
     since = faults.journal()
@@ -353,6 +333,7 @@ def test_a_download_cut_at_half_goes_on_there(faults, source):
     assert (held / SHARD).read_bytes() == (faults.big / SHARD).read_bytes()
 
 
+@pytest.mark.long  # test_fetch.py does it without a stack
 def test_a_download_that_stands_still_is_started_again(faults):
     size = (faults.big / SHARD).stat().st_size
     since = faults.journal()
@@ -364,6 +345,7 @@ def test_a_download_that_stands_still_is_started_again(faults):
     assert sum(max(int(r["bytes"]), 0) for r in faults.requests(since)) < 1.6 * size
 
 
+@pytest.mark.long  # test_fetch.py does it without a stack
 def test_a_byte_that_changed_on_the_storage_is_found_and_fetched_again(faults):
     stored = faults.share / "models/tandem--big" / SHARD
     with stored.open("r+b") as stream:
@@ -378,6 +360,7 @@ def test_a_byte_that_changed_on_the_storage_is_found_and_fetched_again(faults):
     assert sent == {SHARD}
 
 
+@pytest.mark.long  # test_fetch.py does it without a stack
 def test_a_hub_that_alters_bytes_is_named(faults):
     (faults.share / "models/tandem--big" / SHARD).unlink()
     faults.fault(kind="corrupt", path=f"*{SHARD}*", at=5000, times=50)
