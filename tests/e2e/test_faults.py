@@ -53,7 +53,7 @@ class Faults(Deployment):
         for part in ("components", "stacks", ".venv"):
             (program / part).symlink_to(ROOT / part)
         self.hub = folder / "hub"
-        super().__init__(folder, "tandemf", "10.81.0.0/24", [NODE], program)
+        super().__init__(folder, "tandemf", "10.92.0.0/24", [NODE], program)
 
     def _begin(self, names: list[str], **made: Any) -> None:
         super()._begin(names, **made)
@@ -219,7 +219,7 @@ def test_a_wrong_key_is_reported_at_once(faults):
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(faults.folder / "other")], check=True)
     began = time.monotonic()
     run = faults.up(ssh={"key": str(faults.folder / "other")})
-    sentence(run, r"node-0 \(root@10\.81\.0\.11:22\): the machine refuses this key; add its public half to .*")
+    sentence(run, r"node-0 \(root@10\.92\.0\.11:22\): the machine refuses this key; add its public half to .*")
     assert time.monotonic() - began < 60
 
 
@@ -442,4 +442,4 @@ def test_destroy_when_the_machine_is_gone(faults):
     faults.up(step=faults.step("/etc/hostname", name="quick")).good()
     faults.machine(NODE).kill()
     run = faults.destroy().good()
-    assert re.search(r"node-0 \(root@10\.81\.0\.11:22\): not reached \(.*\), so nothing was removed there;", run.text)
+    assert re.search(r"node-0 \(root@10\.92\.0\.11:22\): not reached \(.*\), so nothing was removed there;", run.text)
