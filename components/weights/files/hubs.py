@@ -39,7 +39,7 @@ class Hub(Protocol):
     def locate(self, file: File) -> Place:
         """Where a file's bytes are. Raises as `listing` does."""
 
-    def refused(self, file: File, refusal: Refusal) -> str | None:
+    def explain(self, file: File, refusal: Refusal) -> str | None:
         """The sentence for a refusal to give a file; None where another request may help."""
 
 
@@ -148,7 +148,7 @@ class HuggingFace:
             f"{self.endpoint}/{self.model}/resolve/{quote(self._commit, safe='')}/{quote(file.path)}", self.headers
         )
 
-    def refused(self, file: File, refusal: Refusal) -> str | None:
+    def explain(self, file: File, refusal: Refusal) -> str | None:
         """See `Hub`."""
         return last_word(self.model, self.locate(file).url, refusal, file, bool(self.headers))
 
@@ -200,7 +200,7 @@ class ModelScope:
         revision = self._commits.get(file.path, self.revision)
         return Place(f"{self.base}?Revision={quote_plus(revision)}&FilePath={quote_plus(file.path)}", self.headers)
 
-    def refused(self, file: File, refusal: Refusal) -> str | None:
+    def explain(self, file: File, refusal: Refusal) -> str | None:
         """See `Hub`. A mirror that doesn't know a file's commit is asked for the branch's file."""
         url = self.locate(file).url
         if refusal.status in (400, 404) and self._commits.pop(file.path, ""):
