@@ -34,7 +34,7 @@ def measure(
         engine=settings.serving.engine,
         container=engine.container,
         version=engine.version,
-        arguments=[settings.secrecy.redacted(word) for word in _arguments(settings)],
+        arguments=engine.arguments.apply(lambda words: [settings.secrecy.redacted(word) for word in words]),
         mode=settings.benchmark,
         after=[answer],
     ).measured
@@ -42,7 +42,7 @@ def measure(
 
 
 def _kept(measured: Record, plan: Plan | None) -> Record:
-    """The record, kept and told by an `up`, and made anew by a preview."""
+    """The record, saved and printed by an `up`, and made anew by a preview."""
     if "levels" not in measured:
         return measured
     preview = pulumi.runtime.is_dry_run()
@@ -70,7 +70,7 @@ async def report(settings: Settings, outputs: Mapping[str, pulumi.Output[Any]]) 
     from stacks.report.made import write_report  # a template engine, which a preview needs not load
 
     url = None
-    with contextlib.suppress(Exception):  # what failed is told by whoever failed
+    with contextlib.suppress(Exception):  # a failure is reported where it happened
         url = await outputs["apiUrl"].future()
     try:
         _, spent = write_report(pulumi.get_stack(), settings, plan_for(settings), {"apiUrl": url})
@@ -95,13 +95,3 @@ def planned(plan: Plan | None) -> Planned:
         return {"tokens_per_second": round(requests * level["output_tokens"], 2)}
 
     return at
-
-
-def _arguments(settings: Settings) -> list[str]:
-    serving = settings.serving
-    split = {
-        "tensor-parallel-size": serving.tensor_parallel_size,
-        "pipeline-parallel-size": serving.pipeline_parallel_size,
-        "max-model-len": serving.max_model_len,
-    }
-    return [*(f"--{name}={value}" for name, value in split.items() if value is not None), *serving.arguments]

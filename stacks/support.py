@@ -29,7 +29,7 @@ TAIL = 5000
 """Lines of each container or process."""
 LOG_SECONDS = 60.0
 HISTORY = ("version", "kind", "startTime", "endTime", "result", "resourceChanges", "message")
-"""What of an update's record is told: the rest repeats the settings."""
+"""What of an update's record goes into the archive: the rest repeats the settings."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -41,7 +41,7 @@ class Benchmark(pulumi.ComponentResource):
         engine: str,
         container: pulumi.Input[str],
         version: pulumi.Input[str],
-        arguments: Sequence[str],
+        arguments: pulumi.Input[Sequence[str]],
         mode: Mode,
         after: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
@@ -78,7 +78,7 @@ class Benchmark(pulumi.ComponentResource):
             parent=self,
         )
         # Some arguments may be secret, and what comes back from a machine is not: these are the program's own.
-        self.measured = step.result.apply(
-            lambda found: {**json.loads(found.get("measured", "{}")), "arguments": list(arguments)}
+        self.measured = pulumi.Output.all(step.result, arguments).apply(
+            lambda known: {**json.loads(known[0].get("measured", "{}")), "arguments": list(known[1])}
         )
         self.register_outputs({"measured": self.measured})

@@ -1,4 +1,4 @@
-"""Caddy's configuration as a pure function of what the gateway is told.
+"""Caddy's configuration as a pure function of the gateway's configuration.
 
 JSON and no Caddyfile: typed, and without rules of quoting. Reference: https://caddyserver.com/docs/json/
 """
@@ -24,6 +24,7 @@ PLACE = "@GATEWAY@"
 KEYS_LOG, KEYS_SOCKET = "keys.log", "keys.socket"
 """In that folder: what files/key_metrics.py counts by key, and where it answers."""
 ANY = "0.0.0.0/0"
+LOOPBACK = ("127.0.0.1/32", "::1/128")
 NOBODY = "-"
 """The name of a key that nobody has."""
 TEAM = "team"
@@ -77,7 +78,7 @@ class Tls:
 
 @dataclass(frozen=True)
 class Config:
-    """What the gateway is told.
+    """The gateway's configuration.
 
     Attributes:
         keys: key by name; both are unique.
@@ -410,7 +411,8 @@ def _page(page: Page) -> list[Json]:
     del proxy["headers"]  # its login is a cookie, and it has to know its address from outside
     routes = [_route(proxy)]
     if page.allowed_cidrs and ANY not in page.allowed_cidrs:
-        routes.insert(0, _route(_error(403), _not({"remote_ip": {"ranges": list(page.allowed_cidrs)}})))
+        # Also the machine itself, which asks whether the page is there, and whoever has a tunnel to it.
+        routes.insert(0, _route(_error(403), _not({"remote_ip": {"ranges": [*LOOPBACK, *page.allowed_cidrs]}})))
     return routes
 
 

@@ -55,7 +55,7 @@ class Gateway(pulumi.ComponentResource):
             name: Pulumi name.
             host: where.
             image: see `Workload.image`.
-            config: what it is told, but for the rest of these arguments.
+            config: its configuration, but for the rest of these arguments.
             keys: key by name, secrets.
             task: what the model is for.
             tls: the certificate, a secret.

@@ -30,6 +30,7 @@ class Replica(pulumi.ComponentResource):
         task: what that is.
         version: changes whenever a container of the engine has changed.
         container: the first rank's, as scripts on the first host ask for it.
+        arguments: the first rank's program and its words.
         port: the API's port on loopback of the first host.
     """
 
@@ -118,7 +119,7 @@ class Replica(pulumi.ComponentResource):
             f"{head.machine.name}-{name}-ready",
             machine=head.machine,
             script=FILES / "ready.sh",
-            files={**head.step_files, "question.py": FILES / "question.py"},
+            files={**head.step_files, **{name: FILES / name for name in ("question.py", "seen.py")}},
             environment={
                 "FOLDER": model,
                 "TASK": args.task or "",
@@ -137,6 +138,7 @@ class Replica(pulumi.ComponentResource):
         self.task = ready.result.apply(lambda found: found.get("task", "chat"))
         self.port = args.port
         self.container = containers[0].name
+        self.arguments: pulumi.Output[list[str]] = processes.apply(lambda found: found[0][1])
         self.register_outputs({"version": self.version})
 
 
@@ -157,10 +159,10 @@ def _processes(
 
 def _alive(engine: Engine, args: ServeArgs, model: pulumi.Input[str]) -> pulumi.Output[str]:
     """What the first rank's supervisor asks so as to see that tokens are made."""
-    told: dict[str, object] = {"base": f"http://127.0.0.1:{args.port}/v1", "model": args.served_name}
-    told |= {"task": args.task or "", "ranks": args.data_parallel_size}
+    alive: dict[str, object] = {"base": f"http://127.0.0.1:{args.port}/v1", "model": args.served_name}
+    alive |= {"task": args.task or "", "ranks": args.data_parallel_size}
     return pulumi.Output.from_input(model).apply(
-        lambda folder: json.dumps({**told, "folder": folder, "series": list(engine.counters)})
+        lambda folder: json.dumps({**alive, "folder": folder, "series": list(engine.counters)})
     )
 
 

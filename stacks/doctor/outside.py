@@ -47,11 +47,11 @@ class Certificate:
 
 
 def url_of(stack: Stack, places: Sequence[Place]) -> str:
-    """Base of the API, as the last `up` told it, or as the settings will have it; empty where nothing is known."""
-    told = stack.outputs.get("apiUrl")
+    """Base of the API, as the last `up` gave it, or as the settings will have it; empty where nothing is known."""
+    url = stack.outputs.get("apiUrl")
     settings = stack.settings
-    if told or settings is None:
-        return str(told or "")
+    if url or settings is None:
+        return str(url or "")
     if settings.gateway.url:
         return settings.gateway.url
     head = next((each for each in places if each.number == 0), None)

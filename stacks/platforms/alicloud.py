@@ -14,7 +14,8 @@ import pulumi_alicloud as alicloud
 
 from components.alicloud.account import MISSING_KEYS, has_keys
 from components.alicloud.api import Api
-from components.alicloud.cloud import Cloud, CloudArgs, LoginArgs, MachineArgs
+from components.alicloud.cloud import Cloud, CloudArgs
+from components.alicloud.compute import LoginArgs, MachineArgs
 from components.alicloud.hooks import account_errors
 from components.alicloud.leftovers import Leftover
 from components.alicloud.leftovers import machines as tagged_machines

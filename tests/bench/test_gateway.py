@@ -30,13 +30,13 @@ class Pair:
     engine: int
     gateway: Gateway
 
-    def load(self, *, direct: bool, **told: Any) -> dict[str, Any]:
+    def load(self, *, direct: bool, **options: Any) -> dict[str, Any]:
         place = {"port": self.engine, "authority": ""}
         if not direct:
             place = {"port": self.gateway.port, "authority": PAIR.authority}
         done = subprocess.run(
             [sys.executable, "-m", "tests.bench.gateway_load"],
-            input=json.dumps({**place, "key": KEY, **told}),
+            input=json.dumps({**place, "key": KEY, **options}),
             cwd=ROOT,
             capture_output=True,
             text=True,

@@ -45,7 +45,7 @@ HOLDER = (
 
 
 class Faults(Deployment):
-    """One machine, a stack of `steps_program` on it, and a hub that can be told to fail."""
+    """One machine, a stack of `steps_program` on it, and a hub that fails on request."""
 
     def __init__(self, folder: Path) -> None:
         program = folder / "program"
@@ -78,19 +78,19 @@ class Faults(Deployment):
         daemon.stop(self.hub)
         super().close()
 
-    def step(self, gate: str, name: str = "slow", **told: object) -> dict[str, object]:
+    def step(self, gate: str, name: str = "slow", **options: object) -> dict[str, object]:
         """A step that waits for a file on the machine."""
         script = self.folder / "slow.sh"
         script.write_text(SLOW)
-        return {"name": name, "script": str(script), "environment": {"GATE": gate}, "long": True, **told}
+        return {"name": name, "script": str(script), "environment": {"GATE": gate}, "long": True, **options}
 
-    def weights(self, model: str = BIG, source: str = "huggingface", **told: object) -> dict[str, object]:
+    def weights(self, model: str = BIG, source: str = "huggingface", **options: object) -> dict[str, object]:
         """Settings of weights from the hub of this test."""
         return {
             "source": source,
             "id": model,
             "endpoint": f"{self.url}/{'hf' if source == 'huggingface' else source}",
-            **told,
+            **options,
         }
 
     def secret_file(self, text: str) -> str:
@@ -99,9 +99,9 @@ class Faults(Deployment):
         path.write_text(text)
         return str(path)
 
-    def fetch(self, **told: Any) -> Run:
+    def fetch(self, **options: Any) -> Run:
         """`up` with the machine prepared and these weights."""
-        return self.up(prepare=True, weights=self.weights(**told))
+        return self.up(prepare=True, weights=self.weights(**options))
 
     def fault(self, **order: object) -> None:
         """Tells the hub what goes wrong next; nothing clears."""
@@ -185,7 +185,7 @@ def faults(tmp_path_factory):
 
 
 def sentence(run: Run, pattern: str) -> str:
-    """The one line that told the user; it stands in the output of a run that failed."""
+    """The one line for the user; it stands in the output of a run that failed."""
     run.bad()
     assert "Traceback" not in run.text
     found = re.search(pattern, run.text)
@@ -215,7 +215,7 @@ def test_a_machine_that_boots_meanwhile_is_waited_for(faults):
     run.ends().good()
 
 
-def test_a_wrong_key_is_told_at_once(faults):
+def test_a_wrong_key_is_reported_at_once(faults):
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(faults.folder / "other")], check=True)
     began = time.monotonic()
     run = faults.up(ssh={"key": str(faults.folder / "other")})
@@ -223,7 +223,7 @@ def test_a_wrong_key_is_told_at_once(faults):
     assert time.monotonic() - began < 60
 
 
-def test_another_host_key_is_told_at_once(faults):
+def test_another_host_key_is_reported_at_once(faults):
     other = " ".join((faults.folder / "other.pub").read_text().split()[:2])
     began = time.monotonic()
     run = faults.up(ssh={"hostKey": other})
@@ -272,7 +272,7 @@ def test_an_up_killed_in_the_middle_is_gone_on_with(faults):
     assert faults.ssh(NODE, "cat /root/runs").split() == ["run"]
     # The script's success took the secret from the disk.
     assert faults.ssh(NODE, "grep -rl hunter2 /var/lib/tandem || true") == ""
-    # The engine goes on warning of what was cut off until it is told to forget it; nothing changes by that.
+    # The engine goes on warning of what was cut off until that is cleared; nothing changes by that.
     assert "1 pending operations" in faults.up().good().text
     faults.pulumi(*forget, "--skip-preview", "--config-file", str(faults.config_file)).good()
     assert "pending operations" not in faults.up().good().text
@@ -291,7 +291,7 @@ def test_apts_lock_is_waited_for_and_its_holder_named(faults):
 
 
 @pytest.mark.parametrize(
-    ("told", "said"),
+    ("options", "said"),
     [
         (
             {"model": "tandem/none"},
@@ -313,8 +313,8 @@ def test_apts_lock_is_waited_for_and_its_holder_named(faults):
     ],
     ids=["no-model", "no-revision", "gated", "gated-modelscope", "no-model-modelscope"],
 )
-def test_a_model_that_cannot_be_had(faults, told, said):
-    sentence(faults.fetch(**told), said)
+def test_a_model_that_cannot_be_had(faults, options, said):
+    sentence(faults.fetch(**options), said)
 
 
 @pytest.mark.parametrize("source", ["modelscope", "huggingface"])
@@ -360,7 +360,7 @@ def test_a_download_that_stands_still_is_started_again(faults):
     run = faults.fetch(stall_seconds=4).good()
     assert run.code == 0
     log = faults.ssh(NODE, f"cat /var/lib/tandem/{STACK}/steps/weights/*/log")
-    assert re.search(r"at byte \d+: no new byte for 4 s; asking again from there", log)
+    assert re.search(r"at byte \d+: no new byte for 4 s; requesting again from there", log)
     assert sum(max(int(r["bytes"]), 0) for r in faults.asked(since)) < 1.6 * size
 
 
@@ -391,7 +391,7 @@ def test_a_hub_that_alters_bytes_is_named(faults):
     faults.fetch(trigger="corrupt").good()
 
 
-def test_a_full_storage_is_told_and_gone_on_with_when_there_is_space(faults):
+def test_a_full_storage_is_reported_and_gone_on_with_when_there_is_space(faults):
     """Refused before the first byte; once there is space, the next `up` goes on."""
     faults.ssh(NODE, f"systemctl stop mnt-tandem.mount && mount -t tmpfs -o size=20m small {MOUNT}")
     try:
@@ -410,7 +410,7 @@ def test_a_full_storage_is_told_and_gone_on_with_when_there_is_space(faults):
 
 
 @pytest.mark.long  # the test above has it full from the start
-def test_a_storage_that_fills_up_in_mid_download_is_told_and_gone_on_with(faults):
+def test_a_storage_that_fills_up_in_mid_download_is_reported_and_gone_on_with(faults):
     """Somebody else writes the storage full when half of a file is there; what was fetched is not fetched again."""
     size = (faults.big / SHARD).stat().st_size
     faults.ssh(NODE, f"systemctl stop mnt-tandem.mount && mount -t tmpfs -o size=150m small {MOUNT}")
@@ -444,7 +444,7 @@ def test_destroy_leaves_the_machine_as_it_was_and_keeps_the_weights_it_names(fau
     assert after == {name: listed for name, listed in faults.before.items() if name != "ours"}
 
 
-def test_destroy_deletes_the_weights_when_told_and_kept_ones_are_verified_first(faults):
+def test_destroy_deletes_the_weights_on_request_and_kept_ones_are_verified_first(faults):
     """A byte that changed between two lives of the stack is found by the second's first `up`."""
     stored = faults.share / "models/tandem--big" / SHARD
     with stored.open("r+b") as stream:

@@ -99,7 +99,7 @@ def test_a_page_appears_when_its_account_has_logged_in_and_seen_the_model(deploy
     assert deployment.ssh("node-1", both) == "403000"
 
 
-def test_a_page_that_nobody_here_may_open_is_not_told(deployment, monkeypatch):
+def test_a_page_that_nobody_here_may_open_is_no_output(deployment, monkeypatch):
     monkeypatch.setitem(deployment.environment, "TANDEM_LOGIN_SECONDS", "3")
     run = page(deployment, allowedCidrs=["192.0.2.0/24"]).bad()
     assert "the page did not show the model in 3 s (HTTP 403" in run.text

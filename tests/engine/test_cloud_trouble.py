@@ -64,7 +64,7 @@ def test_what_is_wrong_with_the_account_is_one_sentence_and_changes_nothing(tmp_
         assert project.everything() == []
 
 
-def test_a_range_that_somebody_uses_is_told_and_his_network_is_left_alone(tmp_path: Path) -> None:
+def test_a_range_that_somebody_uses_is_reported_and_his_network_is_left_alone(tmp_path: Path) -> None:
     """In a VPC that is adopted; only creating the vSwitch shows it."""
     with renting(tmp_path) as project:
         vpc = project.api().call("vpc", "CreateVpc", CidrBlock="172.20.0.0/16")["VpcId"]
@@ -181,7 +181,7 @@ def stays_as_it_is_when_it_rests(project: Renting, fetcher: str) -> None:
 
 
 def gone_behind_our_back(project: Renting) -> None:
-    """A spot machine taken back and one released by hand: told by a refresh, rented again; then all of them, twice."""
+    """A spot machine taken back and one released by hand: shown by a refresh, rented again; then all of them, twice."""
     project.pulumi(*UP)
     before = project.machines()
     stays_as_it_is_when_it_rests(project, before["fetcher"])
@@ -224,7 +224,7 @@ def test_whatever_happened_a_destroy_leaves_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_a_lost_state_is_told_and_swept(
+def test_a_lost_state_is_reported_and_swept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A first `up` refuses beside what is there; the sweep lists it by tag, and deletes it."""

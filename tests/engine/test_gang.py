@@ -18,7 +18,7 @@ __all__ = ["aliproject", "cloud", "pytestmark"]  # fixtures and mark are that mo
 
 
 def gang(cloud: dict[str, Any], machines: int) -> str:
-    """So many machines as one gang, told apart by the stack's tag."""
+    """So many machines as one gang, with the stack's tag."""
     text = f"""
 import re, sys
 sys.path.insert(0, {str(ROOT)!r})

@@ -36,7 +36,7 @@ def program() -> Path:
 
 
 class Authority:
-    """A running pebble, whose certificates last as long as it is told."""
+    """A running pebble, whose certificates last as long as a test wants."""
 
     def __init__(self, program: Path, folder: Path, seconds: int) -> None:
         self.folder, self.http_port = folder, free_port()

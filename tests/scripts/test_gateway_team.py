@@ -85,7 +85,7 @@ def test_a_refusal_is_litellm_s_own_but_for_anthropic_s_clients_who_get_their_sh
     server.shutdown()
 
 
-def test_litellm_that_is_down_is_told_by_name_and_the_engine_answers_as_before(own, engine):
+def test_litellm_that_is_down_is_reported_by_name_and_the_engine_answers_as_before(own, engine):
     gateway = own(keys=KEYS, team=beside(free_port()))
     reply = gateway.ask("/v1/chat/completions", VIRTUAL, "POST", QUESTION)
     assert (reply.status, json.loads(reply.text)["error"]["code"]) == (503, "team_unavailable")

@@ -1,4 +1,4 @@
-"""outside.sh: what a machine is told of proxies and authorities, for its steps and for Docker's own pulls, and back."""
+"""outside.sh: proxies and authorities of a machine, for its steps and for Docker's own pulls, and back."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def step(tmp_path):
     return Machine(tmp_path)
 
 
-def outside(step, **told):
+def outside(step, **variables):
     base = {
         "PROXIES": "", "INSIDE": "", "DIRECT": "", "AUTHORITY": "", "AUTHORITY_HOSTS": "", "OWN": "yes",
         "CONTAINERS": "yes", "HTTP_PROXY_URL": "", "HTTPS_PROXY_URL": "", "ETC": str(step.etc),
     }  # fmt: skip
-    return step.run("outside", **{**base, **told})
+    return step.run("outside", **{**base, **variables})
 
 
 def through(**changes):
@@ -91,7 +91,7 @@ def test_docker_is_restarted_once_for_a_proxy_and_keeps_its_password_from_others
     assert step.asked.read_text().splitlines()[3:] == ["daemon-reload", "is-active --quiet docker", "restart docker"]
 
 
-def test_what_was_told_goes_with_the_stack(step):
+def test_what_was_set_goes_with_the_stack(step):
     outside(step, **through(AUTHORITY="PEM", AUTHORITY_HOSTS="registry.example:5000"))
     mine = step.etc / "docker/certs.d/registry.example:5000/ca.crt"
     mine.write_text("mine")
@@ -100,7 +100,7 @@ def test_what_was_told_goes_with_the_stack(step):
     assert step.asked.read_text().splitlines()[-2:] == ["daemon-reload", "try-restart docker"]
 
 
-def test_a_machine_that_is_lent_has_only_its_steps_told(step):
+def test_a_machine_that_is_lent_has_only_its_steps_reported(step):
     outside(step, **through(OWN="no", CONTAINERS="no", AUTHORITY="PEM"))
     assert not step.etc.exists()
     assert not step.asked.exists()
@@ -148,7 +148,7 @@ def test_a_process_of_runtime_native_gets_no_proxy_that_its_own_environment_does
         (step.dir / name).write_bytes((FILES / name).read_bytes())
     spec = (
         '{"argv": ["bash", "-c", "env >$HOME_/seen; sleep 60"], "path": [], "renames": {}, "owner": "stack-test", '
-        f'"environment": {{"HOME_": "{step.home}", "https_proxy": "http://told:1"}}}}'
+        f'"environment": {{"HOME_": "{step.home}", "https_proxy": "http://given:1"}}}}'
     )
     (step.dir / "spec.json").write_text(spec)
     (step.dir / "files").mkdir()
@@ -160,7 +160,7 @@ def test_a_process_of_runtime_native_gets_no_proxy_that_its_own_environment_does
             text = (step.home / "seen").read_text() if (step.home / "seen").exists() else ""
             seen = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
         assert {k: v for k, v in seen.items() if k.lower() in ("http_proxy", "https_proxy")} == {
-            "https_proxy": "http://told:1"
+            "https_proxy": "http://given:1"
         }
     finally:
         folder = step.home / "processes/p"

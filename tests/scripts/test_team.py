@@ -55,14 +55,14 @@ def admin(gateway, path: str, body: Any = None, key: str = MASTER_KEY) -> Any:
     return reply
 
 
-def new_key(gateway, **told: Any) -> str:
-    reply = admin(gateway, "/key/generate", told)
+def new_key(gateway, **options: Any) -> str:
+    reply = admin(gateway, "/key/generate", options)
     assert reply.status == 200, reply.text
     return str(reply.found["key"])
 
 
-def ask(gateway, key: str, model: str = MODEL, path: str = CHAT, **told: Any) -> Any:
-    question = {"model": model, "messages": [{"role": "user", "content": "x"}], "max_tokens": 5, **told}
+def ask(gateway, key: str, model: str = MODEL, path: str = CHAT, **options: Any) -> Any:
+    question = {"model": model, "messages": [{"role": "user", "content": "x"}], "max_tokens": 5, **options}
     return gateway.ask(path, key, "POST", question, Content_Type="application/json")
 
 

@@ -172,9 +172,9 @@ class Deployment:
             timeout=300,
             check=False,
         )
-        told = json.loads(done.stdout)
-        assert done.returncode == 0, [d["message"] for d in told.get("diagnostics") or []]
-        steps: list[dict[str, Any]] = told["steps"]
+        answer = json.loads(done.stdout)
+        assert done.returncode == 0, [d["message"] for d in answer.get("diagnostics") or []]
+        steps: list[dict[str, Any]] = answer["steps"]
         return steps
 
     def destroy(self) -> Run:

@@ -69,7 +69,7 @@ def ask(call: dict[str, Any]) -> str:
         best = heard if heard["code"] or best is None else best
         if time.monotonic() > deadline or heard["code"] in FINAL:
             raise Failure(sentence(call, best))
-        tell(f"asking {call['model']} through {call['url']}: {heard['said'][:200]}")
+        tell(f"request to {call['model']} through {call['url']}: {heard['said'][:200]}")
         time.sleep(2)
 
 

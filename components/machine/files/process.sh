@@ -4,7 +4,7 @@
 # shellcheck source=components/machine/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
 
-# Ranks and gateway talk to machines inside, and gRPC would go by a proxy; who needs one is told so by its own environment.
+# Ranks and gateway talk to machines inside, and gRPC would go by a proxy; who needs one has it in its own environment.
 unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY
 mkdir -p "$TANDEM_DIR/files" # some have none
 folder=$TANDEM_HOME/processes/$PROCESS

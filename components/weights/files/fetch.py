@@ -145,7 +145,7 @@ def source() -> Hub:
 
 def listing(hub: Hub) -> tuple[str, list[File], list[File]]:
     """The commit, its files, and those that are chosen; those that were verified before when the hub doesn't answer."""
-    status(f"asking for the files of {MODEL}")
+    status(f"listing the files of {MODEL}")
     try:
         revision, files = hub.listing()
         if not files:

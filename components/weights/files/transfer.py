@@ -179,7 +179,7 @@ class Transfer:
             where = f"{target.file.path} at byte {at}: {reason or type(error).__name__}"
             if failures >= TRIES:
                 raise Unfinished(where) from None
-            print(f"{where}; asking again from there", flush=True)
+            print(f"{where}; requesting again from there", flush=True)
             pause(failures - 1, error)
 
     def _blocks(self, web: Web, file: File, start: int, end: int) -> Iterator[tuple[bytearray, int]]:

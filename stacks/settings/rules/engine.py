@@ -16,7 +16,7 @@ from stacks.settings.stack import Settings
 
 def split_mistakes(settings: Settings) -> Iterator[Mistake]:
     """The split uses every accelerator."""
-    if settings.split.world_size != settings.world_size:
+    if settings.serve_args.world_size != settings.world_size:
         yield _nearest(settings)
 
 
@@ -25,7 +25,7 @@ def engine_mistakes(settings: Settings) -> Iterator[Mistake]:
     serving = settings.serving
     engine = find_engine(serving.engine, serving.executor)
     try:
-        engine.check(settings.split, settings.accelerators)
+        engine.check(settings.serve_args, settings.accelerators)
     except Refusal as refusal:
         yield _refused(settings, refusal)
     if settings.accelerator.kind != "cpu" and (settings.accelerator.kind == "ascend") != serving.engine.endswith(
@@ -77,7 +77,7 @@ def _uneven(settings: Settings, refusal: Refusal) -> Mistake:
 
 def _nearest(settings: Settings) -> Mistake:
     """The split is none of these machines; the nearest that is, and that their launcher can start."""
-    engine, asked = find_engine(settings.serving.engine, settings.serving.executor), settings.split
+    engine, asked = find_engine(settings.serving.engine, settings.serving.executor), settings.serve_args
     world = settings.world_size
 
     def check(data: int) -> Callable[[int, int], None]:

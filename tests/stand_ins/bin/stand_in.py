@@ -56,13 +56,13 @@ def meet(place: str, rank: int, ranks: int, words: list[str]) -> None:
         there = {0}
         while len(there) < ranks:
             connection, _ = server.accept()
-            told = json.loads(connection.makefile().readline())
-            if told["words"] != own:
-                refuse(f"rank {told['rank']} was started with other words: {told['words']} and not {own}")
-            if told["rank"] in there:
-                refuse(f"rank {told['rank']} is there twice")
-            there.add(told["rank"])
-            threading.Thread(target=_watch, args=(connection, told["rank"]), daemon=True).start()
+            message = json.loads(connection.makefile().readline())
+            if message["words"] != own:
+                refuse(f"rank {message['rank']} was started with other words: {message['words']} and not {own}")
+            if message["rank"] in there:
+                refuse(f"rank {message['rank']} is there twice")
+            there.add(message["rank"])
+            threading.Thread(target=_watch, args=(connection, message["rank"]), daemon=True).start()
         return
     for _ in range(600):
         try:

@@ -49,7 +49,7 @@ def test_a_partition_that_does_not_add_up_has_a_remedy():
     assert "VLLM_PP_LAYER_PARTITION 20,20,20,20" in caught.value.remedy.replace(" to ", " ")
 
 
-def test_weights_left_on_the_host_are_counted_and_told():
+def test_weights_left_on_the_host_are_counted_and_reported():
     cluster = owned("RTX-4090", 4, 1)
     with pytest.raises(Refusal):
         ask(cluster, 4, 1)

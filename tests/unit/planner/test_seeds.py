@@ -44,16 +44,16 @@ def test_r1_awq_at_tp8_pp4_with_the_seeds_arguments_is_accepted():
 
 
 def test_r1_gguf_on_vllm_is_refused():
-    told = refused("deepseek-r1-q4-k-m-gguf", THIRTY_TWO_3090, tensor_parallel_size=8, pipeline_parallel_size=4)
-    assert told.code == "gguf_not_supported"
+    refusal = refused("deepseek-r1-q4-k-m-gguf", THIRTY_TWO_3090, tensor_parallel_size=8, pipeline_parallel_size=4)
+    assert refusal.code == "gguf_not_supported"
 
 
 @pytest.mark.parametrize("machines", [2, 3])
 def test_more_than_15_rpc_devices_are_refused(machines):
     """16 devices failed with the assertion of GGML_SCHED_MAX_BACKENDS, as 24 did."""
-    told = refused("deepseek-r1-q4-k-m-gguf", owned("RTX-3090", 8, machines), engine=Engine.LLAMACPP)
-    assert told.code == "too_many_rpc_devices"
-    assert "15" in told.remedy
+    refusal = refused("deepseek-r1-q4-k-m-gguf", owned("RTX-3090", 8, machines), engine=Engine.LLAMACPP)
+    assert refusal.code == "too_many_rpc_devices"
+    assert "15" in refusal.remedy
 
 
 def test_72b_on_four_l20_at_tp2_pp2_is_accepted_with_its_whole_context():
@@ -72,8 +72,8 @@ def test_v100_is_refused_for_a_current_engine():
 
 def test_r1_w8a8_needs_sixteen_ascend_npus():
     wanted = {"engine": Engine.VLLM_ASCEND, "arguments": {"max_model_len": "32768"}}
-    told = refused("deepseek-r1-w8a8", owned("Ascend-910B-64GB", 8, 1), **wanted)
-    assert told.code == "weights_too_large"
+    refusal = refused("deepseek-r1-w8a8", owned("Ascend-910B-64GB", 8, 1), **wanted)
+    assert refusal.code == "weights_too_large"
     works = ask("deepseek-r1-w8a8", owned("Ascend-910B-64GB", 8, 2), tensor_parallel_size=16, **wanted)
     assert works.estimate.split.tensor == 16
 

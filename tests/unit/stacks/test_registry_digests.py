@@ -25,7 +25,7 @@ NAME = "tandem/vllm-cpu"
 
 
 class Guarded(Server):
-    """A registry that gives nothing without a token, and tokens to everybody, unless it is told otherwise."""
+    """A registry that gives nothing without a token, and tokens to everybody, unless a test wants otherwise."""
 
     def __init__(self, layout):
         super().__init__(("127.0.0.1", 0), ("GET", "HEAD"))

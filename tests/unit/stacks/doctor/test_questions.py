@@ -49,10 +49,10 @@ def ordered(world: Service, path: str, **order: object) -> None:
 
 
 def asked(world: Service) -> Known:
-    told = stack("local", accelerator={"kind": "cpu"}, cloud={"endpoint": world.cloud.endpoint})
-    settings = parse(told)
+    config = stack("local", accelerator={"kind": "cpu"}, cloud={"endpoint": world.cloud.endpoint})
+    settings = parse(config)
     assert settings.cloud
-    found = Stack("test", "tandem", told, settings)
+    found = Stack("test", "tandem", config, settings)
     api = Api(settings.cloud.region, settings.cloud.endpoint)
     return Known(found, account=ask_all(questions(found, settings, settings.cloud, api), 60))
 
@@ -74,7 +74,7 @@ def test_every_question_is_answered_and_nothing_is_made(world):
     assert world.cloud.store.all(Vpc) == world.cloud.store.all(FileSystem) == []
 
 
-def test_every_right_is_told_by_its_own_refusal(world):
+def test_every_right_is_reported_by_its_own_refusal(world):
     known = asked(world)
     for right in rights(known.cloud):
         fault = {"action": right.action, "times": 0, "status": 403, "code": "Forbidden.RAM", "message": "No."}
