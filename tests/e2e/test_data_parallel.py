@@ -51,6 +51,11 @@ def log(deployment):
     return deployment.ssh("node-0", "docker logs tandem-test-node-0-engine 2>&1")
 
 
+def supervisor(deployment):
+    """The supervisor's own lines."""
+    return "\n".join(line for line in log(deployment).splitlines() if line.startswith("tandem: "))
+
+
 def both_take_requests(deployment):
     """More requests at once than a rank takes: each computes some of them, and all say the same."""
     out, before = deployment.outputs(), prompt_tokens(deployment)
@@ -93,12 +98,12 @@ def test_both_ranks_take_requests_from_the_one_url(deployment):
 
 def test_a_rank_that_is_killed_comes_back_with_its_group(deployment):
     restarted(deployment, "kill -9")
-    assert "rank 1: engine exited" in log(deployment)
+    assert "rank 1: engine exited" in supervisor(deployment)
 
 
 def test_a_rank_that_stands_still_is_found_and_the_group_started_again(deployment):
     restarted(deployment, "kill -STOP")
-    assert re.search(r"rank 1 on node-1 gives no sign .*EngineCore_DP1.*SIGSTOP", log(deployment))
+    assert re.search(r"rank 1 on node-1 gives no sign .*EngineCore_DP1.*SIGSTOP", supervisor(deployment))
 
 
 def test_ray_places_a_rank_on_each_machine(deployment):
