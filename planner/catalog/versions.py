@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from planner.catalog.table import convert, entries
 from planner.refusal import Change, Refusal
 
 
-@dataclass(frozen=True)
-class EngineVersion:
+class EngineVersion(NamedTuple):
     """What one version does on start that decides memory.
 
     Attributes:
@@ -121,7 +119,7 @@ def vllm_version(version: str) -> EngineVersion:
             "unknown_engine_version", "engine_version", f"{version[:40]!r} is no vLLM version the planner knows",
             f"to another from {first} on", (Change("engine_version", "0.24.0"),),
         )  # fmt: skip
-    return replace(rules[max(earlier, key=lambda n: known[n])], version=version.removeprefix("v"))
+    return rules[max(earlier, key=lambda n: known[n])]._replace(version=version.removeprefix("v"))
 
 
 @cache

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from components.serving import find_engine
-from planner import Refusal, nearest_split
+from planner import Refusal, check_processor_experts, nearest_split
 from stacks import versions
 from stacks.setting_names import in_settings, setting_path
 from stacks.settings.errors import Mistake
@@ -26,6 +26,11 @@ def engine_mistakes(settings: Settings) -> Iterator[Mistake]:
     engine = find_engine(serving.engine, serving.executor)
     try:
         engine.check(settings.serve_args, settings.accelerators)
+        if settings.accelerator.kind == "cpu" and serving.engine == "vllm" and serving.expert_parallel:
+            # Whatever the model: the planner, which knows of experts, says the same of data parallel ranks alone.
+            check_processor_experts(
+                settings.serve_args.pipeline_parallel_size, settings.serve_args.data_parallel_size, expert_parallel=True
+            )
     except Refusal as refusal:
         yield _refused(settings, refusal)
     if settings.accelerator.kind != "cpu" and (settings.accelerator.kind == "ascend") != serving.engine.endswith(

@@ -8,7 +8,7 @@ import pytest
 
 from planner import Engine, Refusal, ReservedEstimate, place_copies
 from planner.catalog.versions import vllm_version
-from planner.cluster import owned, uneven
+from planner.cluster import owned, processors, uneven
 from planner.model.entry import catalog_model
 from planner.page import page
 from planner.parallelism import check_world_size
@@ -181,3 +181,38 @@ def test_machines_of_different_gpus_are_counted_by_the_smaller_one():
         data_parallel_size=2,
     )  # fmt: skip
     assert reserved(request)[1].memory.ranks[0].total == min(d.total for d in cluster.devices)
+
+
+def on_processors(model, **more):
+    sizes = {"tensor_parallel_size": 1, "pipeline_parallel_size": 1, "data_parallel_size": 2, **more}
+    return PlanRequest(model, (processors(262144, 1, 2),), engine_version="0.32.0", whole=True, **sizes)
+
+
+@pytest.mark.parametrize(
+    ("request_", "words"),
+    [
+        (on_processors(MIXTRAL), ("data_parallel_size", "is 2", "has no all_gatherv")),
+        (spread(on_processors(MIXTRAL)), ("enable_expert_parallel", "is true", "take no expert map")),
+        (
+            spread(on_processors(MIXTRAL, tensor_parallel_size=2, data_parallel_size=1)),
+            ("enable_expert_parallel", "is true", "take no expert map"),
+        ),
+    ],
+)
+def test_vllm_has_no_ranks_that_share_experts_on_processors(request_, words):
+    with pytest.raises(Refusal) as caught:
+        plan(request_)
+    assert caught.value.code == "experts_on_processors"
+    assert all(word in f"{caught.value.setting}: {caught.value.reason}" for word in words)
+    mended = plan(apply_changes(request_, caught.value.changes)).estimate.split
+    assert (mended.data, mended.expert_parallel, mended.world_size) == (1, False, 2)
+
+
+def test_dense_models_have_data_parallel_ranks_on_processors_too():
+    assert plan(on_processors(DENSE)).estimate.split.data == 2
+
+
+def test_a_split_of_experts_chosen_on_processors_is_one_that_runs():
+    free = on_processors(MIXTRAL, tensor_parallel_size=None, pipeline_parallel_size=None, data_parallel_size=1)
+    chosen = plan(replace(free, choose_data_parallel=True)).estimate.split
+    assert (chosen.data, chosen.expert_parallel) == (1, False)
