@@ -24,7 +24,7 @@ SAID = "nic=eth0 nofile=1024 memlock=-1 folder=/mnt/tandem/models/m id=1f path=/
 
 
 RECORDED: dict[str, dict[str, Any]] = {}
-"""Graphs of this process, by what they depend on: many tests look at the same one."""
+"""Graphs of this process, by what they depend on: many tests look at one. Who patches the program empties it."""
 
 
 def recorded(arguments: Any, record: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -91,7 +91,7 @@ def test_an_npu_holds_two_buffers_of_each_group_that_the_profile_uses():
     alone = overhead(tensor_parallel_size=2) - 400
     assert overhead(tensor_parallel_size=4) == alone + 400
     assert overhead(tensor_parallel_size=2, data_parallel_size=4) == alone + 400 + 100
-    wanted["arguments"] = {**wanted["arguments"], "enable_expert_parallel": "true"}
+    wanted["arguments"] = {"max_model_len": "8192", "enable_expert_parallel": "true"}
     assert overhead(tensor_parallel_size=2, data_parallel_size=4) == alone + 400 + 100 + 400
 
 
