@@ -106,10 +106,7 @@ def test_nothing_is_found_where_nothing_is_wrong(account):
 
 
 def test_every_planted_fault_and_no_other(account):
-    """Fifteen faults at once, told by two doctors at once.
-
-    Machines here share one kernel and its clock, so Python's own is put ten minutes ahead on one of them.
-    """
+    """Fourteen faults at once, told by two doctors at once."""
     machines = account.instances()
     node, peer, group = machines["node-0"], machines["node-1"], "SecurityGroupIds"
     inside = peer[group]["SecurityGroupId"][0]
@@ -138,8 +135,6 @@ def test_every_planted_fault_and_no_other(account):
       nft 'add chain inet fault in {{ type filter hook input priority 0; }}'
       nft add rule inet fault out ip daddr {PUBLIC}.1 tcp dport 8600 reject with tcp reset
       nft add rule inet fault in ip saddr {private} numgen inc mod 10 0 drop
-      cd /usr/lib/python3/dist-packages
-      echo 'import time; real = time.time; time.time = lambda: real() + 600' >usercustomize.py
       kill -STOP "$(pgrep -f ray/_private/log_monitor.py | head -1)"
     """)  # fmt: skip
     on(account, "node-0", "rm /mnt/tandem/models/*/generation_config.json")
@@ -156,7 +151,6 @@ def test_every_planted_fault_and_no_other(account):
             ("account.release", "node-0"),
             ("account.rights", "RAM user"),
             ("machines.disk", "node-1"),
-            ("machines.clock", "node-1"),
             ("storage.mounted", "node-1"),
             ("storage.weights", "node-0"),
             ("drift.serving", "node-1"),
@@ -184,9 +178,12 @@ def test_machines_that_exist_before_and_after_up(hosts):
     assert right(told) >= {"ports.firewall", "ports.closed", "serving.tokens", "serving.ranks", "storage.weights"}
 
 
-def test_a_firewall_that_is_gone_and_a_machine_that_does_not_answer(hosts):
+def test_a_firewall_that_is_gone_a_clock_that_is_off_and_a_machine_that_does_not_answer(hosts):
+    """Machines here share one kernel and its clock, so Python's own is put ten minutes ahead on one of them."""
     hosts.ssh("node-1", "nft delete table inet tandem_tandem-test")
-    assert wrong(Doctor(hosts).run()) == {("ports.firewall", "node-1")}
+    ahead = "import time; real = time.time; time.time = lambda: real() + 600"
+    hosts.ssh("node-1", f"echo '{ahead}' >/usr/lib/python3/dist-packages/usercustomize.py")
+    assert wrong(Doctor(hosts).run()) == {("ports.firewall", "node-1"), ("machines.clock", "node-1")}
     hosts.machine("node-1").stop()
     told = wrong(Doctor(hosts).run())
     assert {("machines.reached", "node-1"), ("serving.tokens", "serving")} <= told

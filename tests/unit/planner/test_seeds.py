@@ -81,18 +81,21 @@ def test_r1_w8a8_needs_sixteen_ascend_npus():
 
 def test_an_npu_holds_two_buffers_of_each_group_that_the_profile_uses():
     """vllm_ascend/utils.py: 200 MiB, 50 of the data parallel group's; and a plan says that no NPU was measured."""
-    wanted = {"engine": Engine.VLLM_ASCEND, "arguments": {"max_model_len": "8192"}}
 
     def overhead(**sizes):
-        found = ask("qwen3-30b-a3b", owned("Ascend-910B-64GB", 8, 1), pipeline_parallel_size=1, **wanted, **sizes)
+        arguments = {"max_model_len": "8192", **sizes.pop("arguments", {})}
+        found = ask(
+            "qwen3-30b-a3b", owned("Ascend-910B-64GB", 8, 1),
+            engine=Engine.VLLM_ASCEND, pipeline_parallel_size=1, arguments=arguments, **sizes,
+        )  # fmt: skip
         assert any("compared with no NPU" in note for note in found.notes)
         return found.estimate.memory.ranks[0].overhead // 2**20
 
     alone = overhead(tensor_parallel_size=2) - 400
     assert overhead(tensor_parallel_size=4) == alone + 400
     assert overhead(tensor_parallel_size=2, data_parallel_size=4) == alone + 400 + 100
-    wanted["arguments"] = {"max_model_len": "8192", "enable_expert_parallel": "true"}
-    assert overhead(tensor_parallel_size=2, data_parallel_size=4) == alone + 400 + 100 + 400
+    spread = {"enable_expert_parallel": "true"}
+    assert overhead(tensor_parallel_size=2, data_parallel_size=4, arguments=spread) == alone + 400 + 100 + 400
 
 
 def test_r1_fp8_runs_on_two_machines_of_eight_h20():
