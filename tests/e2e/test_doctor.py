@@ -42,7 +42,7 @@ class Doctor:
         self.deployment = deployment
 
     def run(self) -> dict[str, Any]:
-        """What it told, as JSON."""
+        """Its report, as JSON."""
         began = time.monotonic()
         file = str(self.deployment.config_file)
         done = subprocess.run(
@@ -51,11 +51,13 @@ class Doctor:
         )  # fmt: skip
         assert time.monotonic() - began < LIMIT
         assert "Traceback" not in done.stderr, done.stderr
-        told: dict[str, Any] = json.loads(done.stdout)
-        errors = [each for each in told["findings"] if each["severity"] == "error"]
+        report: dict[str, Any] = json.loads(done.stdout)
+        errors = [each for each in report["findings"] if each["severity"] == "error"]
         assert done.returncode == (1 if errors else 0)
-        print(json.dumps([each for each in told["findings"] if each["severity"] != "ok"], indent=1), told["seconds"])
-        return told
+        print(
+            json.dumps([each for each in report["findings"] if each["severity"] != "ok"], indent=1), report["seconds"]
+        )
+        return report
 
 
 def up(deployment: Deployment) -> None:
@@ -65,13 +67,13 @@ def up(deployment: Deployment) -> None:
     deployment.pulumi(*words, timeout=1500).good()
 
 
-def wrong(told: dict[str, Any]) -> set[tuple[str, str]]:
+def wrong(report: dict[str, Any]) -> set[tuple[str, str]]:
     """Id and place of what is wrong."""
-    return {(each["id"], each["where"]) for each in told["findings"] if each["severity"] in WRONG}
+    return {(each["id"], each["where"]) for each in report["findings"] if each["severity"] in WRONG}
 
 
-def right(told: dict[str, Any]) -> set[str]:
-    return {each["id"] for each in told["findings"] if each["severity"] == "ok"}
+def right(report: dict[str, Any]) -> set[str]:
+    return {each["id"] for each in report["findings"] if each["severity"] == "ok"}
 
 
 @pytest.fixture(scope="module")
@@ -93,20 +95,20 @@ def on(account: Account, name: str, command: str) -> str:
 def test_an_account_in_which_nothing_is_rented(account):
     """Before the first `up`: settings and account are looked at, and nothing is wrong."""
     account.write(account.config)
-    told = Doctor(account).run()
-    assert wrong(told) == set()
-    assert right(told) >= {f"account.{each}" for each in ("keys", "rights", "real_name", "balance", "quota", "stock")}
+    report = Doctor(account).run()
+    assert wrong(report) == set()
+    assert right(report) >= {f"account.{each}" for each in ("keys", "rights", "real_name", "balance", "quota", "stock")}
 
 
 def test_nothing_is_found_where_nothing_is_wrong(account):
     up(account)
-    told = Doctor(account).run()
-    assert wrong(told) == set()
-    assert len(right(told)) > 25
+    report = Doctor(account).run()
+    assert wrong(report) == set()
+    assert len(right(report)) > 25
 
 
 def test_every_planted_fault_and_no_other(account):
-    """Fourteen faults at once, told by two doctors at once."""
+    """Fourteen faults at once, reported by two doctors at once."""
     machines = account.instances()
     node, peer, group = machines["node-0"], machines["node-1"], "SecurityGroupIds"
     inside = peer[group]["SecurityGroupId"][0]
@@ -141,8 +143,8 @@ def test_every_planted_fault_and_no_other(account):
     doctor = Doctor(account)
     with ThreadPoolExecutor(2) as pool:
         both = list(pool.map(lambda _: doctor.run(), range(2)))
-    for told in both:
-        assert wrong(told) == {
+    for report in both:
+        assert wrong(report) == {
             ("network.rules", "tandem-test-inside"),
             ("drift.account", f"security group {orphan} (tandem-test-old)"),
             ("drift.account", "fetcher-instance"),
@@ -158,7 +160,7 @@ def test_every_planted_fault_and_no_other(account):
             ("network.loss", "node-0"), ("network.loss", "node-1"),  # one fault, seen from both ends
             ("serving.frozen", "node-1"),
         }  # fmt: skip
-        assert all(each["cause"] and each["remedy"] for each in told["findings"] if each["severity"] in WRONG)
+        assert all(each["cause"] and each["remedy"] for each in report["findings"] if each["severity"] in WRONG)
 
 
 @pytest.fixture(scope="module")
@@ -173,9 +175,9 @@ def test_machines_that_exist_before_and_after_up(hosts):
     hosts.write(hosts.config)
     assert wrong(Doctor(hosts).run()) == set()
     up(hosts)
-    told = Doctor(hosts).run()
-    assert wrong(told) == set()
-    assert right(told) >= {"ports.firewall", "ports.closed", "serving.tokens", "serving.ranks", "storage.weights"}
+    report = Doctor(hosts).run()
+    assert wrong(report) == set()
+    assert right(report) >= {"ports.firewall", "ports.closed", "serving.tokens", "serving.ranks", "storage.weights"}
 
 
 def test_a_firewall_that_is_gone_a_clock_that_is_off_and_a_machine_that_does_not_answer(hosts):
@@ -185,6 +187,6 @@ def test_a_firewall_that_is_gone_a_clock_that_is_off_and_a_machine_that_does_not
     hosts.ssh("node-1", f"echo '{ahead}' >/usr/lib/python3/dist-packages/usercustomize.py")
     assert wrong(Doctor(hosts).run()) == {("ports.firewall", "node-1"), ("machines.clock", "node-1")}
     hosts.machine("node-1").stop()
-    told = wrong(Doctor(hosts).run())
-    assert {("machines.reached", "node-1"), ("serving.tokens", "serving")} <= told
-    assert all(id_ in ("machines.reached", "serving.ranks") for id_, place in told if place == "node-1")
+    report = wrong(Doctor(hosts).run())
+    assert {("machines.reached", "node-1"), ("serving.tokens", "serving")} <= report
+    assert all(id_ in ("machines.reached", "serving.ranks") for id_, place in report if place == "node-1")

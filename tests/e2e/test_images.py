@@ -96,8 +96,8 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostMachine]:
     SOURCE["SHA256"] = source(index)
     machine = HostMachine(tmp_path_factory.mktemp("host"), 3, [f"{index}:/srv/index"])
     try:
-        told = {"CONTAINERS": "yes", "DOCKER_PACKAGES": "", "REGISTRY_MIRRORS": "", "INSECURE_REGISTRIES": ""}
-        assert not machine.run("packages", ("package_manager.sh", "daemon_json.py"), told).error
+        variables = {"CONTAINERS": "yes", "DOCKER_PACKAGES": "", "REGISTRY_MIRRORS": "", "INSECURE_REGISTRIES": ""}
+        assert not machine.run("packages", ("package_manager.sh", "daemon_json.py"), variables).error
         machine.ok(MAKE_BASE, timeout=600)
         yield machine
     finally:
@@ -109,13 +109,13 @@ def complete(host: HostMachine, needs: ImageNeeds = RAY, stack: str = "tandem-a"
     name = changes.get("IMAGE", "base:1")
     files = {"probe.sh": FILES / "probe.sh", "build.sh": FILES / "build.sh"}
     files |= {f"recipe/{file.name}": file for file in _files(needs.recipe)}
-    told: Mapping[str, str] = {
+    variables: Mapping[str, str] = {
         "IMAGE": name, "IMAGE_ID": host.ok(f"docker image inspect --format '{{{{.Id}}}}' {name}"),
         "PROGRAMS": " ".join(needs.programs), "MODULES": " ".join(needs.modules), "RECIPE": needs.recipe.name,
         "MOUNTS": "", "PLACES": "", "KEEP": "no", "ARGUMENTS": "RAY=2.60.0" if needs is RAY else "",
         "PIP_INDEX": INDEX, "APT_MIRROR": "", **changes,
     }  # fmt: skip
-    return host.step("engine-whole", FILES / "complete.sh", files, told, stack=stack, timeout=600)
+    return host.step("engine-whole", FILES / "complete.sh", files, variables, stack=stack, timeout=600)
 
 
 def listed(host: HostMachine) -> set[str]:
@@ -153,10 +153,10 @@ def test_two_steps_that_need_one_image_build_it_once(host: HostMachine) -> None:
     found: list[Outcome] = []
     needs = dataclasses.replace(RAY, modules=("ray", "messages"))
 
-    told = {"ARGUMENTS": "RAY=2.60.0"}
-    thread = threading.Thread(target=lambda: found.append(complete(host, needs, "tandem-b", **told)))
+    variables = {"ARGUMENTS": "RAY=2.60.0"}
+    thread = threading.Thread(target=lambda: found.append(complete(host, needs, "tandem-b", **variables)))
     thread.start()
-    found.append(complete(host, needs, **told))
+    found.append(complete(host, needs, **variables))
     thread.join()
     assert sorted(each.result.get("built", each.error) for each in found) == ["before", "now"]
     assert len({each.result["image"] for each in found}) == 1

@@ -40,7 +40,7 @@ def up(deployment, **team):
         "engine": "llamacpp", "tensorParallelSize": 1, "maxModelLen": 512, "arguments": ["--threads", "1"],
     }  # fmt: skip
     mounts = ["/opt/tandem/engine/usr:/usr:ro", "/opt/tandem/llamacpp:/usr/local/bin:ro"]
-    told = {
+    section = {
         "enabled": True,
         "allowedCidrs": [deployment.subnet.replace(".0/24", ".1/32")],
         "aliases": [ALIAS],
@@ -54,7 +54,7 @@ def up(deployment, **team):
         timeout=1500,
         model={"id": "tandem/tiny-qwen2-gguf", "servedName": MODEL},
         images={"engine": f"{registry}/tandem/llamacpp-cpu:b11434", "mounts": mounts},
-        gateway={"team": told},
+        gateway={"team": section},
     )
 
 
@@ -70,8 +70,8 @@ def admin(stack, path: str, body: dict[str, object] | None = None) -> Reply:
     return fetch(stack["teamUrl"] + path, stack["teamKey"], data, stack["apiCa"])
 
 
-def new_key(stack, **told: object) -> str:
-    reply = admin(stack, "/key/generate", told)
+def new_key(stack, **options: object) -> str:
+    reply = admin(stack, "/key/generate", options)
     assert reply.code == 200, reply.body
     return str(json.loads(reply.body)["key"])
 
