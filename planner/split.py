@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import accumulate
 
 from planner.counted import counted
 from planner.refusal import Change, Refusal
@@ -85,10 +87,15 @@ class Split:
                     f"{counted(layers, 'layer')} together",
                     changes=[Change(PARTITION, even)],
                 )  # fmt: skip
-            sizes = list(self.partition)
+            sizes = self.partition
         else:
-            sizes = [layers // self.pipeline] * self.pipeline
-            for i in range(2, layers % self.pipeline + 2):
-                sizes[-i] += 1
-        starts = [sum(sizes[:i]) for i in range(self.pipeline)]
-        return [range(start, start + size) for start, size in zip(starts, sizes, strict=True)]
+            sizes = _even(layers, self.pipeline)
+        return [range(stop - size, stop) for stop, size in zip(accumulate(sizes), sizes, strict=True)]
+
+
+@lru_cache(maxsize=1024)
+def _even(layers: int, pipeline: int) -> tuple[int, ...]:
+    sizes = [layers // pipeline] * pipeline
+    for i in range(2, layers % pipeline + 2):
+        sizes[-i] += 1
+    return tuple(sizes)

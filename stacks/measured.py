@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 
 from components.benchmark import Benchmark
-from components.benchmark.record import Planned, Record, keep, lines, report_file
+from components.benchmark.record import Planned, Record, lines, report_file, save
 from components.gateway import Answer
 from components.host import Host
 from components.serving import Replica
@@ -47,7 +47,7 @@ def _kept(measured: Record, plan: Plan | None) -> Record:
         return measured
     preview = pulumi.runtime.is_dry_run()
     own = f"{pulumi.get_project()}-{pulumi.get_stack()}"
-    record = keep(own, measured, planned(plan), written=not preview)
+    record = save(own, measured, planned(plan), written=not preview)
     for line in [] if preview else lines(record):
         pulumi.log.info(line)
     return record

@@ -289,7 +289,7 @@ def _api(config: Config) -> list[Json]:
         _route({"handler": "request_body", "max_size": config.max_request_mib << 20}),
     ]
     if config.team:
-        litellm = _proxy(f"127.0.0.1:{config.team.inner_port}", keep=CREDENTIALS)
+        litellm = _proxy(f"127.0.0.1:{config.team.inner_port}", passed=CREDENTIALS)
         # It refuses a key in OpenAI's shape, whoever asks.
         refusal = {"match": {"status_code": [401]}, "routes": [_route(_error(401))]}
         routes += [
@@ -358,7 +358,7 @@ def _cors(origins: Sequence[str]) -> list[Json]:
     ]
 
 
-def _proxy(address: str, keep: Sequence[str] = ()) -> Json:
+def _proxy(address: str, passed: Sequence[str] = ()) -> Json:
     return {
         "handler": "reverse_proxy",
         "upstreams": [{"dial": address}],
@@ -370,7 +370,7 @@ def _proxy(address: str, keep: Sequence[str] = ()) -> Json:
             "keep_alive": {"idle_timeout": "2s", "max_idle_conns_per_host": 512},
         },
         "headers": {
-            "request": {"delete": [name for name in ENDS_HERE if name not in keep]},
+            "request": {"delete": [name for name in ENDS_HERE if name not in passed]},
             "response": {"delete": WRITTEN_HERE},
         },
         # A WebSocket outlives a new configuration.

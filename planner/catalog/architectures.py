@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from planner.catalog.table import entries
 
@@ -11,8 +10,7 @@ Family = Literal["dense", "moe", "mixtral", "qwen_moe", "gpt_oss", "qwen3_next",
 """Which keys of config.json tell of attention and experts: how `planner.model.config` reads it."""
 
 
-@dataclass(frozen=True)
-class Architecture:
+class Architecture(NamedTuple):
     """One entry of `architectures` in a config.json, as vLLM's class of that name builds it.
 
     Where a flag may be text, that is the key of config.json that says so. `tied`, `head_dim`, `window` and

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from planner.catalog.table import entries
 from planner.likeness import likest
@@ -21,8 +21,7 @@ Kind = Literal["cuda", "ascend", "cpu"]
 """NVIDIA's GPUs, Huawei's Ascend NPUs, or a machine's processors where they are the accelerator."""
 
 
-@dataclass(frozen=True)
-class CatalogDevice:
+class CatalogDevice(NamedTuple):
     """An accelerator as the catalog has it.
 
     Attributes:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from planner.catalog.table import entries
 from planner.refusal import Refusal
 
 
-@dataclass(frozen=True)
-class GpuMachine:
+class GpuMachine(NamedTuple):
     """An instance type with GPUs.
 
     Attributes:
@@ -25,8 +24,7 @@ class GpuMachine:
     cny_hour: float
 
 
-@dataclass(frozen=True)
-class ProcessorMachine:
+class ProcessorMachine(NamedTuple):
     """An instance type without GPUs.
 
     Attributes:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from planner.catalog.table import entries
 
 
-@dataclass(frozen=True)
-class CatalogModel:
+class CatalogModel(NamedTuple):
     """A model of the catalog.
 
     Attributes:
@@ -29,7 +27,7 @@ class CatalogModel:
     base: str | None = None
     variants: tuple[str, ...] = ()
     unquantized_routers: bool = False
-    gguf_gb: dict[str, float] = field(default_factory=dict)
+    gguf_gb: dict[str, float] | None = None
 
 
 def models() -> dict[str, CatalogModel]:

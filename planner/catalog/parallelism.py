@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from planner.catalog.table import entries
 from planner.refusal import Change, Refusal
 
 
-@dataclass(frozen=True)
-class Since:
+class Since(NamedTuple):
     """The first version that has it.
 
     Attributes:

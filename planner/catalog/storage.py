@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from planner.catalog.table import entries
 from planner.refusal import Refusal
@@ -10,8 +10,7 @@ from planner.refusal import Refusal
 MB = 1e6
 
 
-@dataclass(frozen=True)
-class ByUse:
+class ByUse(NamedTuple):
     """A class whose bandwidth grows with the bytes that are stored, in 10^6 bytes a second.
 
     Attributes:
@@ -29,8 +28,7 @@ class ByUse:
         return min(self.most, self.base + self.per_gb * used_bytes / 1e9) * MB
 
 
-@dataclass(frozen=True)
-class ByCapacity:
+class ByCapacity(NamedTuple):
     """A class whose bandwidth goes by the capacity that is bought.
 
     Attributes:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 from planner.catalog.table import entries
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One load.
 
     Attributes:
@@ -27,8 +26,7 @@ class Row:
     decode: float
 
 
-@dataclass(frozen=True)
-class Measured:
+class Measured(NamedTuple):
     """One model on one machine.
 
     Attributes:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from planner.catalog.table import entries
 
@@ -11,8 +10,7 @@ Place = Literal["rented", "local"]
 """Whose durations: Alibaba Cloud's, or the local cloud's and machines' on one computer."""
 
 
-@dataclass(frozen=True)
-class Duration:
+class Duration(NamedTuple):
     """A step of fixed length.
 
     Attributes:
@@ -24,8 +22,7 @@ class Duration:
     source: str
 
 
-@dataclass(frozen=True)
-class Rate:
+class Rate(NamedTuple):
     """A transfer.
 
     Attributes:
@@ -37,8 +34,7 @@ class Rate:
     source: str
 
 
-@dataclass(frozen=True)
-class Image:
+class Image(NamedTuple):
     """An engine's image.
 
     Attributes:
@@ -57,8 +53,7 @@ class Image:
         return self.gib * 2**30 / (self.mb_per_second * 1e6)
 
 
-@dataclass(frozen=True)
-class Times:
+class Times(NamedTuple):
     """Durations of one place.
 
     Attributes:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from planner.catalog.table import convert, entries
 from planner.refusal import Change, Refusal
 
 
-@dataclass(frozen=True)
-class EngineVersion:
+class EngineVersion(NamedTuple):
     """What one version does on start that decides memory.
 
     Attributes:
@@ -113,15 +111,15 @@ def vllm_version(version: str) -> EngineVersion:
     """
     rules = _rules()
     known = {name: _number(name) for name in rules}
-    asked = _number(version)
-    earlier = [name for name, number in known.items() if number <= asked] if asked else []
+    parsed = _number(version)
+    earlier = [name for name, number in known.items() if number <= parsed] if parsed else []
     if not earlier:
         first = min(known, key=lambda name: known[name])
         raise Refusal(
             "unknown_engine_version", "engine_version", f"{version[:40]!r} is no vLLM version the planner knows",
             f"to another from {first} on", (Change("engine_version", "0.24.0"),),
         )  # fmt: skip
-    return replace(rules[max(earlier, key=lambda n: known[n])], version=version.removeprefix("v"))
+    return rules[max(earlier, key=lambda n: known[n])]._replace(version=version.removeprefix("v"))
 
 
 @cache

@@ -6,8 +6,7 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from planner.catalog.architectures import Architecture, Family, architectures
 from planner.counted import counted
@@ -20,6 +19,9 @@ from planner.model.shapes import Attention, Experts, LatentAttention, LayerKind,
 from planner.model.states import state_of
 from planner.model.vision import parse_tower
 from planner.refusal import Refusal
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 DTYPE_BYTES = {"bfloat16": 2, "float16": 2, "float32": 4}
 LARGEST_FILE = 2**24

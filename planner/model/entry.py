@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 from planner.catalog.models import model_config, models
 from planner.likeness import likest
@@ -60,6 +59,8 @@ def find_model(name: str) -> ModelEntry:
     Raises:
         Refusal: what `catalog_model`, `load_config` and `parse_model` refuse.
     """
+    from pathlib import Path
+
     path = Path(name)
     # Unlike Path.is_dir, this takes any text.
     is_folder = os.path.isdir(name)  # noqa: PTH112

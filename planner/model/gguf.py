@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from planner.catalog.models import models
 from planner.model.entry import ModelEntry, catalog_model
@@ -33,8 +33,7 @@ NAMED = re.compile(
 """A type in the name of a file, a folder or a repository, `UD-` before it where it is Unsloth's dynamic one."""
 
 
-@dataclass(frozen=True)
-class GgufTensor:
+class GgufTensor(NamedTuple):
     """A tensor as llama.cpp names it, such as `blk.7.ffn_up_exps.weight`.
 
     Attributes:
@@ -69,7 +68,7 @@ def gguf_model(name: str, files: Sequence[str] = (), shapes: Model | None = None
         raise Unplanned("model.files", said, "give one, such as *Q4_K_M*, so that its size is counted")
     kind = chosen.pop()
     base = _base(name)
-    exact = models()[base.name].gguf_gb.get(kind) if base is not None else None
+    exact = (models()[base.name].gguf_gb or {}).get(kind) if base is not None else None
     model = shapes or (base.model if base is not None else None)
     if model is None:
         raise Unplanned(

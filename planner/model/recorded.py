@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from planner.refusal import Refusal
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Cache = tuple[int, Literal["full", "sliding", "chunked", "linear"], int, int | None]
 """Layer, what it remembers, bytes of a token or of a state, window."""
@@ -16,8 +18,7 @@ NAME = "engine-record.json"
 """The file beside a model's config.json that `plan` and `memory` look for."""
 
 
-@dataclass(frozen=True)
-class Rank:
+class Rank(NamedTuple):
     """One tensor-parallel rank; tensors are (name, bytes).
 
     Attributes:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import struct
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LARGEST_HEADER = 2**27
 """Bytes: the format's own limit is 100 MB."""

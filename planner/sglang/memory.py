@@ -70,7 +70,7 @@ def pool_memory(
         held = stage_weights(model, split, version=version, device=own)[stage]
         slots = lora_memory(model, split, held.layers, arguments.lora) if arguments.lora else 0
         rank = _rank(stage, held, own, split, pool, slots=slots)
-        (size,) = token_bytes(model, split, arguments, [held.layers])
+        (size,) = token_bytes(model, split, arguments.kv_bytes, [held.layers])
         found = max(0, rank.kv_cache) // size // pool.page * pool.page if size else None
         tokens = found if tokens is None else tokens if found is None else min(tokens, found)
         ranks.append(rank._replace(blocks=(found or 0) // pool.page))

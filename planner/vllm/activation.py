@@ -8,7 +8,7 @@ fused_moe/oracle (which kernel comes first on which GPU).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from planner.catalog.device import Device
 from planner.catalog.versions import EngineVersion
@@ -41,8 +41,7 @@ HOPPER, BLACKWELL = 9.0, 10.0
 """Compute capabilities from which kernels of a kind are chosen."""
 
 
-@dataclass(frozen=True)
-class Profile:
+class Profile(NamedTuple):
     """The profiling run of one rank, in bytes.
 
     Attributes:

@@ -39,7 +39,7 @@ def requests(sizes: list[int]) -> Requests:
 
 
 class Allocator:
-    """Serves requests one after another, none of which is given back, as when a model loads.
+    """Serves requests one after another, none of which is freed, as when a model loads.
 
     Args:
         max_split: blocks of this many bytes or more are never split (vLLM sets 20 MiB while it loads a model, in
@@ -58,8 +58,17 @@ class Allocator:
         """Serves one request."""
         self.allocate_all(requests([nbytes]))
 
-    def allocate_all(self, wanted: Requests) -> None:
-        """Serves requests one after another."""
+    def allocate_all(self, wanted: Requests, times: int = 1) -> None:
+        """Serves requests one after another, all of them so many times."""
+        for done in range(1, times + 1):
+            before, free = self.allocated, self._free.copy()
+            self._serve(wanted)
+            if self._free == free:
+                # The rest finds what this one found.
+                self.allocated += (times - done) * (self.allocated - before)
+                return
+
+    def _serve(self, wanted: Requests) -> None:
         self.allocated += wanted.small
         for size in wanted.large:
             block = self._best_fit(size) if self._free else None

@@ -7,7 +7,7 @@ Qwen3_VisionBlock); 0.11.0 where an older rule is named.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from planner.catalog.versions import EngineVersion
 from planner.model.shapes import Model
@@ -31,8 +31,7 @@ TIMESTAMPS = 12.5
 """By which 0.11 multiplies them for the timestamps between frames (qwen3_vl.py:674)."""
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(NamedTuple):
     """Bytes on one rank.
 
     Attributes:

@@ -11,7 +11,13 @@ from planner.cluster import Cluster
 from planner.engine import Engine
 from planner.estimate import Estimate
 from planner.model.shapes import Model
-from planner.parallelism import check_experts, check_nodes, check_world_size, place_copies
+from planner.parallelism import (
+    check_experts,
+    check_nodes,
+    check_processor_experts,
+    check_world_size,
+    place_copies,
+)
 from planner.refusal import Change, Refusal
 from planner.request import PlanRequest
 from planner.sglang.arguments import COUNTED as POOL
@@ -82,7 +88,7 @@ def reserved_estimate(request: PlanRequest, cluster: Cluster, split: Split) -> R
         arguments = replace(arguments, kv_cache_memory=PROCESSOR_CACHE)
     spread = arguments.expert_parallel or split.expert_parallel
     split = replace(split, expert_parallel=spread, partition=request.partition, redundant=arguments.redundant_experts)
-    arguments = replace(arguments, expert_parallel=spread)
+    arguments = arguments if spread == arguments.expert_parallel else replace(arguments, expert_parallel=spread)
     check_world_size(split.tensor, split.pipeline, cluster.accelerators, data_parallel_size=split.data)
     if request.whole and split.world_size < cluster.accelerators:
         raise Refusal(
@@ -92,6 +98,8 @@ def reserved_estimate(request: PlanRequest, cluster: Cluster, split: Split) -> R
     for kind in dict.fromkeys(cluster.devices or (device,)):
         check_device(model, kind, version)
     check_split(model, split, version)
+    if device.kind == "cpu" and model.experts is not None and request.engine is Engine.VLLM:
+        check_processor_experts(split.pipeline, split.data, expert_parallel=split.expert_parallel)
     # Whether uneven machines can be used at all is the launcher's matter: Ray places ranks where accelerators are free.
     if request.engine is Engine.SGLANG:
         _check_sglang(model, split)
@@ -180,6 +188,8 @@ def _feature_notes(arguments: EngineArguments) -> list[str]:
 def _machine_notes(cluster: Cluster, split: Split, arguments: EngineArguments) -> list[str]:
     """What a reader should know of the machines."""
     notes, device = [], cluster.device
+    if device.kind == "ascend":
+        notes.append("memory is counted by vllm-ascend's source (0.22.1rc1), and was compared with no NPU")
     if cluster.spans(split.tensor, split.pipeline, split.data):
         where = "over " + " + ".join(map(str, cluster.each)) if not cluster.even else f"over {cluster.per_machine} each"
         notes.append(

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from itertools import accumulate
 from math import ceil
+from typing import NamedTuple
 
 from planner.model.caches import LayerCache, layer_caches
 from planner.model.shapes import LayerKind, Model
@@ -23,8 +24,7 @@ _Member = tuple[LayerCache, int, int]
 """A layer's cache, tokens of its block, bytes of its page."""
 
 
-@dataclass(frozen=True)
-class Group:
+class Group(NamedTuple):
     """Layers that share a block table.
 
     Attributes:
@@ -40,13 +40,8 @@ class Group:
     sums: tuple[int, ...]
     request_blocks: int
 
-    def block_bytes(self, layers: range) -> int:
-        """Bytes of one block of those layers that the stage of `layers` holds."""
-        return self.sums[bisect_left(self.layers, layers.stop)] - self.sums[bisect_left(self.layers, layers.start)]
 
-
-@dataclass(frozen=True)
-class KvLayout:
+class KvLayout(NamedTuple):
     """How a model's KV cache is cut.
 
     Attributes:
@@ -70,9 +65,30 @@ class KvLayout:
         """Bytes of one request of the full context, all stages' layers together, as vLLM 0.14 to 0.16 counts them."""
         return max(group.sums[-1] for group in self.groups) * self.groups[0].request_blocks
 
-    def block_bytes(self, layers: range) -> int:
-        """Bytes of one block on the stage that holds `layers`: the pages of its largest group there."""
-        return max(group.block_bytes(layers) for group in self.groups)
+
+def stage_block_bytes(model: Model, split: Split, arguments: EngineArguments) -> tuple[int, ...]:
+    """Bytes of one block on each stage: the pages of its largest group there.
+
+    Layers that propose tokens lie on the last stage.
+    """
+    a = arguments
+    cut = (split.tensor, a.kv_bytes, a.block_size, a.hybrid_groups, a.speculative)
+    return _stage_block_bytes(model, *cut, split.pipeline, split.partition)
+
+
+@lru_cache(maxsize=4096)
+def _stage_block_bytes(  # noqa: PLR0917  # what it is cached by
+    model: Model, tensor: int, kv_bytes: int, block: int, hybrid: bool, speculative: Speculative | None,
+    pipeline: int, partition: tuple[int, ...] | None,
+) -> tuple[int, ...]:  # fmt: skip
+    _, buckets = _buckets(model, tensor, kv_bytes, block, hybrid, speculative)
+    found = []
+    for span in Split(1, pipeline, partition=partition).stages(model.layers):
+        stop = 2**31 if span.stop == model.layers else span.stop
+        found.append(
+            max(b.sums[bisect_left(b.layers, stop)] - b.sums[bisect_left(b.layers, span.start)] for b in buckets)
+        )
+    return tuple(found)
 
 
 def kv_layout(model: Model, split: Split, arguments: EngineArguments) -> KvLayout:
@@ -115,9 +131,9 @@ def fitting_length(
     return low
 
 
-def token_bytes(model: Model, split: Split, arguments: EngineArguments, stages: Sequence[range]) -> list[int]:
+def token_bytes(model: Model, split: Split, kv_bytes: int, stages: Sequence[range]) -> list[int]:
     """Bytes a token takes on each of the stages, by their layers; states of fixed size not counted."""
-    sums = _token_sums(model, split.tensor, arguments.kv_bytes)
+    sums = _token_sums(model, split.tensor, kv_bytes)
     return [sums[layers.stop] - sums[layers.start] for layers in stages]
 
 
@@ -130,8 +146,7 @@ def _token_sums(model: Model, tensor: int, kv_bytes: int) -> tuple[int, ...]:
     return tuple(accumulate(sizes, initial=0))
 
 
-@dataclass(frozen=True)
-class _Bucket:
+class _Bucket(NamedTuple):
     """Layers of one group: the first's cache, their numbers, the sums of their pages, and the tokens of a block."""
 
     cache: LayerCache
@@ -148,7 +163,7 @@ def _buckets(  # noqa: PLR0917  # what it is cached by
     caches = [*layer_caches(model, tensor, kv_bytes), *proposer_caches(model, speculative, tensor, kv_bytes)]
     tokens = [c for c in caches if c.kind != "linear"]
     if not hybrid and any(c.kind == "full" for c in tokens):
-        caches = [c if c.kind == "linear" else replace(c, kind="full", window=None) for c in caches]
+        caches = [c if c.kind == "linear" else c._replace(kind="full", window=None) for c in caches]
         tokens = [c for c in caches if c.kind != "linear"]
     if len(tokens) < len(caches):
         state = max(c.size for c in caches if c.kind == "linear")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import ceil
 from typing import NamedTuple
 
@@ -14,10 +15,11 @@ from planner.refusal import Change, Refusal
 from planner.split import Split
 from planner.vllm.activation import cublas_workspace, profile
 from planner.vllm.arguments import EngineArguments
-from planner.vllm.kv_cache import fitting_length, kv_layout
+from planner.vllm.hccl import hccl_memory
+from planner.vllm.kv_cache import fitting_length, kv_layout, stage_block_bytes
 from planner.vllm.lora import lora_memory
 from planner.vllm.speculative import proposer_weights
-from planner.vllm.weights import StageWeights, stage_weights
+from planner.vllm.weights import StageWeights, stage_kinds, stage_weights
 
 GIB, MIB = 2**30, 2**20
 
@@ -148,26 +150,34 @@ def memory(
     Raises:
         Refusal: `weights_too_large`, `no_kv_memory` or `context_does_not_fit`.
     """
+    return _memory(model, split, device, version, arguments, multicast, tuple(stages))
+
+
+@lru_cache(maxsize=1024)
+def _memory(  # noqa: PLR0917  # what it is cached by
+    model: Model, split: Split, device: Device, version: EngineVersion, arguments: EngineArguments, multicast: bool,
+    stages: tuple[Device, ...],
+) -> Memory:  # fmt: skip
     model = model if arguments.towers else replace(model, vision=None)
     layout = kv_layout(model, split, arguments)
     _check_aligned(model, version, arguments, layout.block_size)
     ranks: list[RankMemory] = []
     alike: dict[object, RankMemory] = {}
     devices = stages or (device,) * split.pipeline
-    weights = {own.name: stage_weights(model, split, version=version, device=own) for own in set(devices)}
-    for stage, own in enumerate(devices):
+    kinds = set(stages) or {device}
+    weights = {own.name: stage_weights(model, split, version=version, device=own) for own in kinds}
+    stages_of = stage_kinds(model, split.pipeline, split.partition)
+    block_bytes = stage_block_bytes(model, split, arguments)
+    for stage, (own, (span, like), block) in enumerate(zip(devices, stages_of, block_bytes, strict=True)):
         held = weights[own.name][stage]
-        span = held.layers
-        # Layers that propose tokens lie on the last stage.
-        block = layout.block_bytes(range(span.start, 2**31) if span.stop == model.layers else span)
-        kinds = (model.kinds[span.start : span.stop], model.dense[span.start : span.stop])
-        key = (own.name, held.resident, block, *kinds, span.start == 0, span.stop == model.layers)
+        key = (own.name, held.resident, block, like)
         if key not in alike:
             alike[key] = _Engine(model, split, own, version, arguments, multicast).rank(stage, held, block)
         ranks.append(RankMemory(stage, (span.start, span.stop), *alike[key][2:]))
-    _check_room(ranks, arguments)
-    blocks = min(r.blocks for r in ranks)
-    whole = min(r.kv_cache for r in ranks) if version.whole_demand and split.pipeline > 1 else None
+    different = [*alike.values()]
+    _check_room(different, arguments)
+    blocks = min(r.blocks for r in different)
+    whole = min(r.kv_cache for r in different) if version.whole_demand and split.pipeline > 1 else None
     if arguments.fit_model_len:
         length = fitting_length(model, split, arguments, blocks, whole)
         arguments = replace(arguments, max_model_len=length)
@@ -177,14 +187,13 @@ def memory(
     _check_states(model, version, arguments, blocks)
     concurrency = blocks / layout.request_blocks
     length = arguments.max_model_len
-    requested = min(ceil(rank.total * arguments.utilization) for rank in ranks)
+    requested = min(ceil(rank.total * arguments.utilization) for rank in different)
     by_groups = blocks // len(layout.groups) * layout.block_size
     logged = int(concurrency * length) if version.logs_capacity else by_groups
     return Memory(tuple(ranks), requested, length, logged, concurrency)
 
 
-@dataclass(frozen=True)
-class _Engine:
+class _Engine(NamedTuple):
     model: Model
     split: Split
     device: Device
@@ -228,11 +237,13 @@ class _Engine:
         return slots + (proposer_weights(self.model, speculative, self.split) if speculative and last else 0)
 
     def _collectives(self) -> int:
-        """Bytes of NCCL's buffers on the device.
+        """Bytes of NCCL's buffers, or HCCL's, on the device.
 
         Over PCIe they lie in the machine's memory (NCCL's transport/shm.cc): vLLM's pull request 14447 has 0.20 GiB
         non-torch in all on 16 RTX 3090, counted from before NCCL starts.
         """
+        if self.device.kind == "ascend":
+            return hccl_memory(self.split, experts=self.model.experts is not None)
         if self.device.pcie:
             return 0
         total = COLLECTIVES + (COLLECTIVES_WIDE if max(self.split.tensor, self.split.data) > PAIR else 0)
@@ -272,7 +283,7 @@ def graph_memory(
         width = model.experts.intermediate * model.experts.per_token + model.experts.shared_intermediate
     buffers = max(arguments.graph_sizes) * model.dtype_bytes * (3 * width // split.tensor + 4 * model.hidden)
     pieces = len(arguments.graph_sizes) - 1
-    whole = max(0, sum(size <= arguments.max_num_seqs for size in arguments.graph_sizes) - 1)
+    whole = max(0, len([size for size in arguments.graph_sizes if size <= arguments.max_num_seqs]) - 1)
     first = FIRST + FIRST_NODE * len(layers)
     return 2 * buffers + cublas_workspace(device) + first + (pieces + whole) * GRAPH
 

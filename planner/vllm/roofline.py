@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from planner.catalog.device import Device
 from planner.cluster import Cluster
@@ -25,8 +27,7 @@ NETWORK_HOP = 200e-6
 """The same between machines over TCP, as in a VPC; RDMA comes near the other figure."""
 
 
-@dataclass(frozen=True)
-class Stage:
+class Stage(NamedTuple):
     """One rank of a pipeline stage.
 
     Attributes:
@@ -89,7 +90,8 @@ class Roofline:
         busy = min(streams, self.data)
         each = streams / busy
         share = max(1.0, each / len(self.stages))
-        steps = [self._step(stage, share, context, busy) for stage in self.stages]
+        known = {stage: self._step(stage, share, context, busy) for stage in set(self.stages)}
+        steps = [known[stage] for stage in self.stages]
         whole = sum(steps) + (len(steps) - 1) * self.send
         return busy * min(share / max(steps), each / whole)
 
@@ -97,7 +99,7 @@ class Roofline:
         """Prompt tokens/s of so many streams, in steps of up to `batch` tokens a data parallel rank."""
         busy = min(streams, self.data)
         tokens = min(batch, streams * prompt / busy)
-        return busy * tokens / max(self._step(stage, tokens, 0, busy) for stage in self.stages)
+        return busy * tokens / max(self._step(stage, tokens, 0, busy) for stage in set(self.stages))
 
     def requests(self, streams: int, prompt: int, answer: int, batch: int) -> float:
         """Requests finished a second by so many streams that each ask again at once."""
@@ -139,17 +141,9 @@ def roofline(model: Model, split: Split, cluster: Cluster, arguments: EngineArgu
     device = cluster.device
     over = cluster.spans(split.tensor, split.pipeline, split.data)
     wide = cluster.machines > 1
-    weights = stage_weights(model, split, device=device)
-    stages = [
-        Stage(
-            float(s.streamed), float(s.routed), float(cached), len(s.layers),
-            sum(not model.dense[layer] for layer in s.layers) if model.experts else 0,
-        )
-        for s, cached in zip(weights, token_bytes(model, split, arguments, [s.layers for s in weights]), strict=True)
-    ]  # fmt: skip
     experts = model.experts
     return Roofline(
-        stages=tuple(stages),
+        stages=_stages(model, split, device, arguments.kv_bytes),
         bandwidth=device.bandwidth,
         flops=device.flops * _faster(model, device),
         weight_bytes=_weight_bytes(model),
@@ -164,6 +158,18 @@ def roofline(model: Model, split: Split, cluster: Cluster, arguments: EngineArgu
         wide_link=cluster.network if wide else device.link,
         wide_hop=NETWORK_HOP if wide else HOP,
     )
+
+
+@lru_cache(maxsize=1024)
+def _stages(model: Model, split: Split, device: Device, kv_bytes: int) -> tuple[Stage, ...]:
+    weights = stage_weights(model, split, device=device)
+    return tuple(
+        Stage(
+            float(s.streamed), float(s.routed), float(cached), len(s.layers),
+            len(s.layers) - sum(model.dense[s.layers.start : s.layers.stop]) if model.experts else 0,
+        )
+        for s, cached in zip(weights, token_bytes(model, split, kv_bytes, [s.layers for s in weights]), strict=True)
+    )  # fmt: skip
 
 
 def _weight_bytes(model: Model) -> float:

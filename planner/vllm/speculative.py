@@ -139,7 +139,7 @@ def proposer_caches(
     if speculative.layers:
         own = _own_layer(model)
         like = [c for c in layer_caches(model, tensor, kv_bytes) if c.layer == own and c.kind != "linear"]
-        return tuple(replace(c, layer=model.layers + i) for i in range(speculative.layers) for c in like)
+        return tuple(c._replace(layer=model.layers + i) for i in range(speculative.layers) for c in like)
     if speculative.draft is None:
         return ()
-    return tuple(replace(c, layer=model.layers + c.layer) for c in layer_caches(speculative.draft, tensor, kv_bytes))
+    return tuple(c._replace(layer=model.layers + c.layer) for c in layer_caches(speculative.draft, tensor, kv_bytes))

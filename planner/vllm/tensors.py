@@ -7,7 +7,8 @@ Follows vllm/model_executor/layers: `linear.py` (what is cut and what is copied)
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import chain
 from math import gcd
 from typing import NamedTuple
@@ -68,23 +69,38 @@ class StageTensors:
             return
         first = layers.start == 0 or model.every_stage
         last = layers.stop == model.layers or model.every_stage
-        table = padded_vocab(model.vocab) // self.tp * model.hidden * self.unit
         if first or model.every_embedding or (last and model.tied):
-            yield [Tensor("embed_tokens", table)]
+            yield self._once("embedding", self._embedding)
         for layer in layers:
             yield self.layer(layer)
-        behind = []
+        yield self._once(("behind", last), partial(self._behind, last))
+
+    def _once(self, key: object, listed: Callable[[], list[Tensor]]) -> list[Tensor]:
+        if key not in self._known:
+            self._known[key] = listed()
+        return self._known[key]
+
+    @property
+    def _table(self) -> int:
+        return padded_vocab(self.model.vocab) // self.tp * self.model.hidden * self.unit
+
+    def _embedding(self) -> list[Tensor]:
+        return [Tensor("embed_tokens", self._table)]
+
+    def _behind(self, last: bool) -> list[Tensor]:
+        """What a stage has behind its layers."""
+        model, behind = self.model, []
         if last:
             behind.append(Tensor("norm", model.hidden * self.unit * (2 if model.norm_bias else 1)))
             if not model.tied:
-                behind.append(Tensor("lm_head", table))
+                behind.append(Tensor("lm_head", self._table))
         if model.vision is not None:
             behind += [Tensor(name, nbytes) for name, nbytes in model.vision.tensors(self.tp, self.unit)]
         if model.rope_positions:
             # One table for all layers, in the activations' type (rotary_embedding/base.py).
             size = model.rope_tables * model.rope_positions * model.rope_dim * self.unit
             behind.append(Tensor("rotary_emb.cos_sin_cache", size))
-        yield behind
+        return behind
 
     def _recorded(self, record: Recorded, layers: range) -> Iterator[list[Tensor]]:
         rank = record.rank(self.tp, self.split.expert_parallel)
@@ -98,9 +114,7 @@ class StageTensors:
         """A layer's tensors, listed once for all of its kind; what isn't quantized may go by a layer's number."""
         model = self.model
         key = index if model.quantization.ignored else (model.kinds[index], model.dense[index])
-        if key not in self._known:
-            self._known[key] = [Tensor(name, nbytes, in_layer=True) for name, nbytes in self._layer(index)]
-        return self._known[key]
+        return self._once(key, lambda: [Tensor(name, nbytes, in_layer=True) for name, nbytes in self._layer(index)])
 
     def _layer(self, index: int) -> Iterator[tuple[str, int]]:
         model, kind = self.model, self.model.kinds[index]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, groupby
 from typing import NamedTuple
 
 from planner.catalog.device import Device
@@ -36,8 +36,7 @@ class StageWeights(NamedTuple):
     in_layers: int = 0
 
 
-@dataclass(frozen=True)
-class _Loader:
+class _Loader(NamedTuple):
     """What turns tensors into resident memory.
 
     Attributes:
@@ -83,21 +82,48 @@ def stage_weights(
 def _stages(model: Model, split: Split, loader: _Loader) -> tuple[StageWeights, ...]:
     """Stages whose layers are of the same kinds are counted once."""
     alone = replace(split, pipeline=1, partition=None)
-    counted: dict[object, StageWeights] = {}
+    counted: dict[int, StageWeights] = {}
     found = []
-    for layers in split.stages(model.layers):
-        named = layers.start if model.quantization.ignored or model.recorded else None
-        kinds = (model.kinds[layers.start : layers.stop], model.dense[layers.start : layers.stop])
-        key = (*kinds, layers.start == 0, layers.stop == model.layers, named)
+    for layers, like in stage_kinds(model, split.pipeline, split.partition):
+        # What isn't quantized may go by a layer's number, and a record has each layer's own.
+        key = layers.start if model.quantization.ignored or model.recorded else like
         if key not in counted:
             counted[key] = _stage(model, alone, layers, loader)
         found.append(StageWeights(layers, *counted[key][1:]))
     return tuple(found)
 
 
+@lru_cache(maxsize=1024)
+def stage_kinds(model: Model, pipeline: int, partition: tuple[int, ...] | None) -> tuple[tuple[range, int], ...]:
+    """The layers of each stage, and the number of the first stage that has as many of the same kinds at its place."""
+    seen: dict[object, int] = {}
+    found = []
+    for stage, layers in enumerate(Split(1, pipeline, partition=partition).stages(model.layers)):
+        kinds = (model.kinds[layers.start : layers.stop], model.dense[layers.start : layers.stop])
+        key = (*kinds, layers.start == 0, layers.stop == model.layers)
+        found.append((layers, seen.setdefault(key, stage)))
+    return tuple(found)
+
+
+class _Lister:
+    """One rank's tensors, and the sums of those that were asked for."""
+
+    def __init__(self, tensors: StageTensors, dropped: str) -> None:
+        self.tensors = tensors
+        self._dropped = dropped
+        # With the list itself, so that no other gets its id.
+        self._known: dict[int, tuple[list[Tensor], _Sums]] = {}
+
+    def sums(self, part: list[Tensor]) -> _Sums:
+        if id(part) not in self._known:
+            self._known[id(part)] = (part, _summed(part, self._dropped))
+        return self._known[id(part)][1]
+
+
 @lru_cache(maxsize=64)
-def _lister(model: Model, split: Split, expert_tile: tuple[int, int], marlin: bool) -> StageTensors:
-    return StageTensors(model, split, expert_tile, marlin=marlin)
+def _lister(model: Model, split: Split, expert_tile: tuple[int, int], marlin: bool) -> _Lister:
+    tensors = StageTensors(model, split, expert_tile, marlin=marlin)
+    return _Lister(tensors, "qzeros" if model.quantization.symmetric else "\0")
 
 
 def _expert_tile(capability: float | None) -> tuple[int, int]:
@@ -137,17 +163,19 @@ def _summed(tensors: list[Tensor], dropped: str) -> _Sums:
 @lru_cache(maxsize=8192)
 def _stage(model: Model, split: Split, layers: range, loader: _Loader) -> StageWeights:
     """One stage, which is the same in every split with as many ranks a stage."""
-    parts = list(_lister(model, split, loader.expert_tile, loader.marlin).parts(layers))
-    tensors = list(chain.from_iterable(parts))
+    lister = _lister(model, split, loader.expert_tile, loader.marlin)
+    parts = list(lister.tensors.parts(layers))
     allocator = Allocator(loader.max_split)
-    known: dict[int, _Sums] = {}
-    for part in parts:
-        if id(part) not in known:
-            known[id(part)] = _summed(part, "qzeros" if model.quantization.symmetric else "\0")
-        allocator.allocate_all(known[id(part)].requests)
-    found = [known[id(part)] for part in parts]
-    whole, routed = sum(s.whole for s in found), sum(s.routed for s in found)
-    embedding, in_layers = sum(s.embedding for s in found), sum(s.in_layers for s in found)
+    whole = routed = embedding = in_layers = 0
+    for _, alike in groupby(parts, key=id):
+        part, *others = alike
+        sums, times = lister.sums(part), 1 + len(others)
+        allocator.allocate_all(sums.requests, times)
+        whole += times * sums.whole
+        routed += times * sums.routed
+        embedding += times * sums.embedding
+        in_layers += times * sums.in_layers
+    tensors = list(chain.from_iterable(parts)) if loader.machete or loader.swizzles else []
     resident = allocator.allocated + _absorbed(model, split) * len(layers)
     if loader.machete:
         # transform_w_zp (kernels/linear/mixed_precision/machete.py, 0.31.0); experts have kernels of their own.

@@ -38,8 +38,8 @@ def engine_source(settings: Settings) -> str:
         return settings.engine_image
     if settings.native.version:
         return f"{settings.serving.engine}:{settings.native.version}"
-    asked = settings.native.requirements(settings.serving.engine, settings.serving.executor or "mp")
-    return next((text.replace("==", ":") for text in asked if text.startswith("vllm")), "")
+    requirements = settings.native.requirements(settings.serving.engine, settings.serving.executor or "mp")
+    return next((text.replace("==", ":") for text in requirements if text.startswith("vllm")), "")
 
 
 def engine_version(image: str) -> tuple[int, ...] | None:

@@ -72,8 +72,8 @@ def state(case: Case) -> str:
 
 def ran(case: Case) -> str:
     """What the step changed."""
-    asked = [words.replace(HEADERS, "linux-headers-$(uname -r)") for words in case.transactions]
-    done = [f"`apt-get install {words.replace(UBUNTU, '')}`" for words in asked]
+    packages = [words.replace(HEADERS, "linux-headers-$(uname -r)") for words in case.transactions]
+    done = [f"`apt-get install {words.replace(UBUNTU, '')}`" for words in packages]
     return "; ".join([*done, *["a reboot"] * case.boots]) or "nothing"
 
 

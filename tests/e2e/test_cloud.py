@@ -44,9 +44,9 @@ def address(account: Account, name: str) -> str:
     return str(machine["EipAddress"]["IpAddress"] or machine["PublicIpAddress"]["IpAddress"][0])
 
 
-def scan(asked: tuple[str, str]) -> set[int]:
+def scan(pair: tuple[str, str]) -> set[int]:
     """Every port of (address) as (source) sees it."""
-    return open_ports(asked[0], source=asked[1])
+    return open_ports(pair[0], source=pair[1])
 
 
 def answers(account: Account) -> bool:
@@ -120,11 +120,11 @@ def test_from_outside_only_the_serving_port_and_ssh_for_administrators(account):
     until(lambda: account.instances()["fetcher"]["Status"] == "Running", 60)
     names = ("node-0", "node-1", "fetcher")
     until(lambda: open_ports(address(account, "fetcher"), [SSH]), 60)
-    asked = [(name, source) for name in names for source in (ADMIN, OUTSIDER)]
+    pairs = [(name, source) for name in names for source in (ADMIN, OUTSIDER)]
     # A process each: a scan waits most of its time, and a process has only so many descriptors.
-    with ProcessPoolExecutor(len(asked)) as scans:
-        found = scans.map(scan, [(address(account, name), source) for name, source in asked])
-        seen = dict(zip(asked, found, strict=True))
+    with ProcessPoolExecutor(len(pairs)) as scans:
+        found = scans.map(scan, [(address(account, name), source) for name, source in pairs])
+        seen = dict(zip(pairs, found, strict=True))
     assert seen == {
         ("node-0", ADMIN): {SSH, SERVING}, ("node-0", OUTSIDER): {SERVING},
         ("node-1", ADMIN): {SSH}, ("node-1", OUTSIDER): set(),

@@ -70,8 +70,8 @@ def drive(host: HostMachine, case: Case) -> Outcome:
 def transactions(host: HostMachine) -> list[str]:
     """What apt was asked to install since the last reset, without options."""
     log = host.ok("cat /var/log/apt/history.log 2>/dev/null || true")
-    asked = [line.split(" install ", 1)[1] for line in log.splitlines() if line.startswith("Commandline:")]
-    return [" ".join(word for word in line.split() if not word.startswith("-")) for line in asked]
+    packages = [line.split(" install ", 1)[1] for line in log.splitlines() if line.startswith("Commandline:")]
+    return [" ".join(word for word in line.split() if not word.startswith("-")) for line in packages]
 
 
 def state(host: HostMachine) -> str:

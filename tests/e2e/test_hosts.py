@@ -388,6 +388,7 @@ def test_an_engine_that_ends_while_loading_says_why(deployment):
     assert "/nowhere" in run.text
 
 
+@pytest.mark.long  # test_ports.py does it with the step that says so
 def test_a_port_that_is_taken_is_named(deployment):
     deployment.ssh("node-0", "systemd-run --unit=squatter python3 -m http.server 8107 --bind 127.0.0.1")
     run = deployment.up(serving={"executor": "mp", "port": 8107}).bad()

@@ -94,8 +94,8 @@ def test_a_page_appears_when_its_account_has_logged_in_and_seen_the_model(deploy
     seen = deployment.ssh("node-0", "docker ps -q | xargs docker inspect; cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
     assert not [secret for secret in (out["webuiPassword"], out["apiKey"]) if secret in seen]
     address = deployment.machine("node-0").record.address
-    asked = "curl --insecure -s -o /dev/null -w '%{http_code}'"
-    both = f"{asked} https://{address}:3000/health; {asked} http://{address}:8180/health || true"
+    request = "curl --insecure -s -o /dev/null -w '%{http_code}'"
+    both = f"{request} https://{address}:3000/health; {request} http://{address}:8180/health || true"
     assert deployment.ssh("node-1", both) == "403000"
 
 

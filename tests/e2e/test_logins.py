@@ -48,9 +48,9 @@ def test_sudo_with_and_without_a_password_and_none_at_all(logins: Logins) -> Non
     )
     assert "acquired=" in logins.acquired(logins.call(user="ops", sudo_password=PASSWORD))
 
-    asked = logins.acquired(logins.call(user="ops"))
-    assert "sudo asks this login for a password; give it with `pulumi config set --secret sudoPassword`" in asked
-    assert "echo 'ops ALL=(ALL) NOPASSWD: ALL' | sudo tee /etc/sudoers.d/ops" in asked
+    given = logins.acquired(logins.call(user="ops"))
+    assert "sudo asks this login for a password; give it with `pulumi config set --secret sudoPassword`" in given
+    assert "echo 'ops ALL=(ALL) NOPASSWD: ALL' | sudo tee /etc/sudoers.d/ops" in given
     failures = "journalctl --quiet --identifier=sudo --grep 'ops.*incorrect password' --output=cat | tail -1"
     wrong = logins.acquired(logins.call(user="ops", sudo_password="another"))  # noqa: S106
     assert "sudo refuses the secret sudoPassword" in wrong
@@ -130,7 +130,7 @@ def test_a_url_is_asked_from_the_host_between(logins: Logins) -> None:
         raise AssertionError
 
 
-def test_docker_is_reached_by_a_login_in_no_group_and_given_back(logins: Logins) -> None:
+def test_docker_is_reached_by_a_login_in_no_group_and_restored(logins: Logins) -> None:
     """The socket of its own, after a reboot too; destroy takes it away, and nobody else could use it."""
     install = "apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install docker.io >/dev/null"
     logins.ok("far", install)
@@ -140,10 +140,10 @@ def test_docker_is_reached_by_a_login_in_no_group_and_given_back(logins: Logins)
     seen = logins.step(call, "docker-access", script, {"LOGIN": "ops", "SOCKET": socket})
     assert seen["socket"] == socket
 
-    asked = f"docker --host unix://{socket} version --format '{{{{.Server.Version}}}}'"
+    request = f"docker --host unix://{socket} version --format '{{{{.Server.Version}}}}'"
     for user, expected in (("ops", seen["docker"]), ("guest", "")):
         with logins.ssh(logins.call(user=user)) as connection:
-            assert connection.run(asked).stdout.strip() == expected
+            assert connection.run(request).stdout.strip() == expected
             assert connection.run("docker version --format '{{.Server.Version}}'").stdout.strip() == ""
     logins.site.machine("far").reboot()
     logins.site.machine("far").wait_for_ssh()
@@ -151,7 +151,7 @@ def test_docker_is_reached_by_a_login_in_no_group_and_given_back(logins: Logins)
         "far", "for ((n = 0; n < 100; n++)); do systemctl is-active --quiet docker && exit; sleep 0.2; done; exit 1"
     )
     with logins.ssh(call) as connection:
-        assert connection.run(asked).stdout.strip() == seen["docker"]
+        assert connection.run(request).stdout.strip() == seen["docker"]
         assert connection.run_script(call["scripts"]["cleanup.sh"], STACK).returncode == 0
     assert logins.ok("far", f"ls -d {socket} /etc/systemd/system/{STACK}* /var/lib/tandem 2>/dev/null || true") == ""
     assert logins.ok("far", f"systemctl list-units --all --no-legend '{STACK}*'") == ""

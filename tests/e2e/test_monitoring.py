@@ -154,7 +154,7 @@ def test_a_rank_that_is_stopped_reaches_the_webhook_and_comes_back(deployment, o
     deployment.ssh("node-1", f"docker exec tandem-test-node-1-engine kill -STOP {worker}")
     until(lambda: "EngineStoodStill" in firing(webhook), 300)
     alert = firing(webhook)["EngineStoodStill"]
-    print(f"told after {time.monotonic() - began:.0f} s: {alert['annotations']['summary']}")
+    print(f"reported after {time.monotonic() - began:.0f} s: {alert['annotations']['summary']}")
     assert "stood still" in alert["annotations"]["summary"]
     assert "started again by itself" in alert["annotations"]["remedy"]
     until(lambda: chat(out, MODEL).code == 200, 900)

@@ -93,9 +93,9 @@ def test_another_password_is_reported_at_once(page):
 def test_nobody_signs_up_and_nobody_is_let_in_without_a_login(page):
     body = json.dumps({"email": "x@y.z", "password": "x" * 12, "name": "x"}).encode()
     for path, sent, code in (("/api/v1/auths/signup", body, 403), ("/api/models", None, 401)):
-        with pytest.raises(urllib.error.HTTPError) as refused:
+        with pytest.raises(urllib.error.HTTPError) as caught:
             login_probe._fetch(page["url"] + path, "", sent)
-        assert refused.value.code == code
+        assert caught.value.code == code
 
 
 def test_a_model_that_is_not_served_is_named(page, monkeypatch):

@@ -37,22 +37,22 @@ def test_what_is_wrong_with_the_account_is_one_sentence_and_changes_nothing(tmp_
     """Before anything is declared: keys, clock, an instance type and a NAS class that nobody sells."""
     with renting(tmp_path) as project:
 
-        def refused(*parts: str) -> None:
+        def refusal(*parts: str) -> None:
             done = project.run(*UP)
             assert done.returncode != 0 and "Traceback" not in done.stdout, done.stdout
             assert all(part in done.stdout for part in parts), done.stdout
 
         right = dict(project.keys)
         project.keys["ALIBABA_CLOUD_ACCESS_KEY_SECRET"] = right["ALIBABA_CLOUD_ACCESS_KEY_ID"]
-        refused("nothing was changed: DescribeInstances was refused: SignatureDoesNotMatch: the account does not know")
+        refusal("nothing was changed: DescribeInstances was refused: SignatureDoesNotMatch: the account does not know")
         project.keys["ALIBABA_CLOUD_ACCESS_KEY_ID"] = "LTAInobody"
-        refused("InvalidAccessKeyId.NotFound: the account does not know these keys: put the id")
+        refusal("InvalidAccessKeyId.NotFound: the account does not know these keys: put the id")
         project.keys.update(right)
         project.fault(kind="error", action="*", status=400, code="InvalidTimeStamp.Expired", message="x", times=0)
-        refused("InvalidTimeStamp.Expired: this computer's clock differs from the cloud's by more than 15 minutes")
+        refusal("InvalidTimeStamp.Expired: this computer's clock differs from the cloud's by more than 15 minutes")
         project.no_faults()
         project.configure(candidates=[{"zone": "cn-hangzhou-h", "instanceType": "ecs.g99.large"}])
-        refused("no candidate holds 2 machines now; nothing was rented:", "ecs.g99.large is sold in no zone now")
+        refusal("no candidate holds 2 machines now; nothing was rented:", "ecs.g99.large is sold in no zone now")
         project.configure()
         daemon.ask(
             project.cloud,
@@ -60,7 +60,7 @@ def test_what_is_wrong_with_the_account_is_one_sentence_and_changes_nothing(tmp_
             "nas-stock",
             {"zone": "cn-hangzhou-h", "storage": "Performance", "available": False},
         )
-        refused("cloud.nas: zone cn-hangzhou-h has no NAS of class Performance; set cloud.nas.zone to ")
+        refusal("cloud.nas: zone cn-hangzhou-h has no NAS of class Performance; set cloud.nas.zone to ")
         assert project.everything() == []
 
 
@@ -102,13 +102,13 @@ def a_lost_machine(project: Renting) -> None:
     project.fault(kind="lost", action="RunInstances", type=TYPE)
     said = project.run(*UP).stdout
     orders = [each for each in project.calls("RunInstances") if each["params"]["InstanceType"] == TYPE]
-    given_back = re.search(
+    released = re.search(
         r"2 x ecs.g7.large in cn-hangzhou-h: not available \(the connection broke before the answer came\); what "
         r"this run rented of them is released; run `pulumi refresh --yes --target [^`]+`, then `pulumi up` \((\d) "
         r"released\)",
         said,
     )
-    assert given_back and int(given_back[1]) == len(orders), said
+    assert released and int(released[1]) == len(orders), said
     assert "Signature" not in said and "AccessKeyId" not in said
     assert project.machines().keys() <= {"fetcher"}, "nothing is ordered after a failure, so it may not be there yet"
 

@@ -55,7 +55,7 @@ def keys(cloud: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.long  # waits as long as the cloud does
 @pytest.mark.usefixtures("keys")
-def test_half_a_gang_is_given_back(aliproject: Project, cloud: dict[str, Any]) -> None:
+def test_half_a_gang_is_released(aliproject: Project, cloud: dict[str, Any]) -> None:
     """The third is out of stock: the first two go; what an earlier `up` made stays when a later one fails."""
     api, folder = Api(cloud["region"], cloud["endpoint"]), Path(cloud["state"])
     aliproject.program(gang(cloud, 0)).up()

@@ -98,14 +98,14 @@ class Hub:
     def folder(self, source: str = "huggingface", model: str = MODEL, **options: object) -> Path:
         return Path(self.arguments(source, model, **options).folder)
 
-    def asked(self, part: str = "") -> list[dict[str, object]]:
+    def requests(self, part: str = "") -> list[dict[str, object]]:
         """Requests for content, from the hub's journal."""
         lines = map(json.loads, self.depot.journal.file.read_text().splitlines())
         return [r for r in lines if part in str(r["path"])]
 
     def sent(self, part: str) -> int:
         """Bytes of content that went out."""
-        return sum(max(int(str(r["bytes"])), 0) for r in self.asked(part))
+        return sum(max(int(str(r["bytes"])), 0) for r in self.requests(part))
 
 
 def ended(process: subprocess.Popen[str], folder: Path) -> Fetched:

@@ -69,10 +69,10 @@ def test_every_source_brings_every_byte_once(hub: Hub, model, source):
     assert done.code == 0, done.log
     assert differing(hub.folder(source), model) == []
     assert done.result.startswith(f"folder={hub.folder(source)} revision=")
-    before = len(hub.asked())
+    before = len(hub.requests())
     again = hub.fetch(source)
     assert again.code == 0
-    content = [r for r in hub.asked()[before:] if re.search(r"/resolve/|FilePath|/lfs/", str(r["path"]))]
+    content = [r for r in hub.requests()[before:] if re.search(r"/resolve/|FilePath|/lfs/", str(r["path"]))]
     assert content == [], "what is there and right is not fetched again"
 
 
@@ -93,7 +93,7 @@ def test_every_cut_is_survived(hub: Hub, model, source):
     left = hub.depot.faults.listing()
     # Objects of LFS have no names in their addresses: faults beyond the shorter one's end hit the longer.
     assert left == [], done.log
-    assert sum(r["fault"] == "cut" for r in hub.asked()) == ordered
+    assert sum(r["fault"] == "cut" for r in hub.requests()) == ordered
     # A cut costs no byte twice.
     content = {"huggingface": "/resolve/", "modelscope": "FilePath="}.get(source, ".git/lfs/")
     assert hub.sent(content) == sum((model / name).stat().st_size for name in files)
@@ -108,14 +108,14 @@ def test_a_killed_download_goes_on_where_it_was(hub: Hub, model):
     process.kill()
     process.wait()
     held = part.stat().st_size
-    before = len(hub.asked())
+    before = len(hub.requests())
     began = time.monotonic()
     done = hub.fetch(more=SMALL)
     assert done.code == 0, done.log
     assert time.monotonic() - began < 10
     assert differing(hub.folder(), model) == []
     # The request that was cut off is noted when the hub notices.
-    later = [r for r in hub.asked()[before:] if SHARD in str(r["path"]) and r["fault"] != "stall"]
+    later = [r for r in hub.requests()[before:] if SHARD in str(r["path"]) and r["fault"] != "stall"]
     assert sum(int(str(r["bytes"])) for r in later) == SIZE - held > 0
 
 
@@ -156,15 +156,17 @@ def test_a_hub_that_always_alters_bytes_is_named(hub: Hub):
     assert not (hub.folder() / SHARD).exists()
 
 
-def test_a_changed_byte_on_the_storage_is_mended_and_only_its_file_fetched(hub: Hub, model):
+def test_of_a_changed_byte_on_the_storage_only_its_file_is_fetched_again(hub: Hub, model):
     hub.fetch()
     with (hub.folder() / SHARD).open("r+b") as stream:
         stream.seek(1000)
         stream.write(b"\xff\x00\xff\x00")
-    before = len(hub.asked())
+    before = len(hub.requests())
     assert hub.fetch().code == 0
     assert differing(hub.folder(), model) == []
-    assert {str(r["path"]).rsplit("/", 1)[-1] for r in hub.asked()[before:] if "/resolve/" in str(r["path"])} == {SHARD}
+    assert {str(r["path"]).rsplit("/", 1)[-1] for r in hub.requests()[before:] if "/resolve/" in str(r["path"])} == {
+        SHARD
+    }
 
 
 @pytest.mark.parametrize("source", ["huggingface", "modelscope"])

@@ -102,11 +102,11 @@ def seen(gateway: Gateway, name: str) -> dict[str, object]:
             der = wrapped.getpeercert(binary_form=True) or b""
     except OSError:
         return {}
-    asked = subprocess.run(
+    reply = subprocess.run(
         ["openssl", "x509", "-inform", "der", "-noout", "-serial", "-ext", "subjectAltName", "-issuer"],
         input=der, capture_output=True, check=True,
     )  # fmt: skip
-    return {"text": asked.stdout.decode(), "der": der}
+    return {"text": reply.stdout.decode(), "der": der}
 
 
 NAME = socket.gethostname()

@@ -121,6 +121,6 @@ def test_a_page_of_another_origin_gets_nothing(tmp_path, engine, page, browser):
     try:
         browser(f"{origin}/#{quote(json.dumps(target))}")
         assert set(found.get(timeout=60).values()) == {"TypeError: Failed to fetch"}
-        assert not engine.asked
+        assert not engine.requests
     finally:
         gateway.close()

@@ -30,7 +30,7 @@ def count():
     def start(folder: Path) -> subprocess.Popen[bytes]:
         process = subprocess.Popen([sys.executable, FILES / "key_metrics.py", folder])
         running.append(process)
-        until(lambda: asked(folder) is not None, 10)
+        until(lambda: metrics_of(folder) is not None, 10)
         return process
 
     yield start
@@ -43,7 +43,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
     process.wait(10)
 
 
-def asked(folder: Path) -> str | None:
+def metrics_of(folder: Path) -> str | None:
     """What the program says on its own socket; None while nobody is there."""
     connection = http.client.HTTPConnection("localhost", timeout=5)
     connection.sock = socket.socket(socket.AF_UNIX)
@@ -68,7 +68,7 @@ def counted(text: str) -> dict[str, dict[str, float]]:
 
 
 def requests(folder: Path) -> dict[str, float]:
-    return counted(asked(folder) or "").get("requests", {})
+    return counted(metrics_of(folder) or "").get("requests", {})
 
 
 def test_requests_bytes_and_seconds_are_counted_by_key(own, count):

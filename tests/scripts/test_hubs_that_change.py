@@ -40,7 +40,7 @@ class Server:
     """Answers by a function of path and headers: status, headers, body; Range as hubs do."""
 
     answer: Callable[[str, dict[str, str]], tuple[int, dict[str, str], bytes]]
-    asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     port: int = 0
 
     @property
@@ -61,7 +61,7 @@ def serving(*servers: Server) -> Iterator[None]:
 
             def do_GET(self) -> None:
                 headers = {k.lower(): v for k, v in self.headers.items()}
-                self.hub.asked.append((self.path, headers))
+                self.hub.requests.append((self.path, headers))
                 status, more, body = self.hub.answer(self.path, headers)
                 if status == 200 and (wanted := re.fullmatch(r"bytes=(\d+)-(\d+)", headers.get("range", ""))):
                     start, end = int(wanted[1]), min(int(wanted[2]), len(body) - 1)
@@ -223,7 +223,7 @@ def test_a_renamed_repository_is_followed_with_the_token(tmp_path):
     hub = Server(huggingface(wants=TOKEN))
     with serving(hub):
         assert fetch(tmp_path, "huggingface", hub.url, "old/model", TOKEN).code == 0
-    assert {headers.get("authorization") for _, headers in hub.asked} == {f"Bearer {TOKEN}"}
+    assert {headers.get("authorization") for _, headers in hub.requests} == {f"Bearer {TOKEN}"}
 
 
 @pytest.mark.parametrize("token", [TOKEN, ""])
@@ -239,7 +239,7 @@ def test_a_mirror_that_sends_on_a_gated_model_to_who_wants_the_token(tmp_path, t
         f"some/model is gated: {mirror.url} sends on to {last.url}, which wants a token, and hubToken is sent to the "
         f"host of model.endpoint only; set model.endpoint to {last.url}{both}"
     )
-    assert last.asked and all("authorization" not in headers for _, headers in last.asked)
+    assert last.requests and all("authorization" not in headers for _, headers in last.requests)
     assert all(name.endswith(".tandem-part") and not held for name, held in there(tmp_path).items())
 
 
@@ -249,7 +249,7 @@ def test_a_mirror_that_sends_on_to_signed_addresses(tmp_path):
         mirror = Server(huggingface(elsewhere=last.url))
         with serving(mirror):
             assert fetch(tmp_path, "huggingface", mirror.url, token=TOKEN).code == 0
-    assert all("authorization" not in headers for _, headers in last.asked)
+    assert all("authorization" not in headers for _, headers in last.requests)
 
 
 def test_a_token_that_the_hub_refuses(tmp_path):

@@ -53,8 +53,8 @@ def test_whatever_is_listed_lies_below_the_folder_or_nowhere(tmp_path_factory, p
     before = outside(root, folder)
     try:
         check_names(paths, "hub")
-    except LookupError as refused:
-        assert str(refused).startswith("hub lists ") and "\n" not in str(refused) and str(refused).isprintable()
+    except LookupError as caught:
+        assert str(caught).startswith("hub lists ") and "\n" not in str(caught) and str(caught).isprintable()
         return
     inside = Inside(folder)
     for path in paths:
@@ -62,11 +62,9 @@ def test_whatever_is_listed_lies_below_the_folder_or_nowhere(tmp_path_factory, p
         try:
             with os.fdopen(inside.open(path, os.O_WRONLY | os.O_CREAT), "wb") as stream:
                 stream.write(b"weights")
-        except Outside as refused:
+        except Outside as caught:
             assert "link" in path.split("/")
-            assert str(refused).startswith(
-                f"{folder}/link is a link to {root}/elsewhere, and weights are written below"
-            )
+            assert str(caught).startswith(f"{folder}/link is a link to {root}/elsewhere, and weights are written below")
         else:
             assert (folder / path).read_bytes() == b"weights"
             assert (folder / path).resolve().is_relative_to(folder.resolve())
@@ -124,9 +122,9 @@ def test_no_hub_writes_outside(hub: Hub, tmp_path: Path, source):
     ],
 )
 def test_names_that_cannot_lie_beside_each_other(paths, said):
-    with pytest.raises(LookupError) as refused:
+    with pytest.raises(LookupError) as caught:
         check_names(paths, "hub")
-    assert said in str(refused.value)
+    assert said in str(caught.value)
 
 
 def test_names_that_some_storages_take_for_one():

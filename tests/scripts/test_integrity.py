@@ -31,7 +31,7 @@ def fetched(tmp_path: Path, source: str, held: dict[str, bytes], **options: obje
         (folder / name).write_bytes(content)
     with hub_of(tmp_path, [Repository(NAME, folder)]) as hub:
         done = hub.fetch(source, NAME, **options)
-        large = sum(int(str(r["bytes"])) for r in hub.asked() if int(str(r["bytes"])) > 4096 and "upload-pack" not in
+        large = sum(int(str(r["bytes"])) for r in hub.requests() if int(str(r["bytes"])) > 4096 and "upload-pack" not in
                     str(r["path"]))  # fmt: skip
     assert "Traceback" not in done.log
     return done, large

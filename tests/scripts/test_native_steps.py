@@ -115,9 +115,9 @@ def test_an_engine_that_is_not_there_is_named(step, variables, sentence):
     assert sentence in environment(step, **variables)[1]
 
 
-def noting_pip(step, asked):
+def noting_pip(step, calls):
     """Stand-in: a python3 whose venvs hold a pip that notes its words."""
-    pip = f'printf "%s\\n" "$@" >{asked}'
+    pip = f'printf "%s\\n" "$@" >{calls}'
     step.program(
         "python3", f'mkdir -p "$3/bin"; printf "#!/bin/bash\\n%s" \'{pip}\' >"$3/bin/python"; chmod +x "$3/bin/python"'
     )
@@ -136,26 +136,26 @@ def noting_pip(step, asked):
     ],
 )
 def test_an_index_with_a_certificate_has_it_looked_at(step, tmp_path, index, words):
-    asked = tmp_path / "asked"
+    calls = tmp_path / "asked"
     step.program("engine", "true")
-    noting_pip(step, asked)
+    noting_pip(step, calls)
     assert not environment(step, PACKAGES=PINNED, PIP_INDEX=index)[1]
-    *said, requirements = asked.read_text().split()
+    *said, requirements = calls.read_text().split()
     assert said[said.index("--cache-dir") + 2 :] == [*words, "--requirement"]
     assert Path(requirements).read_text() == f"{PINNED}\n"
 
 
 def test_packages_with_a_lock_are_those_of_the_lock_alone_and_new_with_another(step, tmp_path):
-    asked, lock = tmp_path / "asked", step.dir / "requirements.lock"
+    calls, lock = tmp_path / "asked", step.dir / "requirements.lock"
     step.program("engine", "true")
-    noting_pip(step, asked)
+    noting_pip(step, calls)
     folders = set()
     for content in (f"{PINNED}\nneeded==2 --hash=sha256:bb", f"{PINNED}\nneeded==3 --hash=sha256:cc"):
         lock.write_text(f"{content}\n")
         found, error = environment(step, PACKAGES="engine==1")
         assert not error
         folders.add(found["path"])
-        *words, requirements = asked.read_text().split()
+        *words, requirements = calls.read_text().split()
         assert words[-3:] == ["--require-hashes", "--no-deps", "--requirement"]
         assert Path(requirements).read_text() == f"{content}\n"
     assert len(folders) == 2

@@ -119,7 +119,7 @@ class Machine(Step):
         return self.go("packages", "package_manager.sh", "daemon_json.py", **{**base, **variables})
 
     @property
-    def asked(self):
+    def requested(self):
         return self.installed.read_text().split() if self.installed.exists() else []
 
 
@@ -140,7 +140,7 @@ def test_a_machine_with_dnf_gets_its_own_packages(tmp_path, release, have, docke
     machine = Machine(tmp_path, release, have=have)
     found, error = machine.packages()
     assert (found, error) == ({"docker": "27.1"}, "")
-    assert set(machine.asked) >= {docker, "curl", "python3-pip"}
+    assert set(machine.requested) >= {docker, "curl", "python3-pip"}
     repository = machine.etc / "yum.repos.d/tandem-docker.repo"
     assert repository.exists() == (docker not in have)
     if repository.exists():
@@ -152,8 +152,8 @@ def test_a_machine_with_dnf_gets_its_own_packages(tmp_path, release, have, docke
             "baseurl": f"https://mirror.example/docker-ce/linux/centos/{major}/$basearch/stable",
             "gpgkey": f"file://{machine.etc}/pki/rpm-gpg/tandem-docker.asc",
         }  # fmt: skip
-        asked, pinned = (machine.etc / "pki/rpm-gpg/tandem-docker.asc").read_text().split()
-        assert asked == "https://mirror.example/docker-ce/linux/centos/gpg"
+        fetched, pinned = (machine.etc / "pki/rpm-gpg/tandem-docker.asc").read_text().split()
+        assert fetched == "https://mirror.example/docker-ce/linux/centos/gpg"
         assert pinned == "060A61C51B558A7F742B77AAC52FEB6B621E9F35"
         assert f"rm -f {repository}" in (machine.home / "undo").read_text()
     assert machine.packages()[1] == ""
@@ -162,7 +162,7 @@ def test_a_machine_with_dnf_gets_its_own_packages(tmp_path, release, have, docke
 def test_a_machine_that_only_downloads_gets_no_docker(tmp_path):
     machine = Machine(tmp_path, "openEuler", have=BASE)
     assert machine.packages(CONTAINERS="no") == ({"docker": "none"}, "")
-    assert not [name for name in machine.asked if "docker" in name]
+    assert not [name for name in machine.requested if "docker" in name]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """A process on a machine with systemd: its unit as the step writes it and its end removes it.
 
-The unit's commands are run here; systemd itself is a stand-in that notes what it is asked.
+The unit's commands are run here; systemd itself is a stand-in that notes its calls.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tests.support.waiting import until
 
 UNIT = "stack-p.service"
 SYSTEMCTL = """
-echo "$*" >>{asked}
+echo "$*" >>{calls}
 unit={units}/${{@: -1}}
 case "$*" in
   restart*) eval "$(sed -n s/^ExecStart=//p "$unit")" ;;
@@ -32,10 +32,10 @@ class Machine:
     """Where the step runs."""
 
     def __init__(self, folder) -> None:
-        self.step, self.units, self.asked = Step(folder), folder / "units", folder / "asked"
+        self.step, self.units, self.calls = Step(folder), folder / "units", folder / "calls"
         self.units.mkdir()
         self.folder = self.step.home / "processes/p"
-        self.step.program("systemctl", SYSTEMCTL.format(asked=self.asked, units=self.units))
+        self.step.program("systemctl", SYSTEMCTL.format(calls=self.calls, units=self.units))
         self.script = folder / "process.sh"
         self.script.write_text((FILES / "process.sh").read_text().replace("/etc/systemd/system", str(self.units)))
         (self.step.dir / "process_supervisor.py").write_bytes((FILES / "process_supervisor.py").read_bytes())
@@ -52,8 +52,8 @@ class Machine:
         return found["id"]
 
     def words(self):
-        said = self.asked.read_text().splitlines()
-        self.asked.write_text("")
+        said = self.calls.read_text().splitlines()
+        self.calls.write_text("")
         return said
 
     def down(self):

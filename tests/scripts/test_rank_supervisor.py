@@ -5,6 +5,7 @@ The engines here are small scripts; real engines under it are tested on the loca
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -207,6 +208,15 @@ def test_an_engine_that_is_not_there_counts_as_one_that_ended(tmp_path):
         process.terminate()
     assert found["code"] == 127
     assert "/no/such/engine" in found["words"][0]
+
+
+def test_of_an_engines_processes_the_one_that_is_stopped_is_reported_first(tmp_path):
+    """A worker that waits for it has a long story of its own, behind which it would be cut off."""
+    engine = ["bash", "-c", "(exec -a worker sleep 60) & kill -STOP $$"]
+    with alone(tmp_path, "--accelerator=cpu", "--", *engine, TANDEM_STILL_SECONDS="2") as process:
+        found = until(lambda: state(tmp_path).get("still"), 90)["0"]
+        process.terminate()
+    assert re.match(r"bash -c \(process \d+\) stands: it was stopped by a signal \(SIGSTOP\); worker", found["where"])
 
 
 def test_what_the_engine_said_last_is_kept_apart_from_the_log(tmp_path):

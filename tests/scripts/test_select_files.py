@@ -157,9 +157,9 @@ def test_a_pattern_that_leaves_out_nothing_or_all_is_reported(patterns, said):
     ],
 )
 def test_a_choice_that_no_engine_can_serve_is_one_sentence(patterns, said):
-    with pytest.raises(LookupError) as refused:
+    with pytest.raises(LookupError) as caught:
         chosen(*patterns)
-    assert refused.value.args[0] == said
+    assert caught.value.args[0] == said
 
 
 def test_a_repository_of_quantizations_asks_for_a_choice():

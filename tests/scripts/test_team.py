@@ -76,8 +76,8 @@ def test_a_key_is_refused_once_its_budget_is_used_up_and_its_usage_is_seen(gatew
     # What is used is written down now and then; until then a key may exceed its budget.
     until(lambda: spent(gateway, key) > 0, 120)
     until(lambda: ask(gateway, key).status != 200, 120)
-    refused = ask(gateway, key)
-    assert (refused.status, json.loads(refused.text)["error"]["type"]) == (422, "budget_exceeded")
+    reply = ask(gateway, key)
+    assert (reply.status, json.loads(reply.text)["error"]["type"]) == (422, "budget_exceeded")
     rows = until(lambda: admin(gateway, f"/spend/logs?api_key={key}&summarize=false").found, 120)
     assert {row["model_group"] for row in rows} == {MODEL}
     assert sum(row["total_tokens"] for row in rows) > 0  # what was refused is there too, with none

@@ -141,7 +141,7 @@ class Deployment:
     def command(self, *words: str) -> list[str]:
         return ["pulumi", "--non-interactive", "--color", "never", *words]
 
-    def pulumi(self, *words: str, timeout: int = 600) -> Run:
+    def pulumi(self, *words: str, timeout: int = 840) -> Run:
         done = subprocess.run(
             self.command(*words),
             cwd=self.program,
@@ -154,7 +154,7 @@ class Deployment:
         )
         return Run(done.returncode, ANSI.sub("", done.stdout))
 
-    def up(self, *, timeout: int = 600, **changes: Any) -> Run:
+    def up(self, *, timeout: int = 840, **changes: Any) -> Run:
         """`pulumi up` with some settings changed from the base."""
         self.write(self.changed_config(**changes))
         words = ("up", "--yes", "--skip-preview", "--stack", "test", "--config-file", str(self.config_file))

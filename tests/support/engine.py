@@ -25,7 +25,7 @@ class Engine:
     """Attributes: what it was asked, and what became of it."""
 
     def __init__(self) -> None:
-        self.asked: list[dict[str, Any]] = []
+        self.requests: list[dict[str, Any]] = []
         self.cancelled: list[str] = []
         self.port = 0
 
@@ -54,7 +54,7 @@ class Engine:
         body = await self._body(reader, headers)
         path = target.partition("?")[0]
         if path != "/_engine":
-            self.asked.append({"method": method, "target": target, "headers": headers, "bytes": len(body)})
+            self.requests.append({"method": method, "target": target, "headers": headers, "bytes": len(body)})
         try:
             wanted = json.loads(body) if body else {}
         except ValueError:
@@ -89,7 +89,7 @@ class Engine:
     ) -> None:
         await asyncio.sleep(wanted.get("silent", 0))
         if path == "/_engine":
-            _whole(writer, 200, {"asked": self.asked, "cancelled": self.cancelled})
+            _whole(writer, 200, {"asked": self.requests, "cancelled": self.cancelled})
         elif path == "/metrics":
             _whole(writer, 200, "vllm:num_requests_running 0\n", "text/plain")
         elif path == "/health":
@@ -112,7 +112,7 @@ class Engine:
         self, headers: dict[str, str], reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: str
     ) -> None:
         """Sends back what it gets, frame for frame (RFC 6455); short frames only."""
-        self.asked.append({"method": "GET", "target": target, "headers": headers, "bytes": 0})
+        self.requests.append({"method": "GET", "target": target, "headers": headers, "bytes": 0})
         magic = headers["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
         accept = base64.b64encode(hashlib.sha1(magic.encode(), usedforsecurity=False).digest()).decode()
         writer.write(

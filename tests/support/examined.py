@@ -98,9 +98,9 @@ def hosts(**changes: Any) -> Known:
         storage={"server": "nas", "export": "/"},
         **changes,
     )
-    asked = Resource("command:local:Command", "answer-asked", "x", {"stdin": "{}"}, {"stdin": "{}"})
+    probe = Resource("command:local:Command", "answer-asked", "x", {"stdin": "{}"}, {"stdin": "{}"})
     found = Stack(
-        "test", "tandem", config, parse(config), "", [*_containers(), asked], {"apiUrl": "https://10.0.0.1:8000/v1"}
+        "test", "tandem", config, parse(config), "", [*_containers(), probe], {"apiUrl": "https://10.0.0.1:8000/v1"}
     )
     known = _known(found, {})
     for name in ("node-0", "node-1"):
@@ -124,9 +124,9 @@ def rented() -> Known:
         Resource("command:local:Command", f"node-{n}-host-keys-made", "x", {}, {"stdout": public}) for n in range(2)
     ]
     group = Resource("alicloud:ecs/securityGroup:SecurityGroup", "network-inside", "sg-1")
-    asked = Resource("command:local:Command", "answer-asked", "x", {"stdin": "{}"}, {"stdin": "{}"})
+    probe = Resource("command:local:Command", "answer-asked", "x", {"stdin": "{}"}, {"stdin": "{}"})
     outputs = {"apiUrl": "https://100.64.77.2:8000/v1"}
-    found = Stack("test", "tandem", config, settings, "", [*machines, *keys, group, asked, *_containers()], outputs)
+    found = Stack("test", "tandem", config, settings, "", [*machines, *keys, group, probe, *_containers()], outputs)
     values_of = {
         "real-name-authentication": "yes", "max-postpaid-instance-vcpu-count": "100",
         "used-postpaid-instance-vcpu-count": "6", "max-spot-instance-vcpu-count": "0",

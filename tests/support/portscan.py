@@ -39,8 +39,8 @@ def open_ports(address: str, ports: Sequence[int] = ALL, *, namespace: str = "",
         subprocess.CalledProcessError: the scan in the namespace failed.
     """
     if namespace:
-        asked = f"{ports[0]}-{ports[-1]}" if isinstance(ports, range) else ",".join(map(str, ports))
-        words = [sys.executable, "-m", "tests.support.portscan", address, asked]
+        wanted = f"{ports[0]}-{ports[-1]}" if isinstance(ports, range) else ",".join(map(str, ports))
+        words = [sys.executable, "-m", "tests.support.portscan", address, wanted]
         found = subprocess.run(
             ["ip", "netns", "exec", namespace, *words],
             cwd=ROOT, check=True, stdout=subprocess.PIPE, timeout=CALM_SECONDS,

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Gives the gateway its configuration: to the one that runs, without cutting a stream, and to the one that starts next.
-# Told: OWNER (the user that the gateway runs as; empty for this login), PLACE (the folder as the gateway sees it; empty for
+# Environment: OWNER (the user that the gateway runs as; empty for this login), PLACE (the folder as the gateway sees it; empty for
 # the same), CONFIG (JSON, secret), ACME_ROOT (PEM, or empty)
 # shellcheck source=components/machine/files/lib.sh
 . "$TANDEM_DIR/lib.sh"

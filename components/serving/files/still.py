@@ -156,7 +156,8 @@ class Still:
     def where(self, pids: list[int]) -> str:
         """Where the processes stand, asked anew once a minute at most."""
         if not self.sentence or time.monotonic() - self.sentence_at > 60:
-            ranked = sorted(pids, key=lambda pid: (WORKERS.search(name(pid)) is None, pid))
+            # First what the kernel holds: readers of the sentence may cut it, and others wait for that one.
+            ranked = sorted(pids, key=lambda pid: (state(pid) not in KERNEL, WORKERS.search(name(pid)) is None, pid))
             stacks = [f"{name(pid)} (process {pid}) {stand(pid)}" for pid in ranked[:MOST] if name(pid)]
             self.sentence, self.sentence_at = "; ".join(stacks) or "no process of it is left", time.monotonic()
         return self.sentence
@@ -171,14 +172,21 @@ def name(pid: int) -> str:
     return " ".join(os.path.basename(word) for word in words[:2])[:40]  # noqa: PTH119  # words, not paths
 
 
+def state(pid: int) -> str:
+    """The kernel's letter of what it does with a process; empty for one that is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except (OSError, IndexError):
+        return ""
+
+
 def stand(pid: int) -> str:
     """Where one process stands: its Python stack, innermost first, or what the kernel says of its threads."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except (OSError, IndexError):
+    letter = state(pid)
+    if not letter:
         return "is gone"
-    if state in KERNEL:
-        return f"stands: {KERNEL[state]}"
+    if letter in KERNEL:
+        return f"stands: {KERNEL[letter]}"
     spy = shutil.which("py-spy")
     if spy:
         try:

@@ -104,7 +104,7 @@ def download(hub: Hub, wanted: list[File], shown: Progress) -> list[File]:
                 hub.place(inside, file)
                 shown.add(file.size)
         wanted = [f for f in wanted if f.sha256]
-    transfer = Transfer(inside, hub.locate, shown, stall=STALL_SECONDS, refused=hub.refused)
+    transfer = Transfer(inside, hub.locate, shown, stall=STALL_SECONDS, explain=hub.explain)
     return transfer.run(wanted)
 
 

@@ -120,8 +120,8 @@ def serve(host: str, port: int, model: str, saw: str) -> None:
             self.end_headers()
 
         def do_POST(self):
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            known = self.path == "/v1/chat/completions" and asked.get("model") == model
+            request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            known = self.path == "/v1/chat/completions" and request.get("model") == model
             body = {
                 "model": model,
                 "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": saw}}],

@@ -11,7 +11,7 @@ from planner.model.config import parse_model
 from planner.recorded.engine import engine_answers
 from planner.split import Split
 from planner.vllm.arguments import resolve_arguments
-from planner.vllm.kv_cache import kv_layout
+from planner.vllm.kv_cache import kv_layout, stage_block_bytes
 from tests.oracle.planned import ANSWERS, CASES, ENGINE, OFF, planned_bytes, planned_caches
 from tests.support.paths import ROOT
 
@@ -52,10 +52,10 @@ def test_the_kv_cache_is_cut_as_the_engine_cuts_it(name):
         "max_model_len": "4096", "block_size": str(engine["block_size"]), "async_scheduling": "false",
         "max_num_batched_tokens": str(engine["max_num_batched_tokens"]),
     }  # fmt: skip
-    layout = kv_layout(model, split, resolve_arguments(model, device("L20"), ENGINE, given))
-    blocks = min(20 * 2**30 // layout.block_bytes(stage) for stage in split.stages(model.layers))
+    arguments = resolve_arguments(model, device("L20"), ENGINE, given)
+    blocks = min(20 * 2**30 // each for each in stage_block_bytes(model, split, arguments))
     assert blocks == engine["blocks"]
-    assert blocks / layout.request_blocks == pytest.approx(engine["concurrency"])
+    assert blocks / kv_layout(model, split, arguments).request_blocks == pytest.approx(engine["concurrency"])
 
 
 def engine_python():

@@ -116,8 +116,16 @@ def test_copies_are_data_parallel_ranks():
 
 def test_a_flag_that_says_what_the_settings_say_is_let_through():
     serving = {"tensorParallelSize": 1, "dataParallelSize": 2, "executor": "mp", "expertParallel": True}
-    assert parse(values(serving={**serving, "arguments": ["--data-parallel-size=2", "--enable-expert-parallel"]}))
-    assert "to false" in refusal(serving={**serving, "arguments": ["--no-enable-expert-parallel"]})
+    gpus = GPUS | {"perMachine": 1}
+    same = ["--data-parallel-size=2", "--enable-expert-parallel"]
+    assert parse(values(accelerator=gpus, serving={**serving, "arguments": same}))
+    assert "to false" in refusal(accelerator=gpus, serving={**serving, "arguments": ["--no-enable-expert-parallel"]})
+
+
+def test_experts_are_not_spread_on_processors_whatever_the_model():
+    said = refusal(serving={"tensorParallelSize": 1, "dataParallelSize": 2, "executor": "mp", "expertParallel": True})
+    assert "serving.expertParallel: is true, and vLLM's build for processors can't" in said
+    assert "set serving.dataParallelSize to 1 and serving.pipelineParallelSize to 2" in said
 
 
 @pytest.mark.parametrize(

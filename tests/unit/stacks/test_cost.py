@@ -43,10 +43,10 @@ def account(monkeypatch):
     monkeypatch.setattr(cost, "Api", lambda *_: None)
     monkeypatch.setattr(cost, "rented", lambda *_: [machine])
 
-    def refused(*_):
+    def denied(*_):
         raise ApiError("NotAuthorized", "DescribeInstanceBill was refused: NotAuthorized")
 
-    monkeypatch.setattr(cost, "billed", refused)
+    monkeypatch.setattr(cost, "billed", denied)
     return machine
 
 

@@ -106,7 +106,7 @@ def test_the_plan_counts_them_for_either_engine():
     ],
 )
 def test_what_does_not_go_together_is_refused(serving, says, changes):
-    with pytest.raises(SettingsError) as refused:
+    with pytest.raises(SettingsError) as caught:
         plan_for(settings(**serving))
-    assert says in str(refused.value)
-    assert refused.value.changes == changes
+    assert says in str(caught.value)
+    assert caught.value.changes == changes

@@ -12,6 +12,7 @@ import socket
 
 import pytest
 
+from components.benchmark import Benchmark
 from components.machine import Installation
 from components.serving.replica import PROGRAMS
 from stacks import measured
@@ -248,9 +249,9 @@ def test_load_is_put_on_the_engine_after_its_first_completion_where_it_is_asked_
 
 
 def test_a_measurement_is_kept_with_the_very_words_that_the_engine_gets(monkeypatch, tmp_path):
-    kept = []
+    kept: list[list[str]] = []
 
-    class Seen(measured.Benchmark):
+    class Seen(Benchmark):
         def __init__(self, *args, arguments, **more):
             arguments.apply(kept.append)
             super().__init__(*args, arguments=arguments, **more)

@@ -132,18 +132,18 @@ def test_any_other_setting(monkeypatch, tmp_path, name, value):
 )
 def test_a_refusal_does_not_repeat_it(tmp_path, name, value):
     configured(tmp_path, name, **{name: value})
-    with pytest.raises(SettingsError) as refused:
+    with pytest.raises(SettingsError) as caught:
         load()
-    assert name in str(refused.value) and "canary" not in str(refused.value)
+    assert name in str(caught.value) and "canary" not in str(caught.value)
 
 
 def test_a_refusal_of_the_plan_does_not_either(tmp_path):
     configured(tmp_path, "serving", accelerator={"kind": "nvidia", "gpu": "L20"}, model={
         "source": "huggingface", "id": "Qwen/Qwen2.5-72B-Instruct"}, serving={
         "tensorParallelSize": 2, "executor": "mp", "arguments": ["--dtype=canary-7f3c"]})  # fmt: skip
-    with pytest.raises(SettingsError) as refused:
+    with pytest.raises(SettingsError) as caught:
         planning.plan_for(load())
-    assert "canary" not in str(refused.value)
+    assert "canary" not in str(caught.value)
 
 
 def test_what_is_found_is_found_in_every_spelling():

@@ -103,7 +103,7 @@ def given(path: str, shape: str, value: str) -> dict[str, str]:
     return {name: each if isinstance(each, str) else json.dumps(each) for name, each in config.items()}
 
 
-def refused(path: str, shape: str, value: str) -> str:
+def refusal(path: str, shape: str, value: str) -> str:
     """The refusal's line about this setting; nothing if it was taken."""
     try:
         parse(given(path, shape, value))
@@ -132,11 +132,11 @@ def test_all_are_walked():
 @pytest.mark.parametrize(("path", "shape"), FIELDS, ids=[path for path, _ in FIELDS])
 def test_no_text_is_read_as_something_else(path: str, shape: str):
     if path in VERBATIM:
-        assert refused(path, shape, "a\0b")
-        assert not refused(path, shape, "--x='$(touch y)' %n \"\n *.gguf")
+        assert refusal(path, shape, "a\0b")
+        assert not refusal(path, shape, "--x='$(touch y)' %n \"\n *.gguf")
         return
     for value in (*LINES, *OPTIONS, *(() if path in QUOTED else SHELL)):
-        assert refused(path, shape, value), value
+        assert refusal(path, shape, value), value
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_no_text_is_read_as_something_else(path: str, shape: str):
     ],
 )  # fmt: skip
 def test_places_that_are_not_ours(path, shape, value):
-    assert refused(path, shape, value)
+    assert refusal(path, shape, value)
 
 
 @pytest.mark.parametrize("name", ["A B", "A=B", "1A", "", "A-B", "A\nB"])

@@ -85,9 +85,9 @@ def test_arguments_reach_them(word, placed):
     ],
 )  # fmt: skip
 def test_what_cannot_be_reached_is_reported(arguments, more, said):
-    with pytest.raises(SettingsError) as refused:
+    with pytest.raises(SettingsError) as caught:
         settings_with(*arguments, more=more)
-    assert said in str(refused.value)
+    assert said in str(caught.value)
 
 
 @pytest.mark.parametrize("argument", ['--speculative-config={"method": "ngram"}', "--tokenizer=/mnt/own/tokenizer"])

@@ -84,8 +84,8 @@ def test_a_group_that_another_groups_rule_names_stays(world: World) -> None:
     inward, outward = ({**rule, f"{end}GroupId": world.group} for end in ("Source", "Dest"))
     for action, named in (("", inward), ("Egress", outward)):
         world.call("Ecs", f"AuthorizeSecurityGroup{action}", SecurityGroupId=other, Permissions=[named])
-        refused = error_code(world.call, "Ecs", "DeleteSecurityGroup", SecurityGroupId=world.group)
-        assert refused == "DependencyViolation"
+        code = error_code(world.call, "Ecs", "DeleteSecurityGroup", SecurityGroupId=world.group)
+        assert code == "DependencyViolation"
         world.call("Ecs", f"RevokeSecurityGroup{action}", SecurityGroupId=other, Permissions=[named])
     world.call("Ecs", "DeleteSecurityGroup", SecurityGroupId=world.group)
 

@@ -46,11 +46,11 @@ def exported() -> dict[str, object]:
         },
     }  # fmt: skip
     call = {"url": "https://127.0.0.1:1/v1", "key": API_KEY, "model": "model-7b", "token": TOKEN}
-    asked = {
+    calls = {
         "type": "command:local:Command", "urn": urn("command:local:Command", "answer-asked"), "custom": True, "id": "x",
         "inputs": {"stdin": sealed(json.dumps(call))}, "outputs": {"key": sealed(PEM)},
     }  # fmt: skip
-    return {"deployment": {"resources": [stack, asked]}}
+    return {"deployment": {"resources": [stack, calls]}}
 
 
 @pytest.fixture
@@ -101,10 +101,10 @@ def world(tmp_path, monkeypatch):
 def test_settings_state_and_secrets_are_read(world):
     found = read_stack("test")
     assert found.settings and found.settings.model.name == "model-7b"
-    asked = found.named("answer-asked")
-    assert asked is not None
+    probe = found.named("answer-asked")
+    assert probe is not None
     assert found.outputs["apiKey"] == API_KEY
-    assert json.loads(asked.inputs["stdin"])["token"] == TOKEN
+    assert json.loads(probe.inputs["stdin"])["token"] == TOKEN
     assert {API_KEY, TOKEN, SHORT_NAMED, PEM} <= found.secrets
     assert found.shown_outputs["apiKey"] == "[secret]" and found.shown_outputs["model"] == "model-7b"
     assert SHORT_NAMED not in json.dumps(found.shown_values)
