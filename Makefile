@@ -2,6 +2,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
+# Every start of Python would compile this project anew.
+unexport PYTHONDONTWRITEBYTECODE
 PYTHON := .venv/bin/python
 STACK ?= local
 # What this computer must run for the stack: a cloud, machines, or nothing.

@@ -24,10 +24,10 @@ def run(options: Namespace) -> str:
     Raises:
         Refusal: no such type, or no answer.
     """
-    asked = None
+    price = None
     if options.live:
-        asked = live_price(price_client(options.region), options.instance_type, options.region)
-    cluster = rented(options.instance_type, options.machines, asked)
+        price = live_price(price_client(options.region), options.instance_type, options.region)
+    cluster = rented(options.instance_type, options.machines, price)
     if options.json:
         return json.dumps({"cny_per_hour": cluster.price, "machines": cluster.machines, "source": cluster.priced})
     return f"{cluster.machines} x {cluster.name}: CNY {cluster.price:.2f} an hour ({cluster.priced})"

@@ -362,9 +362,9 @@ def _kv_heads_fit(kv_heads: int, tensor_parallel_size: int) -> bool:
     return kv_heads % tensor_parallel_size == 0 or tensor_parallel_size % kv_heads == 0
 
 
-def _refuse_tensor(code: str, reason: str, asked: int, fits: Callable[[int], bool], otherwise: str = "") -> None:
+def _refuse_tensor(code: str, reason: str, wanted: int, fits: Callable[[int], bool], otherwise: str = "") -> None:
     """Names the largest size below the asked one that the rule lets pass: fewer parts never need more machines."""
-    best = next((size for size in range(min(asked - 1, LARGEST), 0, -1) if fits(size)), None)
+    best = next((size for size in range(min(wanted - 1, LARGEST), 0, -1) if fits(size)), None)
     if best is None:
         none = "no tensor-parallel size works with this model"
         raise Refusal(code, TENSOR, reason, f"{none}: {otherwise}" if otherwise else none)

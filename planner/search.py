@@ -183,9 +183,9 @@ def _splits_of(cluster: Cluster, request: PlanRequest) -> list[tuple[Change, ...
     return found
 
 
-def _data_sizes(asked: int, accelerators: int) -> list[int]:
+def _data_sizes(wanted: int, accelerators: int) -> list[int]:
     """Data parallel sizes to try: the asked one where it divides the accelerators, then lower ones."""
-    return [n for n in range(min(asked, accelerators), 0, -1) if accelerators % n == 0]
+    return [n for n in range(min(wanted, accelerators), 0, -1) if accelerators % n == 0]
 
 
 def _sizes(request: PlanRequest, tensor: int, pipeline: int, data: int) -> tuple[Change, ...]:

@@ -34,7 +34,7 @@ def ask_pulumi(*words: str, seconds: float | None = None) -> Any:  # noqa: ANN40
         found = json.loads(done.stdout or "{}")
     if done.returncode or found is None:
         # A preview tells its mistakes in its JSON.
-        told = (found.get("diagnostics") or []) if isinstance(found, dict) else []
-        why = [*done.stderr.strip().splitlines(), *(each.get("message", "") for each in told)] or ["no answer"]
+        diagnostics = (found.get("diagnostics") or []) if isinstance(found, dict) else []
+        why = [*done.stderr.strip().splitlines(), *(each.get("message", "") for each in diagnostics)] or ["no answer"]
         raise PulumiError(why[-1].removeprefix("error: ").strip())
     return found

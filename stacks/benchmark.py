@@ -11,7 +11,7 @@ from typing import Any
 
 from components.benchmark import Mode, as_words
 from components.benchmark.benchmark import PROGRAMS
-from components.benchmark.record import keep, lines
+from components.benchmark.record import lines, save
 from components.machine.payload import FILES as MACHINE_FILES
 from components.machine.payload import pack, parse_result
 from components.runtime import find_runtime
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             files=runtime.step_files,
             folder=settings.native.folder if settings.runtime == "native" else "",
         )
-        record = keep(f"{project_name(ROOT)}-{args.stack}", found, planned(plan_for(settings)))
+        record = save(f"{project_name(ROOT)}-{args.stack}", found, planned(plan_for(settings)))
     except (LogsError, SettingsError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -45,7 +45,6 @@ from stacks.platforms.ssh_agent import refuse_dead_agent
 from stacks.programs import engine_programs, same_programs, webui_programs
 from stacks.settings import ports
 from stacks.settings.rules.firewall import public_peers
-from stacks.settings.serving import task_of
 from stacks.settings.stack import Settings
 from stacks.settings.weights import all_weights, fetched_folders, placed_arguments
 from stacks.team import make_team
@@ -157,16 +156,7 @@ def deploy(
         "engine",
         engine=kind,
         nodes=nodes,
-        args=replace(
-            settings.split,
-            max_model_len=settings.serving.max_model_len,
-            port=settings.serving.port,
-            arguments=placed_arguments(settings),
-            environment=settings.serving.environment,
-            ready_timeout=settings.serving.ready_timeout,
-            engine_port=settings.serving.engine_port,
-            task=settings.model.task or task_of(settings.serving.arguments),
-        ),
+        args=replace(settings.serve_args, arguments=placed_arguments(settings)),
         model=weights.folder,
         mounts=[*mounts, Mount(settings.storage.folder, settings.storage.folder, read_only=True)],
         cluster=cluster,

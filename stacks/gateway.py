@@ -68,7 +68,7 @@ def make_gateway(
     monitored: Monitored | None = None,
 ) -> Front:
     """Caddy on the host."""
-    told, webui, team = settings.gateway, settings.webui, settings.gateway.team
+    own, webui, team = settings.gateway, settings.webui, settings.gateway.team
     keys = _keys(settings, secrets)
     tls, authority = _tls(settings, host, secrets.tls_key)
     gateway = Gateway(
@@ -77,14 +77,14 @@ def make_gateway(
         image=host.prepare("gateway", gateway_programs(settings)).id,
         config=Config(
             keys={},
-            port=told.port,
+            port=own.port,
             engine_port=settings.serving.port,
-            allowed_cidrs=told.allowed_cidrs,
-            metrics_cidrs=told.metrics_cidrs,
-            cors_origins=told.cors_origins,
-            more_paths=told.paths,
-            max_request_mib=told.max_request_mib,
-            access_log=told.access_log,
+            allowed_cidrs=own.allowed_cidrs,
+            metrics_cidrs=own.metrics_cidrs,
+            cors_origins=own.cors_origins,
+            more_paths=own.paths,
+            max_request_mib=own.max_request_mib,
+            access_log=own.access_log,
             page=Page(webui.port, webui.inner_port, webui.allowed_cidrs) if webui.enabled else None,
             monitored=monitored,
             team=Page(team.port, team.inner_port, team.allowed_cidrs) if team.enabled else None,
@@ -93,7 +93,7 @@ def make_gateway(
         task=task,
         tls=tls,
         monitoring_password=secrets.monitoring or "",
-        url=told.url,
+        url=own.url,
     )  # fmt: skip
     return Front(gateway, keys, authority)
 
@@ -114,18 +114,18 @@ def _tls(
     settings: Settings, host: Host, tls_key: pulumi.Output[str] | None
 ) -> tuple[pulumi.Output[Tls], pulumi.Output[str]]:
     """The certificate, a secret, and what clients verify it with."""
-    told = settings.gateway.tls
-    authority = pulumi.Output.from_input(_read(told.ca_file))
-    if told.mode == "none":
+    wanted = settings.gateway.tls
+    authority = pulumi.Output.from_input(_read(wanted.ca_file))
+    if wanted.mode == "none":
         return pulumi.Output.from_input(Tls()), authority
-    if told.mode == "acme":
+    if wanted.mode == "acme":
         acme = Tls(
-            "acme", name=told.domain or "", directory=told.directory or "", email=told.email or "",
-            root=_read(told.directory_ca_file),
+            "acme", name=wanted.domain or "", directory=wanted.directory or "", email=wanted.email or "",
+            root=_read(wanted.directory_ca_file),
         )  # fmt: skip
         return pulumi.Output.from_input(acme), authority
-    if told.mode == "files":
-        certificate = _read(told.certificate_file)
+    if wanted.mode == "files":
+        certificate = _read(wanted.certificate_file)
         given = pulumi.Output.from_input(tls_key or "").apply(lambda key: Tls("given", certificate, key))
         return pulumi.Output.secret(given), authority
     seed = GeneratedSecret("gateway-tls").value
@@ -138,7 +138,7 @@ def _tls(
             both[0],
             host.machine.stack,
             [*filter(None, (*outside, *both[1])), "localhost", "127.0.0.1"],
-            told.generation,
+            wanted.generation,
         )
     )
     tls = pulumi.Output.all(pair, host.machine.address).apply(

@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 
 from components.benchmark import Benchmark
-from components.benchmark.record import Planned, Record, keep, lines, report_file
+from components.benchmark.record import Planned, Record, lines, report_file, save
 from components.gateway import Answer
 from components.host import Host
 from components.serving import Replica
@@ -42,12 +42,12 @@ def measure(
 
 
 def _kept(measured: Record, plan: Plan | None) -> Record:
-    """The record, kept and told by an `up`, and made anew by a preview."""
+    """The record, saved and printed by an `up`, and made anew by a preview."""
     if "levels" not in measured:
         return measured
     preview = pulumi.runtime.is_dry_run()
     own = f"{pulumi.get_project()}-{pulumi.get_stack()}"
-    record = keep(own, measured, planned(plan), written=not preview)
+    record = save(own, measured, planned(plan), written=not preview)
     for line in [] if preview else lines(record):
         pulumi.log.info(line)
     return record
@@ -70,7 +70,7 @@ async def report(settings: Settings, outputs: Mapping[str, pulumi.Output[Any]]) 
     from stacks.report.made import write_report  # a template engine, which a preview needs not load
 
     url = None
-    with contextlib.suppress(Exception):  # what failed is told by whoever failed
+    with contextlib.suppress(Exception):  # a failure is reported where it happened
         url = await outputs["apiUrl"].future()
     try:
         _, spent = write_report(pulumi.get_stack(), settings, plan_for(settings), {"apiUrl": url})

@@ -94,7 +94,7 @@ def make_monitoring(
                 }
                 for host in hosts
             ],
-            python=[node.image for node in nodes],
+            python=nodes[0].image,
             python_mounts=[Mount.parse(text) for text in settings.images.mounts],
             retention=section.retention,
             max_gib=section.max_gib,
@@ -120,6 +120,7 @@ def make_monitoring(
         url=root,
         user=LOGIN,
         password=password,
+        grafana=section.grafana,
         authority=front.authority,
         served_by=pulumi.Output.concat(monitoring.version, "-", front.gateway.version),
         through=None if settings.gateway.url else head.machine.jump,

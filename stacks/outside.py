@@ -47,13 +47,13 @@ def outside_of(settings: Settings, passwords: Passwords, inside: Sequence[pulumi
 
 def registries(settings: Settings) -> list[str]:
     """Registries that images come from or are mirrored at, `host` or `host:port`; Docker Hub is none of them."""
-    told, team = settings.monitoring, settings.gateway.team
+    monitoring, team = settings.monitoring, settings.gateway.team
     images = [settings.engine_image, settings.images.gateway, settings.webui.image if settings.webui.enabled else ""]
     images += [team.image, team.database_image] if team.enabled else []
-    if told.enabled:
-        images += [told.prometheus_image, told.alertmanager_image, told.node_exporter_image]
-        images += [told.grafana_image] if told.grafana else []
-        images += [told.gpu_exporter_image] if settings.accelerator.kind == "nvidia" else []
+    if monitoring.enabled:
+        images += [monitoring.prometheus_image, monitoring.alertmanager_image, monitoring.node_exporter_image]
+        images += [monitoring.grafana_image] if monitoring.grafana else []
+        images += [monitoring.gpu_exporter_image] if settings.accelerator.kind == "nvidia" else []
     found = [registry_of(image) for image in images if image]
     found += [login.address for login in settings.images.registry_auth]
     found += [urlsplit(url).netloc.rpartition("@")[2] for url in settings.mirrors.registry_mirrors]

@@ -98,8 +98,8 @@ def _planned(settings: Settings) -> tuple[Plan, None] | tuple[None, Unplanned]:
     try:
         requests, notes = plan_requests(settings)
         found, *_ = [_plan(request, settings) for request in requests]  # all of them must work
-        if settings.asked is not None:
-            free = plan_requests(settings.asked)[0][0]
+        if settings.as_given is not None:
+            free = plan_requests(settings.as_given)[0][0]
             found = explained(free, found, plans(free))
     except Unplanned as missing:
         return None, missing

@@ -68,13 +68,13 @@ def gateway_programs(settings: Settings) -> ProgramsArgs:
 
 def monitoring_programs(settings: Settings, program: str) -> ProgramsArgs:
     """One of monitoring's: prometheus, alertmanager, grafana, node_exporter or dcgm-exporter."""
-    told = settings.monitoring
+    monitoring = settings.monitoring
     images = {
-        "prometheus": told.prometheus_image,
-        "alertmanager": told.alertmanager_image,
-        "grafana": told.grafana_image,
-        "node_exporter": told.node_exporter_image,
-        "dcgm-exporter": told.gpu_exporter_image,
+        "prometheus": monitoring.prometheus_image,
+        "alertmanager": monitoring.alertmanager_image,
+        "grafana": monitoring.grafana_image,
+        "node_exporter": monitoring.node_exporter_image,
+        "dcgm-exporter": monitoring.gpu_exporter_image,
     }
     # No package index has them: a machine without containers has them already.
     there = Environment(programs=(program,), path=settings.native.path, setting="native.path")

@@ -79,6 +79,6 @@ def _check(settings: Settings, found: Plan, others: Sequence[PlanRequest]) -> No
     split = found.estimate.split
     chosen = _with(settings, split)
     executor = settings.serving.executor or choose_executor(chosen)
-    find_engine(settings.serving.engine, executor).check(chosen.split, settings.accelerators)
+    find_engine(settings.serving.engine, executor).check(chosen.serve_args, settings.accelerators)
     for request in others:
         plan(request.for_split(split))

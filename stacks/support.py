@@ -29,7 +29,7 @@ TAIL = 5000
 """Lines of each container or process."""
 LOG_SECONDS = 60.0
 HISTORY = ("version", "kind", "startTime", "endTime", "result", "resourceChanges", "message")
-"""What of an update's record is told: the rest repeats the settings."""
+"""What of an update's record goes into the archive: the rest repeats the settings."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,10 +52,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def archive(stack: Stack) -> dict[str, str]:
     """Texts by their names in the archive, without secrets."""
-    asked = ask_all(
+    answers = ask_all(
         {"known": lambda: collect(stack), "history": lambda: _history(stack), "pulumi": _pulumi_version}, 150
     )
-    known = asked["known"].value or Known(stack)
+    known = answers["known"].value or Known(stack)
     redaction = Redaction(stack)
     findings = [each.as_data() for each in redaction.of_findings(judge(known))]
     facts = {name: dataclasses.asdict(look) for name, look in known.looks.items()}
@@ -66,8 +66,8 @@ def archive(stack: Stack) -> dict[str, str]:
         "settings.json": stack.shown_values,
         "outputs.json": stack.shown_outputs,
         "resources.json": resources,
-        "history.json": str(asked["history"].failure) if asked["history"].failure else asked["history"].value,
-        "versions.json": {**_versions(), "pulumi": asked["pulumi"].value or str(asked["pulumi"].failure)},
+        "history.json": str(answers["history"].failure) if answers["history"].failure else answers["history"].value,
+        "versions.json": {**_versions(), "pulumi": answers["pulumi"].value or str(answers["pulumi"].failure)},
     }
     return {
         **{name: redaction.text(json.dumps(value, indent=1, default=str)) for name, value in texts.items()},

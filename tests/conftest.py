@@ -13,10 +13,11 @@ hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_c
 hypothesis.settings.load_profile("untimed")
 
 FIRST = (
-    "test_hosts.py", "test_alicloud_table.py", "test_cloud.py", "test_gang.py", "test_cloud_trouble.py",
-    "test_faults.py", "test_alicloud_faults.py", "test_llamacpp.py", "test_engines.py", "test_alicloud_plugin.py",
+    "test_hosts.py", "test_cloud.py", "test_faults.py", "test_llamacpp.py", "test_native.py", "test_engines.py",
+    "test_cloud_trouble.py", "test_command_plugin.py", "test_security_rules.py", "test_alicloud_faults.py",
+    "test_alicloud_table.py", "test_gang.py", "test_alicloud_plugin.py",
 )  # fmt: skip
-"""The longest: those that load the cores by turns with those that wait for the provider. Short ones fill up."""
+"""The longest, by their time: a worker takes the next file, and short ones fill up at the end."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

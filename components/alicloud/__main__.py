@@ -85,7 +85,7 @@ def _sweep(call: dict[str, Any], api: Api) -> str:
 def _power(api: Api, instance: str, *, on: bool) -> str:
     wanted = "Running" if on else "Stopped"
     deadline = time.monotonic() + POWER_SECONDS
-    asked = False
+    requested = False
     while True:
         found = list(api.pages("ecs", "DescribeInstances", "Instances.Instance", InstanceIds=as_json([instance])))
         if not found:
@@ -96,12 +96,12 @@ def _power(api: Api, instance: str, *, on: bool) -> str:
         status = machine["Status"]
         if status == wanted:
             return wanted.lower()
-        if not asked and status in ("Running", "Stopped"):
+        if not requested and status in ("Running", "Stopped"):
             if on:
                 _start(api, machine)
             else:
                 api.call("ecs", "StopInstance", InstanceId=instance, StoppedMode="StopCharging")
-            asked = True
+            requested = True
         if time.monotonic() > deadline:
             raise ApiError("Timeout", f"machine {instance} is {status} and not {wanted} after {POWER_SECONDS} s")
         time.sleep(1)

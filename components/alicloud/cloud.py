@@ -9,7 +9,7 @@ from functools import partial
 import pulumi
 
 from components.alicloud.api import Api
-from components.alicloud.compute import Compute, ComputeArgs, ssh_command
+from components.alicloud.compute import Compute, ComputeArgs, LoginArgs, MachineArgs, ssh_command
 from components.alicloud.errors import unavailable
 from components.alicloud.gang import Gang
 from components.alicloud.hooks import error_hook
@@ -22,48 +22,6 @@ from components.alicloud.watch import watch_security_rules
 from components.machine import Machine, run_here
 
 COMMAND = ".venv/bin/python -m components.alicloud"
-
-
-@dataclass(frozen=True)
-class MachineArgs:
-    """Machines of one kind.
-
-    Attributes:
-        instance_type: such as ecs.gn8is-2x.8xlarge.
-        zone: availability zone.
-        system_disk_gib: size of the disk.
-        bandwidth_mbps: public bandwidth, paid by traffic.
-        tags: of machine and disk.
-        otherwise: advice where the zone does not sell it.
-        spot_price_limit: an hour's price above which a spot machine is released; None is pay as you go.
-        auto_release_time: when it releases itself, such as 2026-11-24T12:00:00Z; None is never.
-    """
-
-    instance_type: str
-    zone: str
-    system_disk_gib: int
-    bandwidth_mbps: int
-    tags: dict[str, str]
-    otherwise: str
-    spot_price_limit: float | None = None
-    auto_release_time: str | None = None
-
-
-@dataclass(frozen=True)
-class LoginArgs:
-    """The key that opens the machines.
-
-    Attributes:
-        authorized_key: its public part.
-        private_key: the key itself, a secret.
-        key_file: the same as a file, for Docker's SSH.
-        shown_file: the file as the user writes it.
-    """
-
-    authorized_key: str
-    private_key: pulumi.Input[str]
-    key_file: str
-    shown_file: str
 
 
 @dataclass(frozen=True)
@@ -217,26 +175,17 @@ class Cloud(pulumi.ComponentResource):
         wake: Callable[[pulumi.Output[str]], pulumi.Resource] | None = None,
         after: Sequence[pulumi.Resource] = (),
     ) -> Compute:
-        login = self._args.login
         return Compute(
             name,
             stack=self._stack,
             args=ComputeArgs(
-                instance_type=args.instance_type,
+                machine=args,
+                login=self._args.login,
                 image_id=self._args.image_id,
-                zone=args.zone,
                 vswitch_id=self.network.vswitches[args.zone],
                 security_groups=[self.network.inside, *([self.network.front] if front else [])],
-                authorized_key=login.authorized_key,
-                system_disk_gib=args.system_disk_gib,
-                bandwidth_mbps=args.bandwidth_mbps,
-                spot_price_limit=args.spot_price_limit,
-                auto_release_time=args.auto_release_time,
                 may_rest=name == "fetcher",
-                tags=args.tags,
             ),
-            private_key=login.private_key,
-            key_file=login.key_file,
             hooks=hooks,
             wake=wake,
             after=[self._guard, *after],

@@ -4,52 +4,82 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pulumi
 import pulumi_alicloud as alicloud
 
 from components.half_made import HALF_MADE
-from components.machine import HostKey, Lease, Machine
+from components.machine import HostKeys, Lease, Machine
+
+
+@dataclass(frozen=True)
+class MachineArgs:
+    """Machines of one kind.
+
+    Attributes:
+        instance_type: such as ecs.gn8is-2x.8xlarge.
+        zone: availability zone.
+        system_disk_gib: size of the disk.
+        bandwidth_mbps: public bandwidth, paid by traffic.
+        tags: of machine and disk.
+        otherwise: advice where the zone does not sell it.
+        spot_price_limit: an hour's price above which a spot machine is released; None is pay as you go.
+        auto_release_time: when it releases itself, such as 2026-11-24T12:00:00Z; None is never.
+    """
+
+    instance_type: str
+    zone: str
+    system_disk_gib: int
+    bandwidth_mbps: int
+    tags: dict[str, str]
+    otherwise: str
+    spot_price_limit: float | None = None
+    auto_release_time: str | None = None
+
+
+@dataclass(frozen=True)
+class LoginArgs:
+    """The key that opens the machines.
+
+    Attributes:
+        authorized_key: its public part.
+        private_key: the key itself, a secret.
+        key_file: the same as a file, for Docker's SSH.
+        shown_file: the file as the user writes it.
+    """
+
+    authorized_key: str
+    private_key: pulumi.Input[str]
+    key_file: str
+    shown_file: str
 
 
 @dataclass(frozen=True)
 class ComputeArgs:
-    """What is rented.
+    """One machine of its kind, and where it goes.
 
     Attributes:
-        instance_type: such as ecs.gn8is-2x.8xlarge.
+        machine: what is rented.
+        login: the key that opens it; its public part is in the user data, of any type that OpenSSH knows, where an
+            import as key pair takes some only.
         image_id: system image at creation; a newer one later changes nothing.
-        zone: availability zone.
         vswitch_id: its network.
         security_groups: who may reach it.
-        authorized_key: the public key that opens it, given in the user data: of any type that OpenSSH knows, where an
-            import as key pair takes some only.
-        system_disk_gib: size of the disk.
-        bandwidth_mbps: public bandwidth, paid by traffic.
         may_rest: it is stopped in economical mode, which takes away public address and place: its address is an EIP,
             which stays, and another instance type is another machine.
-        spot_price_limit: an hour's price above which a spot machine is released; None is pay as you go.
-        auto_release_time: when it releases itself, such as 2026-11-24T12:00:00Z; None is never.
-        tags: of the machine and its disk.
     """
 
-    instance_type: pulumi.Input[str]
+    machine: MachineArgs
+    login: LoginArgs
     image_id: pulumi.Input[str]
-    zone: str
     vswitch_id: pulumi.Input[str]
     security_groups: Sequence[pulumi.Input[str]]
-    authorized_key: str
-    system_disk_gib: int
-    bandwidth_mbps: int
-    spot_price_limit: float | None = None
-    auto_release_time: str | None = None
     may_rest: bool = False
-    tags: dict[str, str] = field(default_factory=dict)
 
 
 class Compute(pulumi.ComponentResource):
-    """A machine whose host key is known before it boots, taken as soon as SSH answers with it.
+    """A machine whose host key is known before it boots, acquired as soon as SSH answers with it.
 
     Attributes:
         machine: for steps; when the instance goes, what is on it needs no deleting.
@@ -65,8 +95,6 @@ class Compute(pulumi.ComponentResource):
         *,
         stack: str,
         args: ComputeArgs,
-        private_key: pulumi.Input[str],
-        key_file: str,
         hooks: pulumi.ResourceHookBinding | None = None,
         wake: Callable[[pulumi.Output[str]], pulumi.Resource] | None = None,
         after: Sequence[pulumi.Resource] = (),
@@ -78,50 +106,49 @@ class Compute(pulumi.ComponentResource):
             name: Pulumi name, and the machine's.
             stack: the deployment's own name.
             args: what is rented.
-            private_key: opens it as root, a secret.
-            key_file: the same key as a file, for Docker's SSH.
             hooks: called when the instance is created, or can't be.
             wake: declares what switches it on, by its id; None for one that is never switched off.
             after: what must be done before it is rented.
             opts: Pulumi options.
         """
         super().__init__("tandem:alicloud:Compute", name, None, opts)
-        host_key = HostKey(f"{name}-host-key", opts=pulumi.ResourceOptions(parent=self))
-        spot = args.spot_price_limit is not None
+        host_keys = HostKeys(f"{name}-host-keys", opts=pulumi.ResourceOptions(parent=self))
+        machine, login = args.machine, args.login
+        spot = machine.spot_price_limit is not None
         own = None
         if args.may_rest:
             own = alicloud.ecs.EipAddress(
                 f"{name}-address",
                 address_name=f"{stack}-{name}",
-                bandwidth=str(args.bandwidth_mbps),
+                bandwidth=str(machine.bandwidth_mbps),
                 internet_charge_type="PayByTraffic",
                 payment_type="PayAsYouGo",
-                tags=args.tags,
+                tags=machine.tags,
                 opts=pulumi.ResourceOptions(parent=self, depends_on=list(after)),
             )
         instance = alicloud.ecs.Instance(
             f"{name}-instance",
             instance_name=f"{stack}-{name}",
             host_name=name,
-            instance_type=args.instance_type,
+            instance_type=machine.instance_type,
             image_id=args.image_id,
-            availability_zone=args.zone,
+            availability_zone=machine.zone,
             vswitch_id=args.vswitch_id,
             security_groups=list(args.security_groups),
-            user_data=pulumi.Output.all(host_key.private, host_key.public).apply(
-                lambda pair: cloud_config(pair[0], pair[1], args.authorized_key)
+            user_data=pulumi.Output.all(host_keys.first.private, host_keys.first.public).apply(
+                lambda pair: cloud_config(pair[0], pair[1], login.authorized_key)
             ),
             system_disk_category="cloud_essd",
-            system_disk_size=args.system_disk_gib,
+            system_disk_size=machine.system_disk_gib,
             instance_charge_type="PostPaid",
             spot_strategy="SpotWithPriceLimit" if spot else "NoSpot",
-            spot_price_limit=args.spot_price_limit,
+            spot_price_limit=machine.spot_price_limit,
             internet_charge_type="PayByTraffic",
             # An instance with an EIP has no bandwidth of its own.
-            internet_max_bandwidth_out=None if own else args.bandwidth_mbps,
-            auto_release_time=args.auto_release_time,
-            tags=args.tags,
-            volume_tags=args.tags,
+            internet_max_bandwidth_out=None if own else machine.bandwidth_mbps,
+            auto_release_time=machine.auto_release_time,
+            tags=machine.tags,
+            volume_tags=machine.tags,
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=[*after, *([own] if own else [])],
@@ -159,18 +186,18 @@ class Compute(pulumi.ComponentResource):
                 ),
             )
             ready.append(link)
-        echo = pulumi.Output.concat("KnownHostsCommand=/bin/echo ", address, " ", host_key.public)
+        echo = pulumi.Output.concat("KnownHostsCommand=/bin/echo ", address, " ", host_keys.own.public)
         reached = Machine(
             name=name,
             address=address,
             peer_address=instance.primary_ip_address,
             user="root",
             port=22,
-            private_key=private_key,
-            host_key=host_key.public,
+            private_key=login.private_key,
+            host_key=host_keys.own.public,
             stack=stack,
             ssh_options=(
-                *("-F", "none", "-i", key_file, "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=yes"),
+                *("-F", "none", "-i", login.key_file, "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=yes"),
                 *("-o", "UserKnownHostsFile=/dev/null", "-o", echo, "-o", "ServerAliveInterval=10"),
             ),
             owner=instance,
@@ -179,6 +206,7 @@ class Compute(pulumi.ComponentResource):
         self.machine = Lease(
             f"{name}-lease",
             machine=reached,
+            host_keys=host_keys,
             after=[*ready, *([wake(instance.id)] if wake else [])],
             parent=self,
         ).machine

@@ -16,7 +16,7 @@ class Level:
     Attributes:
         streams: requests at once.
         input_tokens: of each prompt, random.
-        output_tokens: of each answer; the engine is told to ignore its end-of-sequence token.
+        output_tokens: of each answer; the engine ignores its end-of-sequence token.
         requests: the most that are made; fewer where the engine is too slow for `LEVEL_SECONDS`.
     """
 
@@ -36,7 +36,7 @@ LENGTHS: dict[Mode, tuple[tuple[int, int], ...]] = {
     "quick": ((1024, 128),),
     "full": ((256, 128), (1024, 128), (4096, 256)),
 }
-"""Tokens of prompt and answer; 1024 and 128 are what `vllm bench serve` asks for unless it is told otherwise."""
+"""Tokens of prompt and answer; 1024 and 128 are the defaults of `vllm bench serve`."""
 LEVELS: dict[Mode, tuple[Level, ...]] = {
     mode: tuple(Level(streams, *length, most) for length, (streams, most) in product(lengths, STREAMS.items()))
     for mode, lengths in LENGTHS.items()

@@ -49,7 +49,7 @@ def records(stack: str) -> list[Record]:
     return [json.loads(file.read_text()) for file in files]
 
 
-def keep(stack: str, measured: Mapping[str, Any], planned: Planned, *, written: bool = True) -> Record:
+def save(stack: str, measured: Mapping[str, Any], planned: Planned, *, written: bool = True) -> Record:
     """Compares with the last that has figures, and writes it; the same measurement again is the same file.
 
     Args:

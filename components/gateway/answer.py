@@ -51,7 +51,7 @@ class Answer(pulumi.ComponentResource):
             opts: Pulumi options.
         """
         super().__init__("tandem:gateway:Answer", name, None, opts)
-        asked = probe_here(
+        probe = probe_here(
             f"{name}-asked",
             program=PROBE,
             call={"url": url, "model": model, "key": key, "task": task},
@@ -61,6 +61,6 @@ class Answer(pulumi.ComponentResource):
             after=after,
             parent=self,
         )
-        self.text = asked.stdout
-        self.url = pulumi.Output.all(url, asked.stdout).apply(lambda both: str(both[0]))
+        self.text = probe.stdout
+        self.url = pulumi.Output.all(url, probe.stdout).apply(lambda both: str(both[0]))
         self.register_outputs({"url": self.url})

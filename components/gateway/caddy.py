@@ -1,4 +1,4 @@
-"""Caddy's configuration as a pure function of what the gateway is told.
+"""Caddy's configuration as a pure function of the gateway's configuration.
 
 JSON and no Caddyfile: typed, and without rules of quoting. Reference: https://caddyserver.com/docs/json/
 """
@@ -24,6 +24,7 @@ PLACE = "@GATEWAY@"
 KEYS_LOG, KEYS_SOCKET = "keys.log", "keys.socket"
 """In that folder: what files/key_metrics.py counts by key, and where it answers."""
 ANY = "0.0.0.0/0"
+LOOPBACK = ("127.0.0.1/32", "::1/128")
 NOBODY = "-"
 """The name of a key that nobody has."""
 TEAM = "team"
@@ -77,7 +78,7 @@ class Tls:
 
 @dataclass(frozen=True)
 class Config:
-    """What the gateway is told.
+    """The gateway's configuration.
 
     Attributes:
         keys: key by name; both are unique.
@@ -288,7 +289,7 @@ def _api(config: Config) -> list[Json]:
         _route({"handler": "request_body", "max_size": config.max_request_mib << 20}),
     ]
     if config.team:
-        litellm = _proxy(f"127.0.0.1:{config.team.inner_port}", keep=CREDENTIALS)
+        litellm = _proxy(f"127.0.0.1:{config.team.inner_port}", passed=CREDENTIALS)
         # It refuses a key in OpenAI's shape, whoever asks.
         refusal = {"match": {"status_code": [401]}, "routes": [_route(_error(401))]}
         routes += [
@@ -357,7 +358,7 @@ def _cors(origins: Sequence[str]) -> list[Json]:
     ]
 
 
-def _proxy(address: str, keep: Sequence[str] = ()) -> Json:
+def _proxy(address: str, passed: Sequence[str] = ()) -> Json:
     return {
         "handler": "reverse_proxy",
         "upstreams": [{"dial": address}],
@@ -369,7 +370,7 @@ def _proxy(address: str, keep: Sequence[str] = ()) -> Json:
             "keep_alive": {"idle_timeout": "2s", "max_idle_conns_per_host": 512},
         },
         "headers": {
-            "request": {"delete": [name for name in ENDS_HERE if name not in keep]},
+            "request": {"delete": [name for name in ENDS_HERE if name not in passed]},
             "response": {"delete": WRITTEN_HERE},
         },
         # A WebSocket outlives a new configuration.
@@ -410,7 +411,8 @@ def _page(page: Page) -> list[Json]:
     del proxy["headers"]  # its login is a cookie, and it has to know its address from outside
     routes = [_route(proxy)]
     if page.allowed_cidrs and ANY not in page.allowed_cidrs:
-        routes.insert(0, _route(_error(403), _not({"remote_ip": {"ranges": list(page.allowed_cidrs)}})))
+        # Also the machine itself, which asks whether the page is there, and whoever has a tunnel to it.
+        routes.insert(0, _route(_error(403), _not({"remote_ip": {"ranges": [*LOOPBACK, *page.allowed_cidrs]}})))
     return routes
 
 

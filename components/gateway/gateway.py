@@ -55,7 +55,7 @@ class Gateway(pulumi.ComponentResource):
             name: Pulumi name.
             host: where.
             image: see `Workload.image`.
-            config: what it is told, but for the rest of these arguments.
+            config: its configuration, but for the rest of these arguments.
             keys: key by name, secrets.
             task: what the model is for.
             tls: the certificate, a secret.
@@ -76,11 +76,10 @@ class Gateway(pulumi.ComponentResource):
             f"{workload}-configured",
             machine=host.machine,
             script=FILES / "configure.sh",
-            files={name: FILES / name for name in ("configure.py", *([] if native else [KEY_METRICS]))},
+            files={"configure.py": FILES / "configure.py"},
             environment={
                 "OWNER": "" if native else USER,
                 "PLACE": "" if native else FOLDER,
-                "METRICS": "yes" if config.counts else "no",
                 "DIGEST": digest,
             },
             secrets={
@@ -93,15 +92,15 @@ class Gateway(pulumi.ComponentResource):
         )
         folder = Mount(f"{host.machine.folder}/gateway", FOLDER)
         options = pulumi.ResourceOptions(parent=self, depends_on=[configured.done])
-        if native and config.counts:
+        if config.counts:
             program = f"/tandem/{KEY_METRICS}"
-            host.run(
+            host.run_beside(
                 f"{workload}-metrics",
                 Workload(
                     image="",
                     entrypoint=["python3"],
-                    command=[program, FOLDER],
-                    files={program: (FILES / KEY_METRICS).read_text()},
+                    command=[program, FOLDER, *([] if native else [USER])],
+                    files={program: FILES / KEY_METRICS},
                     mounts=[folder],
                 ),
                 opts=options,

@@ -79,6 +79,14 @@ class Host(pulumi.ComponentResource, ABC):
         """Declares a workload; `opts` gives parent and order."""
 
     @abstractmethod
+    def run_beside(self, name: str, workload: Workload, *, opts: pulumi.ResourceOptions) -> Running:
+        """Declares a program of ours as a process of the machine itself, also where workloads are containers.
+
+        It runs by the machine's own python3 and with the rights of steps: for what asks after containers, or must see
+        the machine as it is. The same for each runtime; `Workload.image` is empty.
+        """
+
+    @abstractmethod
     def run_options(self, mounts: Sequence[Mount]) -> pulumi.Output[list[str]]:
         """Words for `runtime_run` of runtime.sh, by which a program has what accelerated workloads have."""
 

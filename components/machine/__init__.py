@@ -7,7 +7,7 @@ what lies on a machine: acquired before the first step, and what it stands for i
 
 from components.machine.confirmed_change import confirmed_change
 from components.machine.generated import GeneratedSecret
-from components.machine.host_key import HostKey
+from components.machine.host_key import HostKeys
 from components.machine.installation import BASE, Installation
 from components.machine.local_command import run_here
 from components.machine.machine import Jump, Lease, Machine
@@ -24,7 +24,7 @@ __all__ = [
     "PACKAGE_MANAGER",
     "PIP",
     "GeneratedSecret",
-    "HostKey",
+    "HostKeys",
     "Installation",
     "Jump",
     "Lease",

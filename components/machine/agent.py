@@ -4,8 +4,8 @@ Run as a program by `local.Command` with its call as JSON on standard input; nee
 OpenSSH's client, nothing else. Answers on standard output, progress on standard error, and ends with
 one sentence that names cause and remedy when it fails.
 
-    agent.py acquire | cleanup | await STEP VERSION | change STEP VERSION | change-back
-    agent.py secret | host-key
+    agent.py acquire | acquire-new | cleanup | await STEP VERSION | change STEP VERSION | change-back
+    agent.py secret | host-keys
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "files"))
 
-from openssh import Failure, Ssh  # lies beside what travels
+from openssh import Failure, Ssh, shows_another_key  # lies beside what travels
 
 __all__ = ["Failure", "Ssh", "acquire", "await_step", "change", "cleanup", "main"]
 
@@ -74,15 +74,19 @@ class Progress:
         self.stage, self.said = stage, now
 
 
-def acquire(ssh: Ssh) -> str:
-    """Waits until SSH answers with the right keys, then makes sure the machine is one we can work on."""
+class OtherHostKey(Failure):
+    """The machine shows another host key than the one known for it."""
+
+
+def wait_for(ssh: Ssh) -> None:
+    """Waits until SSH answers with the right keys."""
     call = ssh.call
     progress = Progress(call["stack"], call["name"], "lease")
     deadline = time.monotonic() + ACQUIRE_SECONDS
     while (tried := ssh.run("true", timeout=20)).returncode:
         error = tried.stderr.strip()
         if sentence := ssh.explain(error):
-            raise Failure(sentence)
+            raise OtherHostKey(sentence) if shows_another_key(error) else Failure(sentence)
         left = deadline - time.monotonic()
         reason = ssh.reason(tried)
         if left <= 0:
@@ -92,11 +96,43 @@ def acquire(ssh: Ssh) -> str:
             )
         progress.show(f"waiting for SSH ({reason}), {left:.0f} s left")
         time.sleep(2)
+
+
+def acquire(ssh: Ssh) -> str:
+    """Waits until SSH answers with the right keys, then makes sure the machine is one we can work on."""
+    call = ssh.call
+    wait_for(ssh)
     ssh.check_sudo()
     done = ssh.run_script(call["scripts"]["acquire.sh"], call["stack"], str(int(time.time())), call["base"])
     if done.returncode:
         raise Failure(f"{ssh.where}: {(done.stderr or done.stdout).strip()}")
     return done.stdout.strip()
+
+
+def acquire_new(ssh: Ssh) -> str:
+    """Acquires a machine that may show the host key of its user data yet, which others may read, and replaces that."""
+    try:
+        wait_for(ssh)  # replaced already, by a call that was cut off
+    except OtherHostKey:
+        _replace_host_key(ssh)
+    return acquire(ssh)
+
+
+def _replace_host_key(ssh: Ssh) -> None:
+    call = ssh.call
+    with tempfile.TemporaryDirectory(prefix="tandem-") as folder:
+        first = Ssh.open({**call, "host_key": call["first_host_key"]}, folder)
+        try:
+            wait_for(first)
+            done = first.run_script(call["replace_host_key"], stdin=call["own_host_key"])
+        finally:
+            first.close()
+    if done.returncode:
+        raise Failure(f"{ssh.where}: its host key could not be replaced: {(done.stderr or done.stdout).strip()}")
+    for _ in range(20):  # sshd reads its keys anew when it gets to it
+        if ssh.run("true", timeout=20).returncode == 0:
+            return
+        time.sleep(0.5)
 
 
 def cleanup(ssh: Ssh) -> str:
@@ -192,21 +228,25 @@ def change_back(ssh: Ssh) -> str:
     return ""
 
 
-def host_key() -> str:
-    """A new ed25519 pair as JSON."""
+def host_keys() -> str:
+    """Two new pairs as JSON, `first` and `own`, each with `private` and `public`."""
+    return json.dumps({"first": _key_pair(), "own": _key_pair()})
+
+
+def _key_pair() -> dict[str, str]:
     with tempfile.TemporaryDirectory(prefix="tandem-") as folder:
         file = Path(folder) / "key"
         argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "tandem", "-f", str(file)]
         subprocess.run(argv, check=True, capture_output=True)
         public = " ".join(file.with_suffix(".pub").read_text().split()[:2])
-        return json.dumps({"private": file.read_text(), "public": public})
+        return {"private": file.read_text(), "public": public}
 
 
 def main(words: list[str]) -> int:
     """Runs one call; 0 or 1 with a sentence on standard error."""
     what = words[0] if words else ""
-    if what in ("secret", "host-key"):
-        print(secrets.token_hex(24) if what == "secret" else host_key(), end="")
+    if what in ("secret", "host-keys"):
+        print(secrets.token_hex(24) if what == "secret" else host_keys(), end="")
         return 0
     call = json.load(sys.stdin)
     try:
@@ -216,6 +256,8 @@ def main(words: list[str]) -> int:
                 match what:
                     case "acquire":
                         print(acquire(ssh))
+                    case "acquire-new":
+                        print(acquire_new(ssh))
                     case "cleanup":
                         print(cleanup(ssh))
                     case "await":
@@ -225,7 +267,7 @@ def main(words: list[str]) -> int:
                     case "change-back":
                         print(change_back(ssh), end="")
                     case _:
-                        known = "acquire, cleanup, await, change, change-back, secret or host-key"
+                        known = "acquire, acquire-new, cleanup, await, change, change-back, secret or host-keys"
                         raise Failure(f"unknown call {what!r}; use {known}")
             finally:
                 ssh.close()

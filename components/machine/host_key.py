@@ -1,8 +1,9 @@
-"""A machine's SSH host key, made before the machine, so that its first answer can be checked."""
+"""A rented machine's SSH host keys, made before the machine, so that its first answer can be checked."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 
 import pulumi
 from pulumi_command import local
@@ -10,8 +11,9 @@ from pulumi_command import local
 from components.machine.agent_call import agent_call
 
 
-class HostKey:
-    """An ed25519 pair made at the first `up` and kept, its private half encrypted.
+@dataclass(frozen=True)
+class KeyPair:
+    """An ed25519 pair.
 
     Attributes:
         private: OpenSSH's format, a secret.
@@ -21,15 +23,34 @@ class HostKey:
     private: pulumi.Output[str]
     public: pulumi.Output[str]
 
+
+class HostKeys:
+    """Two pairs made at the first `up` and kept, their private halves encrypted.
+
+    Attributes:
+        first: the one in the machine's user data, which others may read for as long as the machine lives. The lease
+            trusts it for its first connection, and replaces it.
+        own: the one that the machine shows from then on, and that everything else pins.
+    """
+
+    first: KeyPair
+    own: KeyPair
+
     def __init__(self, name: str, opts: pulumi.ResourceOptions | None = None) -> None:
         made = local.Command(
             f"{name}-made",
-            create=agent_call("host-key"),
+            create=agent_call("host-keys"),
             logging=local.Logging.NONE,
             add_previous_output_in_env=False,
             opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(additional_secret_outputs=["stdout"])),
         )
         stdout: pulumi.Output[str] = pulumi.Output.secret(made.stdout)
-        pair = stdout.apply(json.loads)
-        self.private = pair.apply(lambda p: str(p["private"]))
-        self.public = pulumi.Output.unsecret(pair.apply(lambda p: str(p["public"])))
+        pairs = stdout.apply(json.loads)
+        self.first, self.own = _pair(pairs, "first"), _pair(pairs, "own")
+
+
+def _pair(pairs: pulumi.Output[dict[str, dict[str, str]]], which: str) -> KeyPair:
+    return KeyPair(
+        private=pairs.apply(lambda found: found[which]["private"]),
+        public=pulumi.Output.unsecret(pairs.apply(lambda found: found[which]["public"])),
+    )

@@ -16,6 +16,7 @@ def run_here(
     *,
     call: Mapping[str, pulumi.Input[Any]],
     create: pulumi.Input[str] = "true",
+    update: pulumi.Input[str] | None = None,
     delete: pulumi.Input[str] | None = None,
     triggers: Sequence[pulumi.Input[Any]] = (),
     opts: pulumi.ResourceOptions,
@@ -25,7 +26,8 @@ def run_here(
     Args:
         name: Pulumi name.
         call: its input; secret as a whole.
-        create: the command at creation and whenever the call changes.
+        create: the command at creation, and whenever the call changes if there is no `update`.
+        update: the command whenever the call changes.
         delete: the command at deletion.
         triggers: another value runs it anew, as a replacement.
         opts: Pulumi options.
@@ -33,6 +35,7 @@ def run_here(
     return local.Command(
         name,
         create=create,
+        update=update,
         delete=delete,
         stdin=agent_input(call),
         triggers=list(triggers) or None,

@@ -12,7 +12,8 @@ import pulumi
 from pulumi_command import remote
 
 from components.machine.agent_call import agent_call
-from components.machine.installation import Installation
+from components.machine.host_key import HostKeys
+from components.machine.installation import FILES, Installation
 from components.machine.local_command import run_here
 from components.machine.ssh import sudo_stdin, sudo_words
 
@@ -178,6 +179,7 @@ class Lease:
         name: str,
         *,
         machine: Machine,
+        host_keys: HostKeys | None = None,
         cleanup: Mapping[str, pulumi.Input[str]] | None = None,
         after: Sequence[pulumi.Resource] = (),
         parent: pulumi.Resource | None = None,
@@ -187,6 +189,8 @@ class Lease:
         Args:
             name: Pulumi name.
             machine: where.
+            host_keys: of a machine that was made with the first of them; it is replaced by the own one, once in the
+                machine's life, and never trusted again.
             cleanup: variables of `cleanup.sh`, which runs when the stack is destroyed: mount point, weights to delete.
             after: what must be done before.
             parent: the component that it is a part of.
@@ -199,10 +203,20 @@ class Lease:
             "cleanup": dict(cleanup or {}),
             "scripts": machine.installation.scripts(),
         }
+        new: dict[str, pulumi.Input[Any]] = {}
+        if host_keys:
+            new = {
+                "first_host_key": host_keys.first.public,
+                "own_host_key": host_keys.own.private,
+                "replace_host_key": (FILES / "replace_host_key.sh").read_text(),
+            }
         acquired = run_here(
             name,
-            call=call,
-            create=agent_call("acquire"),
+            call={**call, **new},
+            create=agent_call("acquire-new" if host_keys else "acquire"),
+            update=agent_call("acquire") if host_keys else None,
+            # Another machine under this name begins with its first host key.
+            triggers=[machine.identity] if host_keys and machine.identity is not None else [],
             delete=None if machine.owner else agent_call("cleanup"),
             opts=pulumi.ResourceOptions(parent=parent, deleted_with=machine.owner, depends_on=list(after)),
         )

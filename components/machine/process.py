@@ -1,4 +1,4 @@
-"""A process under a supervisor of ours, where neither a container engine nor an init is at hand."""
+"""A process on the machine itself, under a supervisor of ours; where systemd is, it starts with the machine."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ class ProcessArgs:
 class RemoteProcess:
     """Supervised by files/process_supervisor.py: restarted when it ends, its log kept, removed with the resource.
 
-    What changes restarts it in place; what doesn't leaves it alone.
+    What changes restarts it in place; what doesn't leaves it alone. On a machine where steps have root a unit of
+    systemd, `STACK-NAME`, holds it: such machines are the deployment's own, and are rebooted.
 
     Attributes:
         id: another value is another run of it.
@@ -72,7 +73,12 @@ class RemoteProcess:
             },
             sort_keys=True,
         )
-        variables = {"PROCESS": name, "TANDEM_TIMEOUT": "120", **({"TRIGGER": args.trigger} if args.trigger else {})}
+        variables = {
+            "PROCESS": name,
+            "TANDEM_TIMEOUT": "120",
+            **({"UNIT": "yes"} if machine.installation.root else {}),
+            **({"TRIGGER": args.trigger} if args.trigger else {}),
+        }
         # Files may be secret and stay out of the hash; that they changed is seen by the standard input.
         version = spec.apply(lambda text: content_hash({**own, "spec.json": text.encode()}, variables))
         whole = pulumi.Output.all(spec, dict(args.files)).apply(lambda both: _packed(own, both, variables))

@@ -1,4 +1,4 @@
-"""The login to monitoring as people get it: it answers with the password, and not without."""
+"""The login to monitoring as people get it: it answers with the password and not without, and all of it runs."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ PROBE = "components/monitoring/files/monitoring_probe.py"
 
 
 class MonitoringLogin(pulumi.ComponentResource):
-    """Asks for the alerts' rules from here, with the login and without.
+    """Asks for the alerts' rules from here, with the login and without, and whether each program of monitoring answers.
 
     Attributes:
-        url: the address, known only after the rules were seen through it.
+        url: the address, known only after all that was seen through it.
     """
 
     url: pulumi.Output[str]
@@ -27,6 +27,7 @@ class MonitoringLogin(pulumi.ComponentResource):
         url: pulumi.Input[str],
         user: str,
         password: pulumi.Input[str],
+        grafana: bool,
         authority: pulumi.Input[str] = "",
         served_by: pulumi.Input[str],
         through: Jump | None = None,
@@ -40,6 +41,7 @@ class MonitoringLogin(pulumi.ComponentResource):
             url: the address, ending in /monitoring.
             user: the login's name.
             password: its password, a secret.
+            grafana: there is one.
             authority: what the certificate is verified with, PEM; empty for this computer's public ones.
             served_by: changes whenever what serves has changed, so that it is asked again.
             through: the host between, from which it is asked; None to ask from here.
@@ -50,7 +52,7 @@ class MonitoringLogin(pulumi.ComponentResource):
         tried = probe_here(
             f"{name}-tried",
             program=PROBE,
-            call={"url": url, "user": user, "password": password},
+            call={"url": url, "user": user, "password": password, "grafana": grafana},
             authority=authority,
             served_by=served_by,
             through=through,

@@ -19,7 +19,6 @@ from components.monitoring.prometheus import FOLDER, PATH, Ports, Target, render
 FILES = Path(__file__).parent / "files"
 NOBODY, GRAFANA = "65534", "472"
 """Users of the official images."""
-DOCKER = "/var/run/docker.sock"
 COLLECTORS = (
     "cpu", "diskstats", "filesystem", "infiniband", "loadavg", "meminfo", "netclass", "netdev", "netstat", "textfile",
     "time", "timex",
@@ -36,7 +35,7 @@ class MonitoringArgs:
         programs: `Workload.image` of `prometheus`, `alertmanager` and `grafana` on the first host; without `grafana`
             there is none.
         exporters: `Workload.image` of `node`, and of `gpu` where a host has GPUs, a mapping a host.
-        python: `Workload.image` with a python3, the engine's, one a host.
+        python: `Workload.image` with a python3 on the first host, the engine's.
         python_mounts: folders that containers of it get.
         retention: how long metrics are kept, such as 15d.
         max_gib: and how much of the disk they take, GiB.
@@ -57,7 +56,7 @@ class MonitoringArgs:
     ports: Ports
     programs: Mapping[str, pulumi.Input[str]]
     exporters: Sequence[Mapping[str, pulumi.Input[str]]]
-    python: Sequence[pulumi.Input[str]]
+    python: pulumi.Input[str]
     python_mounts: Sequence[Mount]
     retention: str
     max_gib: int
@@ -196,26 +195,26 @@ class Monitoring(pulumi.ComponentResource):
                 files={f"{FOLDER}/gpu-counters.csv": FILES / "gpu-counters.csv"},
                 accelerated=True,
             )
-        # The engine's image has Python, and is there already.
-        docker = [Mount(DOCKER, DOCKER)] if host.has_containers else []
-        storage = [Mount(args.storage, args.storage, read_only=True)] if args.storage else []
-        workloads["state"] = Workload(
-            image=args.python[number],
-            entrypoint=["python3"],
-            command=[f"{FOLDER}/state.py", f"{FOLDER}/state.json", "/state"],
-            files={f"{FOLDER}/state.py": FILES / "state.py", f"{FOLDER}/state.json": self._state(host, number)},
-            mounts=[*args.python_mounts, state, *docker, *storage],
-        )
         if number == 0:
-            # Without anything to relay it listens and answers 404.
+            # Without anything to relay it listens and answers 404. The engine's image has Python, and is there already.
             workloads["alert-relay"] = Workload(
-                image=args.python[0],
+                image=args.python,
                 entrypoint=["python3"],
                 command=[f"{FOLDER}/relay.py", f"{FOLDER}/relay.json", str(args.ports.relay)],
                 files={f"{FOLDER}/relay.py": FILES / "relay.py", f"{FOLDER}/relay.json": self.receivers.apply(relayed)},
                 mounts=args.python_mounts,
             )
-        return [host.run(f"{host.machine.name}-{kind}", each, opts=options).id for kind, each in workloads.items()]
+        running = [host.run(f"{host.machine.name}-{kind}", each, opts=options) for kind, each in workloads.items()]
+        # It asks Docker after the ranks: no container gets its socket.
+        asks = Workload(
+            image="",
+            entrypoint=["python3"],
+            command=[f"{FOLDER}/state.py", f"{FOLDER}/state.json", "/state"],
+            files={f"{FOLDER}/state.py": FILES / "state.py", f"{FOLDER}/state.json": self._state(host, number)},
+            mounts=[state],
+        )
+        running.append(host.run_beside(f"{host.machine.name}-state", asks, opts=options))
+        return [each.id for each in running]
 
     def _prometheus(self, head: Host, hosts: Sequence[Host], options: pulumi.ResourceOptions) -> pulumi.Output[str]:
         args, ports = self.args, self.args.ports

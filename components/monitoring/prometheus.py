@@ -72,6 +72,7 @@ def render_prometheus(
         _job("gateway", _first(head, ports.gateway), metrics_path="/gateway/metrics"),
         _job("keys", _first(head, ports.gateway), metrics_path="/gateway/metrics/keys"),
         _job("prometheus", _first(head, ports.prometheus), metrics_path=f"{PATH}/prometheus/metrics"),
+        _job("relay", _first(head, ports.relay)),
         _job("alertmanager", _first(head, ports.alertmanager), metrics_path=f"{PATH}/alertmanager/metrics"),
     ]
     if engine:

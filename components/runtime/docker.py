@@ -31,6 +31,7 @@ from components.host import (
 )
 from components.images import completion
 from components.machine import BASE, PACKAGE_MANAGER, PIP, Installation, Machine, Stage, run_stages
+from components.runtime.process import run_process
 
 FILES = Path(__file__).parent / "files"
 PROJECT = Path(__file__).parents[2]
@@ -177,6 +178,10 @@ class DockerHost(Host):
             opts=pulumi.ResourceOptions.merge(opts, self._owned(pulumi.ResourceOptions(delete_before_replace=True))),
         )
         return Running(container.name, container.id, container)
+
+    def run_beside(self, name: str, workload: Workload, *, opts: pulumi.ResourceOptions) -> Running:
+        """See `Host`: a unit of systemd."""
+        return run_process(self, name, workload, AcceleratorAccess(), opts=opts)
 
     def run_options(self, mounts: Sequence[Mount]) -> pulumi.Output[list[str]]:
         """See `Host`: words of `docker run`."""

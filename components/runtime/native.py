@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import ClassVar
 
 import pulumi
@@ -21,13 +21,11 @@ from components.host import (
     nvidia_process_access,
     storage,
 )
-from components.machine import BASE, PIP, Installation, ProcessArgs, RemoteProcess, RemoteStep, Stage
+from components.machine import BASE, PIP, Installation, RemoteStep, Stage
 from components.machine.payload import FILES as MACHINE_FILES
+from components.runtime.process import run_process
 
 FILES = Path(__file__).parent / "files"
-OWN = "/tandem"
-"""Where workloads have the files of ours, in their own words."""
-TEMPORARY = "/tmp"  # noqa: S108  # processes of one login share theirs, which process_supervisor.py makes
 
 
 class NativeHost(Host):
@@ -88,29 +86,13 @@ class NativeHost(Host):
 
     def run(self, name: str, workload: Workload, *, opts: pulumi.ResourceOptions) -> Running:
         """See `Host`. The process sees the machine as it is: what a container would have mounted is renamed."""
-        access = self.access if workload.accelerated else AcceleratorAccess()
-        process = RemoteProcess(
-            name,
-            machine=self.machine,
-            args=ProcessArgs(
-                argv=pulumi.Output.from_input(workload.command).apply(lambda words: [*workload.entrypoint, *words]),
-                environment={**access.environment, **workload.environment},
-                path=pulumi.Output.from_input(workload.image).apply(
-                    lambda folders: [f for f in folders.split(":") if f]
-                ),
-                files={
-                    str(PurePosixPath(path).relative_to(OWN)): text.read_text() if isinstance(text, Path) else text
-                    for path, text in workload.files.items()
-                },
-                renames={
-                    OWN: "./files",
-                    **{m.target: m.source for m in workload.mounts if m.target not in (m.source, TEMPORARY)},
-                },
-                trigger=self.args.trigger,
-            ),
-            opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[self.prepared])),
+        return run_process(
+            self, name, workload, self.access if workload.accelerated else AcceleratorAccess(), opts=opts
         )
-        return Running(pulumi.Output.from_input(name), process.id, process.done)
+
+    def run_beside(self, name: str, workload: Workload, *, opts: pulumi.ResourceOptions) -> Running:
+        """See `Host`: all are processes of the machine."""
+        return self.run(name, workload, opts=opts)
 
     def run_options(self, mounts: Sequence[Mount]) -> pulumi.Output[list[str]]:
         """See `Host`: none; a program finds all where it is."""

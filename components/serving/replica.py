@@ -119,7 +119,7 @@ class Replica(pulumi.ComponentResource):
             f"{head.machine.name}-{name}-ready",
             machine=head.machine,
             script=FILES / "ready.sh",
-            files={**head.step_files, "question.py": FILES / "question.py"},
+            files={**head.step_files, **{name: FILES / name for name in ("question.py", "seen.py")}},
             environment={
                 "FOLDER": model,
                 "TASK": args.task or "",
@@ -159,10 +159,10 @@ def _processes(
 
 def _alive(engine: Engine, args: ServeArgs, model: pulumi.Input[str]) -> pulumi.Output[str]:
     """What the first rank's supervisor asks so as to see that tokens are made."""
-    told: dict[str, object] = {"base": f"http://127.0.0.1:{args.port}/v1", "model": args.served_name}
-    told |= {"task": args.task or "", "ranks": args.data_parallel_size}
+    alive: dict[str, object] = {"base": f"http://127.0.0.1:{args.port}/v1", "model": args.served_name}
+    alive |= {"task": args.task or "", "ranks": args.data_parallel_size}
     return pulumi.Output.from_input(model).apply(
-        lambda folder: json.dumps({**told, "folder": folder, "series": list(engine.counters)})
+        lambda folder: json.dumps({**alive, "folder": folder, "series": list(engine.counters)})
     )
 
 

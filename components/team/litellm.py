@@ -1,4 +1,4 @@
-"""LiteLLM's configuration as a pure function of what it is told.
+"""LiteLLM's configuration file as a pure function of its settings.
 
 Reference: https://docs.litellm.ai/docs/proxy/config_settings; the names were read and run in 1.108.7.
 """
@@ -37,7 +37,7 @@ class Price:
 
 @dataclass(frozen=True)
 class ProxyConfig:
-    """What LiteLLM is told.
+    """LiteLLM's settings.
 
     Attributes:
         model: the engine's served name, which keys are made for.
@@ -68,7 +68,7 @@ def render(config: ProxyConfig) -> dict[str, Any]:
         "model_list": [{"model_name": config.model, "litellm_params": engine, "model_info": info}],
         "router_settings": {
             "model_group_alias": dict.fromkeys(config.aliases, config.model),
-            # There is one engine: who asks it is told at once that it failed.
+            # There is one engine: a failure is answered at once.
             "num_retries": 0,
             "disable_cooldowns": True,
         },
@@ -92,7 +92,7 @@ def render_environment(*, database_url: str, master_key: str, salt_key: str, bas
         "PROXY_BASE_URL": base_url,
         # The tables are made by a user who may write nowhere else.
         "LITELLM_MIGRATION_DIR": "/tmp/migrations",  # noqa: S108  # in its own container
-        # Nothing is asked of, or told to, anybody outside.
+        # Nothing is read from, or sent to, anybody outside.
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
         "LITELLM_TELEMETRY": "False",
         "NO_DOCS": "True",

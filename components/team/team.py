@@ -33,7 +33,7 @@ class TeamArgs:
     Attributes:
         proxy: LiteLLM's image.
         database: PostgreSQL's image.
-        config: what LiteLLM is told, but for the task.
+        config: LiteLLM's settings, but for the task.
         task: what the model is for.
         base_url: where people reach LiteLLM's pages.
         port: of the gateway for these pages.

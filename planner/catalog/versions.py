@@ -111,8 +111,8 @@ def vllm_version(version: str) -> EngineVersion:
     """
     rules = _rules()
     known = {name: _number(name) for name in rules}
-    asked = _number(version)
-    earlier = [name for name, number in known.items() if number <= asked] if asked else []
+    parsed = _number(version)
+    earlier = [name for name, number in known.items() if number <= parsed] if parsed else []
     if not earlier:
         first = min(known, key=lambda name: known[name])
         raise Refusal(

@@ -39,7 +39,7 @@ def requests(sizes: list[int]) -> Requests:
 
 
 class Allocator:
-    """Serves requests one after another, none of which is given back, as when a model loads.
+    """Serves requests one after another, none of which is freed, as when a model loads.
 
     Args:
         max_split: blocks of this many bytes or more are never split (vLLM sets 20 MiB while it loads a model, in

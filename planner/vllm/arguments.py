@@ -162,14 +162,14 @@ def _resolved(
     sequences, batched = _batches(device, version, usage, given_sequences)
     if _choice(values, "performance_mode", ("balanced", "interactivity", "throughput")) == "throughput":
         batched, sequences = 2 * batched, given_sequences or 2 * sequences
-    asked = _whole(values, "max_num_batched_tokens")
-    if asked is None:
+    given_batched = _whole(values, "max_num_batched_tokens")
+    if given_batched is None:
         if not _flag(values, "enable_chunked_prefill", default="true"):
             batched = max(batched, length)
         if version.caps_batch:
             batched = min(batched, sequences * length)
     else:
-        batched = asked
+        batched = given_batched
     if given_sequences is None and version.caps_sequences:
         sequences = min(sequences, batched)
     if batched < sequences:
@@ -236,8 +236,8 @@ def _choice(values: dict[str, str], name: str, allowed: tuple[str, ...]) -> str:
 
 
 def _caches_states(values: dict[str, str], version: EngineVersion) -> bool:
-    asked = _flag(values, "enable_prefix_caching", default=str(version.states_cached == "always"))
-    return asked and version.states_cached != "never"
+    enabled = _flag(values, "enable_prefix_caching", default=str(version.states_cached == "always"))
+    return enabled and version.states_cached != "never"
 
 
 def _redundant(values: dict[str, str]) -> int | None:

@@ -132,7 +132,7 @@ def fitting_length(
 
 
 def token_bytes(model: Model, split: Split, kv_bytes: int, stages: Sequence[range]) -> list[int]:
-    """Bytes a token takes on each of the stages, told by their layers; states of fixed size not counted."""
+    """Bytes a token takes on each of the stages, by their layers; states of fixed size not counted."""
     sums = _token_sums(model, split.tensor, kv_bytes)
     return [sums[layers.stop] - sums[layers.start] for layers in stages]
 

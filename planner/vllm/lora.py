@@ -20,7 +20,7 @@ CUT_COLUMNS = ("o_proj", "down_proj", "out_proj")
 
 @dataclass(frozen=True)
 class Lora:
-    """Adapters as the engine is told.
+    """Adapters as the engine's arguments give them.
 
     Attributes:
         slots: adapters on the GPUs at once (`max_loras`).

@@ -29,7 +29,7 @@ EXAMPLE = """such as {"method": "mtp", "num_speculative_tokens": 1}"""
 
 @dataclass(frozen=True)
 class Speculative:
-    """Speculative decoding as the engine is told.
+    """Speculative decoding as the engine's arguments give it.
 
     Attributes:
         tokens: proposed at once.

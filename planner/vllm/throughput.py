@@ -22,7 +22,7 @@ STREAMS = (1, 16, 64, 256)
 """Streams of which a plan tells the rate."""
 
 PROMPT, ANSWER = 1024, 128
-"""Tokens of a request whose rates are told: what `vllm bench serve` asks unless told otherwise (random dataset)."""
+"""Tokens of a request whose rates are given: the defaults of `vllm bench serve` (random dataset)."""
 
 MARGIN = 0.1
 """Beyond the lowest and the highest measured share, on a GPU that was measured: other models of the same kind."""

@@ -36,8 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     findings = Redaction(stack).of_findings(judge(collect(stack)))
     seconds = time.monotonic() - began
     if args.json:
-        told = {"stack": stack.name, "seconds": round(seconds, 1), "findings": [each.as_data() for each in findings]}
-        print(json.dumps(told, indent=1))
+        report = {"stack": stack.name, "seconds": round(seconds, 1), "findings": [each.as_data() for each in findings]}
+        print(json.dumps(report, indent=1))
     else:
         print("\n".join([*lines(findings, every=args.all), summary(findings, seconds)]))
     return 1 if any(each.severity is Severity.ERROR for each in findings) else 0

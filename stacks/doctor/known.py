@@ -70,7 +70,7 @@ class Known:
         """The machines that serve."""
         return [each for each in self.places if each.number is not None]
 
-    def asked(self, question: str) -> Any:  # noqa: ANN401  # JSON is any
+    def answer(self, question: str) -> Any:  # noqa: ANN401  # JSON is any
         """An answer of the account.
 
         Raises:
@@ -133,17 +133,17 @@ def collect(stack: Stack) -> Known:
     head = next((each for each in places if each.number == 0), None)
     url = outside.url_of(stack, places)
     direct = bool(url) and not (head and head.between and not (stack.settings and stack.settings.gateway.url))
-    asked: dict[str, Callable[[], Any]] = {
+    calls: dict[str, Callable[[], Any]] = {
         **{f"machine {each.name}": lambda each=each: look_at(stack, each, places) for each in places},  # type: ignore[misc]
         "account": lambda: _account(stack),
         "completion": lambda: outside.completion(stack),
         "inner": lambda: outside.open_inner_ports(stack, places),
     }
     if direct:
-        asked["url"] = lambda: outside.connect(url)
+        calls["url"] = lambda: outside.connect(url)
     if direct and url.startswith("https:"):
-        asked["certificate"] = lambda: outside.certificate(url, str(stack.outputs.get("apiCa") or ""))
-    found = ask_all(asked, SSH_SECONDS + 5)
+        calls["certificate"] = lambda: outside.certificate(url, str(stack.outputs.get("apiCa") or ""))
+    found = ask_all(calls, SSH_SECONDS + 5)
     account = found.pop("account")
     looks = {each.name: found.pop(f"machine {each.name}") for each in places}
     return Known(

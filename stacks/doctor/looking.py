@@ -71,12 +71,12 @@ def look_at(stack: Stack, place: Place, places: Sequence[Place]) -> Look:
     if reply.error:
         return Look(reply.error)
     try:
-        told = json.loads(reply.text)
+        looked = json.loads(reply.text)
     except ValueError:
         return Look(f"it answered with something else than facts: {reply.text[:100]!r}")
     return Look(
-        "", {k: v for k, v in told.items() if k not in ("late", "failed")}, told["late"], told["failed"],
-        clock_offset(before, after, told["began"], told["ended"]),
+        "", {k: v for k, v in looked.items() if k not in ("late", "failed")}, looked["late"], looked["failed"],
+        clock_offset(before, after, looked["began"], looked["ended"]),
     )  # fmt: skip
 
 

@@ -47,11 +47,11 @@ class Certificate:
 
 
 def url_of(stack: Stack, places: Sequence[Place]) -> str:
-    """Base of the API, as the last `up` told it, or as the settings will have it; empty where nothing is known."""
-    told = stack.outputs.get("apiUrl")
+    """Base of the API, as the last `up` gave it, or as the settings will have it; empty where nothing is known."""
+    url = stack.outputs.get("apiUrl")
     settings = stack.settings
-    if told or settings is None:
-        return str(told or "")
+    if url or settings is None:
+        return str(url or "")
     if settings.gateway.url:
         return settings.gateway.url
     head = next((each for each in places if each.number == 0), None)
@@ -113,10 +113,10 @@ def completion(stack: Stack) -> str:
     Raises:
         LookupError: no `up` has come to it.
     """
-    asked = stack.named("answer-asked")
-    if asked is None:
+    probe = stack.named("answer-asked")
+    if probe is None:
         raise LookupError("no `pulumi up` has come to the end yet")
-    call = str(asked.inputs.get("stdin") or asked.outputs.get("stdin"))
+    call = str(probe.inputs.get("stdin") or probe.outputs.get("stdin"))
     try:
         done = subprocess.run(
             [sys.executable, str(PROBE)], input=call, capture_output=True, text=True, check=False,
@@ -132,14 +132,14 @@ def open_inner_ports(stack: Stack, places: Sequence[Place]) -> dict[str, list[in
     settings = stack.settings
     if settings is None:
         return {}
-    asked = {
+    wanted = {
         json.dumps([place.name, one.first]): (place.address, one.first)
         for place in places
         if place.number is not None and not place.between
         for one in ports.of_machine(settings, place.number)
         if not one.public
     }
-    answers = ask_all({key: lambda at=at: _opens(*at) for key, at in asked.items()}, CONNECT_SECONDS + 2)  # type: ignore[misc]
+    answers = ask_all({key: lambda at=at: _opens(*at) for key, at in wanted.items()}, CONNECT_SECONDS + 2)  # type: ignore[misc]
     found: dict[str, list[int]] = {}
     for key, answer in answers.items():
         if answer.value:
@@ -160,12 +160,12 @@ def own_addresses(places: Sequence[Place]) -> set[str]:
     """This computer's addresses, as the machines see them where nobody translates."""
     found = set()
     for place in places:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             try:
-                asked.connect((place.address, 9))
+                probe.connect((place.address, 9))
             except OSError:
                 continue
-            found.add(str(asked.getsockname()[0]))
+            found.add(str(probe.getsockname()[0]))
     return found
 
 

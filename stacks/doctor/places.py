@@ -64,11 +64,11 @@ def places_of(stack: Stack) -> list[Place]:
 
 
 def _rented(stack: Stack, settings: Settings, name: str, instance: Mapping[str, Any]) -> Place | None:
-    made, own = stack.named(f"{name}-host-key-made"), stack.named(f"{name}-address")
+    made, own = stack.named(f"{name}-host-keys-made"), stack.named(f"{name}-address")
     address = str((own.outputs.get("ipAddress") if own else "") or instance.get("publicIp") or "")
     if not made or not address:
         return None
-    public = str(json.loads(made.outputs["stdout"])["public"])
+    public = str(json.loads(made.outputs["stdout"])["own"]["public"])
     return Place(
         name,
         cloud_ssh(settings.ssh.private_key_file, address, public),

@@ -89,7 +89,7 @@ def rights(cloud: CloudSettings) -> list[Right]:
 def questions(stack: Stack, settings: Settings, cloud: CloudSettings, api: Api) -> dict[str, Callable[[], Any]]:
     """Everything that is asked, by name."""
     spot = cloud.spot_price_limit is not None
-    asked: dict[str, Callable[[], Any]] = {
+    calls: dict[str, Callable[[], Any]] = {
         "identity": partial(api.call, "sts", "GetCallerIdentity"),
         "attributes": partial(
             api.call, "ecs", "DescribeAccountAttributes",
@@ -112,11 +112,11 @@ def questions(stack: Stack, settings: Settings, cloud: CloudSettings, api: Api) 
         ),
     }  # fmt: skip
     for each in cloud.candidates:
-        asked[f"stock {each.instance_type} {each.zone}"] = partial(
+        calls[f"stock {each.instance_type} {each.zone}"] = partial(
             api.call, "ecs", "DescribeAvailableResource", DestinationResource="InstanceType",
             InstanceType=each.instance_type, ZoneId=each.zone, InstanceChargeType="PostPaid",
             SpotStrategy="SpotWithPriceLimit" if spot else "NoSpot",
         )  # fmt: skip
     for right in rights(cloud):
-        asked[f"right {right.name}"] = partial(api.call, right.product, right.action, **right.parameters)
-    return asked
+        calls[f"right {right.name}"] = partial(api.call, right.product, right.action, **right.parameters)
+    return calls

@@ -1,4 +1,4 @@
-"""Takes a stack's secrets out of what is told of it."""
+"""Takes a stack's secrets out of what is printed about it."""
 
 from __future__ import annotations
 

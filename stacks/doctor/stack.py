@@ -113,7 +113,7 @@ def read_stack(name: str, config_file: Path | None = None) -> Stack:
     """
     file = config_file or ROOT / f"Pulumi.{name}.yaml"
     chosen = ["--config-file", str(config_file)] if config_file else []
-    asked = ask_all(
+    answers = ask_all(
         {
             "config": lambda: ask_pulumi(
                 "config", "--json", "--show-secrets", "--stack", name, *chosen, seconds=SECONDS
@@ -122,7 +122,7 @@ def read_stack(name: str, config_file: Path | None = None) -> Stack:
         },
         SECONDS,
     )
-    config, state = asked["config"], asked["state"]
+    config, state = answers["config"], answers["state"]
     if config.failure and not file.exists():
         raise StackError(f"there is no stack {name} and no {file.name}; `pulumi stack ls` lists the stacks")
     noted = _Noted()

@@ -22,11 +22,11 @@ def lines(findings: Sequence[Finding], *, every: bool = False) -> Iterator[str]:
         yield f"{area:<13}" + ", ".join(f"{count} {kind.value}" for kind, count in counts.items() if count)
         for each in _together(found):
             if each.severity in WRONG or (every and each.severity is Severity.NOT_CHECKED):
-                yield from _told(each)
+                yield from _lines(each)
 
 
 def _together(findings: Sequence[Finding]) -> list[Finding]:
-    """Those of one cause as one: sixteen machines that lack the same are told in one line."""
+    """Those of one cause as one: sixteen machines that lack the same take one line."""
     found: dict[tuple[str, Severity, str], Finding] = {}
     for each in findings:
         key = (each.id, each.severity, each.cause)
@@ -35,7 +35,7 @@ def _together(findings: Sequence[Finding]) -> list[Finding]:
     return list(found.values())
 
 
-def _told(each: Finding) -> Iterator[str]:
+def _lines(each: Finding) -> Iterator[str]:
     head = f"  {each.severity.value:<11} {each.id}" + (f"  {each.where}" if each.where else "")
     yield head
     for mark, text in (("", each.cause), ("mend: ", each.remedy)):

@@ -16,17 +16,24 @@ containers() {
       sed "s|\t/$stack-|\t|"
     group "${name#"$stack"-}" rooted docker exec "$name" cat /tandem/group.json
   done
+  beside /var/lib/tandem rooted
 }
 
 processes() {
-  local own name restarts
   printf 'lease\t%s\n' "$(stat --format %Y "$folder/$stack/runtime")"
-  for own in "$folder/$stack"/processes/*/; do
-    name=$(basename "$own") restarts=0
-    if [ -e "$own/restarts" ]; then restarts=$(wc -l <"$own/restarts"); fi
-    printf 'workload\t%s\t%s\t%s\t\t\n' "$name" "$(python3 "$own/process_supervisor.py" status "$own" | cut -d' ' -f1)" "$restarts"
-    group "$name" cat "$own/files/group.json"
-  done
+  beside "$folder"
+}
+
+beside() { # FOLDER [WORD...]: processes of the machine itself; words before a command that reads there
+  local folder=$1 own name restarts status
+  shift
+  "$@" find "$folder/$stack/processes" -mindepth 1 -maxdepth 1 -type d 2>/dev/null | sort | while IFS= read -r own; do
+    name=$(basename "$own")
+    restarts=$("$@" cat "$own/restarts" 2>/dev/null </dev/null | wc -l) || restarts=0
+    status=$("$@" env "PATH=$folder/$stack/bin:$PATH" python3 "$own/process_supervisor.py" status "$own" </dev/null | cut -d' ' -f1)
+    printf 'workload\t%s\t%s\t%s\t\t\n' "$name" "$status" "$restarts"
+    group "$name" "$@" cat "$own/files/group.json"
+  done || true
 }
 
 group() { # NAME COMMAND...

@@ -14,7 +14,8 @@ import pulumi_alicloud as alicloud
 
 from components.alicloud.account import MISSING_KEYS, has_keys
 from components.alicloud.api import Api
-from components.alicloud.cloud import Cloud, CloudArgs, LoginArgs, MachineArgs
+from components.alicloud.cloud import Cloud, CloudArgs
+from components.alicloud.compute import LoginArgs, MachineArgs
 from components.alicloud.hooks import account_errors
 from components.alicloud.leftovers import Leftover
 from components.alicloud.leftovers import machines as tagged_machines
@@ -64,13 +65,13 @@ def rent(settings: Settings, stack: str) -> Cloud:
     if has_keys():
         # The provider takes half a second to start; who asks the API by itself need not wait for it.
         with account_errors(), ThreadPoolExecutor(1) as beside:
-            asked = beside.submit(
+            queries = beside.submit(
                 lambda: (tagged_machines(api(), stack), find_undeclared(api(), stack, network.rules(stack)))
             )
             try:
                 image = _newest_image(cloud, provider)
             finally:  # what the API refuses it says more plainly than the provider
-                standing, undeclared = asked.result()
+                standing, undeclared = queries.result()
             candidate = _candidate(cloud, provider, standing)
     zones = dict.fromkeys([cloud.nas_zone, candidate.zone])
     network = replace(network, vswitch_cidrs={zone: cloud.vswitch_cidr(zone) for zone in zones})
@@ -233,8 +234,8 @@ def _public_key(ssh: SshSettings) -> str:
 
 def _work(settings: Settings) -> str:
     """What the fetcher is asked for, and by which of our files; another text is work for it."""
-    asked = settings.model.model_dump_json(exclude={"served_name", "keep"})
-    return f"{asked}{settings.storage}{settings.mirrors} {_files_of_steps()}"
+    wanted = settings.model.model_dump_json(exclude={"served_name", "keep"})
+    return f"{wanted}{settings.storage}{settings.mirrors} {_files_of_steps()}"
 
 
 def _files_of_steps() -> str:

@@ -21,9 +21,9 @@ def refuse_dead_agent() -> None:
     if not path:
         return
     try:
-        with socket.socket(socket.AF_UNIX) as asked:
-            asked.settimeout(5)
-            asked.connect(path)
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(5)
+            connection.connect(path)
     except OSError as error:
         raise SettingsError(
             f"SSH_AUTH_SOCK: no SSH agent answers at {path} ({error.strerror or error}), and Pulumi asks it before "

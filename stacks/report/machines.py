@@ -82,9 +82,9 @@ def look(machines: Mapping[str, str], stack: str, folder: str = "") -> list[Seen
     words = [stack, *([folder] if folder else [])]
     script = SCRIPT.read_bytes()
     with ThreadPoolExecutor(MOST_MACHINES) as pool:
-        asked = {name: pool.submit(run_on, ssh, ["bash", "-s", "--", *words], script) for name, ssh in machines.items()}
+        runs = {name: pool.submit(run_on, ssh, ["bash", "-s", "--", *words], script) for name, ssh in machines.items()}
     found = []
-    for name, answer in asked.items():
+    for name, answer in runs.items():
         reply = answer.result()
         found.append(Seen(name, "", (), (), reply.error) if reply.code else parse(name, reply.text))
     return found

@@ -21,9 +21,9 @@ def choose_executor(settings: Settings) -> Literal["ray", "mp"]:
     if engine != "vllm":
         return "mp"
     counts = settings.accelerators
-    if settings.serving.data_parallel_size > 1 and settings.split.world_size == sum(counts):
+    if settings.serving.data_parallel_size > 1 and settings.serve_args.world_size == sum(counts):
         # Data parallel ranks are placed one by one, on machines that need not be alike.
-        rank = settings.split.world_size // settings.serving.data_parallel_size
+        rank = settings.serve_args.world_size // settings.serving.data_parallel_size
         if all(count % rank == 0 for count in counts):
             return "mp"
     if len(set(counts)) > 1:
@@ -38,8 +38,8 @@ def engine_source(settings: Settings) -> str:
         return settings.engine_image
     if settings.native.version:
         return f"{settings.serving.engine}:{settings.native.version}"
-    asked = settings.native.requirements(settings.serving.engine, settings.serving.executor or "mp")
-    return next((text.replace("==", ":") for text in asked if text.startswith("vllm")), "")
+    requirements = settings.native.requirements(settings.serving.engine, settings.serving.executor or "mp")
+    return next((text.replace("==", ":") for text in requirements if text.startswith("vllm")), "")
 
 
 def engine_version(image: str) -> tuple[int, ...] | None:

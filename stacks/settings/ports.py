@@ -84,7 +84,7 @@ def table(settings: Settings) -> list[Ports]:
         found.append(
             Ports("serving.groupPort", serving.group_port, serving.group_port, "the supervisors of a group", "first")
         )
-        last = engine.port_count(settings.split, settings.accelerators) - 1
+        last = engine.port_count(settings.serve_args, settings.accelerators) - 1
         for purpose, number in engine.ports.items() if several or last else ():
             port = serving.engine_port or number
             where: Literal["first", "others"] = "first" if purpose == "rendezvous" else "others"

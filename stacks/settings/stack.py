@@ -25,7 +25,7 @@ from stacks.settings.monitoring import MonitoringSettings
 from stacks.settings.native import NativeSettings
 from stacks.settings.outside import MirrorSettings
 from stacks.settings.secrecy import Secrecy
-from stacks.settings.serving import ServingSettings
+from stacks.settings.serving import ServingSettings, task_of
 from stacks.settings.ssh import SshSettings
 from stacks.settings.storage import StorageSettings
 from stacks.settings.webui import WebUiSettings
@@ -60,7 +60,7 @@ class Settings(SettingsModel):
     mirrors: MirrorSettings = MirrorSettings()  # type: ignore[call-arg]  # every field has a default
     benchmark: BenchmarkMode = Field("off", description=DESCRIPTION)
     _secrecy: Secrecy = PrivateAttr(default_factory=Secrecy)
-    _asked: Settings | None = PrivateAttr(None)
+    _as_given: Settings | None = PrivateAttr(None)
 
     def keep_secret(self, secrecy: Secrecy) -> None:
         """Notes which of these settings were given as secrets."""
@@ -72,14 +72,14 @@ class Settings(SettingsModel):
         return self._secrecy
 
     @property
-    def asked(self) -> Settings | None:
+    def as_given(self) -> Settings | None:
         """The settings with what was left open of the split; None where nothing was."""
-        return self._asked
+        return self._as_given
 
     def with_serving(self, serving: ServingSettings) -> Settings:
         """The same settings with a split that was chosen, which remember what was left open."""
         found = self.model_copy(update={"serving": serving})
-        found._asked = self._asked or self
+        found._as_given = self._as_given or self
         return found
 
     @property
@@ -99,13 +99,20 @@ class Settings(SettingsModel):
         )
 
     @property
-    def split(self) -> ServeArgs:
-        """How the model is split, as engines are asked whether they can."""
+    def serve_args(self) -> ServeArgs:
+        """How the model is served; its arguments as they are written, with no folder in place of a placeholder."""
         serving = self.serving
         return ServeArgs(
             self.model.name,
             serving.tensor_parallel_size,
             serving.pipeline_parallel_size,
+            max_model_len=serving.max_model_len,
+            port=serving.port,
+            arguments=serving.arguments,
+            environment=serving.environment,
+            ready_timeout=serving.ready_timeout,
+            engine_port=serving.engine_port,
+            task=self.model.task or task_of(serving.arguments),
             data_parallel_size=serving.data_parallel_size,
             expert_parallel=serving.expert_parallel,
         )

@@ -65,7 +65,7 @@ def findings(root: Path, files: Iterable[str]) -> list[Finding]:
 
 
 def report(found: Sequence[Finding], reasons: Sequence[Reason]) -> tuple[list[str], list[str]]:
-    """What is unpinned for a reason, below that, and what must be mended: no reason for it, or a reason for nothing."""
+    """What is unpinned for a reason, below that, and what must change: no reason for it, or a reason for nothing."""
     excused: list[str] = []
     wrong = [str(finding) for finding in found if not any(reason.covers(finding) for reason in reasons)]
     for reason in reasons:

@@ -83,16 +83,16 @@ def _digest(url: str, token: str, image: str, seconds: float) -> str:
 def _token(headers: Message, image: str, seconds: float) -> str:
     """A token for pulling, from where the registry says."""
     kind, _, rest = (headers.get("WWW-Authenticate") or "").partition(" ")
-    told = dict(re.findall(r'(\w+)="([^"]*)"', rest))
-    if kind.lower() != "bearer" or not told.get("realm", "").startswith(("https://", "http://127.")):
+    challenge = dict(re.findall(r'(\w+)="([^"]*)"', rest))
+    if kind.lower() != "bearer" or not challenge.get("realm", "").startswith(("https://", "http://127.")):
         raise RegistryError(f"{image}: its registry asks for a login; take an image that is public")
-    query = urllib.parse.urlencode({name: told[name] for name in ("service", "scope") if name in told})
-    with urllib.request.urlopen(f"{told['realm']}?{query}", timeout=seconds) as answer:  # noqa: S310  # looked at above
+    query = urllib.parse.urlencode({name: challenge[name] for name in ("service", "scope") if name in challenge})
+    with urllib.request.urlopen(f"{challenge['realm']}?{query}", timeout=seconds) as answer:  # noqa: S310  # looked at above
         try:
             found = json.loads(answer.read())
             return str(found.get("token") or found["access_token"])
         except (ValueError, KeyError, AttributeError):
-            raise RegistryError(f"{image}: {told['realm']} gave no token; try again later") from None
+            raise RegistryError(f"{image}: {challenge['realm']} gave no token; try again later") from None
 
 
 def _is_loopback(host: str) -> bool:

@@ -14,19 +14,19 @@ import sys
 import time
 from typing import Any
 
-told = json.load(sys.stdin)
-CONTEXT = ssl.create_default_context(cadata=told["authority"]) if told["authority"] else None
+call = json.load(sys.stdin)
+CONTEXT = ssl.create_default_context(cadata=call["authority"]) if call["authority"] else None
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 def request(method: str, path: str, body: bytes = b"") -> bytes:
-    head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {told['key']}\r\n"
+    head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {call['key']}\r\n"
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 async def connect() -> Connection:
     name = "127.0.0.1" if CONTEXT else None
-    return await asyncio.open_connection("127.0.0.1", told["port"], ssl=CONTEXT, server_hostname=name, limit=1 << 20)
+    return await asyncio.open_connection("127.0.0.1", call["port"], ssl=CONTEXT, server_hostname=name, limit=1 << 20)
 
 
 async def whole(connection: Connection) -> bool:
@@ -42,7 +42,7 @@ async def whole(connection: Connection) -> bool:
 async def stream(connection: Connection, delay: float) -> tuple[float, float, int]:
     """Seconds to the first token, seconds from it to the last, tokens."""
     reader, writer = connection
-    body = json.dumps({"stream": True, "max_tokens": told["tokens"], "pace": told["pace"]}).encode()
+    body = json.dumps({"stream": True, "max_tokens": call["tokens"], "pace": call["pace"]}).encode()
     await asyncio.sleep(delay)
     began = time.perf_counter()
     writer.write(request("POST", "/v1/chat/completions", body))
@@ -60,7 +60,7 @@ async def stream(connection: Connection, delay: float) -> tuple[float, float, in
 
 
 async def main() -> dict[str, Any]:
-    number = told.get("streams") or told["clients"]
+    number = call.get("streams") or call["clients"]
     gate = asyncio.Semaphore(32)
 
     async def warm() -> Connection:
@@ -71,17 +71,17 @@ async def main() -> dict[str, Any]:
 
     connections = await asyncio.gather(*(warm() for _ in range(number)))
     began = time.perf_counter()
-    if "streams" in told:
-        spread = told["tokens"] * told["pace"] / 4 / number
+    if "streams" in call:
+        spread = call["tokens"] * call["pace"] / 4 / number
 
         async def rounds(connection: Connection, delay: float) -> list[tuple[float, float, int]]:
-            return [await stream(connection, 0 if n else delay) for n in range(told["rounds"])]
+            return [await stream(connection, 0 if n else delay) for n in range(call["rounds"])]
 
         by_connection = await asyncio.gather(*(rounds(each, spread * n) for n, each in enumerate(connections)))
         found = [each for of_one in by_connection for each in of_one]
         rates = [(tokens - 1) / seconds for _, seconds, tokens in found]
         return {"first": sorted(first for first, _, _ in found), "rate": sum(rates) / len(rates)}
-    share = told["requests"] // number
+    share = call["requests"] // number
 
     async def ask(connection: Connection) -> int:
         return sum([await whole(connection) for _ in range(share)])

@@ -77,7 +77,7 @@ def test_up_against_its_critical_path_and_once_more_with_nothing_changed(account
 
 def test_machines_are_not_paid_for_while_weights_download(account):
     """P6: paid <= 1.1 of preparing and loading alone; beside it the order of the notes, which rents first."""
-    told = {}
+    spent = {}
     for order, changes in {
         "weights first": {},
         "machines first": {"cloud": {"createMachines": "early-start", "prepareMinutes": 120}},
@@ -85,9 +85,9 @@ def test_machines_are_not_paid_for_while_weights_download(account):
         throttle(SLOW_HUB)
         seconds, events = timed_up(account, **changes)
         found = steps(events, state(account))
-        told[order] = paid(found)
-        print(f"\n{order}: first completion after {seconds:.0f} s, {told[order]:.0f} machine-seconds paid for before")
+        spent[order] = paid(found)
+        print(f"\n{order}: first completion after {seconds:.0f} s, {spent[order]:.0f} machine-seconds paid for before")
         if order == "weights first":
-            print(f"P6 {told[order] / own_work(found):.2f} of what preparing and loading take (goal 1.10)")
+            print(f"P6 {spent[order] / own_work(found):.2f} of what preparing and loading take (goal 1.10)")
         account.destroy().good()
-    assert told["weights first"] < told["machines first"]
+    assert spent["weights first"] < spent["machines first"]

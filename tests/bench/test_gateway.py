@@ -30,13 +30,13 @@ class Pair:
     engine: int
     gateway: Gateway
 
-    def load(self, *, direct: bool, **told: Any) -> dict[str, Any]:
+    def load(self, *, direct: bool, **options: Any) -> dict[str, Any]:
         place = {"port": self.engine, "authority": ""}
         if not direct:
             place = {"port": self.gateway.port, "authority": PAIR.authority}
         done = subprocess.run(
             [sys.executable, "-m", "tests.bench.gateway_load"],
-            input=json.dumps({**place, "key": KEY, **told}),
+            input=json.dumps({**place, "key": KEY, **options}),
             cwd=ROOT,
             capture_output=True,
             text=True,
@@ -72,8 +72,8 @@ def percentile(values: list[float], share: float) -> float:
 @pytest.mark.parametrize(("streams", "least"), [(128, 0.99), (400, 0.95)])
 def test_streams_of_20_tokens_a_second(pair: Pair, streams: int, least: float) -> None:
     """Ten streams one after the other on each connection: a p99 of 128 values would be one value."""
-    asked = {"streams": streams, "rounds": 10, "tokens": 20, "pace": PACE}
-    direct, through = (pair.load(direct=d, **asked) for d in (True, False))
+    wanted = {"streams": streams, "rounds": 10, "tokens": 20, "pace": PACE}
+    direct, through = (pair.load(direct=d, **wanted) for d in (True, False))
     ratio = through["rate"] / direct["rate"]
     more = [1000 * (percentile(through["first"], p) - percentile(direct["first"], p)) for p in (0.5, 0.99)]
     print(
@@ -88,17 +88,17 @@ def test_streams_of_20_tokens_a_second(pair: Pair, streams: int, least: float) -
 
 
 def test_short_requests(pair: Pair) -> None:
-    asked = {"clients": 16, "requests": 8000}
-    direct, through = (pair.load(direct=d, **asked)["per_second"] for d in (True, False))
+    wanted = {"clients": 16, "requests": 8000}
+    direct, through = (pair.load(direct=d, **wanted)["per_second"] for d in (True, False))
     print(f"\nshort requests: {direct:.0f}/s direct, {through:.0f}/s through, ratio {through / direct:.2f}")
     assert through / direct >= 0.6
 
 
 def test_10000_requests_by_500_clients_lose_none_and_memory_stays(pair: Pair) -> None:
-    asked = {"clients": 500, "requests": 10_000}
-    assert pair.load(direct=False, **asked)["good"] == 10_000
+    wanted = {"clients": 500, "requests": 10_000}
+    assert pair.load(direct=False, **wanted)["good"] == 10_000
     before = pair.memory_mib
     for _ in range(3):
-        assert pair.load(direct=False, **asked)["good"] == 10_000
+        assert pair.load(direct=False, **wanted)["good"] == 10_000
     print(f"\n4 x 10,000 requests by 500 clients: none lost; memory {before:.0f} MiB, then {pair.memory_mib:.0f} MiB")
     assert pair.memory_mib < before * 1.3

@@ -24,8 +24,8 @@ def test_the_planner_is_imported_in_a_seventh_of_a_second(tmp_path):
     command = [sys.executable, "-X", "importtime", "-c", "import planner"]
 
     def seconds() -> float:
-        told = subprocess.run(command, env=os.environ | kept, check=True, capture_output=True, text=True).stderr
-        own, whole, name = told.splitlines()[-1].removeprefix("import time:").split("|")
+        timings = subprocess.run(command, env=os.environ | kept, check=True, capture_output=True, text=True).stderr
+        own, whole, name = timings.splitlines()[-1].removeprefix("import time:").split("|")
         assert name.strip() == "planner", own
         return int(whole) / 1e6
 
@@ -49,13 +49,13 @@ def test_ten_thousand_generated_mistakes_end_in_kind_refusals(tmp_path):
 def test_ten_thousand_mistakes_in_settings_are_refused_before_any_resource():
     """As `pulumi up` reads them, up to the plan; another exception than a refusal fails the test by itself."""
     started = time.perf_counter()
-    told = list(refusals(2026, 10_000))
-    planned = sum("this can't work" in text for text in told)
+    messages = list(refusals(2026, 10_000))
+    planned = sum("this can't work" in text for text in messages)
     seconds = time.perf_counter() - started
-    print(f"\n{len(told)} refusals of 10,000 in {seconds:.1f} s; {planned} of them by the plan")
-    assert len(told) > 7000
+    print(f"\n{len(messages)} refusals of 10,000 in {seconds:.1f} s; {planned} of them by the plan")
+    assert len(messages) > 7000
     assert planned > 300
-    assert all("nothing was created or changed" in text and text.count("\n") for text in told)
+    assert all("nothing was created or changed" in text and text.count("\n") for text in messages)
 
 
 def test_a_thousand_candidates_are_searched_in_half_a_second():

@@ -29,7 +29,7 @@ class Case:
         name: the test's.
         gpus: PCI device ids, one a GPU.
         before: commands that make the state.
-        told: what differs from the usual: four GPUs' worth of CUDA 13 from packages.
+        environment: what differs from the usual: four GPUs' worth of CUDA 13 from packages.
         transactions: what apt was asked for, in order, without its options.
         boots: reboots.
         result: what the step reports (a part of it).
@@ -41,7 +41,7 @@ class Case:
     gpus: tuple[str, ...] = (L20, L20)
     switches: int = 0
     before: str = "true"
-    told: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
     transactions: tuple[str, ...] = ()
     boots: int = 0
     result: dict[str, str] = field(default_factory=dict)
@@ -74,14 +74,14 @@ DRIVERS = [
     Case(
         "blackwell-wants-open-modules",
         gpus=(B200,),
-        told={"CUDA": "12.8"},
+        environment={"CUDA": "12.8"},
         result={"modules": "open"},
         transactions=(f"{HEADERS} {OPEN}",),
     ),
     Case(
         "volta-wants-proprietary-modules",
         gpus=(V100,),
-        told={"CUDA": "12.8"},
+        environment={"CUDA": "12.8"},
         result={"modules": "proprietary"},
         transactions=(f"{HEADERS} {OPEN.replace('-open', '')}",),
     ),
@@ -89,7 +89,7 @@ DRIVERS = [
     Case(
         "a-working-driver-is-left-alone",
         before=f"{INSTALL_535}; {LOAD}",
-        told={"CUDA": "12.8"},
+        environment={"CUDA": "12.8"},
         result={"driver": OLD},
     ),
     Case(
@@ -102,7 +102,7 @@ DRIVERS = [
     Case(
         "an-older-driver-than-the-branch-asked-for",
         before=f"{INSTALL_535}; {LOAD}",
-        told={"CUDA": "12.8", "BRANCH": "580"},
+        environment={"CUDA": "12.8", "BRANCH": "580"},
         boots=1,
         transactions=(f"{HEADERS} {OPEN}",),
         result={"driver": DRIVER_ONLY},
@@ -111,7 +111,7 @@ DRIVERS = [
         "a-geforce-under-a-newer-cuda-12",
         gpus=(RTX4090, RTX4090),
         before=f"{INSTALL_535}; {LOAD}",
-        told={"CUDA": "12.8", "DRIVER": "present"},
+        environment={"CUDA": "12.8", "DRIVER": "present"},
         fails="CUDA 12.8 needs driver branch 570 or newer on these GPUs, this machine has 535.274.02",
     ),
     Case(
@@ -124,18 +124,18 @@ DRIVERS = [
         before=f"{INSTALL_535}; {LOAD}; install -m 755 /dev/null /usr/bin/nvidia-uninstall",
         fails="run `nvidia-uninstall --silent`",
     ),
-    Case("installed-and-not-loaded", before=INSTALL_535, told={"CUDA": "12.8"}, result={"driver": OLD}),
+    Case("installed-and-not-loaded", before=INSTALL_535, environment={"CUDA": "12.8"}, result={"driver": OLD}),
     Case(
         "an-upgrade-waits-for-a-reboot",
         before=f"{INSTALL_535}; {LOAD}; echo 535.1.1 open > /run/fake-gpu/module",
-        told={"CUDA": "12.8"},
+        environment={"CUDA": "12.8"},
         boots=1,
         result={"driver": OLD},
     ),
     Case(
         "a-reboot-does-not-help",
         before=f"{INSTALL_535}; {LOAD}; echo 535.1.1 open | tee /usr/lib/fake-gpu/module > /run/fake-gpu/module",
-        told={"CUDA": "12.8"},
+        environment={"CUDA": "12.8"},
         boots=1,
         fails="after a reboot still: the kernel still has the driver of before",
     ),
@@ -144,24 +144,24 @@ DRIVERS = [
         gpus=(H20,) * 2,
         switches=2,
         before=f"{INSTALL_535}; {LOAD}",
-        told={"CUDA": "12.8"},
+        environment={"CUDA": "12.8"},
         transactions=(f"nvidia-fabricmanager-535={OLD}-0ubuntu0.24.04.1",),
         result={"driver": OLD, "fabric": "yes"},
     ),
     Case("no-gpu-on-the-bus", gpus=(), fails="PCI bus has no NVIDIA GPU"),
-    Case("fewer-gpus-than-told", told={"COUNT": "4"}, fails="PCI bus has 2 NVIDIA GPUs and 4 are expected"),
+    Case("fewer-gpus-than-expected", environment={"COUNT": "4"}, fails="PCI bus has 2 NVIDIA GPUs and 4 are expected"),
     Case(
         "a-gpu-fell-off-the-bus",
         before=f"{INSTALL_535}; {LOAD}; echo lost > /etc/fake-gpu/fault",
-        told={"CUDA": "12.8"},
+        environment={"CUDA": "12.8"},
         fails="a GPU has fallen off the bus",
     ),
     Case(
         "no-such-branch-anywhere",
-        told={"BRANCH": "590"},
+        environment={"BRANCH": "590"},
         fails="no archive of this machine has a driver of branch 590",
     ),
-    Case("driver-is-to-be-there-and-is-not", told={"DRIVER": "present"}, fails="accelerator.driver is present"),
+    Case("driver-is-to-be-there-and-is-not", environment={"DRIVER": "present"}, fails="accelerator.driver is present"),
     Case(
         "secure-boot",
         before="mkdir -p /opt/fake-sys/firmware/efi/efivars; printf '\\6\\0\\0\\0\\1' > "
@@ -170,7 +170,7 @@ DRIVERS = [
     ),
     Case(
         "alibabas-installer",
-        told={
+        environment={
             "DRIVER": "alibaba",
             "ALIBABA_VERSIONS": "535.274.02 12.4.1 9.2.0",
             "CUDA": "12.8",

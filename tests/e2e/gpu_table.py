@@ -64,14 +64,16 @@ def state(case: Case) -> str:
     count = len(case.gpus)
     bus = f"{count} x {GPUS[case.gpus[0]]}" if count else "no GPU"
     switches = f", {case.switches} NVSwitches" * bool(case.switches)
-    told = [f"{name}={value}" for name, value in case.told.items() if name in ("CUDA", "BRANCH", "DRIVER", "COUNT")]
-    return "; ".join(filter(None, [bus + switches, text, *told]))
+    environment = [
+        f"{name}={value}" for name, value in case.environment.items() if name in ("CUDA", "BRANCH", "DRIVER", "COUNT")
+    ]
+    return "; ".join(filter(None, [bus + switches, text, *environment]))
 
 
 def ran(case: Case) -> str:
     """What the step changed."""
-    asked = [words.replace(HEADERS, "linux-headers-$(uname -r)") for words in case.transactions]
-    done = [f"`apt-get install {words.replace(UBUNTU, '')}`" for words in asked]
+    packages = [words.replace(HEADERS, "linux-headers-$(uname -r)") for words in case.transactions]
+    done = [f"`apt-get install {words.replace(UBUNTU, '')}`" for words in packages]
     return "; ".join([*done, *["a reboot"] * case.boots]) or "nothing"
 
 
@@ -79,8 +81,8 @@ def after(case: Case) -> str:
     """What the step reports, or its sentence."""
     if case.fails:
         return f"fails: {case.fails} ..."
-    told = ", ".join(f"{name} {value or 'none'}" for name, value in case.result.items())
-    return f"{told}; held: {len(case.held)}" if case.held else told
+    facts = ", ".join(f"{name} {value or 'none'}" for name, value in case.result.items())
+    return f"{facts}; held: {len(case.held)}" if case.held else facts
 
 
 def table() -> str:
@@ -90,10 +92,10 @@ def table() -> str:
         for case in cases:
             again = "once" if name == "nvidia_proof" or case.fails else "changes nothing"
             rows.append((f"{name}: {case.name}", state(case), ran(case), after(case), again))
-    for name, (shell, told, says) in ASCEND.items():
+    for name, (shell, environment, says) in ASCEND.items():
         before = f"`{shell}`" if shell != "true" else "two 910B with driver, firmware and addresses"
-        more = "; ".join(filter(None, [before, *(f"{key}={value}" for key, value in told.items())]))
-        said = f"fails: {says} ..." if says else "devices and driver told"
+        more = "; ".join(filter(None, [before, *(f"{key}={value}" for key, value in environment.items())]))
+        said = f"fails: {says} ..." if says else "devices and driver reported"
         rows.append((f"ascend: {name}", more, "nothing", said, "says the same"))
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 

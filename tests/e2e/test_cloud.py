@@ -6,13 +6,16 @@ the cloud is localcloud/cloud, the accelerator `cpu`.
 
 from __future__ import annotations
 
+import base64
 import json
+import subprocess
 from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
 from components.alicloud.leftovers import leftovers
-from localcloud.cloud import daemon
+from localcloud.cloud import daemon, user_data
+from localcloud.machines import Site
 from tests.support.account import OUTSIDER, PUBLIC, Account
 from tests.support.deployment import chat
 from tests.support.portscan import open_ports
@@ -41,9 +44,9 @@ def address(account: Account, name: str) -> str:
     return str(machine["EipAddress"]["IpAddress"] or machine["PublicIpAddress"]["IpAddress"][0])
 
 
-def scan(asked: tuple[str, str]) -> set[int]:
+def scan(pair: tuple[str, str]) -> set[int]:
     """Every port of (address) as (source) sees it."""
-    return open_ports(asked[0], source=asked[1])
+    return open_ports(pair[0], source=pair[1])
 
 
 def answers(account: Account) -> bool:
@@ -75,7 +78,39 @@ def test_no_key_of_a_machine_stands_in_clear(account):
     state = "\n".join(p.read_text(errors="replace") for p in (account.folder / "stacks").rglob("*") if p.is_file())
     assert "PRIVATE KEY" not in state
     assert account.outputs()["apiKey"] not in state
-    assert account.told["secretKey"] not in state
+    assert account.status["secretKey"] not in state
+
+
+def test_the_key_that_user_data_shows_is_no_machines_host_key(account):
+    """Who reads user data from the API, or on the machine, can't pass for the machine."""
+    for name in ("node-0", "node-1"):
+        data = account.call("ecs", "DescribeUserData", InstanceId=account.instances()[name]["InstanceId"])["UserData"]
+        given = user_data.parse(base64.b64decode(data).decode()).host_key
+        words = ["ssh-keyscan", "-t", "ed25519", address(account, name)]
+        shown = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()[2]
+        assert given and shown != given[1].split()[1], name
+
+
+@pytest.mark.long
+def test_a_third_machine_of_the_vpc_reaches_what_the_outside_does(account):
+    """In the same vSwitch, with a group of its own: every port of both machines."""
+    node = account.instances()["node-0"]
+    network = node["VpcAttributes"]
+    group = account.call("ecs", "CreateSecurityGroup", VpcId=network["VpcId"])["SecurityGroupId"]
+    made = account.call(
+        "ecs", "RunInstances", ImageId=node["ImageId"], InstanceType=node["InstanceType"], SecurityGroupId=group,
+        VSwitchId=network["VSwitchId"], InstanceName="tandem-test-third",
+    )["InstanceIdSets"]["InstanceIdSet"][0]  # fmt: skip
+    until(lambda: account.instances()["third"]["Status"] == "Running", 60)
+    namespace = Site(account.cloud / "machines").machine(made).paths.netns
+    seen = {}
+    for name in ("node-0", "node-1"):
+        inside = account.instances()[name]["VpcAttributes"]["PrivateIpAddress"]["IpAddress"][0]
+        seen[name] = open_ports(inside, namespace=namespace)
+    account.call("ecs", "DeleteInstance", InstanceId=made, Force=True)
+    until(lambda: "third" not in account.instances(), 60)
+    account.call("ecs", "DeleteSecurityGroup", SecurityGroupId=group)
+    assert seen == {"node-0": {SERVING}, "node-1": set()}
 
 
 @pytest.mark.long  # every port of three machines from two places
@@ -85,11 +120,11 @@ def test_from_outside_only_the_serving_port_and_ssh_for_administrators(account):
     until(lambda: account.instances()["fetcher"]["Status"] == "Running", 60)
     names = ("node-0", "node-1", "fetcher")
     until(lambda: open_ports(address(account, "fetcher"), [SSH]), 60)
-    asked = [(name, source) for name in names for source in (ADMIN, OUTSIDER)]
+    pairs = [(name, source) for name in names for source in (ADMIN, OUTSIDER)]
     # A process each: a scan waits most of its time, and a process has only so many descriptors.
-    with ProcessPoolExecutor(len(asked)) as scans:
-        found = scans.map(scan, [(address(account, name), source) for name, source in asked])
-        seen = dict(zip(asked, found, strict=True))
+    with ProcessPoolExecutor(len(pairs)) as scans:
+        found = scans.map(scan, [(address(account, name), source) for name, source in pairs])
+        seen = dict(zip(pairs, found, strict=True))
     assert seen == {
         ("node-0", ADMIN): {SSH, SERVING}, ("node-0", OUTSIDER): {SERVING},
         ("node-1", ADMIN): {SSH}, ("node-1", OUTSIDER): set(),
@@ -106,8 +141,8 @@ def test_from_outside_only_the_serving_port_and_ssh_for_administrators(account):
 def test_a_rule_that_was_taken_away_is_put_back(account):
     group = next(g for g in groups(account) if g["SecurityGroupName"].endswith("-front"))
     rule = {"IpProtocol": "tcp", "PortRange": f"{SERVING}/{SERVING}", "SourceCidrIp": f"{PUBLIC}.0/24"}
-    told = account.call("ecs", "DescribeSecurityGroupAttribute", SecurityGroupId=group["SecurityGroupId"])
-    rule = {k: told["Permissions"]["Permission"][0][k] for k in ("IpProtocol", "PortRange", "SourceCidrIp")}
+    answer = account.call("ecs", "DescribeSecurityGroupAttribute", SecurityGroupId=group["SecurityGroupId"])
+    rule = {k: answer["Permissions"]["Permission"][0][k] for k in ("IpProtocol", "PortRange", "SourceCidrIp")}
     account.call("ecs", "RevokeSecurityGroup", SecurityGroupId=group["SecurityGroupId"], **rule)
     said = account.pulumi("refresh", "--yes", "--stack", "test", "--config-file", str(account.config_file)).good()
     assert "network-gateway-0 delete" in said.text

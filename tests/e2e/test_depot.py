@@ -117,9 +117,9 @@ def test_corruption_status_and_throttle(depot: Depot) -> None:
 
 
 def test_a_wrong_order_is_refused_in_a_sentence(depot: Depot) -> None:
-    with pytest.raises(urllib.error.HTTPError) as refused:
+    with pytest.raises(urllib.error.HTTPError) as caught:
         order(depot, kind="explode")
-    assert "use one of cut" in refused.value.read().decode()
+    assert "use one of cut" in caught.value.read().decode()
 
 
 def test_started_seen_from_another_process_and_stopped(tmp_path: Path, folder: Path) -> None:

@@ -178,9 +178,12 @@ def test_machines_that_exist_before_and_after_up(hosts):
     assert right(told) >= {"ports.firewall", "ports.closed", "serving.tokens", "serving.ranks", "storage.weights"}
 
 
-def test_a_firewall_that_is_gone_and_a_machine_that_does_not_answer(hosts):
+def test_a_firewall_that_is_gone_a_clock_that_is_off_and_a_machine_that_does_not_answer(hosts):
+    """Machines here share one kernel and its clock, so Python's own is put ten minutes ahead on one of them."""
     hosts.ssh("node-1", "nft delete table inet tandem_tandem-test")
-    assert wrong(Doctor(hosts).run()) == {("ports.firewall", "node-1")}
+    ahead = "import time; real = time.time; time.time = lambda: real() + 600"
+    hosts.ssh("node-1", f"echo '{ahead}' >/usr/lib/python3/dist-packages/usercustomize.py")
+    assert wrong(Doctor(hosts).run()) == {("ports.firewall", "node-1"), ("machines.clock", "node-1")}
     hosts.machine("node-1").stop()
     told = wrong(Doctor(hosts).run())
     assert {("machines.reached", "node-1"), ("serving.tokens", "serving")} <= told

@@ -30,9 +30,9 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostMachine]:
 
 @pytest.mark.parametrize("name", ASCEND)
 def test_a_servers_state_and_what_is_said_of_it(host: HostMachine, name: str) -> None:
-    before, told, says = ASCEND[name]
+    before, environment, says = ASCEND[name]
     host.ok(f"bash /opt/fakes/ascend.sh; {before}")
-    outcomes = [host.run("ascend", ("pci.py",), {**TOLD, **told}) for _ in range(2)]
+    outcomes = [host.run("ascend", ("pci.py",), {**TOLD, **environment}) for _ in range(2)]
     assert outcomes[0] == outcomes[1]
     assert says in outcomes[0].error, outcomes[0]
     if not says:

@@ -64,14 +64,14 @@ def drive(host: HostMachine, case: Case) -> Outcome:
         "COUNT": str(len(case.gpus) or 2), "CUDA": "13.0", "BRANCH": "", "DRIVER": "packages", "DRIVER_REPOSITORY": "",
         "ALIBABA_VERSIONS": "", "SYSFS": "/opt/fake-sys",
     }  # fmt: skip
-    return host.run("nvidia_driver", DRIVER_FILES, {**usual, **case.told})
+    return host.run("nvidia_driver", DRIVER_FILES, {**usual, **case.environment})
 
 
 def transactions(host: HostMachine) -> list[str]:
     """What apt was asked to install since the last reset, without options."""
     log = host.ok("cat /var/log/apt/history.log 2>/dev/null || true")
-    asked = [line.split(" install ", 1)[1] for line in log.splitlines() if line.startswith("Commandline:")]
-    return [" ".join(word for word in line.split() if not word.startswith("-")) for line in asked]
+    packages = [line.split(" install ", 1)[1] for line in log.splitlines() if line.startswith("Commandline:")]
+    return [" ".join(word for word in line.split() if not word.startswith("-")) for line in packages]
 
 
 def state(host: HostMachine) -> str:
@@ -115,8 +115,8 @@ def test_proof_that_gpus_work_or_a_sentence(host: HostMachine, case: Case) -> No
     """The proof changes nothing, whatever it finds."""
     reset(host, case)
     before = state(host)
-    told = {"COUNT": str(len(case.gpus)), "HCAS": "", "SYSFS": "/opt/fake-sys", "FABRIC_SECONDS": "3"}
-    outcome = host.run("nvidia_proof", PROOF_FILES, told)
+    environment = {"COUNT": str(len(case.gpus)), "HCAS": "", "SYSFS": "/opt/fake-sys", "FABRIC_SECONDS": "3"}
+    outcome = host.run("nvidia_proof", PROOF_FILES, environment)
     host.ok("rmdir /dev/infiniband 2>/dev/null || true")
     assert case.fails in outcome.error, outcome
     assert bool(case.fails) == bool(outcome.error), outcome
@@ -128,10 +128,10 @@ def test_docker_gets_the_runtime_and_a_container_runs_with_all_gpus(host: HostMa
     """Real Docker and runc; the toolkit is a package of our own. The collective's container answers from a stand-in."""
     reset(host, DRIVERS[0])
     assert not host.run("packages", PACKAGES_FILES, NO_REGISTRIES).error
-    told = {"TOOLKIT_REPOSITORY": "http://127.0.0.1:1", "NVITOP": "", "PIP_INDEX": ""}
-    assert host.run("nvidia_toolkit", ("package_manager.sh", "pip.sh"), told).result == {"toolkit": "1.18.0"}
+    environment = {"TOOLKIT_REPOSITORY": "http://127.0.0.1:1", "NVITOP": "", "PIP_INDEX": ""}
+    assert host.run("nvidia_toolkit", ("package_manager.sh", "pip.sh"), environment).result == {"toolkit": "1.18.0"}
     before = state(host)
-    assert host.run("nvidia_toolkit", ("package_manager.sh", "pip.sh"), told).result == {"toolkit": "1.18.0"}
+    assert host.run("nvidia_toolkit", ("package_manager.sh", "pip.sh"), environment).result == {"toolkit": "1.18.0"}
     assert host.run("packages", PACKAGES_FILES, NO_REGISTRIES).error == ""
     assert state(host) == before
     host.ok("bash /opt/fakes/image.sh")

@@ -165,7 +165,7 @@ def test_two_steps_that_need_one_image_build_it_once(host: HostMachine) -> None:
     assert listed(host) == before
 
 
-def test_an_index_that_does_not_answer_is_told(host: HostMachine) -> None:
+def test_an_index_that_does_not_answer_is_reported(host: HostMachine) -> None:
     said = complete(host, PIP_INDEX="http://me:hidden@127.0.0.1:1/simple").error
     assert (
         "base:1 lacks ray, and adding that on this machine failed: the Python package index http://127.0.0.1:1" in said

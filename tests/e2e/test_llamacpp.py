@@ -94,12 +94,12 @@ def test_a_page_appears_when_its_account_has_logged_in_and_seen_the_model(deploy
     seen = deployment.ssh("node-0", "docker ps -q | xargs docker inspect; cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
     assert not [secret for secret in (out["webuiPassword"], out["apiKey"]) if secret in seen]
     address = deployment.machine("node-0").record.address
-    asked = "curl --insecure -s -o /dev/null -w '%{http_code}'"
-    both = f"{asked} https://{address}:3000/health; {asked} http://{address}:8180/health || true"
+    request = "curl --insecure -s -o /dev/null -w '%{http_code}'"
+    both = f"{request} https://{address}:3000/health; {request} http://{address}:8180/health || true"
     assert deployment.ssh("node-1", both) == "403000"
 
 
-def test_a_page_that_nobody_here_may_open_is_not_told(deployment, monkeypatch):
+def test_a_page_that_nobody_here_may_open_is_no_output(deployment, monkeypatch):
     monkeypatch.setitem(deployment.environment, "TANDEM_LOGIN_SECONDS", "3")
     run = page(deployment, allowedCidrs=["192.0.2.0/24"]).bad()
     assert "the page did not show the model in 3 s (HTTP 403" in run.text

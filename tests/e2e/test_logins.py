@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import shutil
@@ -10,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from probe import reached  # lies beside openssh.py, whose folder the agent has put on the path
 
 from components.machine import agent
 from components.machine.agent import Failure
@@ -18,6 +18,9 @@ from localcloud.machines import Site
 from tests.support.logins import PASSPHRASE, PASSWORD, STACK, Logins, running_agent
 from tests.support.paths import ROOT
 from tests.support.project import Project
+from tests.support.scripts import script as script_of
+
+reached = importlib.import_module("probe").reached  # lies beside openssh.py, whose folder the agent has put on the path
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(os.geteuid() != 0, reason="machines need root")]
 
@@ -45,9 +48,9 @@ def test_sudo_with_and_without_a_password_and_none_at_all(logins: Logins) -> Non
     )
     assert "acquired=" in logins.acquired(logins.call(user="ops", sudo_password=PASSWORD))
 
-    asked = logins.acquired(logins.call(user="ops"))
-    assert "sudo asks this login for a password; give it with `pulumi config set --secret sudoPassword`" in asked
-    assert "echo 'ops ALL=(ALL) NOPASSWD: ALL' | sudo tee /etc/sudoers.d/ops" in asked
+    given = logins.acquired(logins.call(user="ops"))
+    assert "sudo asks this login for a password; give it with `pulumi config set --secret sudoPassword`" in given
+    assert "echo 'ops ALL=(ALL) NOPASSWD: ALL' | sudo tee /etc/sudoers.d/ops" in given
     failures = "journalctl --quiet --identifier=sudo --grep 'ops.*incorrect password' --output=cat | tail -1"
     wrong = logins.acquired(logins.call(user="ops", sudo_password="another"))  # noqa: S106
     assert "sudo refuses the secret sudoPassword" in wrong
@@ -112,13 +115,13 @@ def test_a_url_is_asked_from_the_host_between(logins: Logins) -> None:
         "for ((n = 0; n < 100; n++)); do (: </dev/tcp/127.0.0.1/8000) 2>/dev/null && exit; sleep 0.1; done; exit 1",
     )
     url = f"http://{logins.address('far')}:8000"
-    told = {"url": url, "through": logins.through()["jump"]}
-    with reached(told) as call:
+    target = {"url": url, "through": logins.through()["jump"]}
+    with reached(target) as call:
         assert call["url"] != url
         with urllib.request.urlopen(f"{call['url']}/GPL-3", timeout=20) as answer:
             assert b"GENERAL PUBLIC LICENSE" in answer.read()
     assert logins.address("gate") in logins.ok("far", "journalctl --quiet --unit=web --output=cat; systemctl stop web")
-    with pytest.raises(Failure, match=rf"^{url} \(asked from {logins.address('gate')}\): no$"), reached(told) as call:
+    with pytest.raises(Failure, match=rf"^{url} \(asked from {logins.address('gate')}\): no$"), reached(target) as call:
         raise Failure(f"{call['url']}: no")
     with (
         pytest.raises(Failure, match=r"the jump host .*: the machine refuses this key"),
@@ -127,7 +130,7 @@ def test_a_url_is_asked_from_the_host_between(logins: Logins) -> None:
         raise AssertionError
 
 
-def test_docker_is_reached_by_a_login_in_no_group_and_given_back(logins: Logins) -> None:
+def test_docker_is_reached_by_a_login_in_no_group_and_restored(logins: Logins) -> None:
     """The socket of its own, after a reboot too; destroy takes it away, and nobody else could use it."""
     install = "apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install docker.io >/dev/null"
     logins.ok("far", install)
@@ -137,10 +140,10 @@ def test_docker_is_reached_by_a_login_in_no_group_and_given_back(logins: Logins)
     seen = logins.step(call, "docker-access", script, {"LOGIN": "ops", "SOCKET": socket})
     assert seen["socket"] == socket
 
-    asked = f"docker --host unix://{socket} version --format '{{{{.Server.Version}}}}'"
+    request = f"docker --host unix://{socket} version --format '{{{{.Server.Version}}}}'"
     for user, expected in (("ops", seen["docker"]), ("guest", "")):
         with logins.ssh(logins.call(user=user)) as connection:
-            assert connection.run(asked).stdout.strip() == expected
+            assert connection.run(request).stdout.strip() == expected
             assert connection.run("docker version --format '{{.Server.Version}}'").stdout.strip() == ""
     logins.site.machine("far").reboot()
     logins.site.machine("far").wait_for_ssh()
@@ -148,7 +151,7 @@ def test_docker_is_reached_by_a_login_in_no_group_and_given_back(logins: Logins)
         "far", "for ((n = 0; n < 100; n++)); do systemctl is-active --quiet docker && exit; sleep 0.2; done; exit 1"
     )
     with logins.ssh(call) as connection:
-        assert connection.run(asked).stdout.strip() == seen["docker"]
+        assert connection.run(request).stdout.strip() == seen["docker"]
         assert connection.run_script(call["scripts"]["cleanup.sh"], STACK).returncode == 0
     assert logins.ok("far", f"ls -d {socket} /etc/systemd/system/{STACK}* /var/lib/tandem 2>/dev/null || true") == ""
     assert logins.ok("far", f"systemctl list-units --all --no-legend '{STACK}*'") == ""
@@ -166,7 +169,7 @@ def test_pulumi_works_through_all_of_it_at_once(logins: Logins, tmp_path: Path) 
     for part in ("components", "stacks", "planner"):
         (project.directory / part).symlink_to(ROOT / part)
     shutil.copy(Path(__file__).with_name("logins_program") / "__main__.py", project.directory)
-    told = {
+    config = {
         "platform": "hosts",
         "machines": [{"name": "far", "address": logins.address("far")}],
         "ssh": {
@@ -177,7 +180,7 @@ def test_pulumi_works_through_all_of_it_at_once(logins: Logins, tmp_path: Path) 
         "storage": {"server": "nas", "export": "/share"},
         "serving": {"tensorParallelSize": 1, "executor": "mp"},
     }  # fmt: skip
-    for name, value in told.items():
+    for name, value in config.items():
         project.pulumi("config", "set", f"tandem:{name}", value if isinstance(value, str) else json.dumps(value))
     project.pulumi("config", "set", "--secret", "tandem:sudoPassword", PASSWORD)
     with running_agent(tmp_path, logins.locked, passphrase=PASSPHRASE):
@@ -193,3 +196,19 @@ def test_pulumi_works_through_all_of_it_at_once(logins: Logins, tmp_path: Path) 
     assert (
         logins.ok("far", f"ls -d /run/{STACK}* /etc/systemd/system/{STACK}* /var/lib/tandem 2>/dev/null || true") == ""
     )
+
+
+def test_a_machine_gets_another_host_key_once(logins: Logins) -> None:
+    """The last test here: from then on `far` shows that one, and the key that it was made with is refused."""
+    own = json.loads(agent.host_keys())["own"]
+    made = logins.call()
+    new = {"first_host_key": made["host_key"], "own_host_key": own["private"], "host_key": own["public"]}
+    call = {**made, **new, "replace_host_key": script_of("replace_host_key.sh").read_text()}
+    for _ in range(2):  # the second as after an `up` that was cut off
+        with logins.ssh(call) as connection:
+            assert "acquired=" in agent.acquire_new(connection)
+    assert "the machine shows another host key than the one known for it" in logins.acquired(made)
+    assert "acquired=" in logins.acquired(call)
+    # An update never goes back to the first one, whoever may have read it.
+    other = json.loads(agent.host_keys())["own"]["public"]
+    assert "the machine shows another host key" in logins.acquired({**call, "host_key": other})

@@ -241,7 +241,7 @@ def test_poweroff_from_inside_leaves_it_stopped(bench: Bench) -> None:
     machine.wait_for_ssh()
 
 
-def test_a_pulled_cable_cuts_all_and_a_mended_one_gives_it_back(bench: Bench) -> None:
+def test_a_pulled_cable_cuts_all_until_it_is_back(bench: Bench) -> None:
     """Also over a reboot, and for NFS mounts; the machine itself goes on."""
     machine = bench.site.machine("two")
     leader = machine.facts()["leader"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -18,7 +19,7 @@ import requests
 from tests.support.deployment import Deployment, chat
 from tests.support.waiting import until
 
-pytestmark = [pytest.mark.root, pytest.mark.engine, pytest.mark.long]
+pytestmark = [pytest.mark.root, pytest.mark.engine, pytest.mark.long, pytest.mark.timeout(2400)]
 
 MODEL = "tiny-qwen2"
 PORT = 8655
@@ -61,10 +62,22 @@ def deployment(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def webhook(deployment):
-    server = Receiver(deployment.subnet.replace(".0/24", ".1"))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    server = listen(deployment)
     yield server
     server.shutdown()
+    server.server_close()
+
+
+def listen(deployment):
+    server = Receiver(deployment.subnet.replace(".0/24", ".1"))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+def firing(*servers):
+    """The last alert of each name that they got."""
+    got = [alert for server in servers for one in server.got for alert in one["alerts"]]
+    return {alert["labels"]["alertname"]: alert for alert in got if alert["status"] == "firing"}
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +86,7 @@ def out(deployment, webhook):
     url = f"http://{webhook.server_address[0]}:{PORT}/token"
     file = ("--stack", "test", "--config-file", str(deployment.config_file))
     deployment.pulumi("config", "set", "--secret", "--path", "tandem:alertReceivers.webhook", url, *file).good()
-    deployment.pulumi("up", "--yes", "--skip-preview", *file).good()
+    deployment.pulumi("up", "--yes", "--skip-preview", *file, timeout=2000).good()
     return deployment.outputs()
 
 
@@ -118,6 +131,16 @@ def test_every_target_is_up_and_each_rank_is_known(look):
     until(lambda: ranks() == {("node-0", "0", "serving"), ("node-1", "1", "running")}, 60, ranks)
 
 
+def test_no_container_has_dockers_socket_and_state_is_written_by_a_unit_that_comes_back(deployment):
+    for name in ("node-0", "node-1"):
+        mounts = "docker inspect --format '{{json .HostConfig.Binds}} {{json .Mounts}}' $(docker ps --quiet)"
+        assert "docker.sock" not in deployment.ssh(name, mounts)
+        unit = f"tandem-test-{name}-state"
+        assert deployment.ssh(name, f"systemctl is-enabled {unit}; systemctl is-active {unit}") == "enabled\nactive\n"
+        deployment.ssh(name, f"systemctl kill --signal=KILL {unit}")
+        until(lambda name=name: deployment.ssh(name, "pgrep -f [s]tate.json || true").strip(), 30)
+
+
 def test_inner_ports_are_on_loopback_or_for_the_machines_alone(deployment):
     listening = deployment.ssh("node-0", "ss -Hltn | awk '{print $4}'").split()
     inner = {one for one in listening if one.rpartition(":")[2] in {str(port) for port in range(9390, 9395)}}
@@ -126,33 +149,53 @@ def test_inner_ports_are_on_loopback_or_for_the_machines_alone(deployment):
 
 
 def test_a_rank_that_is_stopped_reaches_the_webhook_and_comes_back(deployment, out, webhook):
+    began = time.monotonic()
     worker = deployment.ssh("node-1", "docker exec tandem-test-node-1-engine pgrep -f VLLM::Worker").split()[0]
     deployment.ssh("node-1", f"docker exec tandem-test-node-1-engine kill -STOP {worker}")
-
-    def received():
-        return {alert["labels"]["alertname"]: alert for one in webhook.got for alert in one["alerts"]}
-
-    until(lambda: "EngineStoodStill" in received(), 300)
-    alert = received()["EngineStoodStill"]
+    until(lambda: "EngineStoodStill" in firing(webhook), 300)
+    alert = firing(webhook)["EngineStoodStill"]
+    print(f"reported after {time.monotonic() - began:.0f} s: {alert['annotations']['summary']}")
     assert "stood still" in alert["annotations"]["summary"]
     assert "started again by itself" in alert["annotations"]["remedy"]
-    until(lambda: chat(out, MODEL).code == 200, 300)
+    until(lambda: chat(out, MODEL).code == 200, 900)
+    print(f"serving again after {time.monotonic() - began:.0f} s")
 
 
-def test_an_alert_receiver_that_is_down_harms_nothing(deployment, out, webhook, look):
+def test_an_alert_receiver_that_is_down_harms_nothing_and_gets_its_alerts_later(deployment, out, webhook, look):
     webhook.shutdown()
+    webhook.server_close()
     deployment.ssh("node-1", "docker stop tandem-test-node-1-node-exporter")
     query = {"query": 'ALERTS{alertname="MachineNotReached",alertstate="firing"}'}
-    until(lambda: look("prometheus/api/v1/query", **query).json()["data"]["result"], 240)
+    until(lambda: look("prometheus/api/v1/query", **query).json()["data"]["result"], 300)
     failed = {"query": "sum(alertmanager_notifications_failed_total)"}
     until(lambda: float(look("prometheus/api/v1/query", **failed).json()["data"]["result"][0]["value"][1]) > 0, 240)
     assert chat(out, MODEL).code == 200
+    again, began = listen(deployment), time.monotonic()
+    try:
+        until(lambda: "MachineNotReached" in firing(again), 300)
+    finally:
+        again.shutdown()
+        again.server_close()
+    print(f"sent {time.monotonic() - began:.0f} s after the receiver was there again")
+
+
+def test_what_it_takes(deployment):
+    """Processors' time and memory of its programs, for docs/monitoring.md."""
+    words = "ps -C prometheus,alertmanager,node_exporter -o rss=,cputimes=,etimes=,args= | cut -c1-60"
+    shown = {name: deployment.ssh(name, words) for name in ("node-0", "node-1")}
+    shown["state"] = deployment.ssh("node-0", "ps -o rss=,cputimes=,etimes= -p $(pgrep -f [s]tate.json | paste -sd,)")
+    print("\n".join(f"{name}: {text}" for name, text in shown.items()))
+    (prometheus,) = [line.split() for line in shown["node-0"].splitlines() if "prometheus" in line.split()[3]]
+    assert int(prometheus[0]) < 200 << 10
 
 
 def test_turned_off_nothing_of_it_is_left(deployment):
     deployment.config["monitoring"] = {"enabled": False}
-    deployment.up().good()
+    deployment.up(timeout=1500).good()
     left = deployment.ssh(
         "node-0", "docker ps -a --format '{{.Names}}'; systemctl list-units --all --no-legend 'tandem*'"
     )
-    assert not any(word in left for word in ("prometheus", "alertmanager", "node-exporter"))
+    assert not any(
+        word in left for word in ("prometheus", "alertmanager", "node-exporter", "state", "relay", "metrics")
+    )
+    assert "tandem-test-node-0-state" not in deployment.ssh("node-0", "ls /etc/systemd/system")

@@ -89,10 +89,12 @@ def watched(engine, tmp_path_factory):
     }  # fmt: skip
     (state / "state.json").write_text(json.dumps(config))
     (folder / "state").mkdir()
+    (folder / "relay.json").write_text("{}")
     environment = {**os.environ, "TANDEM_STATE_SECONDS": "1"}
     running = [
         subprocess.Popen([sys.executable, GATEWAY_FILES / "key_metrics.py", folder]),
         subprocess.Popen([sys.executable, state / "state.py", state / "state.json", folder / "state"], env=environment),
+        subprocess.Popen([sys.executable, FILES / "relay.py", folder / "relay.json", str(ports.relay)]),
         monitoring.node_exporter(folder / "state", ports.node),
     ]
     recordings = [Recording(ports.gpu, ["gpu.prom"]), Recording(free_port(), ["npu.prom"])]

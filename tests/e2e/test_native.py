@@ -107,8 +107,8 @@ def test_the_page_lists_the_model_and_only_some_may_open_it(deployment):
     """Open WebUI's stand-in (tests/stand_ins/README.md) behind the real gateway."""
     out = deployment.outputs()
     assert fetch(f"{out['webuiUrl']}/health", authority=out["apiCa"]).code == 200
-    asked = f"curl --insecure -s -o /dev/null -w '%{{http_code}}' {out['webuiUrl']}/health"
-    assert deployment.ssh("node-1", asked) == "403"
+    request = f"curl --insecure -s -o /dev/null -w '%{{http_code}}' {out['webuiUrl']}/health"
+    assert deployment.ssh("node-1", request) == "403"
 
 
 def test_an_up_without_changes_runs_nothing(deployment):
@@ -119,8 +119,8 @@ def test_a_key_comes_and_goes_and_no_process_is_touched(deployment):
     """The Caddy that runs loads it; engines, page and the gateway's own process are the same."""
     before = deployment.ssh("node-0", f"cat {PROCESSES}/*/supervisor; pgrep -u renter caddy")
     deployment.config["gateway"]["keys"] = ["ci"]
-    asked = {"node-0-gateway-configured-run", "answer-asked", "webui-login-tried"}
-    assert llamacpp(deployment).good().changed() == {"api-key-ci-made", *asked}
+    probes = {"node-0-gateway-configured-run", "answer-asked", "webui-login-tried"}
+    assert llamacpp(deployment).good().changed() == {"api-key-ci-made", *probes}
     out = deployment.outputs()
     assert set(out["apiKeys"]) == {"default", "ci"}
     url, authority = f"{out['apiUrl']}/models", out["apiCa"]
@@ -128,7 +128,7 @@ def test_a_key_comes_and_goes_and_no_process_is_touched(deployment):
     counts = "curl --insecure -fs https://localhost:8000/gateway/metrics/keys"
     until(lambda: '_requests_total{key="ci",code="200"} 1\n' in deployment.ssh("node-0", counts), 20)
     del deployment.config["gateway"]["keys"]
-    assert llamacpp(deployment).good().changed() == {"api-key-ci-made", *asked}
+    assert llamacpp(deployment).good().changed() == {"api-key-ci-made", *probes}
     assert fetch(url, out["apiKeys"]["ci"], authority=authority).code == 401
     assert deployment.ssh("node-0", f"cat {PROCESSES}/*/supervisor; pgrep -u renter caddy") == before
     log = deployment.ssh("node-0", f"cat {PROCESSES}/node-0-gateway/log")

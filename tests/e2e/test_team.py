@@ -15,7 +15,7 @@ from tests.support.deployment import Deployment, Reply, fetch
 from tests.support.team_image import LITELLM_IMAGE, POSTGRES_IMAGE, ensure_team_images
 from tests.support.waiting import until
 
-pytestmark = [pytest.mark.root, pytest.mark.engine, pytest.mark.long]
+pytestmark = [pytest.mark.root, pytest.mark.engine, pytest.mark.long, pytest.mark.timeout(1800)]
 
 MODEL, ALIAS = "tiny-qwen2", "gpt-4o"
 PRICE = 1000.0
@@ -51,6 +51,7 @@ def up(deployment, **team):
         **team,
     }
     return deployment.up(
+        timeout=1500,
         model={"id": "tandem/tiny-qwen2-gguf", "servedName": MODEL},
         images={"engine": f"{registry}/tandem/llamacpp-cpu:b11434", "mounts": mounts},
         gateway={"team": told},
@@ -84,7 +85,7 @@ def spent(stack, key: str) -> float:
     return float(json.loads(admin(stack, f"/key/info?key={key}").body)["info"]["spend"])
 
 
-def test_the_page_of_keys_is_told_when_it_has_its_database_and_shows_the_model(deployment, stack):
+def test_the_page_of_keys_is_an_output_when_it_has_its_database_and_shows_the_model(deployment, stack):
     address = deployment.machine("node-0").record.address
     assert stack["teamUrl"] == f"https://{address}:4000"
     assert stack["teamKey"].startswith("sk-")

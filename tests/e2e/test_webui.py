@@ -85,17 +85,17 @@ def test_the_account_of_the_settings_logs_in_and_sees_the_model(page):
     assert login_probe.login(page) == MODEL
 
 
-def test_another_password_is_told_at_once(page):
+def test_another_password_is_reported_at_once(page):
     with pytest.raises(login_probe.Failure, match="the page refuses admin@localhost"):  # type: ignore[attr-defined]  # as the probe imports it
         login_probe.login({**page, "password": "x" * 12})
 
 
 def test_nobody_signs_up_and_nobody_is_let_in_without_a_login(page):
     body = json.dumps({"email": "x@y.z", "password": "x" * 12, "name": "x"}).encode()
-    for path, told, code in (("/api/v1/auths/signup", body, 403), ("/api/models", None, 401)):
-        with pytest.raises(urllib.error.HTTPError) as refused:
-            login_probe._fetch(page["url"] + path, "", told)
-        assert refused.value.code == code
+    for path, sent, code in (("/api/v1/auths/signup", body, 403), ("/api/models", None, 401)):
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            login_probe._fetch(page["url"] + path, "", sent)
+        assert caught.value.code == code
 
 
 def test_a_model_that_is_not_served_is_named(page, monkeypatch):

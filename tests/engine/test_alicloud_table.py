@@ -137,8 +137,8 @@ def create_and_read(account: Account) -> None:
 def arrived(account: Account) -> None:
     """What the provider doesn't read back is in the cloud all the same."""
     machine, wanted = account.state()["machine"]["id"], TABLE["machine"].creates
-    told = account.call("Ecs", "DescribeInstances", InstanceIds=json.dumps([machine]))["Instances"]["Instance"][0]
-    assert told["AutoReleaseTime"][:16] == wanted["auto_release_time"][:16]
+    instance = account.call("Ecs", "DescribeInstances", InstanceIds=json.dumps([machine]))["Instances"]["Instance"][0]
+    assert instance["AutoReleaseTime"][:16] == wanted["auto_release_time"][:16]
     data = account.call("Ecs", "DescribeUserData", InstanceId=machine)["UserData"]
     assert base64.b64decode(data).decode() == wanted["user_data"]
     disk = account.call("Ecs", "DescribeDisks", InstanceId=machine)["Disks"]["Disk"][0]

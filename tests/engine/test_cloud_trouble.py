@@ -37,22 +37,22 @@ def test_what_is_wrong_with_the_account_is_one_sentence_and_changes_nothing(tmp_
     """Before anything is declared: keys, clock, an instance type and a NAS class that nobody sells."""
     with renting(tmp_path) as project:
 
-        def refused(*parts: str) -> None:
+        def refusal(*parts: str) -> None:
             done = project.run(*UP)
             assert done.returncode != 0 and "Traceback" not in done.stdout, done.stdout
             assert all(part in done.stdout for part in parts), done.stdout
 
         right = dict(project.keys)
         project.keys["ALIBABA_CLOUD_ACCESS_KEY_SECRET"] = right["ALIBABA_CLOUD_ACCESS_KEY_ID"]
-        refused("nothing was changed: DescribeInstances was refused: SignatureDoesNotMatch: the account does not know")
+        refusal("nothing was changed: DescribeInstances was refused: SignatureDoesNotMatch: the account does not know")
         project.keys["ALIBABA_CLOUD_ACCESS_KEY_ID"] = "LTAInobody"
-        refused("InvalidAccessKeyId.NotFound: the account does not know these keys: put the id")
+        refusal("InvalidAccessKeyId.NotFound: the account does not know these keys: put the id")
         project.keys.update(right)
         project.fault(kind="error", action="*", status=400, code="InvalidTimeStamp.Expired", message="x", times=0)
-        refused("InvalidTimeStamp.Expired: this computer's clock differs from the cloud's by more than 15 minutes")
+        refusal("InvalidTimeStamp.Expired: this computer's clock differs from the cloud's by more than 15 minutes")
         project.no_faults()
         project.configure(candidates=[{"zone": "cn-hangzhou-h", "instanceType": "ecs.g99.large"}])
-        refused("no candidate holds 2 machines now; nothing was rented:", "ecs.g99.large is sold in no zone now")
+        refusal("no candidate holds 2 machines now; nothing was rented:", "ecs.g99.large is sold in no zone now")
         project.configure()
         daemon.ask(
             project.cloud,
@@ -60,11 +60,11 @@ def test_what_is_wrong_with_the_account_is_one_sentence_and_changes_nothing(tmp_
             "nas-stock",
             {"zone": "cn-hangzhou-h", "storage": "Performance", "available": False},
         )
-        refused("cloud.nas: zone cn-hangzhou-h has no NAS of class Performance; set cloud.nas.zone to ")
+        refusal("cloud.nas: zone cn-hangzhou-h has no NAS of class Performance; set cloud.nas.zone to ")
         assert project.everything() == []
 
 
-def test_a_range_that_somebody_uses_is_told_and_his_network_is_left_alone(tmp_path: Path) -> None:
+def test_a_range_that_somebody_uses_is_reported_and_his_network_is_left_alone(tmp_path: Path) -> None:
     """In a VPC that is adopted; only creating the vSwitch shows it."""
     with renting(tmp_path) as project:
         vpc = project.api().call("vpc", "CreateVpc", CidrBlock="172.20.0.0/16")["VpcId"]
@@ -102,13 +102,13 @@ def a_lost_machine(project: Renting) -> None:
     project.fault(kind="lost", action="RunInstances", type=TYPE)
     said = project.run(*UP).stdout
     orders = [each for each in project.calls("RunInstances") if each["params"]["InstanceType"] == TYPE]
-    given_back = re.search(
+    released = re.search(
         r"2 x ecs.g7.large in cn-hangzhou-h: not available \(the connection broke before the answer came\); what "
         r"this run rented of them is released; run `pulumi refresh --yes --target [^`]+`, then `pulumi up` \((\d) "
         r"released\)",
         said,
     )
-    assert given_back and int(given_back[1]) == len(orders), said
+    assert released and int(released[1]) == len(orders), said
     assert "Signature" not in said and "AccessKeyId" not in said
     assert project.machines().keys() <= {"fetcher"}, "nothing is ordered after a failure, so it may not be there yet"
 
@@ -181,7 +181,7 @@ def stays_as_it_is_when_it_rests(project: Renting, fetcher: str) -> None:
 
 
 def gone_behind_our_back(project: Renting) -> None:
-    """A spot machine taken back and one released by hand: told by a refresh, rented again; then all of them, twice."""
+    """A spot machine taken back and one released by hand: shown by a refresh, rented again; then all of them, twice."""
     project.pulumi(*UP)
     before = project.machines()
     stays_as_it_is_when_it_rests(project, before["fetcher"])
@@ -224,7 +224,7 @@ def test_whatever_happened_a_destroy_leaves_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_a_lost_state_is_told_and_swept(
+def test_a_lost_state_is_reported_and_swept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A first `up` refuses beside what is there; the sweep lists it by tag, and deletes it."""

@@ -18,7 +18,7 @@ __all__ = ["aliproject", "cloud", "pytestmark"]  # fixtures and mark are that mo
 
 
 def gang(cloud: dict[str, Any], machines: int) -> str:
-    """So many machines as one gang, told apart by the stack's tag."""
+    """So many machines as one gang, with the stack's tag."""
     text = f"""
 import re, sys
 sys.path.insert(0, {str(ROOT)!r})
@@ -55,7 +55,7 @@ def keys(cloud: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.long  # waits as long as the cloud does
 @pytest.mark.usefixtures("keys")
-def test_half_a_gang_is_given_back(aliproject: Project, cloud: dict[str, Any]) -> None:
+def test_half_a_gang_is_released(aliproject: Project, cloud: dict[str, Any]) -> None:
     """The third is out of stock: the first two go; what an earlier `up` made stays when a later one fails."""
     api, folder = Api(cloud["region"], cloud["endpoint"]), Path(cloud["state"])
     aliproject.program(gang(cloud, 0)).up()

@@ -66,7 +66,7 @@ def test_lines_move_beside_their_component_and_the_failure_is_one_sentence(proje
 
 
 @pytest.mark.long
-def test_the_same_stage_is_told_now_and_then_where_nobody_watches(project: Project) -> None:
+def test_the_same_stage_is_reported_now_and_then_where_nobody_watches(project: Project) -> None:
     moving = run(project, LISTENING, "30.0").partition("Diagnostics:")[0]
     assert moving.count("downloading m") == 1
 

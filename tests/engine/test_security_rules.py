@@ -43,8 +43,8 @@ watch_security_rules(net, args, found=found, stack="rules", call=call,
 
 
 def rules(api: Api, group: str) -> set[tuple[str, str, str]]:
-    told = api.call("ecs", "DescribeSecurityGroupAttribute", SecurityGroupId=group)["Permissions"]["Permission"]
-    return {(each["Direction"], each["PortRange"], each["SourceCidrIp"] or each["DestCidrIp"]) for each in told}
+    permissions = api.call("ecs", "DescribeSecurityGroupAttribute", SecurityGroupId=group)["Permissions"]["Permission"]
+    return {(each["Direction"], each["PortRange"], each["SourceCidrIp"] or each["DestCidrIp"]) for each in permissions}
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def api(cloud: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Api:
     return Api(cloud["region"], cloud["endpoint"])
 
 
-def test_edited_groups_are_told_of_and_put_back(aliproject: Project, cloud: dict[str, Any], api: Api) -> None:
+def test_edited_groups_are_reported_and_put_back(aliproject: Project, cloud: dict[str, Any], api: Api) -> None:
     """Added in and out, edited, taken away, all at once; others' groups stay as they are, and so does a second `up`."""
     aliproject.program(network(cloud, "198.51.100.0/24")).up()
     again = aliproject.up()
@@ -69,8 +69,8 @@ def test_edited_groups_are_told_of_and_put_back(aliproject: Project, cloud: dict
         api.call("ecs", "AuthorizeSecurityGroup", SecurityGroupId=group, **WIDE)
     out = {"IpProtocol": "all", "PortRange": "-1/-1", "DestCidrIp": "0.0.0.0/0", "Policy": "drop"}
     api.call("ecs", "AuthorizeSecurityGroupEgress", SecurityGroupId=inside, **out)
-    told = api.call("ecs", "DescribeSecurityGroupAttribute", SecurityGroupId=front)["Permissions"]["Permission"]
-    gateway = next(each for each in told if each["PortRange"] == "8000/8000")
+    permissions = api.call("ecs", "DescribeSecurityGroupAttribute", SecurityGroupId=front)["Permissions"]["Permission"]
+    gateway = next(each for each in permissions if each["PortRange"] == "8000/8000")
     edited = {"SecurityGroupRuleId": gateway["SecurityGroupRuleId"], "SourceCidrIp": "0.0.0.0/0"}
     api.call("ecs", "ModifySecurityGroupRule", SecurityGroupId=front, **edited)
 

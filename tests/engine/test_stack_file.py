@@ -44,8 +44,8 @@ def test_the_salt_is_in_the_copy_and_the_checkout_stays_as_it_was(checkout):
     words = ["pulumi", "config", "--config-file", str(copy), "--stack", "local"]
     own = {**os.environ, **environment()}
     subprocess.run([*words, "set", "--secret", "tandem:hubToken", "x"], cwd=checkout, env=own, check=True)
-    told = subprocess.run([*words, "get", "tandem:hubToken"], cwd=checkout, env=own, capture_output=True, check=True)
-    assert told.stdout == b"x\n"
+    token = subprocess.run([*words, "get", "tandem:hubToken"], cwd=checkout, env=own, capture_output=True, check=True)
+    assert token.stdout == b"x\n"
     assert contents(checkout) == before
 
 

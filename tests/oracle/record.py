@@ -118,9 +118,9 @@ def _case(name: str, config: dict[str, Any], split: str) -> dict[str, Any]:
 def main() -> None:
     """Records, or prints some."""
     python, part = sys.argv[1], (sys.argv[2:] or [""])[0]
-    asked = [case for case in cases() if part in case["name"]]
+    wanted = [case for case in cases() if part in case["name"]]
     # A fresh process for every few: a class that breaks one doesn't take the rest with it.
-    answers = [answer for i in range(0, len(asked), BATCH) for answer in engine_answers(python, asked[i : i + BATCH])]
+    answers = [answer for i in range(0, len(wanted), BATCH) for answer in engine_answers(python, wanted[i : i + BATCH])]
     if part:
         print(json.dumps(answers, indent=1))
     else:

@@ -156,7 +156,7 @@ def _gpus(folder: Path) -> list[str]:
 def _account(config: dict[str, Any], folder: Path) -> tuple[Deployment, Reduced]:
     """An empty account of a cloud of its own."""
     place = Account(folder, Here().public)
-    return place, reduce(config, Here(endpoint=place.told["endpoint"]))
+    return place, reduce(config, Here(endpoint=place.status["endpoint"]))
 
 
 def _nothing_left(place: Deployment) -> None:
@@ -177,21 +177,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.recipes.bring_up", description=__doc__)
     parser.add_argument("--whole", action="store_true", help="in its own shape, with stand-ins of engine and GPUs")
     parser.add_argument("recipe", nargs="*", help=f"of {', '.join(names)}")
-    told = parser.parse_args()
-    unknown = set(told.recipe) - set(names)
+    args = parser.parse_args()
+    unknown = set(args.recipe) - set(names)
     if unknown:
         parser.error(f"no recipe: {', '.join(sorted(unknown))}; there are {', '.join(names)}")
     failed = False
     # What a run that fails half-way has made goes with it.
     caretaker.begin()
-    if told.whole:
+    if args.whole:
         names = [name for name in names if has_whole_shape(read(name))]
-    records_of, file = (whole_records, WHOLE_RECORDS) if told.whole else (records, RECORDS)
-    for name in told.recipe or names:
+    records_of, file = (whole_records, WHOLE_RECORDS) if args.whole else (records, RECORDS)
+    for name in args.recipe or names:
         print(f"{name}:", flush=True)
         with tempfile.TemporaryDirectory(prefix="recipe-", ignore_cleanup_errors=True) as folder:
             try:
-                made = bring_up(name, Path(folder), whole=told.whole)
+                made = bring_up(name, Path(folder), whole=args.whole)
             except (AssertionError, subprocess.SubprocessError) as error:
                 print(f"{name} did not come up: {error}", file=sys.stderr, flush=True)
                 failed = True

@@ -16,12 +16,12 @@ def advice(name: str) -> list[dict[str, Any]]:
     pieces: list[list[str]] = []
     before = False
     for line in stack_file(name).read_text().splitlines():
-        told = line.startswith("#: ")
-        if told:
+        advised = line.startswith("#: ")
+        if advised:
             if not before:
                 pieces.append([])
             pieces[-1].append(line.removeprefix("#: "))
-        before = told
+        before = advised
     return [yaml.safe_load("\n".join(piece)) for piece in pieces]
 
 
@@ -30,6 +30,8 @@ def filled_in(name: str, *pieces: dict[str, Any]) -> dict[str, str]:
     config: dict[str, Any] = copy.deepcopy(read(name))
     for piece in pieces:
         for section, values in piece.items():
-            told = config.get(section)
-            config[section] = {**told, **values} if isinstance(told, dict) and isinstance(values, dict) else values
+            present = config.get(section)
+            config[section] = (
+                {**present, **values} if isinstance(present, dict) and isinstance(values, dict) else values
+            )
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}

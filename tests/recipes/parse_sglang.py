@@ -69,8 +69,8 @@ for words in json.loads(sys.stdin.read()):
     parser = Parser()
     ServerArgs.add_cli_args(parser)
     try:
-        told = parser.parse_args(words[3:])
-        assert (told.tp_size * told.pp_size) % told.nnodes == 0
+        args = parser.parse_args(words[3:])
+        assert (args.tp_size * args.pp_size) % args.nnodes == 0
         found.append(None)
     except Exception as error:
         found.append(f"{type(error).__name__}: {error}")

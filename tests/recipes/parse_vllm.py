@@ -17,8 +17,8 @@ class Parser(FlexibleArgumentParser):  # type: ignore[misc]
 
 
 def vllm(words):
-    told = make_arg_parser(Parser()).parse_args(words[2:])
-    validate_parsed_serve_args(told)
+    args = make_arg_parser(Parser()).parse_args(words[2:])
+    validate_parsed_serve_args(args)
 
 
 def ray(words):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from components.serving import find_engine
 from components.serving.engine import Peer
@@ -37,12 +37,9 @@ class Recipe:
         """What each machine's engine process is started with."""
         settings = self.settings()
         serving = settings.serving
-        args = replace(
-            settings.split, max_model_len=serving.max_model_len, port=serving.port, arguments=serving.arguments
-        )
         nodes = [Peer(f"10.0.0.{n + 1}", count) for n, count in enumerate(settings.accelerators)]
         engine = find_engine(serving.engine, serving.executor)
-        return [list(process.argv) for process in engine.processes(args, "/mnt/tandem/models/m", nodes)]
+        return [list(process.argv) for process in engine.processes(settings.serve_args, "/mnt/tandem/models/m", nodes)]
 
     def plan(self) -> Plan:
         """As the program plans it; an engine that the planner can't count as vLLM, which cuts a model as it does.

@@ -189,8 +189,8 @@ def reduce(config: Mapping[str, Any], here: Here | None = None, *, whole: bool =
     reduced: dict[str, Any] = copy.deepcopy(dict(config))
     for change in changes:
         _apply(reduced, change.setting.split("."), change.value)
-    told = config["model"]
-    by_hand = (reduced["model"]["id"], _files_of(config)) if told["source"] == "path" else None
+    model = config["model"]
+    by_hand = (reduced["model"]["id"], _files_of(config)) if model["source"] == "path" else None
     return Reduced(reduced, changes, local, by_hand)
 
 
@@ -222,19 +222,19 @@ def _cloud(config: Mapping[str, Any], here: Here) -> list[Change]:
 
 
 def _accelerators(config: Mapping[str, Any], local: Local) -> list[Change]:
-    told, serving = config["accelerator"], config["serving"]
+    accelerator, serving = config["accelerator"], config["serving"]
     if local.gpus:
         return []
     cloud = config.get("cloud")
     machines = min(cloud["machines"] if cloud else len(config["machines"]), MOST_MACHINES)
-    each = min(told["perMachine"], local.ranks or told["perMachine"])
+    each = min(accelerator["perMachine"], local.ranks or accelerator["perMachine"])
     changes = [Change("accelerator.kind", "cpu", "no GPU and no NPU is here")]
     changes += [
         Change(f"accelerator.{name}", None, "belongs to the GPUs and machines that are not here")
         for name in ("gpu", "devices", "hostMemoryGib")
-        if name in told
+        if name in accelerator
     ]
-    if each != told["perMachine"]:
+    if each != accelerator["perMachine"]:
         changes.append(Change("accelerator.perMachine", each, "ranks that two processor cores carry"))
     tensor, pipeline = serving["tensorParallelSize"], serving.get("pipelineParallelSize", 1)
     world = machines * each
@@ -259,40 +259,40 @@ def _files_of(config: Mapping[str, Any]) -> str:
 
 
 def _model(config: Mapping[str, Any], here: Here, local: Local) -> list[Change]:
-    told = config["model"]
-    if told["source"] == "path":
+    model = config["model"]
+    if model["source"] == "path":
         # The tiny model lies in the recipe's own folder, unless that is a name that the planner knows.
         named = {"vllm-mindspore": "models/tiny-for-npus", "llamacpp": "models/tiny", "ollama": "models/tiny"}
         why = "the planner would rightly refuse the real one on processors"
         name = None if local.gpus else named.get(config["serving"]["engine"])
         return [Change("model.id", name, why)] if name else []
-    hub = {"huggingface": "hf", "modelscope": "modelscope"}[told["source"]]
+    hub = {"huggingface": "hf", "modelscope": "modelscope"}[model["source"]]
     depot = f"{here.public if 'cloud' in config else here.network}.1:{DEPOT_PORT}"
     return [
         *([] if local.gpus else [Change("model.id", _files_of(config), "random weights of 2 MiB")]),
         *(
             []
-            if told.get("servedName")
-            else [Change("model.servedName", _served(told), "as the recipe's model.id says")]
+            if model.get("servedName")
+            else [Change("model.servedName", _served(model), "as the recipe's model.id says")]
         ),
         Change("model.endpoint", f"http://{depot}/{hub}", "this computer's hub"),
         Change("model.keep", value=False, why="what destroy leaves is looked for, weights too"),
     ]
 
 
-def _served(told: Mapping[str, Any]) -> str:
-    return str(told.get("servedName") or told["id"].rsplit("/", 1)[-1].lower())
+def _served(model: Mapping[str, Any]) -> str:
+    return str(model.get("servedName") or model["id"].rsplit("/", 1)[-1].lower())
 
 
 def _serving(config: Mapping[str, Any], local: Local) -> list[Change]:
-    told, changes = config["serving"], []
+    serving, changes = config["serving"], []
     if local.gpus:
         changes.append(
             Change("serving.collective", value=False, why="the GPUs that machines show here compute nothing")
         )
-    if local.longest and told.get("maxModelLen", math.inf) > local.longest:
+    if local.longest and serving.get("maxModelLen", math.inf) > local.longest:
         changes.append(Change("serving.maxModelLen", local.longest, "the tiny model's"))
-    given: Sequence[str] = told.get("arguments", ())
+    given: Sequence[str] = serving.get("arguments", ())
     dropped = {word: why for word in given for start, why in local.drops.items() if word.startswith(start)}
     if dropped or local.adds:
         whys = [f"without {word}: {why}" for word, why in dropped.items()]
@@ -301,10 +301,10 @@ def _serving(config: Mapping[str, Any], local: Local) -> list[Change]:
         changes.append(Change("serving.arguments", kept, "; ".join(whys)))
     # Without containers, the machine's own environment has the program (landlord.sh).
     more = {} if _native(config) else dict(local.environment)
-    if told["engine"] == "tensorrt-llm":
+    if serving["engine"] == "tensorrt-llm":
         more["STAND_IN_SERVED"] = _served(config["model"])
     if more:
-        both = {**told.get("environment", {}), **more}
+        both = {**serving.get("environment", {}), **more}
         changes.append(Change("serving.environment", both, f"with {', '.join(more)}: for what runs in its place"))
     return changes
 

@@ -1,4 +1,4 @@
-"""Each recipe as its head tells a user to fill it in: accepted, planned or told why not, and declared whole."""
+"""Each recipe filled in as its head says: accepted, planned or refused with the reason, and declared whole."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ def test_a_recipe_with_all_its_advice_is_declared_whole(recipe, tmp_path):
     """
     key, known = tmp_path / "key", tmp_path / "known_hosts"
     key.write_text("PRIVATE")
-    told = filled_in(recipe.name, *advice(recipe.name))
-    hosts = [machine.address for machine in parse(told).machines]
-    ports = {machine.address: machine.port for machine in parse(told).machines}
+    config = filled_in(recipe.name, *advice(recipe.name))
+    hosts = [machine.address for machine in parse(config).machines]
+    ports = {machine.address: machine.port for machine in parse(config).machines}
     names = [host if ports[host] == 22 else f"[{host}]:{ports[host]}" for host in hosts]
     known.write_text("".join(f"{name} ssh-ed25519 AAAA\n" for name in names))
-    told["ssh"] = json.dumps({"privateKeyFile": str(key), "knownHostsFile": str(known)})
-    settings = parse(told)
+    config["ssh"] = json.dumps({"privateKeyFile": str(key), "knownHostsFile": str(known)})
+    settings = parse(config)
     monitor = Recorder(Machines())
     pulumi.runtime.set_mocks(Machines(), project="tandem", stack="t", monitor=monitor)
 

@@ -66,10 +66,10 @@ def test_a_recipe_as_it_is_now_came_up(recipe):
 @pytest.mark.parametrize("recipe", RECIPES, ids=ids)
 def test_a_reduced_recipe_is_the_recipe_but_for_its_changes(recipe):
     """Each change has a reason; nothing else differs; platform, engine, launcher, gateway and hub are the recipe's."""
-    told, reduced = read(recipe.name), reduce(read(recipe.name))
+    config, reduced = read(recipe.name), reduce(read(recipe.name))
     assert all(change.why for change in reduced.changes)
     changed = {change.setting for change in reduced.changes}
-    before, after = flat(told), flat(reduced.config)
+    before, after = flat(config), flat(reduced.config)
     differing = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
     assert {key for key in differing if not any(key == c or key.startswith(f"{c}.") for c in changed)} == set()
     assert not changed & {"platform", "runtime", "model.source", "serving.engine", "serving.executor", "gateway.port"}
@@ -83,10 +83,10 @@ def test_a_reduced_recipe_is_the_recipe_but_for_its_changes(recipe):
 
 @pytest.mark.parametrize("recipe", [r for r in RECIPES if has_whole_shape(read(r.name))], ids=ids)
 def test_in_its_own_shape_a_recipe_keeps_machines_and_accelerators(recipe):
-    told, whole = read(recipe.name), reduce(read(recipe.name), whole=True).config
-    assert whole["accelerator"] == told["accelerator"]
-    assert [machine["name"] for machine in whole["machines"]] == [machine["name"] for machine in told["machines"]]
-    same = {key: value for key, value in told["serving"].items() if key != "environment"}
+    config, whole = read(recipe.name), reduce(read(recipe.name), whole=True).config
+    assert whole["accelerator"] == config["accelerator"]
+    assert [machine["name"] for machine in whole["machines"]] == [machine["name"] for machine in config["machines"]]
+    same = {key: value for key, value in config["serving"].items() if key != "environment"}
     assert {k: v for k, v in whole["serving"].items() if k not in ("environment", "collective")} == same
 
 

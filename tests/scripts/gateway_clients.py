@@ -155,9 +155,9 @@ def httpx() -> Cases:
         yield body[5:]
 
     def stream(**more: Any) -> str:
-        asked = {"stream": True, **more}
+        request = {"stream": True, **more}
         headers = {"Authorization": f"Bearer {KEY}"}
-        with httpx.stream("POST", f"{URL}/chat/completions", json=asked, headers=headers, timeout=30) as answer:
+        with httpx.stream("POST", f"{URL}/chat/completions", json=request, headers=headers, timeout=30) as answer:
             if more:
                 next(answer.iter_lines())
                 return "closed"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.weights import WeightsArgs
-from components.weights.weights import environment as told_to
+from components.weights.weights import environment as environment_of
 from localcloud.depot.repository import Repository
 from localcloud.depot.server import Contents, Depot
 from localcloud.http.journal import Journal
@@ -29,7 +29,7 @@ class Fetched:
 
     code: int
     log: str
-    told: str
+    message: str
     result: str
     status: str
 
@@ -45,7 +45,7 @@ class Hub:
     def base(self) -> str:
         return f"http://127.0.0.1:{self.depot.server_address[1]}"
 
-    def arguments(self, source: str, model: str, **told: object) -> WeightsArgs:
+    def arguments(self, source: str, model: str, **options: object) -> WeightsArgs:
         """As the program makes them."""
         endpoint = {"huggingface": f"{self.base}/hf", "modelscope": f"{self.base}/modelscope"}
         return WeightsArgs(
@@ -53,7 +53,7 @@ class Hub:
             id=f"{self.base}/git/{model}.git" if source == "git-lfs" else model,
             endpoint=endpoint.get(source, f"{self.base}/git" if source == "openmind" else None),
             mount_point=str(self.storage),
-            **{"revision": None, "stall_seconds": 1, **told},  # type: ignore[arg-type]
+            **{"revision": None, "stall_seconds": 1, **options},  # type: ignore[arg-type]
         )
 
     def start(
@@ -63,10 +63,10 @@ class Hub:
         token: str = "",
         more: dict[str, str] | None = None,
         home: str = "machine",
-        **told: object,
+        **options: object,
     ) -> tuple[subprocess.Popen[str], Path]:
         """The script as its own process, and the folder it reports to."""
-        args = self.arguments(source, model, **told)
+        args = self.arguments(source, model, **options)
         folder = self.storage.parent / home
         folder.mkdir(exist_ok=True)
         for name in ("error", "result", "status"):
@@ -79,7 +79,7 @@ class Hub:
             "no_proxy": "*",
             "PYTHONDONTWRITEBYTECODE": "1",
             "TANDEM_DIR": str(folder),
-            **told_to(args),
+            **environment_of(args),
             "HUB_TOKEN": token,
             "DOWNLOAD_TRIES": "3",
             **(more or {}),
@@ -90,22 +90,22 @@ class Hub:
             )
         return process, folder
 
-    def fetch(self, source: str = "huggingface", model: str = MODEL, **told: object) -> Fetched:
+    def fetch(self, source: str = "huggingface", model: str = MODEL, **options: object) -> Fetched:
         """Runs the script to its end."""
-        process, folder = self.start(source, model, **told)  # type: ignore[arg-type]
+        process, folder = self.start(source, model, **options)  # type: ignore[arg-type]
         return ended(process, folder)
 
-    def folder(self, source: str = "huggingface", model: str = MODEL, **told: object) -> Path:
-        return Path(self.arguments(source, model, **told).folder)
+    def folder(self, source: str = "huggingface", model: str = MODEL, **options: object) -> Path:
+        return Path(self.arguments(source, model, **options).folder)
 
-    def asked(self, part: str = "") -> list[dict[str, object]]:
+    def requests(self, part: str = "") -> list[dict[str, object]]:
         """Requests for content, from the hub's journal."""
         lines = map(json.loads, self.depot.journal.file.read_text().splitlines())
         return [r for r in lines if part in str(r["path"])]
 
     def sent(self, part: str) -> int:
         """Bytes of content that went out."""
-        return sum(max(int(str(r["bytes"])), 0) for r in self.asked(part))
+        return sum(max(int(str(r["bytes"])), 0) for r in self.requests(part))
 
 
 def ended(process: subprocess.Popen[str], folder: Path) -> Fetched:

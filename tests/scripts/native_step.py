@@ -27,13 +27,13 @@ class Step:
         path.chmod(0o755)
         return path
 
-    def run(self, script: str | Path, *others: str, **told: str) -> tuple[dict[str, str], str]:
+    def run(self, script: str | Path, *others: str, **environment: str) -> tuple[dict[str, str], str]:
         """Its result, or the sentence with which it failed.
 
         Args:
             script: a name of our scripts without `.sh`, or a path.
             others: the files that it needs beside it; the native runtime's are there anyway.
-            told: its environment.
+            environment: its environment.
         """
         path = script if isinstance(script, Path) else named(f"{script}.sh")
         sources = {
@@ -42,10 +42,11 @@ class Step:
             "run.sh": FILES / "run.sh",
             "lib.sh": FILES / "lib.sh",
             "question.py": ROOT / "components/serving/files/question.py",
+            "seen.py": ROOT / "components/serving/files/seen.py",
         }
         for name, source in {**sources, **{other: named(other) for other in others}}.items():
             (self.dir / name).write_bytes(source.read_bytes())
-        (self.dir / "env").write_text(render_environment(told))
+        (self.dir / "env").write_text(render_environment(environment))
         done = subprocess.run(
             ["bash", self.dir / "run.sh", "sync"],
             env={**os.environ, "PATH": f"{self.programs}:{os.environ['PATH']}"},

@@ -28,14 +28,14 @@ class Supervised:
 
     def __init__(self, folder, dead: int | None = None, ranks: int = 0):
         self.folder, self.port = folder, free_port()
-        told: dict[str, object] = {
+        settings: dict[str, object] = {
             "base": f"http://127.0.0.1:{self.port}/v1",
             "model": "m",
             "task": "chat",
             "folder": str(folder),
         }
-        told |= {"ranks": ranks or 1, "series": ["vllm:generation_tokens_total"]}
-        (folder / "alive.json").write_text(json.dumps(told))
+        settings |= {"ranks": ranks or 1, "series": ["vllm:generation_tokens_total"]}
+        (folder / "alive.json").write_text(json.dumps(settings))
         engine = [sys.executable, ENGINE, str(self.port), folder / "pids", *([str(dead)] if dead is not None else [])]
         words = [f"--state={folder}", f"--alive={folder / 'alive.json'}", "--machine=gpu-7", "--accelerator=nvidia"]
         self.log = (folder / "log").open("w")
@@ -75,8 +75,8 @@ class Supervised:
 def supervised(tmp_path):
     made = []
 
-    def make(**told):
-        made.append(Supervised(tmp_path, **told))
+    def make(**options):
+        made.append(Supervised(tmp_path, **options))
         return made[-1]
 
     yield make

@@ -64,9 +64,15 @@ def step(tmp_path, engine):
 
 
 def measured(step, **changes):
-    told = {"CONTAINER": "node-0-engine", "CONTAINERS": "1", "ENGINE": "vllm", "MODE": "quick", "LEVEL_SECONDS": "45"}
-    told |= {"LEVELS": "1:64:16:2 16:64:16:16", "ARGUMENTS_KNOWN": "yes"}
-    found, error = step.run(FILES / "benchmark.sh", **{**told, **changes})
+    variables = {
+        "CONTAINER": "node-0-engine",
+        "CONTAINERS": "1",
+        "ENGINE": "vllm",
+        "MODE": "quick",
+        "LEVEL_SECONDS": "45",
+    }
+    variables |= {"LEVELS": "1:64:16:2 16:64:16:16", "ARGUMENTS_KNOWN": "yes"}
+    found, error = step.run(FILES / "benchmark.sh", **{**variables, **changes})
     assert error == ""
     return json.loads(found["measured"])
 

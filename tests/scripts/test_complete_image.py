@@ -48,7 +48,7 @@ class Machine:
     def builds(self) -> list[str]:
         return [call for call in self.calls if call.startswith(("build ", "buildx build"))]
 
-    def run(self, needs=RAY, **told: str) -> tuple[dict[str, str], str]:
+    def run(self, needs=RAY, **variables: str) -> tuple[dict[str, str], str]:
         for name in ("probe.sh", "build.sh"):
             (self.step.dir / name).write_bytes((FILES / name).read_bytes())
         recipe = self.step.dir / "recipe"
@@ -63,7 +63,7 @@ class Machine:
             "ARGUMENTS": "\n".join(f"{key}={value}" for key, value in arguments.items()),
             "PIP_INDEX": "", "APT_MIRROR": "",
         }  # fmt: skip
-        return self.step.run(FILES / "complete.sh", **{**usual, **told})
+        return self.step.run(FILES / "complete.sh", **{**usual, **variables})
 
     def note(self, name: str) -> list[str]:
         found = self.step.home / name
@@ -103,7 +103,7 @@ def test_what_is_missing_is_built_once_for_each_content(machine: Machine) -> Non
     assert other["image"] != result["image"]
 
 
-def test_an_image_to_keep_is_told_and_not_taken_back(machine: Machine) -> None:
+def test_an_image_to_keep_is_reported_and_not_taken_back(machine: Machine) -> None:
     result, _ = machine.run(KEEP="yes")
     assert result["built"] == "now"
     assert not any("image rm" in line for line in machine.note("undo"))
@@ -216,7 +216,7 @@ def test_the_probe_tells_what_a_system_lacks() -> None:
     assert done.stdout.split() == ["python3", "no-such-program", "json", "no_such_module"]
 
 
-def test_machines_with_another_image_under_one_name_are_told(tmp_path: Path) -> None:
+def test_machines_with_another_image_under_one_name_are_reported(tmp_path: Path) -> None:
     step = Step(tmp_path)
     same, _ = step.run(FILES / "same.sh", IMAGES="a=n@sha256:1 b=n@sha256:1")
     assert same == {"image": "n@sha256:1"}

@@ -91,7 +91,7 @@ def deliveries(tmp_path):
         subprocess.run(["bash", str(run), "end"], env=made.environment, timeout=60, check=False)
 
 
-def test_the_same_step_is_found_again_and_its_result_told(deliveries):
+def test_the_same_step_is_found_again_and_its_result_reported(deliveries):
     deliveries.cut_off(deliveries.deliver(WAITS))
     again = deliveries.deliver(WAITS)
     with pytest.raises(subprocess.TimeoutExpired):
@@ -119,7 +119,7 @@ def test_what_was_cut_off_while_it_came_is_no_step(deliveries):
     assert list(deliveries.home.glob("steps/try/.*")) == []
 
 
-def test_a_failure_told_to_pulumi_is_utf8(deliveries):
+def test_a_failure_reported_to_pulumi_is_utf8(deliveries):
     failing = deliveries.deliver("printf 'caf\\351 \\377\\n'; fail \"$(printf 'the caf\\351 is closed')\"")
     assert failing.wait(timeout=30) == 1
     assert failing.stderr

@@ -23,8 +23,8 @@ class Waiting:
         self.weights = folder / "steps/weights/0123"
         self.here = folder / "steps/weights-early-start/4567"
         self.here.mkdir(parents=True)
-        told = {**os.environ, "TANDEM_DIR": str(self.here), "TANDEM_HOME": str(folder), "SECONDS_BEFORE": "60"}
-        self.process = subprocess.Popen([sys.executable, str(SCRIPT)], env=told)
+        environment = {**os.environ, "TANDEM_DIR": str(self.here), "TANDEM_HOME": str(folder), "SECONDS_BEFORE": "60"}
+        self.process = subprocess.Popen([sys.executable, str(SCRIPT)], env=environment)
 
     def says(self, **state: object) -> None:
         self.weights.mkdir(parents=True, exist_ok=True)

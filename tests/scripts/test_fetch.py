@@ -69,10 +69,10 @@ def test_every_source_brings_every_byte_once(hub: Hub, model, source):
     assert done.code == 0, done.log
     assert differing(hub.folder(source), model) == []
     assert done.result.startswith(f"folder={hub.folder(source)} revision=")
-    before = len(hub.asked())
+    before = len(hub.requests())
     again = hub.fetch(source)
     assert again.code == 0
-    content = [r for r in hub.asked()[before:] if re.search(r"/resolve/|FilePath|/lfs/", str(r["path"]))]
+    content = [r for r in hub.requests()[before:] if re.search(r"/resolve/|FilePath|/lfs/", str(r["path"]))]
     assert content == [], "what is there and right is not fetched again"
 
 
@@ -93,7 +93,7 @@ def test_every_cut_is_survived(hub: Hub, model, source):
     left = hub.depot.faults.listing()
     # Objects of LFS have no names in their addresses: faults beyond the shorter one's end hit the longer.
     assert left == [], done.log
-    assert sum(r["fault"] == "cut" for r in hub.asked()) == ordered
+    assert sum(r["fault"] == "cut" for r in hub.requests()) == ordered
     # A cut costs no byte twice.
     content = {"huggingface": "/resolve/", "modelscope": "FilePath="}.get(source, ".git/lfs/")
     assert hub.sent(content) == sum((model / name).stat().st_size for name in files)
@@ -108,14 +108,14 @@ def test_a_killed_download_goes_on_where_it_was(hub: Hub, model):
     process.kill()
     process.wait()
     held = part.stat().st_size
-    before = len(hub.asked())
+    before = len(hub.requests())
     began = time.monotonic()
     done = hub.fetch(more=SMALL)
     assert done.code == 0, done.log
     assert time.monotonic() - began < 10
     assert differing(hub.folder(), model) == []
     # The request that was cut off is noted when the hub notices.
-    later = [r for r in hub.asked()[before:] if SHARD in str(r["path"]) and r["fault"] != "stall"]
+    later = [r for r in hub.requests()[before:] if SHARD in str(r["path"]) and r["fault"] != "stall"]
     assert sum(int(str(r["bytes"])) for r in later) == SIZE - held > 0
 
 
@@ -123,12 +123,12 @@ def test_a_stalled_connection_is_opened_anew_where_it_was(hub: Hub, model):
     hub.depot.faults.order(Fault("stall", f"*{SHARD}", at=100_000, seconds=30))
     done = hub.fetch()
     assert done.code == 0, done.log
-    assert f"{SHARD} at byte 100000: no new byte for 1 s; asking again from there" in done.log
+    assert f"{SHARD} at byte 100000: no new byte for 1 s; requesting again from there" in done.log
     assert differing(hub.folder(), model) == []
     assert hub.sent(SHARD) <= SIZE + 1
 
 
-def test_a_slow_hub_is_told(hub: Hub):
+def test_a_slow_hub_is_reported(hub: Hub):
     hub.depot.faults.order(Fault("throttle", f"*{SHARD}", rate=100_000))
     done = hub.fetch()
     assert done.code == 0
@@ -149,22 +149,24 @@ def test_bytes_altered_on_the_way_are_fetched_again(hub: Hub, model, source):
 def test_a_hub_that_always_alters_bytes_is_named(hub: Hub):
     hub.depot.faults.order(Fault("corrupt", f"*{SHARD}", at=5000, times=50))
     done = hub.fetch()
-    assert done.told == (
+    assert done.message == (
         f"{hub.folder() / SHARD} holds other bytes than the hub's (checksum differs) after downloading it twice; "
         "the hub or the storage alters bytes"
     )
     assert not (hub.folder() / SHARD).exists()
 
 
-def test_a_changed_byte_on_the_storage_is_mended_and_only_its_file_fetched(hub: Hub, model):
+def test_of_a_changed_byte_on_the_storage_only_its_file_is_fetched_again(hub: Hub, model):
     hub.fetch()
     with (hub.folder() / SHARD).open("r+b") as stream:
         stream.seek(1000)
         stream.write(b"\xff\x00\xff\x00")
-    before = len(hub.asked())
+    before = len(hub.requests())
     assert hub.fetch().code == 0
     assert differing(hub.folder(), model) == []
-    assert {str(r["path"]).rsplit("/", 1)[-1] for r in hub.asked()[before:] if "/resolve/" in str(r["path"])} == {SHARD}
+    assert {str(r["path"]).rsplit("/", 1)[-1] for r in hub.requests()[before:] if "/resolve/" in str(r["path"])} == {
+        SHARD
+    }
 
 
 @pytest.mark.parametrize("source", ["huggingface", "modelscope"])
@@ -178,7 +180,7 @@ def test_passing_refusals_are_tried_again(hub: Hub, model, source):
 
 def test_a_dead_hub_ends_in_a_sentence_and_verified_weights_need_none(hub: Hub, model):
     hub.depot.faults.order(Fault("status", status=500, times=1000))
-    assert hub.fetch().told == f"the hub did not answer for {MODEL} (HTTP 500); see model.endpoint"
+    assert hub.fetch().message == f"the hub did not answer for {MODEL} (HTTP 500); see model.endpoint"
     hub.depot.faults.clear()
     assert hub.fetch().code == 0
     hub.depot.faults.order(Fault("status", status=500, times=1000))
@@ -188,7 +190,7 @@ def test_a_dead_hub_ends_in_a_sentence_and_verified_weights_need_none(hub: Hub, 
     hub.depot.faults.clear()
     shutil.rmtree(hub.folder())
     hub.depot.faults.order(Fault("cut", f"*{SHARD}", at=100, times=1000))
-    assert hub.fetch().told == (
+    assert hub.fetch().message == (
         f"{MODEL} could not be downloaded in 3 tries ({SHARD} at byte 100: the connection was cut); see the log, and "
         "model.endpoint for a mirror"
     )
@@ -221,14 +223,14 @@ GATED_SAID = "{} is gated: accept its licence on the hub and set hubToken"
 )
 def test_a_model_that_cannot_be_had(hub: Hub, source, wanted, revision, said):
     url = f"{hub.base}/git/{wanted}.git"
-    told = hub.fetch(source, wanted, revision=revision).told
-    assert told == said.format(url if source == "git-lfs" else wanted, url=url)
+    message = hub.fetch(source, wanted, revision=revision).message
+    assert message == said.format(url if source == "git-lfs" else wanted, url=url)
 
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_a_gated_model_with_its_token(hub: Hub, model, source):
     done = hub.fetch(source, GATED, token=TOKEN)
-    assert done.code == 0, done.told
+    assert done.code == 0, done.message
     assert differing(hub.folder(source, GATED), model) == []
     assert TOKEN not in done.log
 
@@ -242,7 +244,7 @@ def test_a_branch_and_a_tag_and_their_commit(hub: Hub, model, source, revision):
     assert differing(hub.folder(source, revision=commit), model) == []
 
 
-def test_too_little_space_is_told_before_the_first_byte(hub: Hub, tmp_path):
+def test_too_little_space_is_reported_before_the_first_byte(hub: Hub, tmp_path):
     """By its hub's words this model is larger than any disk."""
     (sparse := tmp_path / "huge").mkdir()
     (sparse / "config.json").write_text("{}")
@@ -256,7 +258,7 @@ def test_too_little_space_is_told_before_the_first_byte(hub: Hub, tmp_path):
     assert re.fullmatch(
         rf"{hub.storage}/models has [\d.]+ [GT]B free and some/huge needs 1\.153e\+06 TB more; "
         "free space there or use a larger storage",
-        done.told,
+        done.message,
     ), done
     assert hub.sent("/resolve/") == 0
 

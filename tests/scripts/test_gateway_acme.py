@@ -36,7 +36,7 @@ def program() -> Path:
 
 
 class Authority:
-    """A running pebble, whose certificates last as long as it is told."""
+    """A running pebble, whose certificates last as long as a test wants."""
 
     def __init__(self, program: Path, folder: Path, seconds: int) -> None:
         self.folder, self.http_port = folder, free_port()
@@ -102,11 +102,11 @@ def seen(gateway: Gateway, name: str) -> dict[str, object]:
             der = wrapped.getpeercert(binary_form=True) or b""
     except OSError:
         return {}
-    asked = subprocess.run(
+    reply = subprocess.run(
         ["openssl", "x509", "-inform", "der", "-noout", "-serial", "-ext", "subjectAltName", "-issuer"],
         input=der, capture_output=True, check=True,
     )  # fmt: skip
-    return {"text": asked.stdout.decode(), "der": der}
+    return {"text": reply.stdout.decode(), "der": der}
 
 
 NAME = socket.gethostname()

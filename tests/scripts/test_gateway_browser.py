@@ -34,7 +34,7 @@ def engine():
 
 @pytest.fixture
 def page():
-    """The page's own server and what it was told by the page."""
+    """The page's own server and what the page sent it."""
     found: queue.Queue[dict] = queue.Queue()
 
     class Handler(BaseHTTPRequestHandler):
@@ -100,9 +100,9 @@ def test_a_page_does_all_that_a_client_does_from_an_origin_that_is_let_in(tmp_pa
     folder = tmp_path / "gateway"
     folder.mkdir()
     gateway = Gateway(folder, engine.port, cors_origins=(origin,))
-    told = {"url": f"https://127.0.0.1:{gateway.port}/v1", "key": KEY}
+    target = {"url": f"https://127.0.0.1:{gateway.port}/v1", "key": KEY}
     try:
-        browser(f"{origin}/#{quote(json.dumps(told))}")
+        browser(f"{origin}/#{quote(json.dumps(target))}")
         assert found.get(timeout=60) == {
             "chat": WORDS, "stream": WORDS, "abort": "closed", "wrong key": "invalid_api_key", "wrong key, image": 401,
             "image": WORDS, "tools": "look", "request id": True,
@@ -117,10 +117,10 @@ def test_a_page_of_another_origin_gets_nothing(tmp_path, engine, page, browser):
     folder = tmp_path / "gateway"
     folder.mkdir()
     gateway = Gateway(folder, engine.port, cors_origins=("https://app.example",))
-    told = {"url": f"https://127.0.0.1:{gateway.port}/v1", "key": KEY}
+    target = {"url": f"https://127.0.0.1:{gateway.port}/v1", "key": KEY}
     try:
-        browser(f"{origin}/#{quote(json.dumps(told))}")
+        browser(f"{origin}/#{quote(json.dumps(target))}")
         assert set(found.get(timeout=60).values()) == {"TypeError: Failed to fetch"}
-        assert not engine.asked
+        assert not engine.requests
     finally:
         gateway.close()

@@ -94,7 +94,7 @@ def test_curl_sends_a_file_it_does_not_know_the_length_of(gateway, engine, autho
         input=body, env=environment(authority), capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
     assert json.loads(done.stdout)["choices"][0]["message"]["content"] == "word word ", done.stderr
-    assert engine.asked[-1]["bytes"] == len(body)
+    assert engine.requests[-1]["bytes"] == len(body)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ import http.client
 import json
 import os
 import re
-import shlex
 import socket
 import subprocess
 import sys
@@ -16,7 +15,6 @@ import pytest
 
 from components.gateway.caddy import render
 from components.gateway.gateway import FILES
-from tests.scripts.native_step import Step
 from tests.support.gateway import KEY, OTHER, send_stream
 from tests.support.waiting import until
 
@@ -32,7 +30,7 @@ def count():
     def start(folder: Path) -> subprocess.Popen[bytes]:
         process = subprocess.Popen([sys.executable, FILES / "key_metrics.py", folder])
         running.append(process)
-        until(lambda: asked(folder) is not None, 10)
+        until(lambda: metrics_of(folder) is not None, 10)
         return process
 
     yield start
@@ -45,7 +43,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
     process.wait(10)
 
 
-def asked(folder: Path) -> str | None:
+def metrics_of(folder: Path) -> str | None:
     """What the program says on its own socket; None while nobody is there."""
     connection = http.client.HTTPConnection("localhost", timeout=5)
     connection.sock = socket.socket(socket.AF_UNIX)
@@ -70,7 +68,7 @@ def counted(text: str) -> dict[str, dict[str, float]]:
 
 
 def requests(folder: Path) -> dict[str, float]:
-    return counted(asked(folder) or "").get("requests", {})
+    return counted(metrics_of(folder) or "").get("requests", {})
 
 
 def test_requests_bytes_and_seconds_are_counted_by_key(own, count):
@@ -155,35 +153,20 @@ def test_lines_that_are_no_requests_count_as_nothing(tmp_path, count):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="gives files to another user")
-def test_beside_a_container_a_unit_of_systemd_counts_as_the_gateway_s_user(tmp_path):
-    """The unit as the step writes it, its command run here; systemd itself is a stand-in."""
-    step, units = Step(tmp_path), tmp_path / "units"
-    units.mkdir()
-    step.program("systemctl", f'echo "$*" >>{tmp_path}/asked')
-    script = tmp_path / "configure.sh"
-    script.write_text((FILES / "configure.sh").read_text().replace("/etc/systemd/system", str(units)))
-    for name in ("configure.py", "key_metrics.py"):
-        (step.dir / name).write_bytes((FILES / name).read_bytes())
-    told = {"OWNER": "65532", "PLACE": "/gateway", "CONFIG": "{}", "ACME_ROOT": "", "DIGEST": "1"}
-    assert step.run(script, METRICS="yes", **told) == ({"done": "try"}, "")
-    (unit,) = units.iterdir()
-    (command,) = re.findall(r"ExecStart=(.*)", unit.read_text())
-    folder = step.home / "gateway"
+def test_started_by_root_it_counts_as_the_user_that_it_is_told(tmp_path):
+    """Beside a container: the log is the gateway's user's, and so is all that is written."""
+    folder = tmp_path / "gateway"
+    folder.mkdir()
     line = {"key": "a", "status": 200, "size": 1, "bytes_read": 2, "duration": 0.5}
-    (folder / "keys.log").write_text(json.dumps(line) + "\n")
-    (folder / "keys.log").chmod(0o600)
-    os.chown(folder / "keys.log", 65532, 65532)
-    process = subprocess.Popen(shlex.split(command))
-    until(lambda: requests(folder) == {"a,200": 1}, 10)
-    owners = {file.name: file.stat().st_uid for file in folder.glob("keys*")}
-    end(process)
+    log = folder / "keys.log"
+    log.write_text(json.dumps(line) + "\n")
+    log.chmod(0o600)
+    for each in (folder, log):
+        os.chown(each, 65532, 65532)
+    process = subprocess.Popen([sys.executable, FILES / "key_metrics.py", folder, "65532"])
+    try:
+        until(lambda: requests(folder) == {"a,200": 1}, 10)
+        owners = {file.name: file.stat().st_uid for file in folder.glob("keys*")}
+    finally:
+        end(process)
     assert owners == dict.fromkeys(("keys.log", "keys.json", "keys.socket"), 65532)
-    assert step.run(script, METRICS="no", **told) == ({"done": "try"}, "")
-    assert not list(units.iterdir())
-    name = unit.name
-    asked_of_it = (tmp_path / "asked").read_text().splitlines()
-    assert asked_of_it == [
-        "daemon-reload", f"enable --quiet {name}", f"restart {name}", f"disable --quiet --now {name}", "daemon-reload",
-    ]  # fmt: skip
-    undo = (step.home / "undo").read_text().splitlines()
-    assert undo == ["systemctl daemon-reload", f"rm -f {units}/{name}", f"systemctl disable --quiet --now {name}"]

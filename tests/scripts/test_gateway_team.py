@@ -48,24 +48,24 @@ def beside(port: int) -> Page:
 @pytest.mark.parametrize("header", ["Authorization", "X-Api-Key"])
 def test_a_key_of_the_settings_goes_straight_and_any_other_of_its_kind_to_litellm_with_it(own, engine, litellm, header):
     gateway = own(keys=KEYS, team=beside(litellm.port))
-    straight, through = len(engine.asked), len(litellm.asked)
+    straight, through = len(engine.requests), len(litellm.requests)
     for key in (KEY, STATIC, VIRTUAL):
         sent = f"Bearer {key}" if header == "Authorization" else key
         assert gateway.ask("/v1/chat/completions", None, "POST", QUESTION, **{header: sent}).status == 200
-    assert (len(engine.asked) - straight, len(litellm.asked) - through) == (2, 1)
-    assert VIRTUAL in litellm.asked[-1]["headers"][header.lower()]
-    assert header.lower() not in engine.asked[-1]["headers"]
+    assert (len(engine.requests) - straight, len(litellm.requests) - through) == (2, 1)
+    assert VIRTUAL in litellm.requests[-1]["headers"][header.lower()]
+    assert header.lower() not in engine.requests[-1]["headers"]
     until(lambda: [line["key"] for line in gateway.lines()] == ["default", "other", "team"])
 
 
 def test_what_litellm_can_t_know_is_refused_without_asking_it(own, litellm):
     gateway = own(keys=KEYS, team=beside(litellm.port))
-    through = len(litellm.asked)
+    through = len(litellm.requests)
     assert gateway.ask("/v1/models", "x" * 40).status == 401
     assert gateway.ask("/v1/models", None).status == 401
     for path in ("/key/generate", "/ui/", "/v1/load_lora_adapter"):
         assert gateway.ask(path, VIRTUAL).status == 404
-    assert len(litellm.asked) == through
+    assert len(litellm.requests) == through
 
 
 def test_without_a_team_nobody_knows_such_a_key(own):
@@ -85,7 +85,7 @@ def test_a_refusal_is_litellm_s_own_but_for_anthropic_s_clients_who_get_their_sh
     server.shutdown()
 
 
-def test_litellm_that_is_down_is_told_by_name_and_the_engine_answers_as_before(own, engine):
+def test_litellm_that_is_down_is_reported_by_name_and_the_engine_answers_as_before(own, engine):
     gateway = own(keys=KEYS, team=beside(free_port()))
     reply = gateway.ask("/v1/chat/completions", VIRTUAL, "POST", QUESTION)
     assert (reply.status, json.loads(reply.text)["error"]["code"]) == (503, "team_unavailable")
@@ -108,5 +108,5 @@ def test_its_own_port_is_passed_on_whole_with_the_login_and_the_address_from_out
     page = beside(litellm.port)
     gateway = own(keys=KEYS, team=page)
     assert gateway.ask("/v1/models", "anything", port=page.port, Cookie="a=b").status == 200
-    seen = litellm.asked[-1]["headers"]
+    seen = litellm.requests[-1]["headers"]
     assert (seen["authorization"], seen["cookie"], seen["x-forwarded-proto"]) == ("Bearer anything", "a=b", "https")

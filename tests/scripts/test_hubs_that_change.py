@@ -40,7 +40,7 @@ class Server:
     """Answers by a function of path and headers: status, headers, body; Range as hubs do."""
 
     answer: Callable[[str, dict[str, str]], tuple[int, dict[str, str], bytes]]
-    asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     port: int = 0
 
     @property
@@ -55,14 +55,14 @@ def serving(*servers: Server) -> Iterator[None]:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            told = server
+            hub = server
 
             def log_message(self, *_: object) -> None: ...
 
             def do_GET(self) -> None:
                 headers = {k.lower(): v for k, v in self.headers.items()}
-                self.told.asked.append((self.path, headers))
-                status, more, body = self.told.answer(self.path, headers)
+                self.hub.requests.append((self.path, headers))
+                status, more, body = self.hub.answer(self.path, headers)
                 if status == 200 and (wanted := re.fullmatch(r"bytes=(\d+)-(\d+)", headers.get("range", ""))):
                     start, end = int(wanted[1]), min(int(wanted[2]), len(body) - 1)
                     status = 206 if start < len(body) else 416
@@ -89,11 +89,15 @@ def serving(*servers: Server) -> Iterator[None]:
 def fetch(tmp_path: Path, source: str, endpoint: str, model: str = "some/model", token: str = "") -> Fetched:
     args = WeightsArgs(source, model, None, endpoint, str(tmp_path / "storage"), stall_seconds=2)
     (home := tmp_path / "machine").mkdir()
-    told = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")} | environment(args)
-    told |= {"TANDEM_DIR": str(home), "HUB_TOKEN": token, "DOWNLOAD_TRIES": "3", "PYTHONDONTWRITEBYTECODE": "1"}
+    variables = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")} | environment(args)
+    variables |= {"TANDEM_DIR": str(home), "HUB_TOKEN": token, "DOWNLOAD_TRIES": "3", "PYTHONDONTWRITEBYTECODE": "1"}
     with (home / "log").open("w") as log:
         process = subprocess.Popen(
-            [sys.executable, str(FILES / "fetch.py")], env={**told, "no_proxy": "*"}, stdout=log, stderr=log, text=True
+            [sys.executable, str(FILES / "fetch.py")],
+            env={**variables, "no_proxy": "*"},
+            stdout=log,
+            stderr=log,
+            text=True,
         )
     return ended(process, home)
 
@@ -128,7 +132,7 @@ def test_files_are_asked_for_by_their_own_commits(tmp_path):
     hub = Server(modelscope(lambda: OLD, lambda rev, path: OLD[path] if rev == COMMIT else moved[path]))
     with serving(hub):
         done = fetch(tmp_path, "modelscope", hub.url)
-    assert done.code == 0, done.told
+    assert done.code == 0, done.message
     assert there(tmp_path) == OLD
 
 
@@ -141,11 +145,11 @@ def test_a_mirror_that_knows_no_commits_is_asked_for_the_branch(tmp_path):
 
 @pytest.mark.parametrize("new", [b"new\n", b"new and longer\n", b"n"])
 def test_a_readme_that_changed_stops_nothing(tmp_path, new):
-    """Of the same size, longer and shorter; told, and left out."""
+    """Of the same size, longer and shorter; reported, and left out."""
     hub = Server(modelscope(lambda: OLD, lambda _, path: new if path == "README.md" else OLD[path]))
     with serving(hub):
         done = fetch(tmp_path, "modelscope", hub.url)
-    assert done.code == 0, done.told
+    assert done.code == 0, done.message
     assert there(tmp_path) == {name: data for name, data in OLD.items() if name != "README.md"}
     assert "note='README.md of some/model changed on the hub while it came down, and is left out'" in done.result
 
@@ -164,21 +168,21 @@ def moving(name: str, new: bytes) -> Server:
 
 
 @pytest.mark.parametrize("new", [weights(b"n"), weights(b"n") + b"more", b"less"])
-def test_weights_that_changed_are_told(tmp_path, new):
+def test_weights_that_changed_are_reported(tmp_path, new):
     hub = moving("model.safetensors", new)
     with serving(hub):
         done = fetch(tmp_path, "modelscope", hub.url)
-    assert done.told == (
+    assert done.message == (
         "model.safetensors of some/model changed on the hub while it came down; run `pulumi up` again for the newer "
         "weights, or set model.revision to a commit or tag, which doesn't move"
     )
 
 
-def test_a_config_that_changed_is_taken_and_told(tmp_path):
+def test_a_config_that_changed_is_taken_and_reported(tmp_path):
     hub = moving("config.json", b'{"a": 2, "b": 3}')
     with serving(hub):
         done = fetch(tmp_path, "modelscope", hub.url)
-    assert done.code == 0, done.told
+    assert done.code == 0, done.message
     assert there(tmp_path) == {**OLD, "config.json": b'{"a": 2, "b": 3}'}
     assert "config.json of some/model is newer than its weights: the branch moved" in done.result
 
@@ -187,7 +191,7 @@ def test_a_hub_that_gives_other_bytes_than_it_lists_is_named(tmp_path):
     hub = Server(modelscope(lambda: OLD, lambda _, path: b"short" if path == "config.json" else OLD[path]))
     with serving(hub):
         done = fetch(tmp_path, "modelscope", hub.url)
-    assert done.told == (
+    assert done.message == (
         "config.json has 5 bytes on the hub, whose list had 8 after downloading it twice; the hub or the storage "
         "alters bytes"
     )
@@ -219,7 +223,7 @@ def test_a_renamed_repository_is_followed_with_the_token(tmp_path):
     hub = Server(huggingface(wants=TOKEN))
     with serving(hub):
         assert fetch(tmp_path, "huggingface", hub.url, "old/model", TOKEN).code == 0
-    assert {headers.get("authorization") for _, headers in hub.asked} == {f"Bearer {TOKEN}"}
+    assert {headers.get("authorization") for _, headers in hub.requests} == {f"Bearer {TOKEN}"}
 
 
 @pytest.mark.parametrize("token", [TOKEN, ""])
@@ -231,11 +235,11 @@ def test_a_mirror_that_sends_on_a_gated_model_to_who_wants_the_token(tmp_path, t
         with serving(mirror):
             done = fetch(tmp_path, "huggingface", mirror.url, token=token)
     both = "" if token else ", and hubToken"
-    assert done.told == (
+    assert done.message == (
         f"some/model is gated: {mirror.url} sends on to {last.url}, which wants a token, and hubToken is sent to the "
         f"host of model.endpoint only; set model.endpoint to {last.url}{both}"
     )
-    assert last.asked and all("authorization" not in headers for _, headers in last.asked)
+    assert last.requests and all("authorization" not in headers for _, headers in last.requests)
     assert all(name.endswith(".tandem-part") and not held for name, held in there(tmp_path).items())
 
 
@@ -245,14 +249,14 @@ def test_a_mirror_that_sends_on_to_signed_addresses(tmp_path):
         mirror = Server(huggingface(elsewhere=last.url))
         with serving(mirror):
             assert fetch(tmp_path, "huggingface", mirror.url, token=TOKEN).code == 0
-    assert all("authorization" not in headers for _, headers in last.asked)
+    assert all("authorization" not in headers for _, headers in last.requests)
 
 
 def test_a_token_that_the_hub_refuses(tmp_path):
     hub = Server(huggingface(wants="another"))
     with serving(hub):
         done = fetch(tmp_path, "huggingface", hub.url, token=TOKEN)
-    assert done.told == (
+    assert done.message == (
         "some/model is gated, and the hub refuses hubToken: accept its licence there with the token's own account"
     )
 
@@ -269,6 +273,6 @@ def test_a_list_that_is_none_is_one_sentence(tmp_path, body):
     with serving(hub := Server(lambda *_: (200, {}, body))):
         done = fetch(tmp_path, "huggingface", hub.url)
     assert re.match(
-        r"the hub did not answer for some/model \(ValueError: |the hub did not answer .*JSONDecode", done.told
+        r"the hub did not answer for some/model \(ValueError: |the hub did not answer .*JSONDecode", done.message
     )
     assert "Traceback" not in done.log

@@ -56,7 +56,7 @@ nvidia-container-cli: {REASON}{{end}}
     ("end", "hint"),
     [("", "\nRun 'docker run --help' for more information"), (": unknown.", ""), ("", "See 'docker run --help'.")],
 )
-def test_dockers_own_reason_is_told_and_not_its_hint(step, end, hint):
+def test_dockers_own_reason_is_reported_and_not_its_hint(step, end, hint):
     step.program("docker", REFUSED.format(end=end, hint=hint))
     script = step.home / "try.sh"
     step.home.mkdir(exist_ok=True)
@@ -77,7 +77,7 @@ def bus(root, ids):
     return str(root)
 
 
-def drive(step, tmp_path, ids, driver, **told):
+def drive(step, tmp_path, ids, driver, **variables):
     """The driver step where one is installed. Nothing can be installed: apt has no package."""
     step.program("nvidia-smi", f"for n in {' '.join('1' for _ in ids)}; do echo {driver}; done")
     for name in ("apt-get", "apt-cache", "dpkg", "dpkg-query", "apt-mark", "systemctl", "modprobe", "modinfo"):
@@ -87,11 +87,11 @@ def drive(step, tmp_path, ids, driver, **told):
         "COUNT": str(len(ids)), "CUDA": "12.8", "BRANCH": "", "DRIVER": "present", "DRIVER_REPOSITORY": "",
         "ALIBABA_VERSIONS": "", "SYSFS": bus(tmp_path / "sys", ids),
     }  # fmt: skip
-    return step.run("nvidia_driver", *others, **{**base, **told})
+    return step.run("nvidia_driver", *others, **{**base, **variables})
 
 
 @pytest.mark.parametrize(
-    ("device", "driver", "told", "says"),
+    ("device", "driver", "variables", "says"),
     [
         (0x2684, "570.133.20", {}, ""),
         (0x26BA, "535.183.01", {}, ""),
@@ -104,8 +104,8 @@ def drive(step, tmp_path, ids, driver, **told):
         (0x26BA, "580.95.05", {"BRANCH": "570", "DRIVER": "packages"}, ""),
     ],
 )  # fmt: skip
-def test_a_driver_is_looked_at_for_this_cuda_on_these_gpus(tmp_path, device, driver, told, says):
-    found, error = drive(Step(tmp_path), tmp_path, [device, device], driver, **told)
+def test_a_driver_is_looked_at_for_this_cuda_on_these_gpus(tmp_path, device, driver, variables, says):
+    found, error = drive(Step(tmp_path), tmp_path, [device, device], driver, **variables)
     assert error.startswith(says)
     assert bool(error) == bool(says)
     assert found.get("driver") == (None if says else driver)

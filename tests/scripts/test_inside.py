@@ -53,8 +53,8 @@ def test_whatever_is_listed_lies_below_the_folder_or_nowhere(tmp_path_factory, p
     before = outside(root, folder)
     try:
         check_names(paths, "hub")
-    except LookupError as refused:
-        assert str(refused).startswith("hub lists ") and "\n" not in str(refused) and str(refused).isprintable()
+    except LookupError as caught:
+        assert str(caught).startswith("hub lists ") and "\n" not in str(caught) and str(caught).isprintable()
         return
     inside = Inside(folder)
     for path in paths:
@@ -62,11 +62,9 @@ def test_whatever_is_listed_lies_below_the_folder_or_nowhere(tmp_path_factory, p
         try:
             with os.fdopen(inside.open(path, os.O_WRONLY | os.O_CREAT), "wb") as stream:
                 stream.write(b"weights")
-        except Outside as refused:
+        except Outside as caught:
             assert "link" in path.split("/")
-            assert str(refused).startswith(
-                f"{folder}/link is a link to {root}/elsewhere, and weights are written below"
-            )
+            assert str(caught).startswith(f"{folder}/link is a link to {root}/elsewhere, and weights are written below")
         else:
             assert (folder / path).read_bytes() == b"weights"
             assert (folder / path).resolve().is_relative_to(folder.resolve())
@@ -105,9 +103,11 @@ def test_no_hub_writes_outside(hub: Hub, tmp_path: Path, source):
         done = hub.fetch(source, files=("*.gguf",))
         del hub.depot.repositories[MODEL].files[path]
         assert done.code == 1, path
-        assert done.told.startswith(f"{hub.base}/{'hf' if source == 'huggingface' else source} ({MODEL}) lists "), path
-        assert done.told.endswith("nothing was written; use another repository (model.id) or hub (model.endpoint)")
-        assert "\n" not in done.told and "Traceback" not in done.log
+        assert done.message.startswith(f"{hub.base}/{'hf' if source == 'huggingface' else source} ({MODEL}) lists "), (
+            path
+        )
+        assert done.message.endswith("nothing was written; use another repository (model.id) or hub (model.endpoint)")
+        assert "\n" not in done.message and "Traceback" not in done.log
         assert [*hub.storage.rglob("*")] == [], path
         assert not (tmp_path / "x").exists()
 
@@ -122,9 +122,9 @@ def test_no_hub_writes_outside(hub: Hub, tmp_path: Path, source):
     ],
 )
 def test_names_that_cannot_lie_beside_each_other(paths, said):
-    with pytest.raises(LookupError) as refused:
+    with pytest.raises(LookupError) as caught:
         check_names(paths, "hub")
-    assert said in str(refused.value)
+    assert said in str(caught.value)
 
 
 def test_names_that_some_storages_take_for_one():
@@ -153,7 +153,7 @@ def test_a_link_laid_on_the_storage_leads_nowhere(hub: Hub, tmp_path: Path, wher
     link.parent.mkdir(parents=True)
     link.symlink_to(target if where in ("", "sub") else target / "file")
     done = hub.fetch()
-    assert done.told == (
+    assert done.message == (
         f"{link} is a link to {link.resolve()}, and weights are written below {hub.storage} only; "
         "remove it there, then run `pulumi up` again"
     )
@@ -178,7 +178,7 @@ def test_a_manifest_of_somebody_else_removes_nothing(hub: Hub, tmp_path: Path):
     hub.depot.shutdown()
     hub.depot.server_close()
     done = hub.fetch(more={"DOWNLOAD_TRIES": "1"})
-    assert f"{hub.folder() / MANIFEST} lists '../../../victim', which is no path inside the folder" in done.told
+    assert f"{hub.folder() / MANIFEST} lists '../../../victim', which is no path inside the folder" in done.message
     assert victim.read_text() == "precious"
 
 
@@ -206,9 +206,9 @@ def link_in_git(hub: Hub, name: str, target: str) -> None:
 @pytest.mark.parametrize("target", ["/etc/passwd", "../../../x", "none.json"])
 def test_a_link_in_git_that_leads_outside_is_refused(hub: Hub, target):
     link_in_git(hub, "sub/link.json", target)
-    told = hub.fetch("git-lfs").told
-    assert told.startswith(f"{hub.base}/git/{MODEL}.git holds 'sub/link.json', a link to '")
-    assert "which is no file of the repository; nothing was written" in told
+    message = hub.fetch("git-lfs").message
+    assert message.startswith(f"{hub.base}/git/{MODEL}.git holds 'sub/link.json', a link to '")
+    assert "which is no file of the repository; nothing was written" in message
 
 
 def test_a_link_in_git_is_the_file_it_stands_for(hub: Hub):

@@ -23,15 +23,15 @@ def tensors(size: int) -> bytes:
     return struct.pack("<Q", len(header)) + header + bytes(size)
 
 
-def fetched(tmp_path: Path, source: str, held: dict[str, bytes], **told: object) -> tuple[Fetched, int]:
+def fetched(tmp_path: Path, source: str, held: dict[str, bytes], **options: object) -> tuple[Fetched, int]:
     """How the script ended, and how many bytes of files larger than a page were sent."""
     (folder := tmp_path / "repository").mkdir()
     for name, content in held.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
     with hub_of(tmp_path, [Repository(NAME, folder)]) as hub:
-        done = hub.fetch(source, NAME, **told)
-        large = sum(int(str(r["bytes"])) for r in hub.asked() if int(str(r["bytes"])) > 4096 and "upload-pack" not in
+        done = hub.fetch(source, NAME, **options)
+        large = sum(int(str(r["bytes"])) for r in hub.requests() if int(str(r["bytes"])) > 4096 and "upload-pack" not in
                     str(r["path"]))  # fmt: skip
     assert "Traceback" not in done.log
     return done, large
@@ -42,7 +42,7 @@ def test_an_index_that_names_a_shard_which_is_not_there(tmp_path, source):
     files = {**CONFIG, "model.safetensors.index.json": INDEX}
     files |= {f"model-0000{n}-of-00003.safetensors": tensors(9000) for n in (1, 2)}
     done, large = fetched(tmp_path, source, files)
-    assert done.told.endswith(
+    assert done.message.endswith(
         f"{NAME}{'.git' if source == 'git-lfs' else ''} lacks model-00003-of-00003.safetensors, which "
         f"model.safetensors.index.json names; {OTHER}"
     )
@@ -66,7 +66,7 @@ def test_an_index_that_names_a_shard_which_is_not_there(tmp_path, source):
 )  # fmt: skip
 def test_what_no_engine_can_load(tmp_path, files, said, large):
     done, sent = fetched(tmp_path, "modelscope", files)
-    assert done.code == 1 and done.told.startswith(f"{NAME} {said}"), done.told
+    assert done.code == 1 and done.message.startswith(f"{NAME} {said}"), done.message
     assert bool(sent) == bool(large)
     assert done.result == ""
 
@@ -75,7 +75,7 @@ def test_a_choice_that_leaves_out_what_the_index_names(tmp_path):
     files = {**CONFIG, "model.safetensors.index.json": INDEX}
     files |= {f"model-0000{n}-of-00003.safetensors": tensors(9000) for n in (1, 2, 3)}
     done, large = fetched(tmp_path, "huggingface", files, files=("!*-00002-*",))
-    assert done.told == (
+    assert done.message == (
         f"{NAME} is useless without model-00002-of-00003.safetensors, which model.safetensors.index.json names and "
         "model.files leaves out; add it there"
     )
@@ -97,13 +97,13 @@ def test_what_was_left_there_before_is_not_looked_at(tmp_path):
 def test_an_adapter_belongs_to_a_model(tmp_path):
     files = {"adapter_config.json": b"{}", "adapter_model.safetensors": tensors(90)}
     done, _ = fetched(tmp_path, "huggingface", files)
-    assert done.told.startswith(f"{NAME} is an adapter and no model; set model.id to the model it is for")
+    assert done.message.startswith(f"{NAME} is an adapter and no model; set model.id to the model it is for")
     (tmp_path / "second").mkdir()
     done, _ = fetched(tmp_path / "second", "huggingface", files, belongs=True)
-    assert done.code == 0, done.told
+    assert done.code == 0, done.message
 
 
-def test_the_second_copy_is_told_with_its_size(tmp_path):
+def test_the_second_copy_is_reported_with_its_size(tmp_path):
     files = {**CONFIG, "model.safetensors": tensors(9000), "pytorch_model.bin": bytes(9000), "onnx/m.onnx": bytes(9000)}
     done, large = fetched(tmp_path, "huggingface", files)
     assert done.code == 0 and large == len(tensors(9000))

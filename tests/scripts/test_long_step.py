@@ -50,7 +50,7 @@ def step(tmp_path):
     return LongStep(tmp_path)
 
 
-def test_a_failure_is_told_once_and_then_tried_again(step):
+def test_a_failure_is_reported_once_and_then_tried_again(step):
     """The next `pulumi up` only polls: what failed must run again, with the secrets it had."""
     step.script("fail 'the disk is full; free some'")
     step.run("launch")
@@ -60,7 +60,7 @@ def test_a_failure_is_told_once_and_then_tried_again(step):
     assert step.run("poll") == ["finished", "a=1"]
 
 
-def test_a_success_is_told_as_often_as_it_is_asked_for(step):
+def test_a_success_is_reported_as_often_as_it_is_asked_for(step):
     step.script("echo >>$TANDEM_DIR/runs; result a=1")
     step.run("launch")
     assert [step.run("poll") for _ in range(2)] == [["finished", "a=1"]] * 2
@@ -83,14 +83,14 @@ class StepWithoutSystemd(LongStep):
         (folder / "stack/runtime").write_text("native\n")
 
     def wait(self) -> list[str]:
-        told: list[str] = []
+        lines: list[str] = []
 
         def ended() -> bool:
-            told[:] = self.run("poll")
-            return told[0] != "running"
+            lines[:] = self.run("poll")
+            return lines[0] != "running"
 
         until(ended, 20)
-        return told
+        return lines
 
 
 @pytest.fixture

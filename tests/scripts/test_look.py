@@ -77,36 +77,36 @@ def test_facts_of_every_kind(machine):
         port = listener.getsockname()[1]
         nvidia = "".join(file.read_text() for file in (HOST_FILES / "nvidia_state.sh", FILES / "nvidia.sh"))
         peers = {"other": {"address": "127.0.0.1", "port": port}}
-        told = looked(
+        facts = looked(
             machine, nvidia=nvidia, peers=peers, fetch=["http://127.0.0.1:1/"], ports=[f"gateway.port={port}"]
         )
-    assert (told["late"], told["failed"]) == ([], {})
-    assert told["machine"]["memory"] > told["machine"]["available"] > 0
-    [engine] = told["containers"]
+    assert (facts["late"], facts["failed"]) == ([], {})
+    assert facts["machine"]["memory"] > facts["machine"]["available"] > 0
+    [engine] = facts["containers"]
     assert (engine["name"], engine["restarts"], engine["group"]) == ("tandem-test-engine", 2, GROUP)
-    assert told["nvidia"]["state"] == ["working"] and told["nvidia"]["gpu"][0].startswith("0, NVIDIA L20")
-    assert "Xid" in told["nvidia"]["xid"][0] and "26.562" in "".join(told["nvidia"]["nvlink"])
-    assert told["peers"]["other"] == {"error": "", "loss": 0.0}
-    assert "refused" in told["fetch"]["http://127.0.0.1:1/"]
-    assert told["listening"]["open"][str(port)] is True
-    assert told["listening"]["taken"].startswith(f"port {port}, which gateway.port needs, is held by")
-    seen = told["storage"]["weights"][str(machine / "weights")]
+    assert facts["nvidia"]["state"] == ["working"] and facts["nvidia"]["gpu"][0].startswith("0, NVIDIA L20")
+    assert "Xid" in facts["nvidia"]["xid"][0] and "26.562" in "".join(facts["nvidia"]["nvlink"])
+    assert facts["peers"]["other"] == {"error": "", "loss": 0.0}
+    assert "refused" in facts["fetch"]["http://127.0.0.1:1/"]
+    assert facts["listening"]["open"][str(port)] is True
+    assert facts["listening"]["taken"].startswith(f"port {port}, which gateway.port needs, is held by")
+    seen = facts["storage"]["weights"][str(machine / "weights")]
     assert (seen["manifest"], seen["wrong"]) == (True, "lacks config.json")
-    assert told["storage"]["read"]["bytes"] == 12 << 20
-    assert told["firewall"] == {"made": False, "loaded": False, "unit": told["firewall"]["unit"], "confirmed": False}
-    assert told["began"] <= told["ended"]
+    assert facts["storage"]["read"]["bytes"] == 12 << 20
+    assert facts["firewall"] == {"made": False, "loaded": False, "unit": facts["firewall"]["unit"], "confirmed": False}
+    assert facts["began"] <= facts["ended"]
 
 
 def test_a_program_that_hangs_costs_its_own_fact_alone(machine):
     (machine / "programs/docker").write_text("#!/bin/sh\nexec sleep 60\n")
-    told = looked(machine, seconds=2)
-    assert {"containers", "disks"} <= set(told["late"])
-    assert told["storage"]["read"]["bytes"] and "machine" in told
+    facts = looked(machine, seconds=2)
+    assert {"containers", "disks"} <= set(facts["late"])
+    assert facts["storage"]["read"]["bytes"] and "machine" in facts
 
 
 def test_a_machine_before_the_first_up(machine, monkeypatch):
     (machine / "programs/docker").unlink()
     monkeypatch.setenv("PATH", f"{machine}/programs:/usr/bin:/bin")
-    told = looked(machine, mount="/nowhere", weights=["/nowhere/models/x"])
-    assert told["failed"] == {}
-    assert (told["containers"], told["storage"]["there"], told["storage"]["read"]) == ([], False, {})
+    facts = looked(machine, mount="/nowhere", weights=["/nowhere/models/x"])
+    assert facts["failed"] == {}
+    assert (facts["containers"], facts["storage"]["there"], facts["storage"]["read"]) == ([], False, {})

@@ -140,7 +140,7 @@ def chain(tmp_path_factory):
 
 def test_an_engine_that_is_stopped_reaches_both_robots_with_what_mends_it(chain):
     receiver, prometheus, _, supervised = chain
-    until(lambda: prometheus.values('tandem_rank_state{state="serving"} == 1'), 60)
+    until(lambda: prometheus.values('tandem_rank_state{state="serving"} == 1'), 180)
     assert not receiver.got
     supervised.freeze()
     until(lambda: {"/dingtalk", "/feishu"} <= {path for path, _ in receiver.got}, 120)

@@ -9,6 +9,7 @@ import contextlib
 import json
 import re
 import subprocess
+import threading
 import time
 
 import pytest
@@ -17,7 +18,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from components.monitoring.files import state
+from components.monitoring.files import relay, state
 from tests.support import monitoring
 from tests.support.recorded import Recording
 from tests.support.waiting import free_port, until
@@ -54,11 +55,15 @@ def prometheus(tmp_path_factory):
         Recording(ports.gateway, ["keys_before.prom", "keys_after.prom"]),
         Recording(ports.alertmanager, ["alertmanager.prom"]),
     ]
+    between = relay.Relay(ports.relay, {})
+    threading.Thread(target=between.serve_forever, daemon=True).start()
     made = monitoring.Prometheus(folder, ports, engine, npu=npu)
     yield made
     made.close()
     node.kill()
     node.wait(10)
+    between.shutdown()
+    between.server_close()
     for recording in recordings:
         recording.close()
 
@@ -132,6 +137,8 @@ def test_a_disk_that_is_full_stops_neither_prometheus_nor_its_rules_and_with_roo
 ):
     ports = monitoring.some_ports()
     engine = Recording(free_port(), ["engine_before.prom"])
+    between = relay.Relay(ports.relay, {})
+    threading.Thread(target=between.serve_forever, daemon=True).start()
     made = monitoring.Prometheus(small_disk, ports, engine.port, gpus=False, log=tmp_path_factory.mktemp("log") / "log")
 
     def failed_writes():

@@ -32,9 +32,9 @@ def agent(tmp_path):
 
     def call(*words, token="right"):  # noqa: S107  # a test's own
         (tmp_path / token).write_text(token)
-        told = {**environment, "TANDEM_GROUP_TOKEN": str(tmp_path / token)}
+        variables = {**environment, "TANDEM_GROUP_TOKEN": str(tmp_path / token)}
         command = [sys.executable, str(AGENT), "run", "127.0.0.1", *words]
-        return subprocess.Popen(command, env=told, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     yield SimpleNamespace(call=call, server=server, log=tmp_path / "log")
     if server.poll() is None:

@@ -22,9 +22,9 @@ SMI = """case $* in
 esac"""
 
 
-def proof(step, gpus=2, driver="580.95.05", errors="0", **told):
+def proof(step, gpus=2, driver="580.95.05", errors="0", **variables):
     step.program("nvidia-smi", SMI.format(gpus=gpus, driver=driver, errors=errors))
-    return step.run("nvidia_driver_proof", *NVIDIA, **{"COUNT": "2", "CUDA": "13.0", "HCAS": "", **told})
+    return step.run("nvidia_driver_proof", *NVIDIA, **{"COUNT": "2", "CUDA": "13.0", "HCAS": "", **variables})
 
 
 def test_gpus_that_work_are_counted_by_their_driver(step):
@@ -90,10 +90,10 @@ def test_devices_that_are_not_there_are_named(step, count, devices, sentence):
 PINNED = "engine==1 --hash=sha256:aa"
 
 
-def environment(step, **told):
+def environment(step, **variables):
     base = {"PROGRAMS": "engine", "MODULE": "", "PYTHON": "", "PACKAGES": "", "FOLDERS": "", "PIP_INDEX": "",
             "SETTING": "native.packages"}  # fmt: skip
-    return step.run("environment", "pip.sh", **{**base, **told})
+    return step.run("environment", "pip.sh", **{**base, **variables})
 
 
 def test_an_environment_that_is_there_is_used(step, tmp_path):
@@ -104,20 +104,20 @@ def test_an_environment_that_is_there_is_used(step, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("told", "sentence"),
+    ("variables", "sentence"),
     [
         ({"PYTHON": "/nowhere/python"}, "native.python: there is no /nowhere/python on this machine"),
         ({"FOLDERS": "/nowhere"}, "there is no program engine on this machine, in /nowhere:"),
         ({"PROGRAMS": "bash", "MODULE": "no_such_module"}, "has no no_such_module; name its environment"),
     ],
 )
-def test_an_engine_that_is_not_there_is_named(step, told, sentence):
-    assert sentence in environment(step, **told)[1]
+def test_an_engine_that_is_not_there_is_named(step, variables, sentence):
+    assert sentence in environment(step, **variables)[1]
 
 
-def noting_pip(step, asked):
+def noting_pip(step, calls):
     """Stand-in: a python3 whose venvs hold a pip that notes its words."""
-    pip = f'printf "%s\\n" "$@" >{asked}'
+    pip = f'printf "%s\\n" "$@" >{calls}'
     step.program(
         "python3", f'mkdir -p "$3/bin"; printf "#!/bin/bash\\n%s" \'{pip}\' >"$3/bin/python"; chmod +x "$3/bin/python"'
     )
@@ -136,26 +136,26 @@ def noting_pip(step, asked):
     ],
 )
 def test_an_index_with_a_certificate_has_it_looked_at(step, tmp_path, index, words):
-    asked = tmp_path / "asked"
+    calls = tmp_path / "asked"
     step.program("engine", "true")
-    noting_pip(step, asked)
+    noting_pip(step, calls)
     assert not environment(step, PACKAGES=PINNED, PIP_INDEX=index)[1]
-    *said, requirements = asked.read_text().split()
+    *said, requirements = calls.read_text().split()
     assert said[said.index("--cache-dir") + 2 :] == [*words, "--requirement"]
     assert Path(requirements).read_text() == f"{PINNED}\n"
 
 
 def test_packages_with_a_lock_are_those_of_the_lock_alone_and_new_with_another(step, tmp_path):
-    asked, lock = tmp_path / "asked", step.dir / "requirements.lock"
+    calls, lock = tmp_path / "asked", step.dir / "requirements.lock"
     step.program("engine", "true")
-    noting_pip(step, asked)
+    noting_pip(step, calls)
     folders = set()
     for content in (f"{PINNED}\nneeded==2 --hash=sha256:bb", f"{PINNED}\nneeded==3 --hash=sha256:cc"):
         lock.write_text(f"{content}\n")
         found, error = environment(step, PACKAGES="engine==1")
         assert not error
         folders.add(found["path"])
-        *words, requirements = asked.read_text().split()
+        *words, requirements = calls.read_text().split()
         assert words[-3:] == ["--require-hashes", "--no-deps", "--requirement"]
         assert Path(requirements).read_text() == f"{content}\n"
     assert len(folders) == 2
@@ -170,14 +170,14 @@ def test_a_shared_folder_is_looked_at_and_left_as_it_was(step, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("script", "told", "sentence"),
+    ("script", "variables", "sentence"),
     [
         ("mounted_storage", {"FOLDER": "/nowhere", "WRITES": "no"}, "there is no folder /nowhere on this machine"),
         ("mounted_storage", {"FOLDER": "/proc", "WRITES": "yes"}, "root may not write /proc, where the weights go"),
     ],
 )
-def test_a_shared_folder_that_will_not_do_is_named(step, script, told, sentence):
-    assert step.run(script, **told)[1].startswith(sentence)
+def test_a_shared_folder_that_will_not_do_is_named(step, script, variables, sentence):
+    assert step.run(script, **variables)[1].startswith(sentence)
 
 
 def test_weights_that_others_have_written_are_seen(step, tmp_path):
@@ -237,8 +237,8 @@ def mounted(step, tmp_path, options, *, writes):
         "findmnt", f"case $* in *OPTIONS*) echo {options} ;; *FSTYPE*) echo ext4 ;; *) echo nas:/share ;; esac"
     )
     step.program("mountpoint", "case $1 in -d) echo 0:1 ;; esac")
-    told = {"SERVER": "nas", "EXPORT": "/share", "MOUNT_POINT": str(folder), "MOUNT_OPTIONS": options}
-    return step.run("storage", **told, **({"WRITES": writes} if writes else {}))
+    variables = {"SERVER": "nas", "EXPORT": "/share", "MOUNT_POINT": str(folder), "MOUNT_OPTIONS": options}
+    return step.run("storage", **variables, **({"WRITES": writes} if writes else {}))
 
 
 @pytest.mark.parametrize("writes", ["", "no"])
@@ -274,8 +274,8 @@ def test_a_mount_points_name_is_a_word_wherever_it_goes(step, tmp_path):
     step.program("systemd-escape", "echo x.mount")
     step.program("systemctl", "[[ $1 != enable ]]")
     (tmp_path / "etc/systemd/system").mkdir(parents=True)
-    told = {"SERVER": "n", "EXPORT": "/", "MOUNT_OPTIONS": "ro", "ETC": str(tmp_path / "etc")}
-    assert "can't be mounted" in step.run("storage", MOUNT_POINT=point, **told)[1]
+    variables = {"SERVER": "n", "EXPORT": "/", "MOUNT_OPTIONS": "ro", "ETC": str(tmp_path / "etc")}
+    assert "can't be mounted" in step.run("storage", MOUNT_POINT=point, **variables)[1]
     for line in (step.home / "undo").read_text().splitlines():
         if line.startswith("rmdir"):
             subprocess.run(["bash", "-c", line], check=False, capture_output=True)
@@ -287,9 +287,9 @@ def test_a_mount_points_name_is_a_word_wherever_it_goes(step, tmp_path):
 
 @pytest.mark.parametrize("name", ["SERVER", "EXPORT", "MOUNT_POINT", "MOUNT_OPTIONS"])
 def test_a_line_more_is_no_setting_more_of_the_unit(step, name):
-    told = {"SERVER": "nas", "EXPORT": "/", "MOUNT_POINT": "/mnt/x", "MOUNT_OPTIONS": "ro"}
-    told[name] += "\nExecStartPre=/bin/x"
-    assert "has a character that no unit file can carry" in step.run("storage", **told)[1]
+    variables = {"SERVER": "nas", "EXPORT": "/", "MOUNT_POINT": "/mnt/x", "MOUNT_OPTIONS": "ro"}
+    variables[name] += "\nExecStartPre=/bin/x"
+    assert "has a character that no unit file can carry" in step.run("storage", **variables)[1]
 
 
 def test_what_a_program_run_once_caches_lies_with_the_stack(step):

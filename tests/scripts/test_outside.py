@@ -1,4 +1,4 @@
-"""outside.sh: what a machine is told of proxies and authorities, for its steps and for Docker's own pulls, and back."""
+"""outside.sh: proxies and authorities of a machine, for its steps and for Docker's own pulls, and back."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Machine(Step):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.etc = folder / "etc"
-        self.asked = folder / "asked"
-        self.program("systemctl", f'echo "$*" >>{self.asked}')
+        self.calls = folder / "asked"
+        self.program("systemctl", f'echo "$*" >>{self.calls}')
 
 
 @pytest.fixture
@@ -32,12 +32,12 @@ def step(tmp_path):
     return Machine(tmp_path)
 
 
-def outside(step, **told):
+def outside(step, **variables):
     base = {
         "PROXIES": "", "INSIDE": "", "DIRECT": "", "AUTHORITY": "", "AUTHORITY_HOSTS": "", "OWN": "yes",
         "CONTAINERS": "yes", "HTTP_PROXY_URL": "", "HTTPS_PROXY_URL": "", "ETC": str(step.etc),
     }  # fmt: skip
-    return step.run("outside", **{**base, **told})
+    return step.run("outside", **{**base, **variables})
 
 
 def through(**changes):
@@ -83,27 +83,27 @@ def test_docker_is_restarted_once_for_a_proxy_and_keeps_its_password_from_others
         f"HTTP_PROXY={PROXY}", f"HTTPS_PROXY={PROXY}", "NO_PROXY=localhost,127.0.0.1,::1,registry",
     ]  # fmt: skip
     assert variables.stat().st_mode & 0o077 == 0
-    assert step.asked.read_text().splitlines() == ["daemon-reload", "is-active --quiet docker", "restart docker"]
+    assert step.calls.read_text().splitlines() == ["daemon-reload", "is-active --quiet docker", "restart docker"]
     outside(step, **through(INSIDE="10.0.0.1,10.0.0.2,10.0.0.3,nas,registry"))
-    assert len(step.asked.read_text().splitlines()) == 3, "one more machine is nothing to Docker"
+    assert len(step.calls.read_text().splitlines()) == 3, "one more machine is nothing to Docker"
     outside(step)
     assert not list(folder.iterdir())
-    assert step.asked.read_text().splitlines()[3:] == ["daemon-reload", "is-active --quiet docker", "restart docker"]
+    assert step.calls.read_text().splitlines()[3:] == ["daemon-reload", "is-active --quiet docker", "restart docker"]
 
 
-def test_what_was_told_goes_with_the_stack(step):
+def test_what_was_set_goes_with_the_stack(step):
     outside(step, **through(AUTHORITY="PEM", AUTHORITY_HOSTS="registry.example:5000"))
     mine = step.etc / "docker/certs.d/registry.example:5000/ca.crt"
     mine.write_text("mine")
     undone(step)
     assert [p for p in step.etc.rglob("*") if p.is_file()] == [mine]
-    assert step.asked.read_text().splitlines()[-2:] == ["daemon-reload", "try-restart docker"]
+    assert step.calls.read_text().splitlines()[-2:] == ["daemon-reload", "try-restart docker"]
 
 
-def test_a_machine_that_is_lent_has_only_its_steps_told(step):
+def test_a_machine_that_is_lent_has_only_its_steps_reported(step):
     outside(step, **through(OWN="no", CONTAINERS="no", AUTHORITY="PEM"))
     assert not step.etc.exists()
-    assert not step.asked.exists()
+    assert not step.calls.exists()
     assert next_step(step, 'result "ca=$SSL_CERT_FILE"')["ca"] == str(step.home / "authorities.pem")
 
 
@@ -126,15 +126,15 @@ def private_server(tmp_path):
 
 def test_an_authority_of_ones_own_is_believed_by_curl_and_python_and_the_usual_ones_still_are(step, private_server):
     url, authority = private_server
-    asked = (
+    words = (
         'say() { if "$@" >/dev/null 2>&1; then echo yes; else echo no; fi; }\n'
         f'result "curl=$(say curl --fail --silent {url})" '
         f'"python=$(say python3 -c \'import urllib.request; urllib.request.urlopen("{url}")\')" '
         '"usual=$(grep -c BEGIN.CERT "${CURL_CA_BUNDLE:-/dev/null}" || true)"'
     )
-    assert next_step(step, asked).items() >= {"curl": "no", "python": "no"}.items()
+    assert next_step(step, words).items() >= {"curl": "no", "python": "no"}.items()
     outside(step, AUTHORITY=authority, AUTHORITY_HOSTS="localhost:5000")
-    seen = next_step(step, asked)
+    seen = next_step(step, words)
     assert (seen["curl"], seen["python"]) == ("yes", "yes")
     usual = Path("/etc/ssl/certs/ca-certificates.crt").read_text().count("BEGIN CERT")
     assert int(seen["usual"]) == usual + 1
@@ -148,7 +148,7 @@ def test_a_process_of_runtime_native_gets_no_proxy_that_its_own_environment_does
         (step.dir / name).write_bytes((FILES / name).read_bytes())
     spec = (
         '{"argv": ["bash", "-c", "env >$HOME_/seen; sleep 60"], "path": [], "renames": {}, "owner": "stack-test", '
-        f'"environment": {{"HOME_": "{step.home}", "https_proxy": "http://told:1"}}}}'
+        f'"environment": {{"HOME_": "{step.home}", "https_proxy": "http://given:1"}}}}'
     )
     (step.dir / "spec.json").write_text(spec)
     (step.dir / "files").mkdir()
@@ -160,7 +160,7 @@ def test_a_process_of_runtime_native_gets_no_proxy_that_its_own_environment_does
             text = (step.home / "seen").read_text() if (step.home / "seen").exists() else ""
             seen = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
         assert {k: v for k, v in seen.items() if k.lower() in ("http_proxy", "https_proxy")} == {
-            "https_proxy": "http://told:1"
+            "https_proxy": "http://given:1"
         }
     finally:
         folder = step.home / "processes/p"

@@ -98,11 +98,11 @@ class Machine(Step):
             'case "$*" in *ensurepip*) exit 1 ;; *daemon_json*) echo same ;; *signing_key*) echo "$2 $4" >"$3" ;; esac',
         )
 
-    def go(self, script, *others, **told):
+    def go(self, script, *others, **variables):
         sources = {"step.sh": named(f"{script}.sh"), "run.sh": FILES / "run.sh", "lib.sh": FILES / "lib.sh"}
         for name, source in {**sources, **{other: named(other) for other in others}}.items():
             (self.dir / name).write_bytes(source.read_bytes())
-        (self.dir / "env").write_text(render_environment({"ETC": str(self.etc), **told}))
+        (self.dir / "env").write_text(render_environment({"ETC": str(self.etc), **variables}))
         done = subprocess.run(
             [shutil.which("bash") or "bash", self.dir / "run.sh", "sync"],
             env={"PATH": f"{self.programs}:{self.base}", "HOME": "/root"},
@@ -113,13 +113,13 @@ class Machine(Step):
         )
         return parse_result(done.stdout), (done.stderr.splitlines() or [""])[0]
 
-    def packages(self, **told):
+    def packages(self, **variables):
         base = {"CONTAINERS": "yes", "DOCKER_PACKAGES": "https://mirror.example/docker-ce/linux"}
         base |= {"REGISTRY_MIRRORS": "", "INSECURE_REGISTRIES": ""}
-        return self.go("packages", "package_manager.sh", "daemon_json.py", **{**base, **told})
+        return self.go("packages", "package_manager.sh", "daemon_json.py", **{**base, **variables})
 
     @property
-    def asked(self):
+    def requested(self):
         return self.installed.read_text().split() if self.installed.exists() else []
 
 
@@ -140,7 +140,7 @@ def test_a_machine_with_dnf_gets_its_own_packages(tmp_path, release, have, docke
     machine = Machine(tmp_path, release, have=have)
     found, error = machine.packages()
     assert (found, error) == ({"docker": "27.1"}, "")
-    assert set(machine.asked) >= {docker, "curl", "python3-pip"}
+    assert set(machine.requested) >= {docker, "curl", "python3-pip"}
     repository = machine.etc / "yum.repos.d/tandem-docker.repo"
     assert repository.exists() == (docker not in have)
     if repository.exists():
@@ -152,8 +152,8 @@ def test_a_machine_with_dnf_gets_its_own_packages(tmp_path, release, have, docke
             "baseurl": f"https://mirror.example/docker-ce/linux/centos/{major}/$basearch/stable",
             "gpgkey": f"file://{machine.etc}/pki/rpm-gpg/tandem-docker.asc",
         }  # fmt: skip
-        asked, pinned = (machine.etc / "pki/rpm-gpg/tandem-docker.asc").read_text().split()
-        assert asked == "https://mirror.example/docker-ce/linux/centos/gpg"
+        fetched, pinned = (machine.etc / "pki/rpm-gpg/tandem-docker.asc").read_text().split()
+        assert fetched == "https://mirror.example/docker-ce/linux/centos/gpg"
         assert pinned == "060A61C51B558A7F742B77AAC52FEB6B621E9F35"
         assert f"rm -f {repository}" in (machine.home / "undo").read_text()
     assert machine.packages()[1] == ""
@@ -162,7 +162,7 @@ def test_a_machine_with_dnf_gets_its_own_packages(tmp_path, release, have, docke
 def test_a_machine_that_only_downloads_gets_no_docker(tmp_path):
     machine = Machine(tmp_path, "openEuler", have=BASE)
     assert machine.packages(CONTAINERS="no") == ({"docker": "none"}, "")
-    assert not [name for name in machine.asked if "docker" in name]
+    assert not [name for name in machine.requested if "docker" in name]
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_a_machine_that_only_downloads_gets_no_docker(tmp_path):
         ),
     ],
 )
-def test_what_no_repository_has_is_told_in_this_systems_words(tmp_path, release, manager, have, says):
+def test_what_no_repository_has_is_reported_in_this_systems_words(tmp_path, release, manager, have, says):
     error = Machine(tmp_path, release, have=have, manager=manager).packages()[1]
     assert says in error
     assert "nfs-common" not in error
@@ -193,8 +193,8 @@ def test_podmans_stand_in_is_no_docker(tmp_path):
 def test_the_container_toolkit_comes_from_nvidias_own_or_a_mirror(tmp_path):
     machine = Machine(tmp_path, "rocky9")
     machine.program("docker", "echo '{\"nvidia\":1}'")
-    told = {"TOOLKIT_REPOSITORY": "https://mirror/toolkit", "NVITOP": "", "PIP_INDEX": ""}
-    found, error = machine.go("nvidia_toolkit", "package_manager.sh", "pip.sh", **told)
+    variables = {"TOOLKIT_REPOSITORY": "https://mirror/toolkit", "NVITOP": "", "PIP_INDEX": ""}
+    found, error = machine.go("nvidia_toolkit", "package_manager.sh", "pip.sh", **variables)
     assert (found, error) == ({"toolkit": "1.18.0"}, "")
     parsed = configparser.ConfigParser(interpolation=None)
     parsed.read(machine.etc / "yum.repos.d/tandem-nvidia-container-toolkit.repo")
@@ -271,24 +271,24 @@ def test_a_key_is_kept_only_if_it_is_the_pinned_one(tmp_path, mirror, keys, armo
         assert file.read_bytes() == (folder / "key").read_bytes()
 
 
-def test_a_missing_driver_is_told_with_dnfs_own_command(tmp_path):
+def test_a_missing_driver_is_reported_with_dnfs_own_command(tmp_path):
     machine = Machine(tmp_path, "rocky9")
     (machine.programs / "python3").unlink()
     entry = tmp_path / "sys/bus/pci/devices/0000:01:00.0"
     entry.mkdir(parents=True)
     for name, value in (("vendor", "0x10de"), ("device", "0x26ba"), ("class", "0x030200")):
         (entry / name).write_text(f"{value}\n")
-    told = {
+    variables = {
         "COUNT": "1", "CUDA": "12.8", "BRANCH": "", "DRIVER": "packages", "DRIVER_REPOSITORY": "",
         "ALIBABA_VERSIONS": "", "SYSFS": str(tmp_path / "sys"),
     }  # fmt: skip
-    error = machine.go("nvidia_driver", "package_manager.sh", "nvidia_state.sh", "pci.py", "drivers.py", **told)[1]
+    error = machine.go("nvidia_driver", "package_manager.sh", "nvidia_state.sh", "pci.py", "drivers.py", **variables)[1]
     assert "needs driver branch 525 or newer" in error
     assert "dnf module install nvidia-driver:580-open" in error
 
 
 def test_no_container_of_ours_is_kept_from_its_folders_by_selinux():
-    """Docker switches labels off with the host's IPC (moby, daemon/create.go: generateSecurityOpt), or when told to."""
+    """Docker switches labels off with the host's IPC (moby, daemon/create.go: generateSecurityOpt), or on request."""
     found = 0
     for script in ROOT.glob("components/*/files/*.sh"):
         text = script.read_text().replace("\\\n", " ")

@@ -58,7 +58,7 @@ def test_a_free_port_and_one_of_the_stack_itself_are_fine():
     assert ports(f"serving.port={port}") == (0, "")
 
 
-def test_containers_are_told_by_label_and_name(tmp_path):
+def test_containers_are_known_by_label_and_name(tmp_path):
     """The container that a process is in stands in its control group; Docker says whose it is."""
     docker = tmp_path / "docker"
     docker.write_text("#!/bin/sh\necho c0ffee tandem-u-node-0-gateway tandem-u\n")
@@ -82,7 +82,7 @@ def test_containers_are_told_by_label_and_name(tmp_path):
 def test_the_facts_fail_on_it_before_anything_else(tmp_path):
     step = Step(tmp_path)
     own = subprocess.run(["hostname", "-I"], capture_output=True, text=True, check=False).stdout.split()
-    told = {
+    variables = {
         "OWN_ADDRESS": (own or ["127.0.0.1"])[0],
         "PEER": (own or ["127.0.0.1"])[0],
         "DISK_MINIMUM_GIB": "0",
@@ -90,12 +90,12 @@ def test_the_facts_fail_on_it_before_anything_else(tmp_path):
         "IMAGE": "",
     }
     with listening() as (port, pid):
-        said = step.run("facts", "ports.py", PORTS=f"gateway.port=1 serving.port={port}", NIC="", **told)[1]
+        said = step.run("facts", "ports.py", PORTS=f"gateway.port=1 serving.port={port}", NIC="", **variables)[1]
         assert f"port {port}, which serving.port needs, is held by" in said
         assert f"(process {pid})" in said
-    found, said = step.run("facts", "ports.py", PORTS=f"serving.port={port}", NIC="lo", **told)
+    found, said = step.run("facts", "ports.py", PORTS=f"serving.port={port}", NIC="lo", **variables)
     assert found["nic"] == "lo", said
-    said = step.run("facts", "ports.py", PORTS="", NIC="bond7", **told)[1]
+    said = step.run("facts", "ports.py", PORTS="", NIC="bond7", **variables)[1]
     assert "no network interface bond7, only " in said
     assert "correct its nic in machines" in said
 

@@ -173,16 +173,16 @@ SPIN = "def hung():\n    while True: pass\nhung()"
         ("cpu", ["sh", "-c", "kill -STOP $$"], "stopped by a signal (SIGSTOP)"),
     ],
 )
-def test_an_engine_that_stands_still_is_told_with_the_place(tmp_path, kind, engine, where):
+def test_an_engine_that_stands_still_is_reported_with_the_place(tmp_path, kind, engine, where):
     """On an accelerator a processor that spins is no sign of life: ranks spin while they wait."""
     with alone(
         tmp_path, f"--accelerator={kind}", "--machine=gpu-7", "--", *engine, TANDEM_STILL_SECONDS="2"
     ) as process:
-        told = until(lambda: state(tmp_path).get("still"), 90)["0"]
+        found = until(lambda: state(tmp_path).get("still"), 90)["0"]
         process.terminate()
-    assert (told["rank"], told["machine"]) == (0, "gpu-7")
-    assert told["seconds"] >= 2
-    assert where in told["where"]
+    assert (found["rank"], found["machine"]) == (0, "gpu-7")
+    assert found["seconds"] >= 2
+    assert where in found["where"]
 
 
 @pytest.mark.parametrize(
@@ -204,35 +204,35 @@ def test_words_reach_the_engine_as_they_stand_and_a_projector_is_no_second_model
 
 def test_an_engine_that_is_not_there_counts_as_one_that_ended(tmp_path):
     with alone(tmp_path, "--", "/no/such/engine") as process:
-        told = until(lambda: state(tmp_path).get("exit"), 60)
+        found = until(lambda: state(tmp_path).get("exit"), 60)
         process.terminate()
-    assert told["code"] == 127
-    assert "/no/such/engine" in told["words"][0]
+    assert found["code"] == 127
+    assert "/no/such/engine" in found["words"][0]
 
 
-def test_of_an_engines_processes_the_one_that_is_stopped_is_told_first(tmp_path):
+def test_of_an_engines_processes_the_one_that_is_stopped_is_reported_first(tmp_path):
     """A worker that waits for it has a long story of its own, behind which it would be cut off."""
     engine = ["bash", "-c", "(exec -a worker sleep 60) & kill -STOP $$"]
     with alone(tmp_path, "--accelerator=cpu", "--", *engine, TANDEM_STILL_SECONDS="2") as process:
-        told = until(lambda: state(tmp_path).get("still"), 90)["0"]
+        found = until(lambda: state(tmp_path).get("still"), 90)["0"]
         process.terminate()
-    assert re.match(r"bash -c \(process \d+\) stands: it was stopped by a signal \(SIGSTOP\); worker", told["where"])
+    assert re.match(r"bash -c \(process \d+\) stands: it was stopped by a signal \(SIGSTOP\); worker", found["where"])
 
 
 def test_what_the_engine_said_last_is_kept_apart_from_the_log(tmp_path):
     with alone(tmp_path, "--", "sh", "-c", "echo tandem: engine exited; echo ValueError: no; exit 3") as process:
-        told = until(lambda: state(tmp_path).get("exit"), 60)
+        found = until(lambda: state(tmp_path).get("exit"), 60)
         process.terminate()
-    assert (told["code"], told["words"][-1]) == (3, "ValueError: no")
+    assert (found["code"], found["words"][-1]) == (3, "ValueError: no")
 
 
-def test_the_first_machine_is_told_of_a_rank_that_stands_still_on_another(group, tmp_path):
+def test_the_first_machine_knows_of_a_rank_that_stands_still_on_another(group, tmp_path):
     ranks = group(2)
     for rank in (0, 1):
         ranks.start(rank)
     stopped = until(lambda: ranks.pids(0) and ranks.pids(1) and ranks.pids(1)[0])
     os.kill(stopped, signal.SIGSTOP)
     (tmp_path / "asked").touch()
-    told = until(lambda: (state(tmp_path).get("still") or {}).get("1"), 90)
-    assert told["machine"] == "gpu-1"
-    assert "SIGSTOP" in told["where"]
+    found = until(lambda: (state(tmp_path).get("still") or {}).get("1"), 90)
+    assert found["machine"] == "gpu-1"
+    assert "SIGSTOP" in found["where"]

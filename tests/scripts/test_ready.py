@@ -104,7 +104,7 @@ class Stub(BaseHTTPRequestHandler):
         pass
 
 
-def asked(tmp_path, code, text, **told):
+def readiness(tmp_path, code, text, **options):
     """What ready.sh says of an engine that answers so: its result, or its sentence."""
     step = Step(tmp_path)
     engine = step.home / "processes/engine"
@@ -114,8 +114,8 @@ def asked(tmp_path, code, text, **told):
     handler = type("Handler", (Stub,), {"code": code, "text": text})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        told = {"MODEL": 'm "x"', "READY_SECONDS": "10", **told}
-        found = step.run(READY, CONTAINER="engine", PORT=str(server.server_address[1]), **told)
+        options = {"MODEL": 'm "x"', "READY_SECONDS": "10", **options}
+        found = step.run(READY, CONTAINER="engine", PORT=str(server.server_address[1]), **options)
         server.shutdown()
     return found
 
@@ -133,7 +133,7 @@ def asked(tmp_path, code, text, **told):
     ],
 )
 def test_an_answer_counts_by_what_the_model_is_for(tmp_path, task, text):
-    assert asked(tmp_path, 200, text, TASK=task)[0]["task"] == task
+    assert readiness(tmp_path, 200, text, TASK=task)[0]["task"] == task
 
 
 @pytest.mark.parametrize(
@@ -146,15 +146,15 @@ def test_an_answer_counts_by_what_the_model_is_for(tmp_path, task, text):
         (200, '{"choices":[{"message":{"content":""}}],"usage":{"completion_tokens":0}}', "holds nothing of a chat"),
     ],
 )
-def test_an_answer_that_does_not_count_is_told_with_what_mends_it(tmp_path, code, text, said):
-    sentence = asked(tmp_path, code, text)[1]
+def test_an_answer_that_does_not_count_is_reported_with_what_mends_it(tmp_path, code, text, said):
+    sentence = readiness(tmp_path, code, text)[1]
     assert said in sentence
     assert "firewall" not in sentence
 
 
 def test_a_proxy_of_the_login_is_not_asked(tmp_path, monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    assert asked(tmp_path, 200, '{"choices":[{"message":{"content":"hi"}}]}')[0]["task"] == "chat"
+    assert readiness(tmp_path, 200, '{"choices":[{"message":{"content":"hi"}}]}')[0]["task"] == "chat"
 
 
 def test_a_real_supervisor_under_the_real_process_supervisor_is_read_by_the_real_step(tmp_path):

@@ -56,8 +56,8 @@ def test_a_command_that_fails_is_named(step):
 
 
 def test_a_step_that_takes_too_long_is_ended_and_says_so(step):
-    done = step.run("sleep 30", TANDEM_TIMEOUT="1")
-    assert "time limit" in done.stderr
+    done = step.run("status 'waiting for node-1'; sleep 30", TANDEM_TIMEOUT="1")
+    assert "did not finish within its time limit; last: waiting for node-1\n" in done.stderr
 
 
 def test_values_reach_the_script_unharmed(step):
@@ -114,11 +114,19 @@ def surrounded(step, names, *, outside="", **login):
     if outside:
         (step.home / "outside.env").write_text(outside)
     shown = " ".join(f'"{name}=${{{name}-unset}}"' for name in names)
-    told = {**{k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}, "ETC_ENVIRONMENT": str(etc)}
-    told |= login
+    variables = {
+        **{k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")},
+        "ETC_ENVIRONMENT": str(etc),
+    }
+    variables |= login
     step.prepare(f"result {shown}")
     done = subprocess.run(
-        ["bash", str(step.dir / "run.sh"), "sync"], env=told, capture_output=True, text=True, check=True, timeout=30
+        ["bash", str(step.dir / "run.sh"), "sync"],
+        env=variables,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
     )
     return parse_result(done.stdout)
 

@@ -122,7 +122,7 @@ def test_the_last_pattern_that_matches_decides(patterns, expected):
         (["!*"], r"model.files leaves no file of some/R1-GGUF; take out one of !\*"),
     ],
 )
-def test_a_pattern_that_leaves_out_nothing_or_all_is_told(patterns, said):
+def test_a_pattern_that_leaves_out_nothing_or_all_is_reported(patterns, said):
     with pytest.raises(LookupError, match=said):
         chosen(*patterns, paths=["config.json", "original/x.pth"])
 
@@ -157,9 +157,9 @@ def test_a_pattern_that_leaves_out_nothing_or_all_is_told(patterns, said):
     ],
 )
 def test_a_choice_that_no_engine_can_serve_is_one_sentence(patterns, said):
-    with pytest.raises(LookupError) as refused:
+    with pytest.raises(LookupError) as caught:
         chosen(*patterns)
-    assert refused.value.args[0] == said
+    assert caught.value.args[0] == said
 
 
 def test_a_repository_of_quantizations_asks_for_a_choice():
@@ -235,8 +235,8 @@ def test_what_headers_show(tmp_path, files, said):
 )  # fmt: skip
 def test_what_a_list_shows(names, kept, said):
     """Before a byte is fetched."""
-    told = check_listing(of(*names), of(*(kept or names)), alone=True)
-    assert (told is None) if said is None else str(told).startswith(said), told
+    shown = check_listing(of(*names), of(*(kept or names)), alone=True)
+    assert (shown is None) if said is None else str(shown).startswith(said), shown
 
 
 def test_weights_without_a_byte_are_seen_in_the_list():

@@ -55,14 +55,14 @@ def admin(gateway, path: str, body: Any = None, key: str = MASTER_KEY) -> Any:
     return reply
 
 
-def new_key(gateway, **told: Any) -> str:
-    reply = admin(gateway, "/key/generate", told)
+def new_key(gateway, **options: Any) -> str:
+    reply = admin(gateway, "/key/generate", options)
     assert reply.status == 200, reply.text
     return str(reply.found["key"])
 
 
-def ask(gateway, key: str, model: str = MODEL, path: str = CHAT, **told: Any) -> Any:
-    question = {"model": model, "messages": [{"role": "user", "content": "x"}], "max_tokens": 5, **told}
+def ask(gateway, key: str, model: str = MODEL, path: str = CHAT, **options: Any) -> Any:
+    question = {"model": model, "messages": [{"role": "user", "content": "x"}], "max_tokens": 5, **options}
     return gateway.ask(path, key, "POST", question, Content_Type="application/json")
 
 
@@ -76,8 +76,8 @@ def test_a_key_is_refused_once_its_budget_is_used_up_and_its_usage_is_seen(gatew
     # What is used is written down now and then; until then a key may exceed its budget.
     until(lambda: spent(gateway, key) > 0, 120)
     until(lambda: ask(gateway, key).status != 200, 120)
-    refused = ask(gateway, key)
-    assert (refused.status, json.loads(refused.text)["error"]["type"]) == (422, "budget_exceeded")
+    reply = ask(gateway, key)
+    assert (reply.status, json.loads(reply.text)["error"]["type"]) == (422, "budget_exceeded")
     rows = until(lambda: admin(gateway, f"/spend/logs?api_key={key}&summarize=false").found, 120)
     assert {row["model_group"] for row in rows} == {MODEL}
     assert sum(row["total_tokens"] for row in rows) > 0  # what was refused is there too, with none

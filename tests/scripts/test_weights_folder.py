@@ -58,7 +58,7 @@ def test_a_missing_file_is_found(model):
     assert reasons(folder, files) == {"config.json": "is missing"}
 
 
-def test_every_byte_read_is_told(model):
+def test_every_byte_read_is_reported(model):
     folder, files = model
     seen: list[int] = []
     list(wrong_files(folder, files, seen.append))
@@ -77,11 +77,11 @@ def test_a_folder_put_there_by_hand_holds_a_model_of_some_engine(tmp_path, file)
     (tmp_path / "weights").mkdir()
     if file:
         (tmp_path / "weights" / file).write_text("GGUF")
-    told = {"SOURCE": "path", "MODEL_ID": "weights", "REVISION": "", "ENDPOINT": "", "STALL_SECONDS": "1"}
-    told |= {"TANDEM_DIR": str(tmp_path), "FOLDER": str(tmp_path / "weights")}
+    variables = {"SOURCE": "path", "MODEL_ID": "weights", "REVISION": "", "ENDPOINT": "", "STALL_SECONDS": "1"}
+    variables |= {"TANDEM_DIR": str(tmp_path), "FOLDER": str(tmp_path / "weights")}
     (tmp_path / "folder.py").write_text((ROOT / "components/weights/files/folder.py").read_text())
     fetch = ROOT / "components/weights/files/fetch.py"
-    done = subprocess.run([sys.executable, fetch], env={**os.environ, **told}, capture_output=True, check=False)
+    done = subprocess.run([sys.executable, fetch], env={**os.environ, **variables}, capture_output=True, check=False)
     assert (done.returncode == 0) == bool(file), done.stderr
     said = tmp_path / ("result" if file else "error")
     assert ("folder=" if file else "neither a config.json nor a GGUF file") in said.read_text()

@@ -34,10 +34,10 @@ PRINTS = "import json,os,sys; print(json.dumps([sys.argv[1:], {k: os.environ.get
 def test_dockers_api_gets_them_so(monkeypatch, tmp_path):
     for executor in ("ray", "mp"):
         seen = graph(monkeypatch, tmp_path, executor=executor, arguments=WORDS, environment=VARIABLES)
-        told = MessageToDict(seen["n0-engine"].object)
-        assert told["command"][-len(WORDS) :] == WORDS
-        assert told["entrypoints"] == ["python3"], "no shell reads them"
-        assert {f"{name}={value}" for name, value in VARIABLES.items()} <= set(told["envs"])
+        inputs = MessageToDict(seen["n0-engine"].object)
+        assert inputs["command"][-len(WORDS) :] == WORDS
+        assert inputs["entrypoints"] == ["python3"], "no shell reads them"
+        assert {f"{name}={value}" for name, value in VARIABLES.items()} <= set(inputs["envs"])
 
 
 def test_the_process_supervisor_gets_them_so(monkeypatch, tmp_path):

@@ -31,9 +31,9 @@ class Account(Deployment):
         self.cloud = folder / "alicloud"
         os.environ["TANDEM_STATE"] = str(folder)
         account.start(self.cloud, 0, f"{public}.0/24")
-        self.told = daemon.status(self.cloud)
+        self.status = daemon.status(self.cloud)
         text = (ROOT / "Pulumi.local.yaml").read_text()
-        text = text.replace("127.0.0.1:8602", self.told["endpoint"]).replace("100.64.77.", f"{public}.")
+        text = text.replace("127.0.0.1:8602", self.status["endpoint"]).replace("100.64.77.", f"{public}.")
         self.config = with_tiny_model({k.removeprefix("tandem:"): v for k, v in yaml.safe_load(text)["config"].items()})
         self.config["cloud"]["vpcCidr"] = "172.21.0.0/16"
         self._make_stack()
@@ -56,7 +56,7 @@ class Account(Deployment):
         from components.alicloud.api import Api
 
         os.environ.update({k: v for k, v in account.environment(self.cloud).items() if k.startswith("ALIBABA")})
-        return Api(self.told["region"], self.told["endpoint"])
+        return Api(self.status["region"], self.status["endpoint"])
 
     def fault(self, **wish: object) -> None:
         """Orders trouble."""

@@ -13,7 +13,7 @@ from pulumi.runtime.mocks import MockResourceArgs
 from stacks.deployment import deploy
 from stacks.platforms import alicloud
 from stacks.settings.load import parse
-from tests.support.graph import Answers, Recorder
+from tests.support.graph import Answers, Recorder, recorded
 from tests.support.stack_files import as_configuration, read
 
 ACCELERATOR = re.compile(r"node-\d-collective|collective")
@@ -25,8 +25,9 @@ class Cloud(Answers):
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
         identity, outputs = super().new_resource(args)
-        if args.name.endswith("-host-key-made"):
-            outputs["stdout"] = json.dumps({"private": "PRIVATE", "public": "ssh-ed25519 AAAA"})
+        if args.name.endswith("-host-keys-made"):
+            pair = {"private": "PRIVATE", "public": "ssh-ed25519 AAAA"}
+            outputs["stdout"] = json.dumps({"first": pair, "own": pair})
         return identity, outputs
 
 
@@ -43,7 +44,10 @@ def graph(monkeypatch: pytest.MonkeyPatch, stack: str, **changes: Any) -> dict[s
     """All resources of a preview without an account, by name."""
     monkeypatch.setattr(alicloud, "has_keys", lambda: False)
     monkeypatch.setenv("TANDEM_STATE", "/nowhere")
-    settings = settings_of(stack, **changes)
+    return recorded(["cloud", stack, changes], lambda: _record(settings_of(stack, **changes)))
+
+
+def _record(settings: Any) -> dict[str, Any]:
     monitor = Recorder(Cloud())
     pulumi.runtime.set_mocks(Cloud(), project="tandem", stack="t", preview=True, monitor=monitor)
 

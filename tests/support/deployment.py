@@ -141,7 +141,7 @@ class Deployment:
     def command(self, *words: str) -> list[str]:
         return ["pulumi", "--non-interactive", "--color", "never", *words]
 
-    def pulumi(self, *words: str, timeout: int = 600) -> Run:
+    def pulumi(self, *words: str, timeout: int = 840) -> Run:
         done = subprocess.run(
             self.command(*words),
             cwd=self.program,
@@ -154,7 +154,7 @@ class Deployment:
         )
         return Run(done.returncode, ANSI.sub("", done.stdout))
 
-    def up(self, *, timeout: int = 600, **changes: Any) -> Run:
+    def up(self, *, timeout: int = 840, **changes: Any) -> Run:
         """`pulumi up` with some settings changed from the base."""
         self.write(self.changed_config(**changes))
         words = ("up", "--yes", "--skip-preview", "--stack", "test", "--config-file", str(self.config_file))
@@ -172,9 +172,9 @@ class Deployment:
             timeout=300,
             check=False,
         )
-        told = json.loads(done.stdout)
-        assert done.returncode == 0, [d["message"] for d in told.get("diagnostics") or []]
-        steps: list[dict[str, Any]] = told["steps"]
+        answer = json.loads(done.stdout)
+        assert done.returncode == 0, [d["message"] for d in answer.get("diagnostics") or []]
+        steps: list[dict[str, Any]] = answer["steps"]
         return steps
 
     def destroy(self) -> Run:

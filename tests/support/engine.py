@@ -25,7 +25,7 @@ class Engine:
     """Attributes: what it was asked, and what became of it."""
 
     def __init__(self) -> None:
-        self.asked: list[dict[str, Any]] = []
+        self.requests: list[dict[str, Any]] = []
         self.cancelled: list[str] = []
         self.port = 0
 
@@ -54,12 +54,12 @@ class Engine:
         body = await self._body(reader, headers)
         path = target.partition("?")[0]
         if path != "/_engine":
-            self.asked.append({"method": method, "target": target, "headers": headers, "bytes": len(body)})
+            self.requests.append({"method": method, "target": target, "headers": headers, "bytes": len(body)})
         try:
-            told = json.loads(body) if body else {}
+            wanted = json.loads(body) if body else {}
         except ValueError:
-            told = {}
-        work = asyncio.ensure_future(self._answer(path, told if isinstance(told, dict) else {}, headers, writer))
+            wanted = {}
+        work = asyncio.ensure_future(self._answer(path, wanted if isinstance(wanted, dict) else {}, headers, writer))
         gone = asyncio.ensure_future(reader.read(1))  # nobody pipelines: the end of the connection, or a next request
         await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
         if work.done():
@@ -85,11 +85,11 @@ class Engine:
         return b"".join(parts)
 
     async def _answer(
-        self, path: str, told: dict[str, Any], headers: dict[str, str], writer: asyncio.StreamWriter
+        self, path: str, wanted: dict[str, Any], headers: dict[str, str], writer: asyncio.StreamWriter
     ) -> None:
-        await asyncio.sleep(told.get("silent", 0))
+        await asyncio.sleep(wanted.get("silent", 0))
         if path == "/_engine":
-            _whole(writer, 200, {"asked": self.asked, "cancelled": self.cancelled})
+            _whole(writer, 200, {"asked": self.requests, "cancelled": self.cancelled})
         elif path == "/metrics":
             _whole(writer, 200, "vllm:num_requests_running 0\n", "text/plain")
         elif path == "/health":
@@ -97,11 +97,11 @@ class Engine:
         elif path == "/v1/models":
             _whole(writer, 200, {"object": "list", "data": [{"id": MODEL, "object": "model"}], "headers": headers})
         elif path == "/v1/messages":
-            await _anthropic(told, writer)
+            await _anthropic(wanted, writer)
         elif path == "/v1/messages/count_tokens":
             _whole(writer, 200, {"input_tokens": 3})
         elif path in ("/v1/chat/completions", "/v1/completions"):
-            await _openai(told, writer)
+            await _openai(wanted, writer)
         elif path == "/v1/audio/transcriptions":
             _whole(writer, 200, {"text": "hello"})
         else:
@@ -112,7 +112,7 @@ class Engine:
         self, headers: dict[str, str], reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: str
     ) -> None:
         """Sends back what it gets, frame for frame (RFC 6455); short frames only."""
-        self.asked.append({"method": "GET", "target": target, "headers": headers, "bytes": 0})
+        self.requests.append({"method": "GET", "target": target, "headers": headers, "bytes": 0})
         magic = headers["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
         accept = base64.b64encode(hashlib.sha1(magic.encode(), usedforsecurity=False).digest()).decode()
         writer.write(
@@ -135,18 +135,18 @@ def _whole(writer: asyncio.StreamWriter, code: int, body: object, kind: str = "a
     )
 
 
-async def _stream(told: dict[str, Any], writer: asyncio.StreamWriter, events: list[bytes]) -> None:
+async def _stream(wanted: dict[str, Any], writer: asyncio.StreamWriter, events: list[bytes]) -> None:
     writer.write(
         b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n"
     )
     for number, event in enumerate(events):
-        if number == told.get("die_after"):
+        if number == wanted.get("die_after"):
             writer.transport.abort()
             raise ConnectionResetError
         writer.write(b"%x\r\n%b\r\n" % (len(event), event))
         await writer.drain()
         if number < len(events) - 1:
-            await asyncio.sleep(told.get("pace", 0.0))
+            await asyncio.sleep(wanted.get("pace", 0.0))
     writer.write(b"0\r\n\r\n")
 
 
@@ -154,12 +154,12 @@ def _event(body: dict[str, Any], name: str = "") -> bytes:
     return (f"event: {name}\n" if name else "").encode() + b"data: " + json.dumps(body).encode() + b"\n\n"
 
 
-async def _openai(told: dict[str, Any], writer: asyncio.StreamWriter) -> None:
-    count, base = told.get("max_tokens") or 3, {"id": "chatcmpl-1", "created": 1, "model": MODEL}
-    if not told.get("stream"):
+async def _openai(wanted: dict[str, Any], writer: asyncio.StreamWriter) -> None:
+    count, base = wanted.get("max_tokens") or 3, {"id": "chatcmpl-1", "created": 1, "model": MODEL}
+    if not wanted.get("stream"):
         message: dict[str, Any] = {"role": "assistant", "content": "word " * count}
-        if told.get("tools"):
-            call = {"name": told["tools"][0]["function"]["name"], "arguments": "{}"}
+        if wanted.get("tools"):
+            call = {"name": wanted["tools"][0]["function"]["name"], "arguments": "{}"}
             message = {
                 "role": "assistant",
                 "content": None,
@@ -173,20 +173,20 @@ async def _openai(told: dict[str, Any], writer: asyncio.StreamWriter) -> None:
     word = {"index": 0, "delta": {"role": "assistant", "content": "word "}, "finish_reason": None}
     last = {"index": 0, "delta": {}, "finish_reason": "stop"}
     events = [_event({**chunk, "choices": [word]})] * count
-    await _stream(told, writer, [*events, _event({**chunk, "choices": [last]}) + b"data: [DONE]\n\n"])
+    await _stream(wanted, writer, [*events, _event({**chunk, "choices": [last]}) + b"data: [DONE]\n\n"])
 
 
-async def _anthropic(told: dict[str, Any], writer: asyncio.StreamWriter) -> None:
-    count = told.get("max_tokens") or 3
+async def _anthropic(wanted: dict[str, Any], writer: asyncio.StreamWriter) -> None:
+    count = wanted.get("max_tokens") or 3
     usage = {"input_tokens": 1, "output_tokens": count}
     message: dict[str, Any] = {
         "id": "msg_1", "type": "message", "role": "assistant", "model": MODEL, "stop_reason": "end_turn",
         "stop_sequence": None, "usage": usage, "content": [{"type": "text", "text": "word " * count}],
     }  # fmt: skip
-    if told.get("tools"):
+    if wanted.get("tools"):
         message["stop_reason"] = "tool_use"
-        message["content"] = [{"type": "tool_use", "id": "toolu_1", "name": told["tools"][0]["name"], "input": {}}]
-    if not told.get("stream"):
+        message["content"] = [{"type": "tool_use", "id": "toolu_1", "name": wanted["tools"][0]["name"], "input": {}}]
+    if not wanted.get("stream"):
         _whole(writer, 200, message)
         return
     start = {"type": "message_start", "message": {**message, "content": [], "stop_reason": None}}
@@ -198,7 +198,7 @@ async def _anthropic(told: dict[str, Any], writer: asyncio.StreamWriter) -> None
         {"type": "message_stop"},
     ]
     events: list[dict[str, Any]] = [start, block, *[delta] * count, *ends]
-    await _stream(told, writer, [_event(event, str(event["type"])) for event in events])
+    await _stream(wanted, writer, [_event(event, str(event["type"])) for event in events])
 
 
 class RunningEngine(Engine):

@@ -24,11 +24,11 @@ GIB = 1 << 30
 
 def container(name: str, **changes: Any) -> dict[str, Any]:
     """One as look.py tells it."""
-    told = {
+    fields = {
         "name": f"tandem-test-{name}", "id": f"id-{name}", "image": "sha256:aa", "status": "running", "oom": False,
         "code": 0, "restarts": 0, "group": None,
     }  # fmt: skip
-    return {**told, **changes}
+    return {**fields, **changes}
 
 
 GROUP = {"attempt": 1, "exits": 0, "trouble": "", "exit": None, "still": {}, "stalls": []}
@@ -63,8 +63,8 @@ def facts(name: str, other: str) -> dict[str, Any]:
 
 def certificate(**changes: Any) -> Certificate:
     now = datetime.now(UTC)
-    told = {"pem": "", "begins": now - timedelta(days=1), "ends": now + timedelta(days=900), "names": ("10.0.0.1",)}
-    return Certificate(**{**told, "refusal": "", **changes})
+    fields = {"pem": "", "begins": now - timedelta(days=1), "ends": now + timedelta(days=900), "names": ("10.0.0.1",)}
+    return Certificate(**{**fields, "refusal": "", **changes})
 
 
 def _known(found: Stack, account: dict[str, Answer]) -> Known:
@@ -90,7 +90,7 @@ def _containers() -> list[Resource]:
 
 def hosts(**changes: Any) -> Known:
     """Two machines of one's own with an L20 each, vLLM over both."""
-    told = values(
+    config = values(
         machines=[{"name": "node-0", "address": "10.0.0.1"}, {"name": "node-1", "address": "10.0.0.2"}],
         accelerator={"kind": "nvidia", "gpu": "L20"},
         images={"engine": "registry.example/vllm:1", "gateway": "registry.example/caddy:2"},
@@ -98,9 +98,9 @@ def hosts(**changes: Any) -> Known:
         storage={"server": "nas", "export": "/"},
         **changes,
     )
-    asked = Resource("command:local:Command", "answer-asked", "x", {"stdin": "{}"}, {"stdin": "{}"})
+    probe = Resource("command:local:Command", "answer-asked", "x", {"stdin": "{}"}, {"stdin": "{}"})
     found = Stack(
-        "test", "tandem", told, parse(told), "", [*_containers(), asked], {"apiUrl": "https://10.0.0.1:8000/v1"}
+        "test", "tandem", config, parse(config), "", [*_containers(), probe], {"apiUrl": "https://10.0.0.1:8000/v1"}
     )
     known = _known(found, {})
     for name in ("node-0", "node-1"):
@@ -110,8 +110,8 @@ def hosts(**changes: Any) -> Known:
 
 def rented() -> Known:
     """Pulumi.local.yaml, brought up."""
-    told = stack("local", accelerator={"kind": "cpu"})
-    settings = parse(told)
+    config = stack("local", accelerator={"kind": "cpu"})
+    settings = parse(config)
     assert settings.cloud
     machines = [
         Resource("alicloud:ecs/instance:Instance", f"node-{n}-instance", f"i-{n}", {}, {
@@ -119,12 +119,14 @@ def rented() -> Known:
         })
         for n in range(2)
     ]  # fmt: skip
-    public = json.dumps({"private": "x", "public": "ssh-ed25519 AAAA"})
-    keys = [Resource("command:local:Command", f"node-{n}-host-key-made", "x", {}, {"stdout": public}) for n in range(2)]
+    public = json.dumps({"own": {"private": "x", "public": "ssh-ed25519 AAAA"}})
+    keys = [
+        Resource("command:local:Command", f"node-{n}-host-keys-made", "x", {}, {"stdout": public}) for n in range(2)
+    ]
     group = Resource("alicloud:ecs/securityGroup:SecurityGroup", "network-inside", "sg-1")
-    asked = Resource("command:local:Command", "answer-asked", "x", {"stdin": "{}"}, {"stdin": "{}"})
+    probe = Resource("command:local:Command", "answer-asked", "x", {"stdin": "{}"}, {"stdin": "{}"})
     outputs = {"apiUrl": "https://100.64.77.2:8000/v1"}
-    found = Stack("test", "tandem", told, settings, "", [*machines, *keys, group, asked, *_containers()], outputs)
+    found = Stack("test", "tandem", config, settings, "", [*machines, *keys, group, probe, *_containers()], outputs)
     values_of = {
         "real-name-authentication": "yes", "max-postpaid-instance-vcpu-count": "100",
         "used-postpaid-instance-vcpu-count": "6", "max-spot-instance-vcpu-count": "0",

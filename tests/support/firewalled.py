@@ -183,5 +183,5 @@ class Firewalled:
     def seen(self, name: str, ports: Sequence[int] | None = None, *, by: str = "") -> set[int]:
         """Open ports of a machine as another sees them; by this computer, which is outside, when nobody is named."""
         namespace = self.site.machine(by).paths.netns if by else ""
-        asked = sorted(ALL) if ports is None else ports
-        return open_ports(self.address(name), asked, namespace=namespace)
+        wanted = sorted(ALL) if ports is None else ports
+        return open_ports(self.address(name), wanted, namespace=namespace)

@@ -98,17 +98,18 @@ class Gateway:
     def context(self) -> ssl.SSLContext:
         return ssl.create_default_context(cadata=PAIR.authority)
 
-    def connection(self, port: int = 0) -> http.client.HTTPConnection:
-        place = ("127.0.0.1", port or self.port)
+    def connection(self, port: int = 0, source: str = "") -> http.client.HTTPConnection:
+        place, own = ("127.0.0.1", port or self.port), (source, 0) if source else None
         if self.config.tls.mode == "none":
-            return http.client.HTTPConnection(*place, timeout=20)
-        return http.client.HTTPSConnection(*place, timeout=20, context=self.context)
+            return http.client.HTTPConnection(*place, timeout=20, source_address=own)
+        return http.client.HTTPSConnection(*place, timeout=20, context=self.context, source_address=own)
 
     def ask(
-        self, path: str, key: str | None = KEY, method: str = "GET", body: Any = None, port: int = 0, **headers: str
-    ) -> Any:
-        """An answer, with its body in `text`."""
-        connection = self.connection(port)
+        self, path: str, key: str | None = KEY, method: str = "GET", body: Any = None, port: int = 0, *,
+        source: str = "", **headers: str,
+    ) -> Any:  # fmt: skip
+        """An answer, with its body in `text`; `source` is the address that it is asked from."""
+        connection = self.connection(port, source)
         given = {"Authorization": f"Bearer {key}"} if key is not None else {}
         data = json.dumps(body) if isinstance(body, dict) else body
         more = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -172,9 +173,9 @@ class Gateways:
             each.close()
 
 
-def send_stream(gateway: Gateway, **told: Any) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+def send_stream(gateway: Gateway, **options: Any) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
     """A chat that is streamed: its connection and its answer, of which nothing is read."""
     connection = gateway.connection()
-    body = json.dumps({"stream": True, "max_tokens": 3, **told})
+    body = json.dumps({"stream": True, "max_tokens": 3, **options})
     connection.request("POST", "/v1/chat/completions", body, {"Authorization": f"Bearer {KEY}"})
     return connection, connection.getresponse()

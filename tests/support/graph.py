@@ -5,8 +5,11 @@ from __future__ import annotations
 import base64
 import gzip
 import io
+import json
+import os
 import shlex
 import tarfile
+from collections.abc import Callable
 from typing import Any
 
 import pulumi
@@ -18,6 +21,19 @@ from stacks.settings.load import parse
 from tests.support.settings import values
 
 SAID = "nic=eth0 nofile=1024 memlock=-1 folder=/mnt/tandem/models/m id=1f path=/opt/engine/bin"
+
+
+RECORDED: dict[str, dict[str, Any]] = {}
+"""Graphs of this process, by what they depend on: many tests look at the same one."""
+
+
+def recorded(arguments: Any, record: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The graph that `record` makes, recorded once for these arguments and this environment; read only."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+    key = json.dumps([arguments, environment], sort_keys=True)
+    if key not in RECORDED:
+        RECORDED[key] = record()
+    return RECORDED[key]
 
 
 class Answers(Mocks):
@@ -38,7 +54,7 @@ class Answers(Mocks):
 
 
 class Recorder(MockMonitor):
-    """Keeps what the program registered: by name, with everything the engine would be told."""
+    """Keeps what the program registered: by name, with everything the engine would receive."""
 
     def __init__(self, mocks: Mocks) -> None:
         super().__init__(mocks)
@@ -83,24 +99,26 @@ def graph(
     known = tmp_path / "known_hosts"
     addresses = [f"10.0.0.{n + 1}" for n in range(machines)]
     known.write_text("".join(f"{a} ssh-ed25519 AAAA\n" for a in addresses))
-    settings = parse(
-        values(
-            machines=[{"name": f"n{i}", "address": a} for i, a in enumerate(addresses)],
-            ssh={"privateKeyFile": str(key), "knownHostsFile": str(known)},
-            webui=webui or {},
-            monitoring=monitoring or {},
-            benchmark=benchmark,
-            **({"model": model} if model else {}),
-            **(runtime or {"images": {"engine": "registry/vllm:1"}}),
-            serving={"tensorParallelSize": machines, "executor": executor, **changes},
-        )
-    )
+    wanted = {
+        "machines": [{"name": f"n{i}", "address": a} for i, a in enumerate(addresses)],
+        "webui": webui or {},
+        "monitoring": monitoring or {},
+        "benchmark": benchmark,
+        **({"model": model} if model else {}),
+        **(runtime or {"images": {"engine": "registry/vllm:1"}}),
+        "serving": {"tensorParallelSize": machines, "executor": executor, **changes},
+    }
+    files = {"privateKeyFile": str(key), "knownHostsFile": str(known)}
+    return recorded([wanted, secrets], lambda: _record(parse(values(ssh=files, **wanted)), secrets or {}))
+
+
+def _record(settings, secrets) -> dict[str, Any]:
     monitor = Recorder(Answers())
     pulumi.runtime.set_mocks(Answers(), project="tandem", stack="t", monitor=monitor)
 
     @pulumi.runtime.test
     def run():
-        outputs = deploy(settings, api_key=None, hub_token=None, **_secret(secrets or {}))
+        outputs = deploy(settings, api_key=None, hub_token=None, **_secret(secrets))
         return pulumi.Output.all(**outputs)
 
     run()

@@ -72,10 +72,10 @@ class HostMachine:
         texts = {"step.sh": program.read_bytes()}
         texts |= {file: (FILES / file).read_bytes() for file in ("run.sh", "lib.sh")}
         texts |= {name: file.read_bytes() for name, file in files.items()}
-        told = {**environment, "TANDEM_TIMEOUT": str(timeout)}
-        version = content_hash(texts, told)
+        variables = {**environment, "TANDEM_TIMEOUT": str(timeout)}
+        version = content_hash(texts, variables)
         words = ["bash", "-c", (FILES / "receive.sh").read_text(), "receive", stack, step, version, "launch"]
-        done = self.connection.run(shlex.join(words), stdin=pack(texts, told), timeout=60)
+        done = self.connection.run(shlex.join(words), stdin=pack(texts, variables), timeout=60)
         assert done.returncode == 0, done.stderr
         folder = f"/var/lib/tandem/{stack}/steps/{step}/{version}"
         try:

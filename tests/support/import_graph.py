@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,6 +15,12 @@ def tracked(*patterns: str) -> list[Path]:
     """Files of the repository that git knows and that are there."""
     listed = subprocess.run(["git", "ls-files", *patterns], cwd=ROOT, capture_output=True, text=True, check=True)
     return [ROOT / line for line in listed.stdout.splitlines() if (ROOT / line).exists()]
+
+
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    """A file's syntax tree, read once in a process."""
+    return ast.parse(path.read_text())
 
 
 class ImportGraph:
@@ -33,9 +40,10 @@ class ImportGraph:
         for path in files:
             parts = path.relative_to(root).with_suffix("").parts
             self.paths[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
-        self.trees = {name: ast.parse(path.read_text()) for name, path in self.paths.items()}
+        self.trees = {name: parsed(path) for name, path in self.paths.items()}
         self.edges = {name: self._imported(name) - {name} for name in self.paths}
 
+    @functools.cached_property
     def circles(self) -> list[tuple[str, ...]]:
         """Groups of modules that reach each other, each sorted."""
         reach = {name: self._reachable(name) for name in self.edges}

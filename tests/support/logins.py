@@ -96,13 +96,13 @@ class Logins:
         except Failure as failure:
             return str(failure)
 
-    def step(self, call: dict[str, Any], name: str, script: Path, told: Mapping[str, str]) -> dict[str, str]:
+    def step(self, call: dict[str, Any], name: str, script: Path, environment: Mapping[str, str]) -> dict[str, str]:
         """One step of ours, delivered and run as `remote.Command` does."""
         texts = {"step.sh": script.read_bytes(), **{f: (FILES / f).read_bytes() for f in ("run.sh", "lib.sh")}}
-        version = content_hash(texts, told)
+        version = content_hash(texts, environment)
         receive = (FILES / "receive.sh").read_text()
         with self.ssh(call) as connection:
-            done = connection.run_script(receive, STACK, name, version, "sync", stdin=pack(texts, told))
+            done = connection.run_script(receive, STACK, name, version, "sync", stdin=pack(texts, environment))
         assert done.returncode == 0, done.stderr
         return parse_result(done.stdout)
 

@@ -39,8 +39,8 @@ def open_ports(address: str, ports: Sequence[int] = ALL, *, namespace: str = "",
         subprocess.CalledProcessError: the scan in the namespace failed.
     """
     if namespace:
-        asked = f"{ports[0]}-{ports[-1]}" if isinstance(ports, range) else ",".join(map(str, ports))
-        words = [sys.executable, "-m", "tests.support.portscan", address, asked]
+        wanted = f"{ports[0]}-{ports[-1]}" if isinstance(ports, range) else ",".join(map(str, ports))
+        words = [sys.executable, "-m", "tests.support.portscan", address, wanted]
         found = subprocess.run(
             ["ip", "netns", "exec", namespace, *words],
             cwd=ROOT, check=True, stdout=subprocess.PIPE, timeout=CALM_SECONDS,
@@ -101,10 +101,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("address")
     parser.add_argument("ports", nargs="?", default="1-65535", help="PORT or FIRST-LAST, by commas (%(default)s)")
-    told = parser.parse_args()
-    spans = [span.partition("-") for span in told.ports.split(",")]
+    args = parser.parse_args()
+    spans = [span.partition("-") for span in args.ports.split(",")]
     ports = [port for first, _, last in spans for port in range(int(first), int(last or first) + 1)]
-    print(json.dumps(sorted(open_ports(told.address, ports))))
+    print(json.dumps(sorted(open_ports(args.address, ports))))
 
 
 if __name__ == "__main__":

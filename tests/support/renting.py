@@ -51,12 +51,12 @@ class Renting(Project):
 
     Attributes:
         cloud: folder of the local cloud's state.
-        told: the local cloud's status.
+        status: the local cloud's status.
         keys: environment variables of the account, for a test to change.
     """
 
     cloud: Path = Path()
-    told: dict[str, Any] = field(default_factory=dict)
+    status: dict[str, Any] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
 
     def environment(self) -> dict[str, str]:
@@ -66,7 +66,7 @@ class Renting(Project):
     def configure(self, **changes: Any) -> None:
         """Writes the stack's file: Pulumi.local.yaml with changes to `cloud`."""
         config = yaml.safe_load((ROOT / "Pulumi.local.yaml").read_text())["config"]
-        config["tandem:cloud"] |= {"endpoint": self.told["endpoint"], **changes}
+        config["tandem:cloud"] |= {"endpoint": self.status["endpoint"], **changes}
         config["tandem:ssh"] = {"privateKeyFile": str(self.directory / "key")}
         file = self.directory / "Pulumi.test.yaml"
         file.write_text(json.dumps((yaml.safe_load(file.read_text()) or {}) | {"config": config}))
@@ -83,11 +83,11 @@ class Renting(Project):
         """The account's API, as the user's console would use it."""
         with _LOCK:  # the keys are the process's: accounts of several threads take turns
             os.environ.update({name: value for name, value in self.keys.items() if name.startswith("ALIBABA")})
-            return Api(self.told["region"], self.told["endpoint"])
+            return Api(self.status["region"], self.status["endpoint"])
 
     def calls(self, action: str) -> list[dict[str, Any]]:
         """What the cloud was asked."""
-        lines = [json.loads(line) for line in Path(self.told["calls"]).read_text().splitlines()]
+        lines = [json.loads(line) for line in Path(self.status["calls"]).read_text().splitlines()]
         return [line for line in lines if line["action"] == action]
 
     def machines(self) -> dict[str, str]:
@@ -114,14 +114,14 @@ def renting(folder: Path) -> Iterator[Renting]:
     command = [sys.executable, "-m", "localcloud", "cloud"]
     state = folder / "cloud"
     start = [*command, "start", "--state", str(state), "--backend", "memory", "--speed", "1000"]
-    told = json.loads(subprocess.check_output(start, cwd=ROOT))
+    status = json.loads(subprocess.check_output(start, cwd=ROOT))
     keys = {
-        "ALIBABA_CLOUD_ACCESS_KEY_ID": told["accessKey"], "ALIBABA_CLOUD_ACCESS_KEY_SECRET": told["secretKey"],
-        "SSL_CERT_FILE": told["authority"], "NO_PROXY": f"{told['endpoint']},127.0.0.1",
+        "ALIBABA_CLOUD_ACCESS_KEY_ID": status["accessKey"], "ALIBABA_CLOUD_ACCESS_KEY_SECRET": status["secretKey"],
+        "SSL_CERT_FILE": status["authority"], "NO_PROXY": f"{status['endpoint']},127.0.0.1",
     }  # fmt: skip
     try:
         made = Project.make(folder / "project")
-        project = Renting(made.directory, state, told, keys)
+        project = Renting(made.directory, state, status, keys)
         for name in ("components", "planner", "stacks", ".venv"):
             (project.directory / name).symlink_to(ROOT / name)
         key = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(project.directory / "key")]

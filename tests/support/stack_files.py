@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,6 +30,11 @@ def all_stack_files() -> list[Path]:
 
 def read(name: str) -> dict[str, Any]:
     """A stack file's settings, without the namespace."""
+    return copy.deepcopy(_parsed(name))
+
+
+@functools.cache
+def _parsed(name: str) -> dict[str, Any]:
     config = yaml.safe_load(stack_file(name).read_text())["config"]
     return {key.removeprefix(NAMESPACE): value for key, value in config.items()}
 

@@ -28,7 +28,7 @@ class Parts:
 
     Args:
         folder: for the root, 3 GB.
-        config: what LiteLLM is told.
+        config: LiteLLM's settings.
     """
 
     def __init__(self, folder: Path, config: ProxyConfig) -> None:

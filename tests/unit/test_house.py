@@ -1,21 +1,23 @@
 """The house keeps its order: who may import whom, who reads configuration, how long a file may be."""
 
 import ast
+import functools
 from pathlib import Path
 
 import pytest
 
-from tests.support.import_graph import ImportGraph, tracked
+from tests.support.import_graph import ImportGraph, parsed, tracked
 from tests.support.paths import ROOT
 
 LONGEST = 480
 """Lines of a file that a reader can hold in the head."""
 
 
+@functools.cache
 def imports(path: Path) -> set[str]:
     """Top-level names of what a file imports, wherever the import stands."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             found |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -50,7 +52,7 @@ def import_graph():
 
 @pytest.mark.parametrize("package", WITHOUT_CIRCLES)
 def test_no_imports_go_in_circles(import_graph, package):
-    assert [c for c in import_graph.circles() if any(m.split(".")[0] == package for m in c)] == []
+    assert [c for c in import_graph.circles if any(m.split(".")[0] == package for m in c)] == []
 
 
 @pytest.mark.parametrize(
@@ -63,7 +65,7 @@ def test_a_circle_is_found_wherever_the_import_stands(tmp_path, importing):
     (tmp_path / "part").mkdir()
     for name, text in files.items():
         (tmp_path / "part" / name).write_text(text)
-    assert ImportGraph(sorted((tmp_path / "part").iterdir()), tmp_path).circles() == [("part.a", "part.b")]
+    assert ImportGraph(sorted((tmp_path / "part").iterdir()), tmp_path).circles == [("part.a", "part.b")]
 
 
 def test_only_machine_runs_commands():
@@ -87,7 +89,7 @@ def test_tests_share_only_what_lies_in_support():
     shared = {
         f"{path.relative_to(ROOT)}: {node.module}"
         for path in tracked("tests/*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(parsed(path))
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("tests.")
         if node.module.split(".")[-1].startswith(("test_", "conftest"))
     }

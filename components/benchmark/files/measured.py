@@ -68,7 +68,7 @@ def passed_on(words: list[str]) -> list[str]:
 
 
 def limit(words: list[str]) -> int:
-    """Tokens of prompt and answer together that the engine takes; 0 where it isn't told."""
+    """Tokens of prompt and answer together that the engine takes; 0 where it isn't known."""
     for word in words:
         name, _, value = word.partition("=")
         if name == "--max-model-len" and value.isdigit():

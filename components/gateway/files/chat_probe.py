@@ -34,12 +34,12 @@ def sentence(call: dict[str, Any], heard: dict[str, Any]) -> str:
             f"{url}: nothing answers here in {SECONDS} s ({said}); the engine answers on its machine, so open the "
             "gateway's port to this computer, or set gateway.url to the address it is reached by"
         )
-    refused = {
+    refusals = {
         401: "the gateway refuses the key ({}); run `pulumi up` again, which brings it the key",
         403: "this computer may not use the URL ({}); add its address to gateway.allowedCidrs",
     }
-    if code in refused:
-        return f"{url}: {refused[code].format(f'HTTP {code}: {said}')}"
+    if code in refusals:
+        return f"{url}: {refusals[code].format(f'HTTP {code}: {said}')}"
     if 400 <= code < 500:
         return f"{url}: a {task} was refused (HTTP {code}: {said}); {question.remedy(task, code, said)}"
     why = said if code == 200 else f"HTTP {code}: {said}"
@@ -69,7 +69,7 @@ def ask(call: dict[str, Any]) -> str:
         best = heard if heard["code"] or best is None else best
         if time.monotonic() > deadline or heard["code"] in FINAL:
             raise Failure(sentence(call, best))
-        tell(f"asking {call['model']} through {call['url']}: {heard['said'][:200]}")
+        tell(f"request to {call['model']} through {call['url']}: {heard['said'][:200]}")
         time.sleep(2)
 
 

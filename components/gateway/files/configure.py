@@ -73,9 +73,9 @@ def main() -> int:
     config = sys.stdin.buffer.read().replace(b"@GATEWAY@", place.encode())
     if root:
         write(folder / "acme-root.pem", root.encode(), owner)
-    refused = load(folder / "admin", config)
-    if refused:
-        print(f"the gateway goes on as it was, since it refused its new configuration: {refused}", file=sys.stderr)
+    error = load(folder / "admin", config)
+    if error:
+        print(f"the gateway goes on as it was, since it refused its new configuration: {error}", file=sys.stderr)
         return 1
     write(folder / "config.json", config, owner)
     return 0

@@ -26,7 +26,7 @@ reboot_once() {
   sync
   systemctl reboot
   sleep 300
-  fail "the machine did not reboot within 5 minutes of being told to; reboot it and run \`pulumi up\` again"
+  fail "the machine did not reboot within 5 minutes of the request; reboot it and run \`pulumi up\` again"
 }
 
 good() { [[ $nvidia_state == working ]] && { [[ ${nvidia_version%%.*} -ge $minimum ]] || by_compatibility; }; }
@@ -123,7 +123,7 @@ install_packages() {
 
 install_alibaba() {
   local source script=$TANDEM_HOME/auto_install_v4.0.sh
-  [[ -n $ALIBABA_VERSIONS ]] || fail "Alibaba Cloud's installer must be told the versions of driver, CUDA and cuDNN; set accelerator.alibabaVersions"
+  [[ -n $ALIBABA_VERSIONS ]] || fail "Alibaba Cloud's installer needs the versions of driver, CUDA and cuDNN; set accelerator.alibabaVersions"
   source=$(curl --fail --silent --show-error --max-time 20 "$METADATA/source-address" | head -1) ||
     fail "Alibaba Cloud's metadata service ($METADATA) does not answer; set accelerator.driver to packages on machines elsewhere"
   tries 3 curl --fail --silent --show-error --output "$script" "$source/opsx/ecs/linux/binary/script/auto_install_v4.0.sh" ||

@@ -82,17 +82,17 @@ def ours(pid: str, stack: str, known: "dict[str, tuple[str, str]]") -> bool:
 def main(stack: str, wanted: "list[str]") -> int:
     """0 if all are free or the stack's own; 1 with a sentence on standard output."""
     listening = listeners()
-    asked = {}  # type: dict[int, str]
+    taken = {}  # type: dict[int, str]
     for word in wanted:
         setting, _, span = word.rpartition("=")
         first, _, last = span.partition("-")
         for port in range(int(first), int(last or first) + 1):
             if port in listening:
-                asked.setdefault(port, setting)
-    if not asked:
+                taken.setdefault(port, setting)
+    if not taken:
         return 0
-    found, known = holders({listening[port] for port in asked}), containers()
-    for port, setting in sorted(asked.items()):
+    found, known = holders({listening[port] for port in taken}), containers()
+    for port, setting in sorted(taken.items()):
         pid = found.get(listening[port])
         if pid is not None and ours(pid, stack, known):
             continue

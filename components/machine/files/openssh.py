@@ -38,6 +38,11 @@ class Failure(Exception):
     """One sentence for the user."""
 
 
+def shows_another_key(error: str) -> bool:
+    """Whether SSH's words say that the machine shows another host key than the one known for it."""
+    return "Host key verification failed" in error or "IDENTIFICATION HAS CHANGED" in error
+
+
 def known_name(host: str, port: int) -> str:
     """A machine as the known hosts file names it."""
     return f"[{host}]:{port}" if port != 22 else host
@@ -240,7 +245,7 @@ def _listens(port: int) -> bool:
 
 def _explain(error: str, where: str, hop: Mapping[str, Any], setting: str) -> str | None:
     target = f"ssh -p {hop['port']} {hop['user']}@{hop['host']}"
-    if "Host key verification failed" in error or "IDENTIFICATION HAS CHANGED" in error:
+    if shows_another_key(error):
         return (
             f"{where}: the machine shows another host key than the one known for it; if it was reinstalled, "
             f"put its new key into the known hosts file (ssh-keyscan -p {hop['port']} {hop['host']}), "
@@ -279,10 +284,10 @@ def _write_key(file: Path, hop: Mapping[str, Any], name: str) -> None:
     helper.touch(mode=0o700)
     helper.write_text(f"#!/bin/sh\nexec cat {shlex.quote(str(secret))}\n")
     # DISPLAY and a session of its own are what OpenSSH before 8.4 wants, which knows no SSH_ASKPASS_REQUIRE.
-    asking = {"SSH_ASKPASS": str(helper), "SSH_ASKPASS_REQUIRE": "force", "DISPLAY": ":0"}
+    askpass = {"SSH_ASKPASS": str(helper), "SSH_ASKPASS_REQUIRE": "force", "DISPLAY": ":0"}
     done = subprocess.run(
         ["ssh-keygen", "-q", "-p", "-N", "", "-f", str(file)],
-        env={**os.environ, **asking}, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        env={**os.environ, **askpass}, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
         start_new_session=True,
     )  # fmt: skip
     secret.unlink()

@@ -52,7 +52,7 @@ surroundings() {
 
 execute() {
   sed 's/.*) //' /proc/$$/stat | cut -d' ' -f4 >unit.session
-  rm -f exit error result
+  rm -f exit error result status
   local code=0
   # The step's own shell sets its traps; its exit code is all that is needed here.
   (
@@ -65,7 +65,9 @@ execute() {
     exec timeout --kill-after=10 "${TANDEM_TIMEOUT:-600}" bash ./step.sh
   ) >>log 2>&1 </dev/null || code=$?
   if ((code == 124 || code == 137)) && [[ ! -s error ]]; then
-    echo "$step did not finish within its time limit; look at what it waited for in the log" >error
+    local last=
+    last=$(tr '\n' ' ' <status 2>/dev/null | sed 's/ *$//') || true
+    echo "$step did not finish within its time limit${last:+; last: $last}" >error
   fi
   ((code != 0)) || rm -f env # secrets leave the disk with success; a failure keeps them for the next try
   echo "$code" >exit.new

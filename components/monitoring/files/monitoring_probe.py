@@ -1,4 +1,7 @@
-"""Monitoring shows its rules with the login and nothing without it; called by components/monitoring/login.py."""
+"""Monitoring shows its rules with the login and nothing without it, and each program of it answers.
+
+Called by components/monitoring/login.py, with `user`, `password` and `grafana` (whether there is one) beside the URL.
+"""
 
 from __future__ import annotations
 
@@ -20,34 +23,75 @@ from openssh import Failure  # noqa: E402
 from probe import main, teller  # noqa: E402
 
 SECONDS = int(os.environ.get("TANDEM_LOGIN_SECONDS", "120"))
-"""How long Prometheus may take to come up: seconds, and minutes where it reads a long log of its own first."""
+"""How long its programs may take to come up: seconds, or minutes where Prometheus reads a long log of its own first."""
+PROGRAMS = {
+    "alertmanager": "Alertmanager",
+    "gpu": "the exporter of GPUs",
+    "keys": "what counts requests by key",
+    "node": "node exporter",
+    "prometheus": "Prometheus",
+    "relay": "the alerts' relay",
+}
+"""Prometheus' jobs that look at a program of monitoring's own; what it watches besides may be down."""
 
 
 def look(call: dict[str, Any]) -> str:
     """How many rules there are."""
     deadline, tell = time.monotonic() + SECONDS, teller()
+    before: dict[str, str] = {}
     while True:
         try:
             rules = _fetch(call, "/prometheus/api/v1/rules", login=True)["data"]["groups"]
-            if _refused(call):
+            if not _refused(call):
+                raise Failure(f"{call['url']}: shows everybody what only the login may see; run `pulumi up` again")
+            reason = silent(call, before)
+            if not reason:
                 return str(sum(len(group["rules"]) for group in rules))
-            raise Failure(f"{call['url']}: shows everybody what only the login may see; run `pulumi up` again")
         except urllib.error.HTTPError as error:
-            reason = f"HTTP {error.code}"
+            reason = f"Prometheus does not answer: HTTP {error.code}"
             if error.code in (401, 403):
                 raise Failure(
                     f"{call['url']}: the gateway refuses {'this computer' if error.code == 403 else 'the login'} "
-                    f"({reason}); add its address to gateway.allowedCidrs, or run `pulumi up` again"
+                    f"(HTTP {error.code}); add its address to gateway.allowedCidrs, or run `pulumi up` again"
                 ) from None
         except (OSError, ValueError, KeyError) as error:
-            reason = str(error)
+            reason = f"Prometheus does not answer: {error}"
         if time.monotonic() > deadline:
             raise Failure(
-                f"{call['url']}: Prometheus did not answer in {SECONDS} s ({reason}); see what it says on the first "
-                "machine (`make logs`)"
+                f"{call['url']}: after {SECONDS} s {reason}; `make logs` shows what it says itself: mend that, and run "
+                "`pulumi up` again"
             )
         tell(f"looking at {call['url']}: {reason}")
         time.sleep(2)
+
+
+def silent(call: dict[str, Any], before: dict[str, str]) -> str:
+    """Which program of monitoring's does not answer, and why; empty when all do.
+
+    Args:
+        call: as `look` has it.
+        before: when each was asked last as it was first seen, filled here: an answer of before `up` tells nothing.
+    """
+    targets = _fetch(call, "/prometheus/api/v1/targets?state=active", login=True)["data"]["activeTargets"]
+    own = [target for target in targets if target["labels"]["job"] in PROGRAMS]
+    old = [one for one in own if before.setdefault(one["scrapeUrl"], one["lastScrape"]) == one["lastScrape"]]
+    for target in own:
+        if target["health"] != "up":
+            why = target["lastError"] or "it was not asked yet"
+            return f"{PROGRAMS[target['labels']['job']]} on {target['labels']['machine']} does not answer ({why})"
+    for target in old:
+        return f"{PROGRAMS[target['labels']['job']]} on {target['labels']['machine']} was not asked again yet"
+    written = _fetch(call, "/prometheus/api/v1/query?query=tandem_accelerators", login=True)["data"]["result"]
+    known = {sample["metric"]["machine"] for sample in written}
+    for target in own:
+        if target["labels"]["job"] == "node" and target["labels"]["machine"] not in known:
+            return f"state.py on {target['labels']['machine']} has written nothing"
+    if call["grafana"]:
+        try:
+            _fetch(call, "/api/health", login=True)
+        except (OSError, ValueError) as error:
+            return f"Grafana does not answer ({error})"
+    return ""
 
 
 def _refused(call: dict[str, Any]) -> bool:

@@ -93,6 +93,13 @@ class Handler(BaseHTTPRequestHandler):
     timeout = SECONDS
     server: Relay
 
+    def do_GET(self) -> None:
+        """Nothing to count: that it answers Prometheus is what is looked at."""
+        if self.path == "/metrics":
+            self._answer(200, "")
+        else:
+            self._answer(404, "no such page")
+
     def do_POST(self) -> None:
         """One notification."""
         name = self.path.strip("/")
@@ -110,7 +117,7 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(502 if why else 200, why or "sent")
 
     def _answer(self, code: int, text: str) -> None:
-        body = f"{text}\n".encode()
+        body = f"{text}\n".encode() if text else b""
         self.send_response(code)
         self.send_header("Content-Type", "text/plain; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))

@@ -4,11 +4,14 @@ Standard output gets the result and nothing else: what Ray prints there goes to 
 """
 
 import os
+import signal
 import sys
 import time
 
 import ray
 
+CLIENT_SECONDS = 45
+"""Ray's client has no limit of its own where the head takes its connection and gives no answer."""
 PATIENCE = 10
 """Seconds to look again before a report: a query costs a start of Ray's client, which takes as long as a node's."""
 
@@ -27,6 +30,7 @@ def missing(accelerators: int, nodes: list[str], resource: str) -> str:
 output = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
 address, wanted, members = sys.argv[1], int(sys.argv[2]), sys.argv[3].split()
+signal.alarm(CLIENT_SECONDS + PATIENCE)
 ray.init(address=address, logging_level="ERROR", log_to_driver=False)
 deadline = time.monotonic() + PATIENCE
 while why := missing(wanted, members, sys.argv[4]):

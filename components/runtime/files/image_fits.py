@@ -69,15 +69,15 @@ def brand_of(brand: str) -> str:
 
 def sentence(image: str, environment: dict[str, str], have: dict[str, str]) -> str | None:
     """Why Docker would refuse, and what mends it; None where it wouldn't."""
-    asked = unmet(environment, have)
-    if asked is None:
+    needed = unmet(environment, have)
+    if needed is None:
         return None
-    wanted = re.match(r"cuda>=?(\d+\.\d+)", asked)
+    wanted = re.match(r"cuda>=?(\d+\.\d+)", needed)
     newer = shipped_with(wanted[1]) if wanted else 0
     remedy = f"driver branch {newer} or newer (accelerator.driverBranch: {newer})" if newer else "a newer driver"
     cuda = have["cuda"] or "of an unknown version"
     return (
-        f"the image {image} asks for {asked} (NVIDIA_REQUIRE_CUDA), and this machine's driver {have['driver']} has "
+        f"the image {image} asks for {needed} (NVIDIA_REQUIRE_CUDA), and this machine's driver {have['driver']} has "
         f"CUDA {cuda} on {have['brand'] or 'these'} GPUs, so Docker refuses to start it; use {remedy}, or an image of "
         "an older CUDA"
     )

@@ -13,24 +13,22 @@ began=$SECONDS
 task=${TASK:-$(python3 "$question" task "${FOLDER:-/nowhere}" || echo chat)}
 
 log() { runtime_log "$CONTAINER" "${1:-40}"; }
-# field FILE NAME...: one value of a JSON file; nothing where it isn't there.
-field() {
-  python3 -c 'import json, sys
-try:
-    value = json.load(open(sys.argv[1]))
-    for name in sys.argv[2:]:
-        value = (value or {}).get(name)
-except (OSError, ValueError, AttributeError):
-    value = None
-print("" if value is None else str(value).lower() if isinstance(value, bool) else value)' "$@"
-}
-# How the ranks are, in the supervisor's own file; it looks for ranks that stand still while it is asked.
-look() { runtime_exec "$CONTAINER" sh -c 'touch /tandem/asked; cat /tandem/group.json' >"$group" 2>/dev/null || true; }
-exits() {
-  local n
-  n=$(field "$group" exits)
+# How the ranks are, in the supervisor's own file; it looks for ranks that stand still while it is asked. All that a look finds
+# is read by one start of Python: a machine that loads an engine has better things to do.
+declare -A seen
+look() {
+  local name value
+  runtime_exec "$CONTAINER" sh -c 'touch /tandem/asked; cat /tandem/group.json' >"$group" 2>/dev/null || true
+  while IFS='=' read -r name value; do seen[$name]=$value; done < <(python3 "$TANDEM_DIR/seen.py" "$answer" "$group")
   # Without that file, a supervisor that can't write, its words have to do.
-  echo "${n:-$(runtime_log "$CONTAINER" | grep -cE '^tandem: (rank [0-9]+: )?engine exited' || true)}"
+  exits=${seen[exits]:-$(runtime_log "$CONTAINER" | grep -cE '^tandem: (rank [0-9]+: )?engine exited' || true)}
+}
+# Nothing is asked while nobody listens.
+ask() {
+  : >"$answer"
+  (: <"/dev/tcp/127.0.0.1/$PORT") 2>/dev/null || return 0
+  python3 -c 'import json, sys; print(json.dumps(dict(zip(sys.argv[1::2], sys.argv[2::2]))))' \
+    url "http://127.0.0.1:$PORT/v1" model "$MODEL" task "$task" | python3 "$question" ask >"$answer"
 }
 # The engine's log as a reader wants it: no colours, no process names, no time stamps.
 plain() {
@@ -55,63 +53,53 @@ stage() {
     sed -E 's/.*checkpoint shards: *([0-9]+)% Completed \| ([0-9]+)\/([0-9]+) \[[^<]*<([0-9:?]+).*/loading weights: \1 % (\2 of \3 shards), \4 left/' |
     awk 'NF {last = $0} END {print substr(last == "" ? "starting" : last, 1, 80)}' || true
 }
-# Ranks that give no sign, as one sentence; nothing while all of them move.
-still() {
-  python3 -c 'import json, sys
-ranks = sorted((json.load(open(sys.argv[1])).get("still") or {}).values(), key=lambda one: -one["seconds"])
-print("; ".join("rank {rank} on {machine} has stood still for {seconds} s: {where}".format(**one) for one in ranks)[:int(sys.argv[2])])' "$group" "$1" 2>/dev/null || true
-}
-
 look
-before=$(exits) restarts=$(runtime_restarts "$CONTAINER" 2>/dev/null || echo 0)
+before=$exits restarts=$(runtime_restarts "$CONTAINER" 2>/dev/null || echo 0)
 while :; do
-  python3 -c 'import json, sys; print(json.dumps(dict(zip(sys.argv[1::2], sys.argv[2::2]))))' \
-    url "http://127.0.0.1:$PORT/v1" model "$MODEL" task "$task" | python3 "$question" ask >"$answer"
-  code=$(field "$answer" code)
-  if [[ $(field "$answer" good) == true ]]; then
-    result "ready_seconds=$((SECONDS - began)) task=$(field "$answer" task)"
+  ask
+  look
+  if [[ ${seen[good]} == true ]]; then
+    result "ready_seconds=$((SECONDS - began)) task=${seen[task]}"
     exit 0
   fi
-  look
   running=$(runtime_state "$CONTAINER")
-  trouble=$(field "$group" trouble)
-  [[ -z $trouble ]] || fail "the engine can't be started: $trouble"
-  if (($(exits) > before)); then
+  [[ -z ${seen[trouble]} ]] || fail "the engine can't be started: ${seen[trouble]}"
+  if ((exits > before)); then
     log 60
-    rank=$(field "$group" exit rank) why=$(words_of_the_exit | reason)
+    rank=${seen[rank]} why=$(words_of_the_exit | reason)
     [[ -n $why ]] || why=$(log 2000 | reason)
     if [[ -z $why ]]; then
       why=$(words_of_the_exit | plain | grep -v '^ *$' | tail -n 1 | cut -c1-200 || true)
       why="this machine shows no error, so see $runtime_log_place of the rank that exited${why:+, whose last words are: $why}"
     fi
-    [[ -z $rank ]] || rank=" (rank $rank on $(field "$group" exit machine), exit code $(field "$group" exit code))"
+    [[ -z $rank ]] || rank=" (rank $rank on ${seen[machine]}, exit code ${seen[exit]})"
     fail "the engine ended before its first completion$rank: $why; change serving.* accordingly and run \`pulumi up\` again"
   fi
   if [[ $running != true ]] || (($(runtime_restarts "$CONTAINER" 2>/dev/null || echo 0) > restarts + 2)); then
     log
     fail "the engine ($CONTAINER) does not stay up: $(log 20 | grep -v '^tandem: supervisor: the process ended' | tail -n 1)"
   fi
-  if [[ $code == 500 ]]; then
+  if [[ ${seen[code]} == 500 ]]; then
     # It came up and can't answer: give it a moment to end by itself, then say so.
     for ((n = 0; n < 30; n++)); do
       look
-      (($(exits) == before)) || break
+      ((exits == before)) || break
       sleep 1
     done
     log 60
     why=$(log 2000 | reason)
-    fail "the engine is up but its first $task failed: ${why:-$(field "$answer" said)}; its health page says ready all the same; a rank on another machine may have failed first: see $runtime_log_place there"
+    fail "the engine is up but its first $task failed: ${why:-${seen[said]}}; its health page says ready all the same; a rank on another machine may have failed first: see $runtime_log_place there"
   fi
-  if [[ $code =~ ^4 ]]; then
-    said=$(field "$answer" said)
+  if [[ ${seen[code]} =~ ^4 ]]; then
+    code=${seen[code]} said=${seen[said]}
     fail "the engine refused a $task (HTTP $code): $said; $(python3 -c 'import sys; sys.path.insert(0, sys.argv[1]); import question; print(question.remedy(sys.argv[2], int(sys.argv[3]), sys.argv[4]))' "$TANDEM_DIR" "$task" "$code" "$said")"
   fi
-  status "engine: $(still 300 | grep . || stage)"
-  stands=$(still 900)
+  stands=${seen[stands]}
+  status "engine: ${seen[still]:-$(stage)}"
   if ((SECONDS - began >= READY_SECONDS)); then
     log 40
     [[ -z $stands ]] || fail "no $task within $READY_SECONDS s: $stands"
-    [[ $code != 200 ]] || fail "no $task within $READY_SECONDS s, though the engine answers: $(field "$answer" said)"
+    [[ ${seen[code]} != 200 ]] || fail "no $task within $READY_SECONDS s, though the engine answers: ${seen[said]}"
     why=$(log 2000 | reason)
     [[ -z $why ]] || fail "no $task within $READY_SECONDS s: $why; change serving.* accordingly and run \`pulumi up\` again"
     fail "no $task within $READY_SECONDS s; raise serving.readyTimeout if the log still moves: $(log 1)"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The folder of the team's database, beside the stack's own: what destroy does with it is said here.
-# Told: FOLDER, OWNER (number of PostgreSQL's user), KEEP (yes: it outlives the stack)
+# Environment: FOLDER, OWNER (number of PostgreSQL's user), KEEP (yes: it outlives the stack)
 # shellcheck source=components/machine/files/lib.sh
 . "$TANDEM_DIR/lib.sh"
 
@@ -12,6 +12,7 @@ done
 if [[ $KEEP == yes ]]; then
   kept "the team's database in $FOLDER"
 else
+  undo rmdir --ignore-fail-on-non-empty "$(dirname "$parent")" # of all stacks
   undo rmdir --ignore-fail-on-non-empty "$parent"
   undo rm -rf "$FOLDER"
 fi

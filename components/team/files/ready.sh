@@ -28,5 +28,5 @@ while :; do
     fail "no team's proxy within $READY_SECONDS s: $missing; its last words: $(last "${names[0]}")"
   fi
   status "LiteLLM: $missing"
-  sleep 1
+  sleep 3 # it takes half a minute to start, and a look is a start of Python
 done

@@ -104,7 +104,7 @@ def download(hub: Hub, wanted: list[File], shown: Progress) -> list[File]:
                 hub.place(inside, file)
                 shown.add(file.size)
         wanted = [f for f in wanted if f.sha256]
-    transfer = Transfer(inside, hub.locate, shown, stall=STALL_SECONDS, refused=hub.refused)
+    transfer = Transfer(inside, hub.locate, shown, stall=STALL_SECONDS, explain=hub.explain)
     return transfer.run(wanted)
 
 
@@ -145,7 +145,7 @@ def source() -> Hub:
 
 def listing(hub: Hub) -> tuple[str, list[File], list[File]]:
     """The commit, its files, and those that are chosen; those that were verified before when the hub doesn't answer."""
-    status(f"asking for the files of {MODEL}")
+    status(f"listing the files of {MODEL}")
     try:
         revision, files = hub.listing()
         if not files:

@@ -105,7 +105,7 @@ class GitLfs:
             raise LookupError(f"{self.model} lacks the content of {file.path} ({reason}); push it there with git-lfs")
         return Place(place.url, {**(self.headers if same_host(url, place.url) else {}), **place.headers})
 
-    def refused(self, file: File, refusal: Refusal) -> str | None:
+    def explain(self, file: File, refusal: Refusal) -> str | None:
         """See `hubs.Hub`."""
         return last_word(self.model, refusal.url, refusal, file, bool(self.headers))
 

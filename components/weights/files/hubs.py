@@ -39,7 +39,7 @@ class Hub(Protocol):
     def locate(self, file: File) -> Place:
         """Where a file's bytes are. Raises as `listing` does."""
 
-    def refused(self, file: File, refusal: Refusal) -> str | None:
+    def explain(self, file: File, refusal: Refusal) -> str | None:
         """The sentence for a refusal to give a file; None where another request may help."""
 
 
@@ -64,7 +64,7 @@ def gated(model: str, token: bool = False) -> str:
     return f"{model} is gated: accept its licence on the hub and set hubToken"
 
 
-def unauthorized(model: str, asked: str, refusal: Refusal, token: bool) -> str:
+def unauthorized(model: str, requested: str, refusal: Refusal, token: bool) -> str:
     """The same, for whatever host refused: a mirror may send on to one that gets no token.
 
     Args:
@@ -73,9 +73,9 @@ def unauthorized(model: str, asked: str, refusal: Refusal, token: bool) -> str:
         refusal: what came at last.
         token: the first host was given a token.
     """
-    if not refusal.url or same_host(asked, refusal.url):
+    if not refusal.url or same_host(requested, refusal.url):
         return gated(model, token)
-    first, last = (f"{urlsplit(url).scheme}://{urlsplit(url).netloc}" for url in (asked, refusal.url))
+    first, last = (f"{urlsplit(url).scheme}://{urlsplit(url).netloc}" for url in (requested, refusal.url))
     both = "" if token else ", and hubToken"
     return (
         f"{model} is gated: {first} sends on to {last}, which wants a token, and hubToken is sent to the host of "
@@ -148,7 +148,7 @@ class HuggingFace:
             f"{self.endpoint}/{self.model}/resolve/{quote(self._commit, safe='')}/{quote(file.path)}", self.headers
         )
 
-    def refused(self, file: File, refusal: Refusal) -> str | None:
+    def explain(self, file: File, refusal: Refusal) -> str | None:
         """See `Hub`."""
         return last_word(self.model, self.locate(file).url, refusal, file, bool(self.headers))
 
@@ -200,7 +200,7 @@ class ModelScope:
         revision = self._commits.get(file.path, self.revision)
         return Place(f"{self.base}?Revision={quote_plus(revision)}&FilePath={quote_plus(file.path)}", self.headers)
 
-    def refused(self, file: File, refusal: Refusal) -> str | None:
+    def explain(self, file: File, refusal: Refusal) -> str | None:
         """See `Hub`. A mirror that doesn't know a file's commit is asked for the branch's file."""
         url = self.locate(file).url
         if refusal.status in (400, 404) and self._commits.pop(file.path, ""):
@@ -208,10 +208,10 @@ class ModelScope:
         return last_word(self.model, url, refusal, file, bool(self.headers))
 
 
-def last_word(model: str, asked: str, refusal: Refusal, file: File, token: bool) -> str:
+def last_word(model: str, requested: str, refusal: Refusal, file: File, token: bool) -> str:
     """The sentence for a file that isn't given."""
     if refusal.status in (401, 403):
-        return unauthorized(model, asked, refusal, token)
+        return unauthorized(model, requested, refusal, token)
     return f"the hub answers HTTP {refusal.status} for {file.path}; see model.revision and the log"
 
 

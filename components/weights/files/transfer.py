@@ -78,7 +78,7 @@ class Transfer:
         progress: Progress,
         *,
         stall: float,
-        refused: Callable[[File, Refusal], str | None],
+        explain: Callable[[File, Refusal], str | None],
     ) -> None:
         """Nothing is asked yet.
 
@@ -87,10 +87,10 @@ class Transfer:
             locate: where a file's bytes are now; asked again when a signed URL has run out.
             progress: called for every byte.
             stall: seconds without a byte after which a connection is opened anew, where it was.
-            refused: the sentence for a hub's last word on a file; None where it is to be asked once more.
+            explain: the sentence for a hub's last word on a file; None where it is to be asked once more.
         """
         self.inside, self.locate, self.progress = inside, locate, progress
-        self.stall, self.refused = stall, refused
+        self.stall, self.explain = stall, explain
         self._places: dict[str, Place] = {}
         # Pieces that are taken and not yet summed: what is held in memory. The one whose turn it is is among them.
         self._slots = threading.Semaphore(SLOTS)
@@ -172,14 +172,14 @@ class Transfer:
             else:
                 continue
             failures += 1
-            self._refused(target.file, error)
+            self._raise_for(target.file, error)
             reason = (
                 f"no new byte for {self.stall:g} s" if isinstance(error, (TimeoutError, socket.timeout)) else str(error)
             )
             where = f"{target.file.path} at byte {at}: {reason or type(error).__name__}"
             if failures >= TRIES:
                 raise Unfinished(where) from None
-            print(f"{where}; asking again from there", flush=True)
+            print(f"{where}; requesting again from there", flush=True)
             pause(failures - 1, error)
 
     def _blocks(self, web: Web, file: File, start: int, end: int) -> Iterator[tuple[bytearray, int]]:
@@ -238,7 +238,7 @@ class Transfer:
             raise Cut(buffer, at, broken) from None
         return buffer, size
 
-    def _refused(self, file: File, error: Exception) -> None:
+    def _raise_for(self, file: File, error: Exception) -> None:
         """Raises the sentence when another try can't help."""
         if not isinstance(error, Refusal) or error.passing:
             return
@@ -248,7 +248,7 @@ class Transfer:
             return  # a signed address that has run out: the hub gives another
         if error.status == 416:  # it ends before the place that was asked for
             raise Differs(file, "fewer")
-        sentence = self.refused(file, error)
+        sentence = self.explain(file, error)
         if sentence is not None:
             raise LookupError(sentence) from None
 

@@ -118,7 +118,7 @@ class Web:
                 self.forget(url)
                 if failures == tries or (isinstance(error, Refusal) and not error.passing):
                     raise
-                print(f"{url}: {type(error).__name__}: {error}; asking again", flush=True)
+                print(f"{url}: {type(error).__name__}: {error}; trying again", flush=True)
                 pause(failures, error)
         raise AssertionError("the last try returns or raises")
 

@@ -38,7 +38,7 @@ def keys(known: Known) -> Iterator[Problem]:
 
 def tried(known: Known) -> Iterator[Problem]:
     """Whether the RAM user may do what a deployment does, action by action."""
-    refused, silent, other = [], [], []
+    denied, silent, other = [], [], []
     for right in rights(known.cloud):
         answer = known.account.get(f"right {right.name}")
         failure = answer.failure if answer else None
@@ -46,17 +46,17 @@ def tried(known: Known) -> Iterator[Problem]:
             raise NotCheckedError("the account was not asked")
         if isinstance(failure, ApiError):
             if failure.kind is Kind.RIGHTS:
-                refused.append(right.name)
+                denied.append(right.name)
             elif failure.kind in (Kind.ACCOUNT, Kind.KEYS, Kind.CLOCK):
                 other.append(failure)
             elif failure.code == "Unreachable" or failure.kind is Kind.TRANSIENT:
                 silent.append(right.name)
         elif failure is not None:
             silent.append(right.name)
-    if refused:
+    if denied:
         yield error(
-            "RAM user", f"{account_name()} may not do {', '.join(refused)}",
-            f"grant these actions to its RAM user (a policy with Action [{', '.join(refused)}], or the policies "
+            "RAM user", f"{account_name()} may not do {', '.join(denied)}",
+            f"grant these actions to its RAM user (a policy with Action [{', '.join(denied)}], or the policies "
             "AliyunECSFullAccess, AliyunVPCFullAccess, AliyunEIPFullAccess, AliyunNASFullAccess)",
         )  # fmt: skip
     seen = set()
@@ -65,7 +65,7 @@ def tried(known: Known) -> Iterator[Problem]:
             seen.add(failure.cause)
             cause, _, remedy = failure.cause.remedy.partition(": ")
             yield error("account", f"{cause} ({failure.code})", remedy)
-    if not refused and not seen and len(silent) == len(rights(known.cloud)):
+    if not denied and not seen and len(silent) == len(rights(known.cloud)):
         raise NotCheckedError("no call was answered")
 
 
@@ -85,7 +85,7 @@ def real_name(known: Known) -> Iterator[Problem]:
 def balance(known: Known) -> Iterator[Problem]:
     """Whether the balance carries what is to be rented."""
     _ = known.cloud
-    data = known.asked("balance").get("Data") or {}
+    data = known.answer("balance").get("Data") or {}
     amount = float(str(data.get("AvailableAmount", "")).replace(",", ""))
     currency = data.get("Currency", "")
     least = LEAST_BALANCE if currency == "CNY" else 0.0
@@ -107,7 +107,7 @@ def quota(known: Known) -> Iterator[Problem]:
     most, used = (int(_attribute(known, f"{how}-{what}")) for how in ("max", "used"))
     sizes = {
         each["InstanceTypeId"]: int(each["CpuCoreCount"])
-        for each in known.asked("types")["InstanceTypes"]["InstanceType"]
+        for each in known.answer("types")["InstanceTypes"]["InstanceType"]
     }
     first = cloud.candidates[0].instance_type
     needed = lacking * sizes.get(first, 0)
@@ -126,7 +126,7 @@ def stock(known: Known) -> Iterator[Problem]:
         return
     gone = []
     for each in cloud.candidates:
-        found = known.asked(f"stock {each.instance_type} {each.zone}")
+        found = known.answer(f"stock {each.instance_type} {each.zone}")
         if each.instance_type in set(_sold(found)):
             return
         gone.append(f"{each.zone} has no {each.instance_type}")
@@ -136,7 +136,7 @@ def stock(known: Known) -> Iterator[Problem]:
 def release(known: Known) -> Iterator[Problem]:
     """Whether a machine is about to be released: by the dead man's switch, or by the cloud."""
     _ = known.cloud
-    for machine in known.asked("machines"):
+    for machine in known.answer("machines"):
         name = str(machine.get("InstanceName", "")).removeprefix(f"{known.stack.full}-")
         if when := machine.get("AutoReleaseTime"):
             hours = (_moment(when) - datetime.now(UTC)).total_seconds() / 3600
@@ -160,7 +160,7 @@ def _lacking(known: Known) -> int:
 
 
 def _attribute(known: Known, name: str) -> str:
-    items = known.asked("attributes")["AccountAttributeItems"]["AccountAttributeItem"]
+    items = known.answer("attributes")["AccountAttributeItems"]["AccountAttributeItem"]
     for item in items:
         if item["AttributeName"] == name and item["AttributeValues"]["ValueItem"]:
             return str(item["AttributeValues"]["ValueItem"][0]["Value"])

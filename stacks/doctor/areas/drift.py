@@ -31,7 +31,7 @@ def account(known: Known) -> Iterator[Problem]:
     _ = known.cloud
     if known.stack.unread:
         raise NotCheckedError("the state could not be read")
-    there: list[Leftover] = known.asked("tagged")
+    there: list[Leftover] = known.answer("tagged")
     declared = {(KINDS[each.kind], _id(each)): each.name for each in known.stack.resources if each.kind in KINDS}
     standing = {(each.kind, each.id) for each in there}
     for (kind, id_), name in declared.items():
@@ -59,7 +59,7 @@ def power(known: Known) -> Iterator[Problem]:
     """Whether rented machines run."""
     _ = known.cloud
     ids = {each.id: each.name.removesuffix("-instance") for each in known.stack.of_kind(INSTANCE)}
-    for machine in known.asked("machines"):
+    for machine in known.answer("machines"):
         name, status = ids.get(machine["InstanceId"]), machine["Status"]
         if name and name != FETCHER and status not in ("Running", "Starting", "Pending"):
             yield error(

@@ -16,12 +16,12 @@ def rules(known: Known) -> Iterator[Problem]:
     """Whether security groups let in what is declared, and nothing else."""
     _ = known.cloud
     up = f"pulumi up --stack {known.stack.name}"
-    for rule in known.asked("undeclared"):
+    for rule in known.answer("undeclared"):
         yield error(
             f"{rule.group_name}", f"{rule} is not declared",
             f"{up}, which revokes it; to keep it, name its range in cloud.adminCidrs or gateway.allowedCidrs",
         )  # fmt: skip
-    for group, rule in known.asked("missing"):
+    for group, rule in known.answer("missing"):
         yield error(group, f"`{rule}` is declared and not there", f"pulumi refresh --yes, then {up}")
 
 

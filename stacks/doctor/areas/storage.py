@@ -49,14 +49,14 @@ def weights(known: Known) -> Iterator[Problem]:
     """Whether the weights are what was verified."""
     said, seen = False, set()
     for place, found in _serving(known):
-        told = found["weights"]
+        folders = found["weights"]
         if (
             not found["there"]
             or (not known.settings.storage.path and not found["source"])
-            or not isinstance(told, dict)
+            or not isinstance(folders, dict)
         ):
             continue
-        for folder, each in told.items():
+        for folder, each in folders.items():
             if not each["manifest"] and not each["wrong"]:
                 continue
             said = True
@@ -86,15 +86,15 @@ def speed(known: Known) -> Iterator[Problem]:
     """Whether the weights are read fast enough."""
     said = False
     for place, found in _serving(known):
-        told = found.get("read")
-        if not isinstance(told, dict) or told.get("bytes", 0) < LEAST_BYTES:
+        read = found.get("read")
+        if not isinstance(read, dict) or read.get("bytes", 0) < LEAST_BYTES:
             continue
-        said, rate = True, told["bytes"] / max(told["seconds"], 1e-6)
+        said, rate = True, read["bytes"] / max(read["seconds"], 1e-6)
         if rate < SLOW:
             size = sum(each["bytes"] for each in found["weights"].values())  # type: ignore[attr-defined]
             yield warning(
                 place.name,
-                f"{told['file']} is read at {rate / 1e6:.0f} MB/s, the whole in {size / rate / 60:.0f} minutes",
+                f"{read['file']} is read at {rate / 1e6:.0f} MB/s, the whole in {size / rate / 60:.0f} minutes",
                 "see storage.options (rsize, nconnect), the network to the storage, or cloud.nas.storageClass",
             )  # fmt: skip
     if not said:

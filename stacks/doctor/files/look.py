@@ -99,12 +99,12 @@ def disks(call: dict[str, Any]) -> dict[str, dict[str, int]]:
     for path in (*call["path"], call["folder"], *([root] if root else [])):
         if not os.path.isdir(path):  # noqa: PTH112
             continue
-        device, told = os.stat(path).st_dev, os.statvfs(path)  # noqa: PTH116
+        device, filesystem = os.stat(path).st_dev, os.statvfs(path)  # noqa: PTH116
         if device not in devices:
             devices.add(device)
             found[path] = {
-                "bytes": told.f_blocks * told.f_frsize, "free": told.f_bavail * told.f_frsize,
-                "inodes": told.f_files, "inodes_free": told.f_favail,
+                "bytes": filesystem.f_blocks * filesystem.f_frsize, "free": filesystem.f_bavail * filesystem.f_frsize,
+                "inodes": filesystem.f_files, "inodes_free": filesystem.f_favail,
             }  # fmt: skip
     return found
 
@@ -239,7 +239,7 @@ def containers(call: dict[str, Any]) -> list[dict[str, Any]]:
         raise OSError(listed.stderr.strip().splitlines()[-1] if listed.stderr.strip() else "docker gives no answer")
     if not listed.stdout.split():
         return []
-    told = json.loads(run(["docker", "inspect", *listed.stdout.split()]).stdout)
+    inspected = json.loads(run(["docker", "inspect", *listed.stdout.split()]).stdout)
     return [
         {
             "name": each["Name"].lstrip("/"), "id": each["Id"], "image": each["Image"],
@@ -247,7 +247,7 @@ def containers(call: dict[str, Any]) -> list[dict[str, Any]]:
             "restarts": each["RestartCount"], "created": each["Created"], "started": each["State"]["StartedAt"],
             "group": _group(each["Id"]),
         }
-        for each in told
+        for each in inspected
     ]  # fmt: skip
 
 
@@ -292,8 +292,8 @@ def storage(call: dict[str, Any]) -> dict[str, Any]:
     source = next((words[0] for words in reversed(mounted) if words[1] == call["mount"]), "")
     found: dict[str, Any] = {"source": source, "there": os.path.isdir(call["mount"])}  # noqa: PTH112
     if found["there"]:
-        told = os.statvfs(call["mount"])
-        found.update(bytes=told.f_blocks * told.f_frsize, free=told.f_bavail * told.f_frsize)
+        filesystem = os.statvfs(call["mount"])
+        found.update(bytes=filesystem.f_blocks * filesystem.f_frsize, free=filesystem.f_bavail * filesystem.f_frsize)
     found["weights"] = {folder: weights.look(folder) for folder in call["weights"]}
     found["read"] = weights.speed(call["weights"])
     return found

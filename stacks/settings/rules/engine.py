@@ -16,7 +16,7 @@ from stacks.settings.stack import Settings
 
 def split_mistakes(settings: Settings) -> Iterator[Mistake]:
     """The split uses every accelerator."""
-    if settings.split.world_size != settings.world_size:
+    if settings.serve_args.world_size != settings.world_size:
         yield _nearest(settings)
 
 
@@ -25,11 +25,11 @@ def engine_mistakes(settings: Settings) -> Iterator[Mistake]:
     serving = settings.serving
     engine = find_engine(serving.engine, serving.executor)
     try:
-        engine.check(settings.split, settings.accelerators)
+        engine.check(settings.serve_args, settings.accelerators)
         if settings.accelerator.kind == "cpu" and serving.engine == "vllm" and serving.expert_parallel:
             # Whatever the model: the planner, which knows of experts, says the same of data parallel ranks alone.
             check_processor_experts(
-                settings.split.pipeline_parallel_size, settings.split.data_parallel_size, expert_parallel=True
+                settings.serve_args.pipeline_parallel_size, settings.serve_args.data_parallel_size, expert_parallel=True
             )
     except Refusal as refusal:
         yield _refused(settings, refusal)
@@ -82,19 +82,19 @@ def _uneven(settings: Settings, refusal: Refusal) -> Mistake:
 
 def _nearest(settings: Settings) -> Mistake:
     """The split is none of these machines; the nearest that is, and that their launcher can start."""
-    engine, asked = find_engine(settings.serving.engine, settings.serving.executor), settings.split
+    engine, wanted = find_engine(settings.serving.engine, settings.serving.executor), settings.serve_args
     world = settings.world_size
 
     def check(data: int) -> Callable[[int, int], None]:
         def starts(tensor: int, pipeline: int) -> None:
             split = replace(
-                asked, tensor_parallel_size=tensor, pipeline_parallel_size=pipeline, data_parallel_size=data
+                wanted, tensor_parallel_size=tensor, pipeline_parallel_size=pipeline, data_parallel_size=data
             )
             engine.check(split, settings.accelerators)
 
         return starts
 
-    tp, pp, dp = asked.tensor_parallel_size, asked.pipeline_parallel_size, asked.data_parallel_size
+    tp, pp, dp = wanted.tensor_parallel_size, wanted.pipeline_parallel_size, wanted.data_parallel_size
     sizes = [n for n in range(min(dp, world), 0, -1) if world % n == 0]
     found = ((nearest_split(tp, pp, world // data, check(data)), data) for data in sizes)
     works, data = next(((split, data) for split, data in found if split), (None, 1))
@@ -109,7 +109,7 @@ def _nearest(settings: Settings) -> Mistake:
     asked_data = f" x dataParallelSize {dp}" if dp > 1 else ""
     works_data = f", dataParallelSize {data}" if dp > 1 else ""
     return Mistake(
-        f"serving: tensorParallelSize {tp} x pipelineParallelSize {pp}{asked_data} = {asked.world_size}, but the "
+        f"serving: tensorParallelSize {tp} x pipelineParallelSize {pp}{asked_data} = {wanted.world_size}, but the "
         f"machines have {world} accelerators; nearest that works: tensorParallelSize {works[0]}, pipelineParallelSize "
         f"{works[1]}{works_data}", changes | ({"serving.dataParallelSize": data} if dp > 1 else {}),
     )  # fmt: skip

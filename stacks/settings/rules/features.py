@@ -41,11 +41,11 @@ def feature_mistakes(settings: Settings) -> Iterator[Mistake]:
                 "take it out", {"serving.arguments": rest},
             )  # fmt: skip
     listed = {name for each in settings.model.more for name in (each.id, each.word)}
-    asked: dict[str, str | None] = (
+    named: dict[str, str | None] = (
         {"serving.speculative.model": serving.speculative.model} if serving.speculative else {}
     )
-    asked |= {f"serving.lora.adapters.{k}": v for k, v in (serving.lora.adapters if serving.lora else {}).items()}
-    for path, model in asked.items():
+    named |= {f"serving.lora.adapters.{k}": v for k, v in (serving.lora.adapters if serving.lora else {}).items()}
+    for path, model in named.items():
         if model is not None and model not in listed:
             yield Mistake(f"{path}: {model} isn't listed in model.more; list it there, with source and id")
 

@@ -56,13 +56,13 @@ def meet(place: str, rank: int, ranks: int, words: list[str]) -> None:
         there = {0}
         while len(there) < ranks:
             connection, _ = server.accept()
-            told = json.loads(connection.makefile().readline())
-            if told["words"] != own:
-                refuse(f"rank {told['rank']} was started with other words: {told['words']} and not {own}")
-            if told["rank"] in there:
-                refuse(f"rank {told['rank']} is there twice")
-            there.add(told["rank"])
-            threading.Thread(target=_watch, args=(connection, told["rank"]), daemon=True).start()
+            message = json.loads(connection.makefile().readline())
+            if message["words"] != own:
+                refuse(f"rank {message['rank']} was started with other words: {message['words']} and not {own}")
+            if message["rank"] in there:
+                refuse(f"rank {message['rank']} is there twice")
+            there.add(message["rank"])
+            threading.Thread(target=_watch, args=(connection, message["rank"]), daemon=True).start()
         return
     for _ in range(600):
         try:
@@ -120,8 +120,8 @@ def serve(host: str, port: int, model: str, saw: str) -> None:
             self.end_headers()
 
         def do_POST(self):
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            known = self.path == "/v1/chat/completions" and asked.get("model") == model
+            request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            known = self.path == "/v1/chat/completions" and request.get("model") == model
             body = {
                 "model": model,
                 "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": saw}}],

@@ -141,7 +141,7 @@ def kept(monkeypatch, tmp_path):
         }  # fmt: skip
         facts = {"date": date, "engine": "vllm", "mode": "quick", "tool": "vllm bench serve", "version": "0.32.0"}
         measured = {**facts, "image": "", "arguments": [], "error": "", "missing": {}, "levels": [{**level, **changes}]}
-        return record.keep("t-s", measured, lambda level: {"tokens_per_second": min(50.0 * level["streams"], 600.0)})
+        return record.save("t-s", measured, lambda level: {"tokens_per_second": min(50.0 * level["streams"], 600.0)})
 
     return keep
 
@@ -182,7 +182,7 @@ def test_a_record_is_for_its_owner_alone(kept, tmp_path):
 
 def test_a_look_at_what_would_be_writes_nothing(levels, monkeypatch, tmp_path):
     monkeypatch.setenv("TANDEM_STATE", str(tmp_path / "state"))
-    assert record.keep("t-s", result(levels), lambda _: {}, written=False)["levels"]
+    assert record.save("t-s", result(levels), lambda _: {}, written=False)["levels"]
     assert not (tmp_path / "state").exists()
 
 

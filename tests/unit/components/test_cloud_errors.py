@@ -92,6 +92,6 @@ def test_a_broken_connection_leaves_open_whether_it_was_made(said: str) -> None:
     assert CloudError.parse(said).lost
 
 
-def test_anything_else_is_told_by_its_last_line() -> None:
+def test_anything_else_is_reported_by_its_last_line() -> None:
     assert CloudError.parse("first\nlast").reason == "last"
     assert CloudError.parse("").reason == "no reason given"

@@ -41,10 +41,10 @@ def test_the_users_words_come_last(engine):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_every_machine_is_told_its_own_interface_and_no_other(engine):
-    told = find_engine(engine).environment("10.20.0.2", "bond0", 8)
-    assert "eth0" not in told.values()
-    assert any(name.endswith("_SOCKET_IFNAME") for name in told) == (engine not in ("llamacpp", "ollama"))
+def test_every_machine_gets_its_own_interface_and_no_other(engine):
+    variables = find_engine(engine).environment("10.20.0.2", "bond0", 8)
+    assert "eth0" not in variables.values()
+    assert any(name.endswith("_SOCKET_IFNAME") for name in variables) == (engine not in ("llamacpp", "ollama"))
 
 
 def test_llamacpp_waits_for_every_rpc_server():
@@ -53,7 +53,7 @@ def test_llamacpp_waits_for_every_rpc_server():
     assert [list(p.argv)[:3] for p in others] == [["ggml-rpc-server", "--host", "10.20.0.2"]]
 
 
-def test_mpi_is_told_a_network_that_holds_all_machines_and_not_more_than_needed():
+def test_mpi_gets_a_network_that_holds_all_machines_and_not_more_than_needed():
     nodes = [Peer(f"10.20.{n}.9", 4) for n in (0, 1, 2)]
     found = words("tensorrt-llm", nodes, tp=12)[0]
     network = ipaddress.IPv4Network(found[found.index("oob_tcp_if_include") + 1])
@@ -117,8 +117,8 @@ def test_symmetric_memory_is_off_where_a_tensor_parallel_group_lies_on_several_m
     executor, split, machines, over
 ):
     """There its ranks pass file descriptors to each other, and those on another machine are waited for for ever."""
-    told = find_engine("vllm", executor).variables(args(*split), machines)
-    assert told.get("VLLM_ALLREDUCE_USE_SYMM_MEM") == ("0" if over else None)
+    variables = find_engine("vllm", executor).variables(args(*split), machines)
+    assert variables.get("VLLM_ALLREDUCE_USE_SYMM_MEM") == ("0" if over else None)
 
 
 def test_sglang_counts_data_parallel_ranks_as_parts_of_its_tensor_parallel_size():

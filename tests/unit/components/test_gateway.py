@@ -15,7 +15,7 @@ from components.gateway.caddy import render
 KEYS = {"default": "k" * 32, "ci": "c.d" * 11}
 
 
-def told(**changed) -> str:
+def config_text(**changed) -> str:
     return json.dumps(render(Config(**{"keys": KEYS, "port": 8000, "engine_port": 8100, **changed})))
 
 
@@ -72,7 +72,7 @@ def test_a_path_of_the_settings_is_open_to_the_letter():
 
 
 def test_keys_stand_in_one_place_whole_and_in_no_regular_expression():
-    text = told()
+    text = config_text()
     assert text.count(KEYS["ci"]) == 1
     assert json.dumps({"input": KEYS["ci"], "outputs": ["ci"]}) in text
 
@@ -80,12 +80,12 @@ def test_keys_stand_in_one_place_whole_and_in_no_regular_expression():
 @pytest.mark.parametrize("key", ['a"b', "a b", "a\nb", "a;b", "a$b", "{env.HOME}", ""])
 def test_a_key_that_could_mean_something_else_is_refused(key):
     with pytest.raises(ValueError, match="openssl rand"):
-        told(keys={"default": key})
+        config_text(keys={"default": key})
 
 
 def test_two_names_with_one_key_are_refused():
     with pytest.raises(ValueError, match="each its own"):
-        told(keys={"a": "k" * 16, "b": "k" * 16})
+        config_text(keys={"a": "k" * 16, "b": "k" * 16})
 
 
 def test_ranges_guard_api_page_and_metrics_each_by_its_own():
@@ -126,9 +126,12 @@ def test_litellm_s_own_port_is_for_the_machine_alone_where_nobody_else_may_use_i
 
 
 def test_the_log_and_the_metrics_are_there_only_when_they_are_wanted():
-    assert '"logs": {}' in told()
-    assert '"logs": {}' not in told(access_log=False)
-    assert ('"/gateway/metrics' in told(), "^/gateway/metrics" in told(metrics_cidrs=["10.0.0.0/8"])) == (False, True)
+    assert '"logs": {}' in config_text()
+    assert '"logs": {}' not in config_text(access_log=False)
+    assert ('"/gateway/metrics' in config_text(), "^/gateway/metrics" in config_text(metrics_cidrs=["10.0.0.0/8"])) == (
+        False,
+        True,
+    )
 
 
 def test_tls_of_each_mode():
@@ -178,7 +181,7 @@ def test_the_same_secret_gives_the_same_certificate_and_another_address_the_same
     assert leaf.serial_number != authority.serial_number
 
 
-def test_a_key_of_another_certificate_is_told_from_its_own():
+def test_a_key_of_another_certificate_is_refused():
     one, other = (certificate.make_pair(letter * 48, "t", ["a"]) for letter in "xy")
     assert certificate.key_matches(one.certificate, one.key) == ""
     assert "is not the key of the certificate" in certificate.key_matches(one.certificate, other.key)

@@ -193,7 +193,7 @@ def test_rails(case, ports, gpus, chosen):
     assert rails.choose_rails(pci.Bus(gpus=gpus, switches=[], npus=[], ports=ports)) == chosen, case
 
 
-def test_nccl_is_told_exact_names():
+def test_nccl_gets_exact_names():
     assert rails.nccl_value(["mlx5_1"]) == "=mlx5_1"
     assert rails.nccl_value([]) == ""
 

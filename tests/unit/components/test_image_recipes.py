@@ -1,4 +1,4 @@
-"""Recipes of images hold together: what a Dockerfile names is there, and is told."""
+"""Recipes of images hold together: what a Dockerfile names is there, and each of its arguments is given."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ RECIPES = sorted(folder for folder in IMAGES.iterdir() if folder.name != "common
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda folder: folder.name)
-def test_a_recipe_has_what_it_copies_and_is_told_what_it_asks(recipe) -> None:
+def test_a_recipe_has_what_it_copies_and_gets_its_arguments(recipe) -> None:
     text = (recipe / "Dockerfile").read_text()
     there = {file.name for file in _files(recipe)} | {"pip.conf"}  # written on the machine
     copied = {name for line in re.findall(r"^COPY (?!--from)(.+) \S+$", text, re.M) for name in line.split()}
     assert copied <= there
-    asked = set(re.findall(r"^ARG (\w+)$", text, re.M))
+    wanted = set(re.findall(r"^ARG (\w+)$", text, re.M))
     for arguments in (versions.IMAGE_ARGUMENTS[recipe.name], versions.CPU_IMAGE_ARGUMENTS.get(recipe.name)):
-        assert arguments is None or asked - {"BASE"} == set(arguments)
+        assert arguments is None or wanted - {"BASE"} == set(arguments)
     # A password in the index's address is left behind: only a first stage has it.
     assert "pip.conf" not in text.rsplit("\nFROM ", 1)[1]
     assert text.rstrip().endswith("USER ${BASE_USER}")

@@ -76,7 +76,7 @@ def test_the_sweep_empties_a_stack_of_everything(api: Api, service: Service, set
     assert f"deleting access group {STACK} (extreme)" in said
 
 
-def test_what_is_held_for_ever_is_told_with_the_clouds_last_words(
+def test_what_is_held_for_ever_is_reported_with_the_clouds_last_words(
     api: Api, settled: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "GONE_SECONDS", 0.3)

@@ -67,13 +67,24 @@ def test_prometheus_takes_its_file_and_the_rules_beside_it(tmp_path):
     jobs = {job["job_name"]: job["static_configs"] for job in json.loads(text)["scrape_configs"]}
     assert jobs["engine"] == [{"targets": ["127.0.0.1:8100"], "labels": {"machine": "n0"}}]
     assert [one["targets"] for one in jobs["gpu"]] == [["10.0.0.1:9491"], ["[fd00::2]:9491"]]
-    assert jobs.keys() == {"node", "gateway", "keys", "prometheus", "alertmanager", "engine", "ray", "npu", "gpu"}
+    assert jobs.keys() == {
+        "node",
+        "gateway",
+        "keys",
+        "prometheus",
+        "relay",
+        "alertmanager",
+        "engine",
+        "ray",
+        "npu",
+        "gpu",
+    }
 
 
 def test_what_a_deployment_does_not_have_is_not_asked():
     text = render_prometheus([Target("n0", "10.0.0.1")], PORTS, engine=None, ray=None, npu=None)
     jobs = {job["job_name"] for job in json.loads(text)["scrape_configs"]}
-    assert jobs == {"node", "gateway", "keys", "prometheus", "alertmanager"}
+    assert jobs == {"node", "gateway", "keys", "prometheus", "relay", "alertmanager"}
 
 
 @pytest.mark.parametrize(

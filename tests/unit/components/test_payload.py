@@ -6,7 +6,7 @@ import subprocess
 import tarfile
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.machine.payload import content_hash, pack, parse_result, render_environment
@@ -14,7 +14,8 @@ from components.machine.payload import content_hash, pack, parse_result, render_
 TEXT = st.text(st.characters(blacklist_characters="\0", blacklist_categories=["Cs"]), max_size=60)
 
 
-@given(st.dictionaries(st.from_regex(r"\A[A-Z][A-Z0-9_]{0,8}\Z"), TEXT, max_size=4))
+@settings(max_examples=25)  # a shell each
+@given(st.dictionaries(st.from_regex(r"\A[A-Z][A-Z0-9_]{0,8}\Z"), TEXT, max_size=16))
 def test_a_shell_reads_back_every_value(environment):
     """Any text survives the quoting, as bash itself reads it."""
     script = render_environment(environment) + "".join(f'printf "%s\\0" "${n}"\n' for n in sorted(environment))

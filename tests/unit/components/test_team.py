@@ -1,4 +1,4 @@
-"""LiteLLM's configuration, as a pure function of what it is told."""
+"""LiteLLM's configuration, as a pure function of its settings."""
 
 from __future__ import annotations
 

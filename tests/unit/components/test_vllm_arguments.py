@@ -94,13 +94,13 @@ def test_data_parallel_ranks_on_two_machines_each_meet_at_a_port_of_their_own():
 def test_ray_places_data_parallel_ranks(args, counts, local, strategy):
     shared, _ = placed(args, counts, "ray")
     assert shared >= {"--data-parallel-backend=ray", f"--data-parallel-size={args.data_parallel_size}", *local}
-    told = find_engine("vllm", "ray").variables(args, counts)
-    assert told["VLLM_RAY_DP_PACK_STRATEGY"] == strategy
+    variables = find_engine("vllm", "ray").variables(args, counts)
+    assert variables["VLLM_RAY_DP_PACK_STRATEGY"] == strategy
     find_engine("vllm", "ray").check(args, counts)
 
 
 @pytest.mark.parametrize("count", [("--api-server-count=4",), ("--api-server-count", "4")])
-def test_only_a_machine_with_an_api_is_told_how_many_of_it(count):
+def test_only_a_machine_with_an_api_gets_how_many_of_it(count):
     first, second = find_engine("vllm", "mp").processes(spread(arguments=("-x", *count, "--y=1")), "/w", NODES[:2])
     assert list(first.argv)[-2 - len(count) :] == ["-x", *count, "--y=1"]
     assert list(second.argv)[-2:] == ["-x", "--y=1"]

@@ -37,7 +37,7 @@ def test_a_missing_program_is_named_with_its_package(monkeypatch: pytest.MonkeyP
         ensure_environment()
 
 
-def test_a_full_disk_is_told_before_anything_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_before_anything_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: Usage(100 << 30, 99 << 30, 1 << 30))
     with pytest.raises(LocalCloudError, match=r"1\.0 GiB free .* needs 6: free some, or set TANDEM_CACHE"):
         ensure_environment()

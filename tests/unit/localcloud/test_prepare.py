@@ -21,17 +21,17 @@ def said(monkeypatch, tmp_path):
 
 
 def test_what_takes_long_says_what_it_is_at_and_that_it_is_done(said, tmp_path):
-    told = threading.Event()
+    reported = threading.Event()
 
     def say(line):
         said.append(line)
         if "step 3 of 4" in line:
-            told.set()
+            reported.set()
 
     def make():
         (tmp_path / "machines").mkdir()
         (tmp_path / "machines/engine.log").write_text("step 3 of 4\n\n")
-        assert told.wait(10), "the log's last line is shown while it is made"
+        assert reported.wait(10), "the log's last line is shown while it is made"
         return Path("/")
 
     prepare([("vLLM", "engine", make)], say)

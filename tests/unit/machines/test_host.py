@@ -1,4 +1,4 @@
-"""A host that cannot hold machines is told what to do, in one sentence and before anything happens."""
+"""A host that cannot hold machines is refused with what to do, in one sentence and before anything happens."""
 
 import os
 import shutil
@@ -10,9 +10,7 @@ from localcloud.__main__ import main
 from localcloud.machines.host import check_host
 
 
-def test_who_is_not_root_is_told_to_use_sudo(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_without_root_the_error_names_sudo(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert main(["machines", "list"]) == 1
     said = capsys.readouterr().err

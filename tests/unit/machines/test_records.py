@@ -1,4 +1,4 @@
-"""What a site remembers survives: whole records, and processes that are told apart."""
+"""What a site remembers survives: whole records, and processes are not confused."""
 
 import os
 import subprocess

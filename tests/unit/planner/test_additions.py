@@ -100,9 +100,9 @@ def test_a_side_that_is_not_cut_has_whole_slots_on_every_rank_unless_they_are_sh
 
 def test_rank_and_throughput_mode():
     model = catalog_model("llama-3.1-8b-instruct").model
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(Refusal) as caught:
         resolve_arguments(model, H200, VERSION, {"enable_lora": "true", "max_lora_rank": "24"})
-    assert [(c.setting, c.value) for c in refused.value.changes] == [("max_lora_rank", 16)]
+    assert [(c.setting, c.value) for c in caught.value.changes] == [("max_lora_rank", 16)]
     twice = resolve_arguments(model, H200, VERSION, {"performance_mode": "throughput"})
     assert (twice.max_num_seqs, twice.max_num_batched_tokens) == (2048, 16384)
 

@@ -49,7 +49,7 @@ def test_a_partition_that_does_not_add_up_has_a_remedy():
     assert "VLLM_PP_LAYER_PARTITION 20,20,20,20" in caught.value.remedy.replace(" to ", " ")
 
 
-def test_weights_left_on_the_host_are_counted_and_told():
+def test_weights_left_on_the_host_are_counted_and_reported():
     cluster = owned("RTX-4090", 4, 1)
     with pytest.raises(Refusal):
         ask(cluster, 4, 1)
@@ -113,11 +113,11 @@ def test_unified_memory_is_noted():
 
 
 @pytest.mark.parametrize(
-    ("asked", "count", "nearest"),
+    ("wanted", "count", "nearest"),
     [((1, 4), 3, (1, 3)), ((8, 2), 12, (6, 2)), ((4, 1), 16, (4, 4)), ((2, 2), 5, (1, 5))],
 )
-def test_the_nearest_split_uses_every_accelerator(asked, count, nearest):
-    tensor, pipeline = asked
+def test_the_nearest_split_uses_every_accelerator(wanted, count, nearest):
+    tensor, pipeline = wanted
     found = nearest_splits(tensor, pipeline, count)
     assert found[0] == nearest
     assert all(tp * pp == count for tp, pp in found)

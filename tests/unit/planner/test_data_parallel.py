@@ -24,7 +24,7 @@ R1 = catalog_model("deepseek-r1")
 QWEN3 = catalog_model("qwen3-235b-a22b-fp8")
 
 
-def asked(model=QWEN3, machines=2, **more):
+def request_for(model=QWEN3, machines=2, **more):
     cluster = owned("H20-96GB", 8, machines)
     sizes = {"tensor_parallel_size": 8, "pipeline_parallel_size": 1, "data_parallel_size": 2, **more}
     return PlanRequest(model, (cluster,), arguments={"max_model_len": "16384"}, **sizes)
@@ -54,7 +54,10 @@ def test_the_ranks_of_a_dense_model_have_all_of_it():
 
 
 def test_a_plan_counts_the_requests_of_all_ranks_and_says_so():
-    (_, one), (found, two) = reserved(spread(asked(machines=1, data_parallel_size=1))), reserved(spread(asked()))
+    (_, one), (found, two) = (
+        reserved(spread(request_for(machines=1, data_parallel_size=1))),
+        reserved(spread(request_for())),
+    )
     assert two.memory.max_concurrency > one.memory.max_concurrency, "half of the experts"
     assert two.max_concurrency == 2 * two.memory.max_concurrency
     assert two.throughput.most == 2 * one.throughput.most
@@ -65,7 +68,7 @@ def test_a_plan_counts_the_requests_of_all_ranks_and_says_so():
 
 def test_activations_hold_the_tokens_of_all_ranks():
     one, eight = (
-        reserved(spread(asked(machines=1, tensor_parallel_size=8 // n, data_parallel_size=n)))[1].memory.ranks[0]
+        reserved(spread(request_for(machines=1, tensor_parallel_size=8 // n, data_parallel_size=n)))[1].memory.ranks[0]
         for n in (1, 8)
     )
     assert eight.activations > one.activations
@@ -74,9 +77,9 @@ def test_activations_hold_the_tokens_of_all_ranks():
 def test_experts_that_cannot_be_cut_are_to_be_spread():
     """1536 / 16 = 96 is no whole block of 128; on versions that refine blocks it may be."""
     with pytest.raises(Refusal) as caught:
-        plan(asked())
+        plan(request_for())
     assert caught.value.code == "block_not_whole"
-    assert plan(apply_changes(asked(), caught.value.changes)).estimate.split.expert_parallel
+    assert plan(apply_changes(request_for(), caught.value.changes)).estimate.split.expert_parallel
     check_split(QWEN3.model, Split(8, data=2), vllm_version("0.33.0"))
 
 
@@ -101,7 +104,7 @@ def test_copies_of_experts_are_counted_and_make_equal_parts():
     one, more = (stage_weights(R1.model, Split(1, 1, expert_parallel=True, data=16, redundant=n))[0] for n in (0, 32))
     assert more.routed * 16 == one.routed * 18
     given = {"enable_eplb": "true", "eplb_config": '{"num_redundant_experts": 30}'}
-    request = spread(asked(R1, tensor_parallel_size=1, data_parallel_size=16))
+    request = spread(request_for(R1, tensor_parallel_size=1, data_parallel_size=16))
     with pytest.raises(Refusal, match="286 experts can't be shared"):
         plan(replace(request, arguments={**request.arguments, **given}))
 
@@ -117,7 +120,7 @@ def test_copies_of_experts_are_counted_and_make_equal_parts():
 )
 def test_versions_before_data_parallelism_name_the_first_that_has_it(version, machines, works):
     cluster = owned("H20-96GB", machines[0], len(machines))
-    request = replace(spread(asked()), clusters=(cluster,), engine_version=version)
+    request = replace(spread(request_for()), clusters=(cluster,), engine_version=version)
     if works is None:
         assert plan(request)
         return
@@ -127,12 +130,12 @@ def test_versions_before_data_parallelism_name_the_first_that_has_it(version, ma
 
 
 def test_sglang_shares_experts_equally_and_has_no_attention_ranks_for_dense_models():
-    dense = replace(asked(DENSE, tensor_parallel_size=4, data_parallel_size=4), engine=Engine.SGLANG)
+    dense = replace(request_for(DENSE, tensor_parallel_size=4, data_parallel_size=4), engine=Engine.SGLANG)
     with pytest.raises(Refusal, match="this one is dense"):
         plan(dense)
     six = owned("H20-96GB", 6, 1)
     uneven_share = replace(
-        spread(asked(tensor_parallel_size=1, data_parallel_size=6)), clusters=(six,), engine=Engine.SGLANG
+        spread(request_for(tensor_parallel_size=1, data_parallel_size=6)), clusters=(six,), engine=Engine.SGLANG
     )
     with pytest.raises(Refusal) as caught:
         plan(uneven_share)

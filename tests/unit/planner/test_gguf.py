@@ -119,7 +119,7 @@ def test_an_engine_that_finds_out_by_itself_is_not_refused(engine, words):
     assert found.host > 200 * GIB
 
 
-def test_a_machine_whose_memory_is_told_must_hold_what_is_left():
+def test_a_machine_whose_memory_is_known_must_hold_what_is_left():
     from dataclasses import replace
 
     cluster = replace(owned("RTX-3090", 8, 1), host_memory=128 * GIB)
@@ -143,7 +143,7 @@ def test_larger_devices_hold_more_and_shares_are_the_users_if_given():
     assert layers_of(ask(model, cluster, ["-ts", "3,1"])).layers[0] in (60, 61)
 
 
-def test_the_cache_goes_where_its_layer_is_unless_told():
+def test_the_cache_goes_where_its_layer_is_by_default():
     cluster = owned("L20", 2, 1)
     model = ("Qwen/Qwen2.5-72B-Instruct-GGUF", ("*Q4_K_M*",))
     token = 80 * 2 * 8 * 128

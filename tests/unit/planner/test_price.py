@@ -28,10 +28,10 @@ def client(tmp_path):
 
 def test_a_live_price_is_what_the_cloud_answers(client):
     name = "ecs.gn8is-2x.8xlarge"
-    asked = live_price(client, name, "cn-hangzhou")
-    assert TYPES[name].price <= asked < TYPES[name].price + 1  # the machine, and its system disk
-    assert rented(name, 2, asked).price == pytest.approx(2 * asked)
-    assert rented(name, 2, asked).priced == "asked live"
+    price = live_price(client, name, "cn-hangzhou")
+    assert TYPES[name].price <= price < TYPES[name].price + 1  # the machine, and its system disk
+    assert rented(name, 2, price).price == pytest.approx(2 * price)
+    assert rented(name, 2, price).priced == "asked live"
 
 
 def test_a_type_that_isnt_sold_is_refused_with_the_clouds_own_words(client):

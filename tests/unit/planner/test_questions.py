@@ -23,7 +23,7 @@ def answers(monkeypatch, *given):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
 
 
-def test_a_hub_id_alone_is_asked_for_the_rest_and_told_as_a_command(monkeypatch, capsys):
+def test_a_hub_id_alone_is_asked_for_the_rest_and_shown_as_a_command(monkeypatch, capsys):
     answers(monkeypatch, "L2O", "l20", "2", "two", "1", "8192", "4")
     assert main(["plan", "Qwen/Qwen3-8B"]) == 0
     said = capsys.readouterr().out

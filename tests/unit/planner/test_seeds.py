@@ -9,7 +9,7 @@ def ask(model, cluster, **wanted):
     return plan(PlanRequest(model=find_model(model), clusters=(cluster,), **wanted))
 
 
-def refused(model, cluster, **wanted):
+def refused_with(model, cluster, **wanted):
     with pytest.raises(Refusal) as caught:
         ask(model, cluster, **wanted)
     return caught.value
@@ -44,16 +44,16 @@ def test_r1_awq_at_tp8_pp4_with_the_seeds_arguments_is_accepted():
 
 
 def test_r1_gguf_on_vllm_is_refused():
-    told = refused("deepseek-r1-q4-k-m-gguf", THIRTY_TWO_3090, tensor_parallel_size=8, pipeline_parallel_size=4)
-    assert told.code == "gguf_not_supported"
+    refusal = refused_with("deepseek-r1-q4-k-m-gguf", THIRTY_TWO_3090, tensor_parallel_size=8, pipeline_parallel_size=4)
+    assert refusal.code == "gguf_not_supported"
 
 
 @pytest.mark.parametrize("machines", [2, 3])
 def test_more_than_15_rpc_devices_are_refused(machines):
     """16 devices failed with the assertion of GGML_SCHED_MAX_BACKENDS, as 24 did."""
-    told = refused("deepseek-r1-q4-k-m-gguf", owned("RTX-3090", 8, machines), engine=Engine.LLAMACPP)
-    assert told.code == "too_many_rpc_devices"
-    assert "15" in told.remedy
+    refusal = refused_with("deepseek-r1-q4-k-m-gguf", owned("RTX-3090", 8, machines), engine=Engine.LLAMACPP)
+    assert refusal.code == "too_many_rpc_devices"
+    assert "15" in refusal.remedy
 
 
 def test_72b_on_four_l20_at_tp2_pp2_is_accepted_with_its_whole_context():
@@ -66,32 +66,36 @@ def test_72b_on_four_l20_at_tp2_pp2_is_accepted_with_its_whole_context():
 
 def test_v100_is_refused_for_a_current_engine():
     assert (
-        refused("qwen2.5-7b-instruct", rented("ecs.gn6v-c8g1.2xlarge"), engine_version="0.33.0").code == "gpu_too_old"
+        refused_with("qwen2.5-7b-instruct", rented("ecs.gn6v-c8g1.2xlarge"), engine_version="0.33.0").code
+        == "gpu_too_old"
     )
 
 
 def test_r1_w8a8_needs_sixteen_ascend_npus():
     wanted = {"engine": Engine.VLLM_ASCEND, "arguments": {"max_model_len": "32768"}}
-    told = refused("deepseek-r1-w8a8", owned("Ascend-910B-64GB", 8, 1), **wanted)
-    assert told.code == "weights_too_large"
+    refusal = refused_with("deepseek-r1-w8a8", owned("Ascend-910B-64GB", 8, 1), **wanted)
+    assert refusal.code == "weights_too_large"
     works = ask("deepseek-r1-w8a8", owned("Ascend-910B-64GB", 8, 2), tensor_parallel_size=16, **wanted)
     assert works.estimate.split.tensor == 16
 
 
 def test_an_npu_holds_two_buffers_of_each_group_that_the_profile_uses():
     """vllm_ascend/utils.py: 200 MiB, 50 of the data parallel group's; and a plan says that no NPU was measured."""
-    wanted = {"engine": Engine.VLLM_ASCEND, "arguments": {"max_model_len": "8192"}}
 
     def overhead(**sizes):
-        found = ask("qwen3-30b-a3b", owned("Ascend-910B-64GB", 8, 1), pipeline_parallel_size=1, **wanted, **sizes)
+        arguments = {"max_model_len": "8192", **sizes.pop("arguments", {})}
+        found = ask(
+            "qwen3-30b-a3b", owned("Ascend-910B-64GB", 8, 1),
+            engine=Engine.VLLM_ASCEND, pipeline_parallel_size=1, arguments=arguments, **sizes,
+        )  # fmt: skip
         assert any("compared with no NPU" in note for note in found.notes)
         return found.estimate.memory.ranks[0].overhead // 2**20
 
     alone = overhead(tensor_parallel_size=2) - 400
     assert overhead(tensor_parallel_size=4) == alone + 400
     assert overhead(tensor_parallel_size=2, data_parallel_size=4) == alone + 400 + 100
-    wanted["arguments"] = {**wanted["arguments"], "enable_expert_parallel": "true"}
-    assert overhead(tensor_parallel_size=2, data_parallel_size=4) == alone + 400 + 100 + 400
+    spread = {"enable_expert_parallel": "true"}
+    assert overhead(tensor_parallel_size=2, data_parallel_size=4, arguments=spread) == alone + 400 + 100 + 400
 
 
 def test_r1_fp8_runs_on_two_machines_of_eight_h20():

@@ -141,14 +141,14 @@ def test_captured_graphs_follow_the_arguments(given, sizes):
 
 
 def test_values_may_be_json():
-    told = pairs(['kv_cache_dtype="fp8"', "max_model_len=null", "enforce_eager=True", 'hf_overrides={"a": 1}'])
-    assert told == {"kv_cache_dtype": "fp8", "enforce_eager": "True", "hf_overrides": '{"a": 1}'}
+    found = pairs(['kv_cache_dtype="fp8"', "max_model_len=null", "enforce_eager=True", 'hf_overrides={"a": 1}'])
+    assert found == {"kv_cache_dtype": "fp8", "enforce_eager": "True", "hf_overrides": '{"a": 1}'}
 
 
 @pytest.mark.parametrize(("version", "gpu", "dtype"), [
     ("0.8.5", "T4", "bfloat16"), ("0.9.2", "T4", "float16"), ("0.24.0", "L4", "bfloat16"),
 ])  # fmt: skip
-def test_a_gpu_without_bfloat16_serves_float16_unless_told_otherwise(version, gpu, dtype):
+def test_a_gpu_without_bfloat16_serves_float16_by_default(version, gpu, dtype):
     """From 0.9 on (_resolve_auto_dtype); bfloat16 that was asked for is kept, and refused later."""
     model, known = catalog_model("qwen2.5-7b-instruct").model, vllm_version(version)
     assert effective_model(model, {}, device(gpu), known).dtype == dtype
@@ -173,6 +173,6 @@ def test_a_modelopt_checkpoint_may_ask_for_a_cache_of_8_bits(version, given, kv_
     assert arguments.kv_bytes == kv_bytes
 
 
-def test_a_gpu_that_a_version_isnt_built_for_is_told_one_that_is():
+def test_a_gpu_that_a_version_isnt_built_for_is_refused_with_one_that_is():
     """The newest of those read: V100 up to 0.19; none for a P100."""
     assert [version_for(capability) for capability in (6.0, 7.0, 10.3, 12.0)] == [None, "0.19.0", "0.33.0", "0.33.0"]

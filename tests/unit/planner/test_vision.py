@@ -36,9 +36,9 @@ def test_an_engine_that_serves_text_only_holds_no_tower(given):
 
 @pytest.mark.parametrize("broken", [[], "text", {"hidden_size": "wide"}, {"hidden_size": 8, "patch_size": None}])
 def test_a_tower_that_makes_no_sense_is_refused_by_name(broken):
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(Refusal) as caught:
         parse_model({**VISION["gemma-3-27b-it"], "vision_config": broken})
-    assert refused.value.setting.startswith("config.json: vision_config")
+    assert caught.value.setting.startswith("config.json: vision_config")
 
 
 def test_a_tower_of_an_unknown_family_is_said_not_to_be_counted():

@@ -14,8 +14,8 @@ QWEN = {"source": "modelscope", "id": "Qwen/Qwen2.5-72B-Instruct"}
 
 def of(counts, **more):
     machines = [{"name": f"m{n}", "address": f"10.0.0.{n + 1}", "accelerators": c} for n, c in enumerate(counts)]
-    told = values(machines=machines, accelerator=GPUS, model=QWEN, **more)
-    return told
+    config = values(machines=machines, accelerator=GPUS, model=QWEN, **more)
+    return config
 
 
 @pytest.mark.parametrize(
@@ -31,14 +31,14 @@ def of(counts, **more):
 def test_vllm_with_nothing_else_said_runs(counts, image, executor):
     """Ray only where machines differ, or vLLM is too old to know machines of its own (its image holds Ray then)."""
     images = {"images": {"engine": image or "registry/own:0.33.0"}}
-    told = of(counts, serving={"engine": "vllm", "tensorParallelSize": 1, "pipelineParallelSize": 4}, **images)
-    assert parse(told).serving.executor == executor
+    config = of(counts, serving={"engine": "vllm", "tensorParallelSize": 1, "pipelineParallelSize": 4}, **images)
+    assert parse(config).serving.executor == executor
 
 
 def test_the_default_image_and_the_default_executor_go_together():
-    told = parse(of((2, 2), serving={"engine": "vllm", "tensorParallelSize": 2, "pipelineParallelSize": 2}))
-    assert told.serving.executor == "mp"
-    assert plan_for(told) is not None
+    settings = parse(of((2, 2), serving={"engine": "vllm", "tensorParallelSize": 2, "pipelineParallelSize": 2}))
+    assert settings.serving.executor == "mp"
+    assert plan_for(settings) is not None
 
 
 @pytest.mark.parametrize(
@@ -81,15 +81,15 @@ def test_a_flag_that_contradicts_a_setting_is_refused(words, said):
     ],
 )
 def test_so_are_other_engines_own(engine, image, words, said):
-    told = values(
+    config = values(
         accelerator=GPUS | {"perMachine": 1}, images={"engine": image},
         serving={"engine": engine, "tensorParallelSize": 2, "arguments": words},
     )  # fmt: skip
     if said is None:
-        assert parse(told)
+        assert parse(config)
         return
     with pytest.raises(SettingsError, match=said):
-        parse(told)
+        parse(config)
 
 
 def test_what_says_the_same_is_no_contradiction():
@@ -100,14 +100,14 @@ def test_what_says_the_same_is_no_contradiction():
 
 
 def test_sglangs_own_count_holds_all_data_parallel_ranks():
-    told = values(
+    config = values(
         accelerator=GPUS | {"perMachine": 1}, images={"engine": "lmsysorg/sglang:v0.5.23"},
         serving={
             "engine": "sglang", "tensorParallelSize": 1, "dataParallelSize": 2, "expertParallel": True,
             "arguments": ["--tp-size=2", "--dp-size=2", "--enable-dp-attention", "--ep-size=2"],
         },
     )  # fmt: skip
-    assert parse(told)
+    assert parse(config)
 
 
 def test_copies_are_data_parallel_ranks():
@@ -140,17 +140,17 @@ def test_experts_are_not_spread_on_processors_whatever_the_model():
 def test_a_flag_that_is_not_counted_refuses_nobody(words, planned):
     """72B on two 44 GiB GPUs: refused, unless some flag may make room; then it is said that it isn't counted."""
     serving = {"tensorParallelSize": 1, "pipelineParallelSize": 2, "maxModelLen": 4096, "executor": "mp"}
-    told = of((1, 1), serving={**serving, "arguments": words})
+    config = of((1, 1), serving={**serving, "arguments": words})
     if planned is None:
         with pytest.raises(SettingsError, match="GiB of weights"):
-            plan_for(parse(told))
+            plan_for(parse(config))
     elif planned:
-        found = plan_for(parse(told))
+        found = plan_for(parse(config))
         assert found is not None
         assert any("stay in the machine's own memory" in note for note in found.notes)
     else:
-        assert plan_for(parse(told)) is None
-        assert "--hf-overrides changes memory in a way that isn't counted" in (unplanned(parse(told)) or "")
+        assert plan_for(parse(config)) is None
+        assert "--hf-overrides changes memory in a way that isn't counted" in (unplanned(parse(config)) or "")
 
 
 @pytest.mark.parametrize(
@@ -163,18 +163,18 @@ def test_a_flag_that_is_not_counted_refuses_nobody(words, planned):
 )
 def test_a_gpu_that_the_catalog_lacks_is_a_warning(gpu, said):
     serving = {"tensorParallelSize": 2, "pipelineParallelSize": 2, "maxModelLen": 4096}
-    told = values(accelerator={**GPUS, "gpu": gpu}, model=QWEN, serving=serving)
-    found = plan_for(parse(told))
+    config = values(accelerator={**GPUS, "gpu": gpu}, model=QWEN, serving=serving)
+    found = plan_for(parse(config))
     assert (found is None) == (said is not None)
-    assert (said or "") in (unplanned(parse(told)) or "")
+    assert (said or "") in (unplanned(parse(config)) or "")
 
 
 def test_what_no_gpu_could_split_is_refused_without_one():
-    told = values(
+    config = values(
         accelerator={"kind": "nvidia", "perMachine": 3}, model=QWEN, serving={"tensorParallelSize": 6, "executor": "mp"}
     )
     with pytest.raises(SettingsError, match="64 attention heads") as caught:
-        plan_for(parse(told))
+        plan_for(parse(config))
     assert caught.value.changes == {"serving.tensorParallelSize": 2, "serving.pipelineParallelSize": 3}
 
 

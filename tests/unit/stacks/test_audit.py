@@ -86,7 +86,7 @@ def test_a_lock_file_beside_it_is_what_pins_a_list_of_names():
     assert findings(ROOT, ["x/a.in", "x/a.lock", "x/go.mod", "x/go.sum", "x/package.json", "x/package-lock.json"]) == []
 
 
-def test_a_reason_excuses_what_it_names_and_one_too_many_is_told():
+def test_a_reason_excuses_what_it_names_and_one_too_many_is_reported():
     found = [
         Finding("image", "a.yaml", 1, "a:1"),
         Finding("image", "b.yaml", 1, "b:1"),

@@ -141,8 +141,8 @@ def test_any_key_that_openssh_knows_opens_the_machines(monkeypatch):
     seen = graph(monkeypatch, "dev")
     assert not [name for name, request in seen.items() if request.type.endswith("EcsKeyPair")]
     assert not [name for name, request in seen.items() if "keyName" in request.object]
-    told = cloud_config("PRIVATE", "PUBLIC", "ssh-ed25519 AAAA me")
-    parsed = user_data.parse(told)
+    document = cloud_config("PRIVATE", "PUBLIC", "ssh-ed25519 AAAA me")
+    parsed = user_data.parse(document)
     assert parsed.authorized_keys == ("ssh-ed25519 AAAA me",) and parsed.host_key == ("PRIVATE", "PUBLIC")
 
 
@@ -195,7 +195,7 @@ def test_a_mistake_is_named_with_its_remedy(changes, expected):
         assert part in str(caught.value)
 
 
-def test_what_up_needs_is_told_by_preview_and_refused_by_up(monkeypatch):
+def test_what_up_needs_is_reported_by_preview_and_refused_by_up(monkeypatch):
     monkeypatch.setattr(alicloud, "has_keys", lambda: False)
     settings = settings_of("dev")
     pulumi.runtime.set_mocks(Cloud(), project="tandem", stack="t", preview=False)

@@ -43,10 +43,10 @@ def account(monkeypatch):
     monkeypatch.setattr(cost, "Api", lambda *_: None)
     monkeypatch.setattr(cost, "rented", lambda *_: [machine])
 
-    def refused(*_):
+    def denied(*_):
         raise ApiError("NotAuthorized", "DescribeInstanceBill was refused: NotAuthorized")
 
-    monkeypatch.setattr(cost, "billed", refused)
+    monkeypatch.setattr(cost, "billed", denied)
     return machine
 
 
@@ -61,10 +61,10 @@ def test_machines_and_what_an_hour_costs_are_printed(pulumi, account, capsys):
 def test_a_passed_limit_is_another_exit_code(pulumi, account, capsys):
     pulumi("dev", cloud={"costLimit": 100})
     assert cost.main(["dev", "--json"]) == 2
-    told = json.loads(capsys.readouterr().out)
-    assert told["limit"] == 100
-    assert told["warning"]
-    assert "bss:DescribeInstanceBill" in told["no_bill"]
+    report = json.loads(capsys.readouterr().out)
+    assert report["limit"] == 100
+    assert report["warning"]
+    assert "bss:DescribeInstanceBill" in report["no_bill"]
 
 
 def test_machines_of_ones_own_cost_nothing_here(pulumi, capsys):

@@ -1,4 +1,4 @@
-"""Which of a machine's accelerators are used: said in one place, and told to driver check, Docker and engine."""
+"""Which of a machine's accelerators are used: set in one place, and passed to driver check, Docker and engine."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ def test_devices_count_and_each_machine_may_have_its_own():
         },
     ]
     serving = {"tensorParallelSize": 1, "pipelineParallelSize": 5, "executor": "ray"}
-    told = parse(
+    settings = parse(
         values(
             machines=machines,
             accelerator={**NVIDIA, "devices": [4, 5]},
@@ -35,9 +35,9 @@ def test_devices_count_and_each_machine_may_have_its_own():
             images={"engine": "ray:0.33.0"},
         )
     )
-    assert told.accelerators == (2, 2, 1)
-    assert told.devices[0] == ("4", "5")
-    assert told.accelerator.of_machine(2, told.devices[0]).devices == ("4", "5")
+    assert settings.accelerators == (2, 2, 1)
+    assert settings.devices[0] == ("4", "5")
+    assert settings.accelerator.of_machine(2, settings.devices[0]).devices == ("4", "5")
 
 
 @pytest.mark.parametrize(

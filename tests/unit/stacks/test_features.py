@@ -30,7 +30,7 @@ def settings(engine="vllm", more=MORE, **serving):
     return parse({key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()})
 
 
-def test_vllm_is_told_in_its_words():
+def test_vllm_gets_its_own_arguments():
     assert engine_words(settings(**ALL, arguments=["--seed=1"])) == (
         '--speculative-config={"method": "eagle3", "model": "some/Qwen-head", "num_speculative_tokens": 3}',
         "--enable-lora", "--max-loras=2", "--max-lora-rank=32", "--lora-modules", "law=some/Law_LoRA",
@@ -38,7 +38,7 @@ def test_vllm_is_told_in_its_words():
     )  # fmt: skip
 
 
-def test_sglang_is_told_in_its_words():
+def test_sglang_gets_its_own_arguments():
     assert engine_words(settings("sglang", **ALL)) == (
         "--speculative-algorithm=EAGLE3", "--speculative-draft-model-path=some/Qwen-head",
         "--speculative-num-steps=3", "--speculative-eagle-topk=1", "--speculative-num-draft-tokens=4",
@@ -106,7 +106,7 @@ def test_the_plan_counts_them_for_either_engine():
     ],
 )
 def test_what_does_not_go_together_is_refused(serving, says, changes):
-    with pytest.raises(SettingsError) as refused:
+    with pytest.raises(SettingsError) as caught:
         plan_for(settings(**serving))
-    assert says in str(refused.value)
-    assert refused.value.changes == changes
+    assert says in str(caught.value)
+    assert caught.value.changes == changes

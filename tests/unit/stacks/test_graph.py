@@ -12,6 +12,7 @@ import socket
 
 import pytest
 
+from components.benchmark import Benchmark
 from components.machine import Installation
 from components.serving.replica import PROGRAMS
 from stacks import measured
@@ -173,7 +174,7 @@ def test_a_machine_that_is_lent_is_neither_tuned_nor_given_packages_nor_mounts(m
 
 
 @pytest.mark.parametrize("runtime", [None, NATIVE])
-def test_the_page_is_told_when_it_has_been_logged_in_to_after_the_answer(monkeypatch, tmp_path, runtime):
+def test_the_page_is_an_output_when_it_has_been_logged_in_to_after_the_answer(monkeypatch, tmp_path, runtime):
     page = {"enabled": True, "allowedCidrs": ["192.0.2.0/24"]}
     seen = graph(monkeypatch, tmp_path, executor="mp", runtime=runtime, webui=page)
     assert reaches(seen, "webui-login-tried", "n0-webui")
@@ -213,7 +214,7 @@ def test_what_is_half_made_is_made_anew_by_the_next_up(monkeypatch, tmp_path):
     assert all("#initerror" in r.replaceOnChanges for r in docker)
 
 
-def test_a_ssh_agent_that_is_gone_is_told_before_anything_is_declared(monkeypatch, tmp_path):
+def test_a_ssh_agent_that_is_gone_is_reported_before_anything_is_declared(monkeypatch, tmp_path):
     """Pulumi's command plugin asks it before each remote command, whichever key is given, and fails."""
     gone = tmp_path / "agent"
     monkeypatch.setenv("SSH_AUTH_SOCK", str(gone))
@@ -234,10 +235,10 @@ def test_an_rsa_host_key_alone_is_refused_with_the_command_that_adds_another(mon
             ssh={"privateKeyFile": str(tmp_path / "known"), "knownHostsFile": str(known)},
         )
     )
-    with pytest.raises(SettingsError) as told:
+    with pytest.raises(SettingsError) as caught:
         hosts.machines(settings, "tandem-t", Installation())
-    assert "only a key of type ssh-rsa for n0 (10.0.0.1)" in str(told.value)
-    assert f"ssh-keyscan -t ed25519 -p 22 10.0.0.1 >> {known}" in str(told.value)
+    assert "only a key of type ssh-rsa for n0 (10.0.0.1)" in str(caught.value)
+    assert f"ssh-keyscan -t ed25519 -p 22 10.0.0.1 >> {known}" in str(caught.value)
 
 
 def test_load_is_put_on_the_engine_after_its_first_completion_where_it_is_asked_for(monkeypatch, tmp_path):
@@ -248,9 +249,9 @@ def test_load_is_put_on_the_engine_after_its_first_completion_where_it_is_asked_
 
 
 def test_a_measurement_is_kept_with_the_very_words_that_the_engine_gets(monkeypatch, tmp_path):
-    kept = []
+    kept: list[list[str]] = []
 
-    class Seen(measured.Benchmark):
+    class Seen(Benchmark):
         def __init__(self, *args, arguments, **more):
             arguments.apply(kept.append)
             super().__init__(*args, arguments=arguments, **more)

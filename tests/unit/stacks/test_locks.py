@@ -14,10 +14,12 @@ LOCKED = {**versions.ENGINE_PACKAGES, "open-webui": versions.WEBUI_PACKAGES}
 
 @pytest.mark.parametrize("name", sorted(LOCKED))
 def test_a_lock_is_of_the_version_that_counts_for_both_processors(name):
-    asked = {line for line in (versions.LOCKS / f"{name}.in").read_text().splitlines() if not line.startswith("#")}
-    assert asked == {*LOCKED[name], *([versions.RAY_PACKAGE] if name == "vllm" else [])}
+    requirements = {
+        line for line in (versions.LOCKS / f"{name}.in").read_text().splitlines() if not line.startswith("#")
+    }
+    assert requirements == {*LOCKED[name], *([versions.RAY_PACKAGE] if name == "vllm" else [])}
     lock = (versions.LOCKS / f"{name}.lock").read_text()
-    for requirement in asked:
+    for requirement in requirements:
         assert f"\n{requirement} \\\n" in f"\n{lock}", "another version, or only for some platforms"
 
 

@@ -7,8 +7,8 @@ from components.weights import WeightsArgs
 from stacks.settings.model import ModelSettings
 
 
-def model(source, id_, **told):
-    return ModelSettings.model_validate({"source": source, "id": id_, **told})
+def model(source, id_, **options):
+    return ModelSettings.model_validate({"source": source, "id": id_, **options})
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def test_every_source_names_its_model(source, id_, name):
 
 
 @pytest.mark.parametrize(
-    ("source", "id_", "told", "said"),
+    ("source", "id_", "options", "said"),
     [
         ("git-lfs", "a/b", {}, "is no URL that git clones over HTTP, .* write https://modelers.cn/a/b.git"),
         ("git-lfs", "https://me:secret@hub/a/b", {}, "a token goes into hubToken"),
@@ -39,15 +39,15 @@ def test_every_source_names_its_model(source, id_, name):
         ("git-lfs", "https://hub/a/b", {"endpoint": "https://mirror"}, "endpoint: source git-lfs asks no hub"),
     ],
 )
-def test_what_a_source_does_not_take(source, id_, told, said):
+def test_what_a_source_does_not_take(source, id_, options, said):
     with pytest.raises(ValidationError, match=said):
-        model(source, id_, **told)
+        model(source, id_, **options)
 
 
 def test_another_revision_or_choice_of_files_is_another_folder():
-    def folder(**told):
+    def folder(**options):
         given = {"source": "huggingface", "id": "a/b", "revision": None, "endpoint": None, "mount_point": "/mnt/t"}
-        return WeightsArgs(**{**given, **told}).folder
+        return WeightsArgs(**{**given, **options}).folder
 
     assert folder() == "/mnt/t/models/a--b"
     folders = {folder(), folder(revision="v1"), folder(files=("*Q4*",)), folder(files=("*Q8*",))}

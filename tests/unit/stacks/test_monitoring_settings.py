@@ -57,7 +57,7 @@ def test_what_can_not_be_is_said_before_anything_is_made(monitoring, runtime, ex
         ({**ON, "mail": {**MAIL, "user": "u"}}, None, {}, "alertReceivers.mailPassword, which is missing"),
     ],
 )
-def test_secrets_that_reach_nobody_are_told_with_their_remedy(monitoring, password, receivers, expected):
+def test_secrets_that_reach_nobody_are_reported_with_their_remedy(monitoring, password, receivers, expected):
     problems = monitoring_problems(
         MonitoringSettings.model_validate(monitoring), password, None if receivers is None else json.dumps(receivers)
     )

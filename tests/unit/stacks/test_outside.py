@@ -35,7 +35,7 @@ def plain(value: Any) -> Any:
 
 
 def declared(tmp_path, *, registry=None, proxy=None, **changes):
-    """What the engine is told of each resource, with marks of secrets."""
+    """What the engine receives for each resource, with marks of secrets."""
     key, known = tmp_path / "key", tmp_path / "known_hosts"
     key.write_text("PRIVATE")
     known.write_text("10.0.0.1 ssh-ed25519 AAAA\n10.0.0.2 ssh-ed25519 AAAA\n")
@@ -58,7 +58,7 @@ def declared(tmp_path, *, registry=None, proxy=None, **changes):
     return {name: MessageToDict(request.object) for name, request in monitor.seen.items()}
 
 
-def told(resource) -> dict[str, str]:
+def environment_of(resource) -> dict[str, str]:
     """A step's environment."""
     raw = io.BytesIO(gzip.decompress(base64.b64decode(plain(resource)["stdin"].split("\n", 1)[1])))
     with tarfile.open(fileobj=raw) as archive:
@@ -74,7 +74,7 @@ PROXIED = {"httpProxy": "http://me@proxy.example:3128", "noProxy": "10.0.0.0/8, 
 def test_a_proxy_reaches_every_machine_before_anything_is_fetched_and_its_password_no_state(tmp_path):
     seen = declared(tmp_path, mirrors={**PROXIED, "pip": "http://10.9.0.1/simple"}, proxy="p@ss/w")
     for name in ("a", "b"):
-        step = told(seen[f"{name}-outside-run"])
+        step = environment_of(seen[f"{name}-outside-run"])
         assert step["HTTPS_PROXY_URL"] == step["HTTP_PROXY_URL"] == "http://me:p%40ss%2Fw@proxy.example:3128"
         assert step["INSIDE"] == "10.0.0.1,10.0.0.2,nas,10.9.0.1,10.0.0.0/8,.example"
         assert step["DIRECT"] == "10.9.0.1,10.0.0.0/8,.example"
@@ -115,10 +115,10 @@ def authority(tmp_path):
     return tmp_path / "ca.pem"
 
 
-def test_an_authority_is_told_to_every_registry_that_may_show_it(tmp_path, authority):
+def test_an_authority_is_known_for_every_registry_that_may_show_it(tmp_path, authority):
     images = {"engine": "harbor.example/ai/vllm:1", "gateway": "nginx:1.28"}
     mirrors = {"caFile": str(authority), "registryMirrors": ["https://mirror.example:5000"]}
-    step = told(declared(tmp_path, images=images, mirrors=mirrors)["b-outside-run"])
+    step = environment_of(declared(tmp_path, images=images, mirrors=mirrors)["b-outside-run"])
     assert {"harbor.example", "mirror.example:5000"} <= set(step["AUTHORITY_HOSTS"].split())
     assert step["PROXIES"] == ""
     text = {"ca": authority.read_text()}

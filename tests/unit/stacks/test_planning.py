@@ -16,7 +16,7 @@ from tests.support.settings import stack
 from tests.unit.stacks.generated import refusals
 
 
-def refused(name: str, **changes: dict[str, Any]) -> str:
+def refusal(name: str, **changes: dict[str, Any]) -> str:
     with pytest.raises(SettingsError) as caught:
         plan_for(parse(stack(name, **changes)))
     return str(caught.value)
@@ -77,17 +77,17 @@ def test_stacks_without_accelerators_are_planned_too(name):
     ],
 )  # fmt: skip
 def test_what_cannot_work_is_refused_in_the_words_of_the_settings(changes, parts):
-    told = refused("dev", **changes)
-    assert "nothing was created or changed" in told
+    message = refusal("dev", **changes)
+    assert "nothing was created or changed" in message
     for part in parts:
-        assert part in told
+        assert part in message
 
 
 def test_every_kind_of_machine_that_may_be_rented_must_fit():
-    told = refused(
+    message = refusal(
         "dev", cloud={"candidates": [*machines("ecs.gn8is-2x.8xlarge"), *machines("ecs.gn7i-c32g1.16xlarge")]}
     )
-    assert "has 22.2 GiB" in told
+    assert "has 22.2 GiB" in message
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_a_config_file_is_enough_for_any_model(tmp_path):
     ],
 )  # fmt: skip
 def test_a_refusals_suggestion_is_accepted_when_it_is_typed_in(changes):
-    works = refused("dev", **changes).split("nearest that works: ")[1].split(" (")[0]
+    works = refusal("dev", **changes).split("nearest that works: ")[1].split(" (")[0]
     for change in works.split(" and "):
         path, value = change.split(" ")
         section, name = path.split(".")
@@ -160,9 +160,9 @@ def test_a_refusal_is_shown_without_a_traceback():
 @pytest.mark.parametrize("seed", range(2))
 def test_every_generated_mistake_is_a_sentence_with_setting_reason_and_remedy(seed):
     """250 a seed, ten thousand with the planner's own in `make bench`. Another exception fails the test by itself."""
-    told = list(refusals(seed, 250))
-    assert len(told) > 150
-    for text in told:
+    messages = list(refusals(seed, 250))
+    assert len(messages) > 150
+    for text in messages:
         first, *lines = text.splitlines()
         assert "nothing was created or changed" in first
         assert lines

@@ -25,19 +25,19 @@ NAME = "tandem/vllm-cpu"
 
 
 class Guarded(Server):
-    """A registry that gives nothing without a token, and tokens to everybody, unless it is told otherwise."""
+    """A registry that gives nothing without a token, and tokens to everybody, unless a test wants otherwise."""
 
     def __init__(self, layout):
         super().__init__(("127.0.0.1", 0), ("GET", "HEAD"))
         self.registry = Registry(layout)
-        self.asked, self.tokens, self.scheme, self.silent = [], {"token": "t"}, "Bearer", False
+        self.requests, self.tokens, self.scheme, self.silent = [], {"token": "t"}, "Bearer", False
 
     @property
     def host(self):
         return f"127.0.0.1:{self.server_address[1]}"
 
     def answer(self, request):
-        self.asked.append((request.method, request.path, dict(request.query), request.headers.get("accept", "")))
+        self.requests.append((request.method, request.path, dict(request.query), request.headers.get("accept", "")))
         if request.path == "/token":
             return as_json(self.tokens)
         if request.token != "t":  # noqa: S105  # the test's own
@@ -72,11 +72,11 @@ def registry(tmp_path):
 def test_a_tag_s_digest_is_the_index_s_with_a_token_and_without_a_pull(registry):
     digest = digest_of(f"{registry.host}/{NAME}:several")
     assert digest == registry.registry.tags[f"{NAME}:several"]
-    methods = [method for method, path, *_ in registry.asked if path != "/token"]
+    methods = [method for method, path, *_ in registry.requests if path != "/token"]
     assert methods == ["HEAD", "HEAD"]
-    _, _, query, _ = next(call for call in registry.asked if call[1] == "/token")
+    _, _, query, _ = next(call for call in registry.requests if call[1] == "/token")
     assert query == {"service": "here", "scope": f"repository:{NAME}:pull"}
-    assert all(kind in registry.asked[-1][3] for kind in INDEXES)
+    assert all(kind in registry.requests[-1][3] for kind in INDEXES)
 
 
 def test_a_registry_that_names_no_digest_has_its_manifest_hashed(registry):

@@ -72,7 +72,7 @@ def test_of_what_is_not_known_it_says_so():
         assert said in bare
 
 
-def test_a_benchmark_that_failed_is_told_beside_the_last_that_did_not():
+def test_a_benchmark_that_failed_is_reported_beside_the_last_that_did_not():
     failed = {**reported.benchmark(), "date": "2026-11-29T10:50:00Z", "levels": [], "error": "the engine does not run"}
     both = text(benchmarks=[reported.benchmark(), failed])
     assert "2026-11-29 10:50: the engine does not run" in both

@@ -1,4 +1,4 @@
-"""A setting that was given as a secret is one in everything the engine is told, and in every line for people."""
+"""A setting that was given as a secret is one in everything the engine receives, and in every line for people."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def in_clear(value: object) -> list[str]:
     return [value] if isinstance(value, str) else []
 
 
-def told(tmp_path, secret: str, *, native: bool = False, **changes: Any) -> dict[str, str]:
+def configured(tmp_path, secret: str, *, native: bool = False, **changes: Any) -> dict[str, str]:
     """The stack's configuration; `secret` is the setting that is a secret in it."""
     (tmp_path / "key").write_text("PRIVATE")
     (tmp_path / "known").write_text("".join(f"10.0.0.{n} ssh-ed25519 AAAA\n" for n in (1, 2)))
@@ -48,7 +48,7 @@ def told(tmp_path, secret: str, *, native: bool = False, **changes: Any) -> dict
 
 
 def registered(monkeypatch) -> tuple[dict[str, Any], list[str]]:
-    """Everything the engine is told, by resource, and every line for people."""
+    """Everything the engine receives, by resource, and every line for people."""
     said: list[str] = []
     for level in ("info", "warn", "error"):
         monkeypatch.setattr(pulumi.log, level, lambda message, *_, **__: said.append(message))
@@ -67,11 +67,11 @@ def registered(monkeypatch) -> tuple[dict[str, Any], list[str]]:
 
 
 def leaks(seen: dict[str, Any], word: str = "canary-7f3c") -> list[str]:
-    return sorted(name for name, told in seen.items() if any(word in text for text in in_clear(told)))
+    return sorted(name for name, properties in seen.items() if any(word in text for text in in_clear(properties)))
 
 
 def holding(seen: dict[str, Any], word: str = "canary-7f3c") -> list[str]:
-    return sorted(name for name, told in seen.items() if word in json.dumps(told))
+    return sorted(name for name, properties in seen.items() if word in json.dumps(properties))
 
 
 SERVING = {
@@ -82,7 +82,7 @@ SERVING = {
 
 @pytest.mark.parametrize(("native", "executor"), [(False, "ray"), (False, "mp"), (True, "ray"), (True, "mp")])
 def test_the_engines_environment_and_arguments(monkeypatch, tmp_path, native, executor):
-    told(tmp_path, "serving", native=native, serving={**SERVING, "executor": executor})
+    configured(tmp_path, "serving", native=native, serving={**SERVING, "executor": executor})
     seen, said = registered(monkeypatch)
     users = {"n-engine"} | ({"n-ray"} if executor == "ray" else set())
     assert {"n-" + name.split("-", 1)[1] for name in holding(seen)} >= users or native
@@ -93,7 +93,7 @@ def test_the_engines_environment_and_arguments(monkeypatch, tmp_path, native, ex
 
 
 def test_without_secrets_nothing_is_hidden(monkeypatch, tmp_path):
-    told(tmp_path, "nothing", serving={**SERVING, "executor": "mp"})
+    configured(tmp_path, "nothing", serving={**SERVING, "executor": "mp"})
     seen, _ = registered(monkeypatch)
     assert leaks(seen) == ["a-engine", "b-engine"], "so the tests above would see one"
 
@@ -111,7 +111,7 @@ def test_without_secrets_nothing_is_hidden(monkeypatch, tmp_path):
     ],
 )  # fmt: skip
 def test_any_other_setting(monkeypatch, tmp_path, name, value):
-    told(tmp_path, name, **{name: value})
+    configured(tmp_path, name, **{name: value})
     seen, said = registered(monkeypatch)
     assert holding(seen) or name == "mirrors", "it goes somewhere; this one into steps' files alone"
     assert leaks(seen) == []
@@ -131,19 +131,19 @@ def test_any_other_setting(monkeypatch, tmp_path, name, value):
     ],
 )
 def test_a_refusal_does_not_repeat_it(tmp_path, name, value):
-    told(tmp_path, name, **{name: value})
-    with pytest.raises(SettingsError) as refused:
+    configured(tmp_path, name, **{name: value})
+    with pytest.raises(SettingsError) as caught:
         load()
-    assert name in str(refused.value) and "canary" not in str(refused.value)
+    assert name in str(caught.value) and "canary" not in str(caught.value)
 
 
 def test_a_refusal_of_the_plan_does_not_either(tmp_path):
-    told(tmp_path, "serving", accelerator={"kind": "nvidia", "gpu": "L20"}, model={
+    configured(tmp_path, "serving", accelerator={"kind": "nvidia", "gpu": "L20"}, model={
         "source": "huggingface", "id": "Qwen/Qwen2.5-72B-Instruct"}, serving={
         "tensorParallelSize": 2, "executor": "mp", "arguments": ["--dtype=canary-7f3c"]})  # fmt: skip
-    with pytest.raises(SettingsError) as refused:
+    with pytest.raises(SettingsError) as caught:
         planning.plan_for(load())
-    assert "canary" not in str(refused.value)
+    assert "canary" not in str(caught.value)
 
 
 def test_what_is_found_is_found_in_every_spelling():

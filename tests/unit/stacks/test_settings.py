@@ -73,12 +73,12 @@ def nvidia(**changes: Any) -> dict[str, Any]:
     return {"accelerator": {"kind": "nvidia", **changes}}
 
 
-def test_a_host_is_told_of_its_accelerator_what_the_settings_say():
-    told = {
+def test_a_host_gets_the_accelerator_of_the_settings():
+    wanted = {
         "cuda": "12.9", "driver": "alibaba", "alibabaVersions": ["570.133.20", "12.8.1", "9.8.0.87"],
         "driverBranch": 570, "hcas": ["mlx5_0"], "nvitop": True, "toolkitRepository": "https://mirror/toolkit",
     }  # fmt: skip
-    given = parse(values(**nvidia(**told))).accelerator.of_machine(2)
+    given = parse(values(**nvidia(**wanted))).accelerator.of_machine(2)
     assert given == AcceleratorArgs(
         kind="nvidia", count=2, cuda="12.9", branch=570, driver="alibaba", hcas=("mlx5_0",), nvitop=True,
         alibaba_versions=("570.133.20", "12.8.1", "9.8.0.87"), toolkit_repository="https://mirror/toolkit",
@@ -155,7 +155,7 @@ def test_a_page_that_could_not_work_is_refused(webui, expected):
     assert expected in refusal(webui=webui)
 
 
-def test_all_mistakes_are_told_at_once():
+def test_all_mistakes_are_reported_at_once():
     message = refusal(platform="gcp", nonsense="1", model={})
     for part in ("platform:", "nonsense:", "model.source:", "model.id:"):
         assert part in message

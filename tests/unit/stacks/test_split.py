@@ -17,7 +17,7 @@ def without_serving(name: str, **changes: Any) -> dict[str, str]:
     return as_configuration({**{k: v for k, v in read(name).items() if k != "serving"}, **changes})
 
 
-def refused(values: dict[str, str]) -> SettingsError:
+def refusal(values: dict[str, str]) -> SettingsError:
     with pytest.raises(SettingsError) as caught:
         parse(values)
     return caught.value
@@ -50,13 +50,13 @@ def test_what_is_given_is_kept_and_only_the_rest_is_chosen():
 def test_every_kind_of_machine_that_may_be_rented_must_take_the_split():
     cloud = read("dev")["cloud"]
     both = {**cloud, "candidates": [L20, {**L20, "instanceType": "ecs.gn7i-c32g1.16xlarge"}]}
-    said = refused(without_serving("dev", cloud=both))
+    said = refusal(without_serving("dev", cloud=both))
     assert "serving.split: none works" in str(said)
 
 
 def test_too_much_is_refused_with_the_nearest_that_fits_and_that_is_accepted():
     config: dict[str, Any] = {**read("dev"), "serving": {"concurrency": 100}}
-    said = refused(as_configuration(config))
+    said = refusal(as_configuration(config))
     assert "serving.concurrency" in str(said)
     assert "nearest that works: " in str(said)
     for path, value in said.changes.items():
@@ -75,13 +75,13 @@ def test_too_much_is_refused_with_the_nearest_that_fits_and_that_is_accepted():
 def test_what_is_not_known_is_asked_for(model, setting):
     nvidia = {"kind": "nvidia", "perMachine": 2, "driver": "present"}
     changes = {"accelerator": nvidia, "model": {"source": "huggingface", "id": model}}
-    said = str(refused(without_serving("hosts", **changes)))
+    said = str(refusal(without_serving("hosts", **changes)))
     parts = ("serving.split: is chosen by memory and speed", setting, "or set tensorParallelSize")
     assert all(part in said for part in parts), said
 
 
 def test_a_word_for_the_engine_that_says_a_size_belongs_into_the_setting():
-    said = refused(without_serving("dev", serving={"arguments": ["--tensor-parallel-size=4"]}))
+    said = refusal(without_serving("dev", serving={"arguments": ["--tensor-parallel-size=4"]}))
     assert said.changes == {"serving.arguments": [], "serving.tensorParallelSize": 4}
     assert "which is None" not in str(said)
 

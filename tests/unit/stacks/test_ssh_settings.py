@@ -84,12 +84,12 @@ def test_rays_ports_count(changes, expected):
     assert expected in refusal(**{"serving": SPLIT, **RAY, **changes})
 
 
-def test_a_jump_host_is_told_in_two_ways_and_may_be_left_out_for_a_machine():
-    told = parse(values(ssh={"privateKeyFile": "k", "proxyJump": "ops@bastion.example:2222"})).ssh.proxy_jump
-    assert told
-    assert (told.user, told.address, told.port) == ("ops", "bastion.example", 2222)
+def test_a_jump_host_is_set_in_two_ways_and_may_be_left_out_for_a_machine():
+    jump = parse(values(ssh={"privateKeyFile": "k", "proxyJump": "ops@bastion.example:2222"})).ssh.proxy_jump
+    assert jump
+    assert (jump.user, jump.address, jump.port) == ("ops", "bastion.example", 2222)
     assert (
-        parse(values(ssh={"privateKeyFile": "k", "proxyJump": told.model_dump(by_alias=True)})).ssh.proxy_jump == told
+        parse(values(ssh={"privateKeyFile": "k", "proxyJump": jump.model_dump(by_alias=True)})).ssh.proxy_jump == jump
     )
     bare = parse(values(ssh={"privateKeyFile": "k", "proxyJump": "bastion"})).ssh.proxy_jump
     assert bare
@@ -151,7 +151,7 @@ def test_brackets_in_a_pattern_are_no_set_of_letters():
     assert known.key("1", 22) is None
 
 
-def test_an_agent_that_is_not_there_is_told_before_anything(reached, tmp_path, monkeypatch):
+def test_an_agent_that_is_not_there_is_reported_before_anything(reached, tmp_path, monkeypatch):
     with pytest.raises(SettingsError, match=r"ssh\.agent: no ssh-agent runs in this shell"):
         reached(agent=True, privateKeyFile=None)
     monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "gone"))
@@ -159,7 +159,7 @@ def test_an_agent_that_is_not_there_is_told_before_anything(reached, tmp_path, m
         reached(agent=True, privateKeyFile=None)
 
 
-def test_the_agents_keys_are_used_and_an_empty_one_is_told(reached, tmp_path, monkeypatch):
+def test_the_agents_keys_are_used_and_an_empty_one_is_reported(reached, tmp_path, monkeypatch):
     socket = tmp_path / "agent"
     agent = subprocess.Popen(["ssh-agent", "-D", "-a", str(socket)], stdout=subprocess.DEVNULL)
     try:
@@ -192,7 +192,7 @@ def test_a_passphrase_is_seen_in_every_form_of_key(tmp_path, form):
     assert keys.has_passphrase((tmp_path / "locked").read_text())
 
 
-def test_keys_that_no_ssh_can_use_are_told_at_preview(reached, tmp_path):
+def test_keys_that_no_ssh_can_use_are_reported_at_preview(reached, tmp_path):
     make_key(tmp_path / "locked", "opens it")
     with pytest.raises(SettingsError, match=r"ssh\.privateKeyFile: .*/locked has a passphrase; load it into an agent"):
         reached(privateKeyFile=str(tmp_path / "locked"))

@@ -1,4 +1,4 @@
-"""Every text that a stack can be told is refused where it could be read as something else, or is in a table here."""
+"""Every text of a stack's settings is refused where it could be read as something else, or is in a table here."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ VERBATIM = {
     "serving.arguments": "an argument of the engine by execve or Docker's API; scripts/test_words_as_they_stand.py",
     "serving.environment": "a variable's value by execve or Docker's API; the same",
 }
-"""Only NUL is refused: no program can be told it."""
+"""Only NUL is refused: no program can receive it."""
 QUOTED = {
     "model.servedName": "quoted in JSON by ready.sh, in the printed curl by shlex; argument of the engine",
     "model.config": "a path on this computer, opened by Python",
@@ -84,26 +84,26 @@ FIELDS = sorted(set(texts(Settings)))
 def given(path: str, shape: str, value: str) -> dict[str, str]:
     """A stack of ours with one setting changed."""
     stack = "local" if path.startswith("cloud.") else "hosts"
-    told = read(stack)
+    config = read(stack)
     if path.startswith("model.more."):
-        told["model"]["more"] = [{"source": "huggingface", "id": "some/adapter"}]
+        config["model"]["more"] = [{"source": "huggingface", "id": "some/adapter"}]
     if path.startswith("webui."):
-        told["webui"] = {"enabled": True, "allowedCidrs": ["10.0.0.0/8"], "port": 3000}
+        config["webui"] = {"enabled": True, "allowedCidrs": ["10.0.0.0/8"], "port": 3000}
     if path.startswith(("native.", "storage.path")):
-        told |= {"runtime": "native", "storage": {"path": "/data"}}
-        told.pop("images", None)
+        config |= {"runtime": "native", "storage": {"path": "/data"}}
+        config.pop("images", None)
     if path.startswith(("mirrors.",)):
-        told.setdefault("mirrors", {})
-    at: Any = told
+        config.setdefault("mirrors", {})
+    at: Any = config
     *above, last = path.split(".")
     for part in above:
         at = at.setdefault(part, {})
         at = at[0] if isinstance(at, list) else at
     at[last] = {"text": value, "list": [value], "dict": {"NAME": value}}[shape]
-    return {name: each if isinstance(each, str) else json.dumps(each) for name, each in told.items()}
+    return {name: each if isinstance(each, str) else json.dumps(each) for name, each in config.items()}
 
 
-def refused(path: str, shape: str, value: str) -> str:
+def refusal(path: str, shape: str, value: str) -> str:
     """The refusal's line about this setting; nothing if it was taken."""
     try:
         parse(given(path, shape, value))
@@ -116,7 +116,7 @@ def refused(path: str, shape: str, value: str) -> str:
 
 
 def test_all_are_walked():
-    """A new setting is looked at without being told here."""
+    """A new setting is looked at without being listed here."""
     names = {path for path, _ in FIELDS}
     assert len(names) > 40
     assert {
@@ -132,11 +132,11 @@ def test_all_are_walked():
 @pytest.mark.parametrize(("path", "shape"), FIELDS, ids=[path for path, _ in FIELDS])
 def test_no_text_is_read_as_something_else(path: str, shape: str):
     if path in VERBATIM:
-        assert refused(path, shape, "a\0b")
-        assert not refused(path, shape, "--x='$(touch y)' %n \"\n *.gguf")
+        assert refusal(path, shape, "a\0b")
+        assert not refusal(path, shape, "--x='$(touch y)' %n \"\n *.gguf")
         return
     for value in (*LINES, *OPTIONS, *(() if path in QUOTED else SHELL)):
-        assert refused(path, shape, value), value
+        assert refusal(path, shape, value), value
 
 
 @pytest.mark.parametrize(
@@ -150,15 +150,15 @@ def test_no_text_is_read_as_something_else(path: str, shape: str):
     ],
 )  # fmt: skip
 def test_places_that_are_not_ours(path, shape, value):
-    assert refused(path, shape, value)
+    assert refusal(path, shape, value)
 
 
 @pytest.mark.parametrize("name", ["A B", "A=B", "1A", "", "A-B", "A\nB"])
 def test_a_variable_needs_a_variables_name(name):
-    told = given("serving.port", "text", "8100")
-    serving = json.loads(told["serving"]) | {"environment": {name: "x"}, "port": 8100}
+    config = given("serving.port", "text", "8100")
+    serving = json.loads(config["serving"]) | {"environment": {name: "x"}, "port": 8100}
     with pytest.raises(SettingsError, match="serving"):
-        parse(told | {"serving": json.dumps(serving)})
+        parse(config | {"serving": json.dumps(serving)})
 
 
 @pytest.mark.parametrize("stack", [path.stem.removeprefix("Pulumi.") for path in all_stack_files()])

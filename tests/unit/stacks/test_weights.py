@@ -28,7 +28,7 @@ PLACES = {
 }
 
 
-def told(*arguments: str, more=(EAGLE, ADAPTER), **model):
+def settings_with(*arguments: str, more=(EAGLE, ADAPTER), **model):
     return parse(
         values(
             model={**MODEL, "more": list(more), **model},
@@ -38,7 +38,7 @@ def told(*arguments: str, more=(EAGLE, ADAPTER), **model):
 
 
 def test_folders_are_known_before_anything_is_fetched():
-    settings = told()
+    settings = settings_with()
     assert folders(settings).items() >= PLACES.items()
     assert folders(settings)["more.law"].startswith("/mnt/tandem/models/some--Law_LoRA@v1+")
     assert [*all_weights(settings)] == ["weights", "weights-eagle-qwen2-72b-instruct", "weights-law"]
@@ -60,7 +60,7 @@ def test_folders_are_known_before_anything_is_fetched():
     ],
 )  # fmt: skip
 def test_arguments_reach_them(word, placed):
-    settings = told(word)
+    settings = settings_with(word)
     for name, folder in folders(settings).items():
         placed = placed.replace(f"{{{name}}}", folder)
     assert placed_arguments(settings) == (placed,)
@@ -84,21 +84,21 @@ def test_arguments_reach_them(word, placed):
         ([], [{**EAGLE, "nmae": "x"}], "model.more[0].nmae: no such setting; did you mean name?"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_reached_is_told(arguments, more, said):
-    with pytest.raises(SettingsError) as refused:
-        told(*arguments, more=more)
-    assert said in str(refused.value)
+def test_what_cannot_be_reached_is_reported(arguments, more, said):
+    with pytest.raises(SettingsError) as caught:
+        settings_with(*arguments, more=more)
+    assert said in str(caught.value)
 
 
 @pytest.mark.parametrize("argument", ['--speculative-config={"method": "ngram"}', "--tokenizer=/mnt/own/tokenizer"])
 def test_what_needs_no_hub_is_let_through(argument):
-    assert placed_arguments(told(argument, more=())) == (argument,)
+    assert placed_arguments(settings_with(argument, more=())) == (argument,)
 
 
 def test_the_token_goes_to_the_hub_of_the_model_alone():
-    args = all_weights(told())
+    args = all_weights(settings_with())
     assert [each.own_hub for each in args.values()] == [True, True, False]
-    mirrored = all_weights(told(endpoint="https://mirror.example"))
+    mirrored = all_weights(settings_with(endpoint="https://mirror.example"))
     assert [each.own_hub for each in mirrored.values()] == [True, False, False]
 
 

@@ -26,9 +26,9 @@ def test_a_good_download_is_unpacked_and_kept(site: Site) -> None:
     assert directory is not None
     assert (directory / "pulumi").read_text() == "#!/bin/sh\necho ok\n"
     assert (directory / "pulumi").stat().st_mode & 0o100
-    asked = len(site.requests)
+    before = len(site.requests)
     assert fetched()[0] == directory
-    assert len(site.requests) == asked
+    assert len(site.requests) == before
 
 
 def test_a_wrong_checksum_leaves_nothing_and_says_so(site: Site) -> None:
@@ -70,9 +70,9 @@ def test_a_silent_site_is_given_up_after_the_timeout(site: Site) -> None:
 
 def test_a_failure_is_remembered_for_a_day_and_no_longer(site: Site) -> None:
     assert "404" in fetched()[1]
-    asked = len(site.requests)
+    before = len(site.requests)
     assert "to try again" in fetched()[1]
-    assert len(site.requests) == asked
+    assert len(site.requests) == before
 
     record = cache_dir() / "official-failure.json"
     failure = json.loads(record.read_text())

@@ -21,18 +21,18 @@ words.add_argument("--dist-init-addr", default="")
 words.add_argument("--mem-fraction-static", type=float)
 for name in ("--trust-remote-code", "--enable-metrics", "--enable-cache-report", "--enable-dp-attention"):
     words.add_argument(name, action="store_true")
-told = words.parse_args()
-world = told.tensor_parallel_size * told.pipeline_parallel_size
-if world % told.nnodes:
+args = words.parse_args()
+world = args.tensor_parallel_size * args.pipeline_parallel_size
+if world % args.nnodes:
     stand_in.refuse("tp_size * pp_size must be divisible by number of nodes")
-if told.tensor_parallel_size % told.dp_size or told.tensor_parallel_size % told.ep_size:
+if args.tensor_parallel_size % args.dp_size or args.tensor_parallel_size % args.ep_size:
     stand_in.refuse("tp_size must be divisible by dp_size and ep_size")
-if told.dp_size > 1 and not told.enable_dp_attention:
+if args.dp_size > 1 and not args.enable_dp_attention:
     stand_in.refuse("data-parallel replicas need machines of their own: here they are attention's")
-stand_in.check_gpus(world // told.nnodes)
-stand_in.check_model(told.model_path)
+stand_in.check_gpus(world // args.nnodes)
+stand_in.check_model(args.model_path)
 stand_in.check_network("SGLANG_HOST_IP", "GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME")
 same = [word for word in sys.argv[1:] if not word.startswith("--node-rank")]
-if told.nnodes > 1:
-    stand_in.meet(told.dist_init_addr, told.node_rank, told.nnodes, same)
-stand_in.serve(told.host, told.port, told.served_model_name, f"stand-in of sglang: {told.nnodes} nodes, {world} ranks")
+if args.nnodes > 1:
+    stand_in.meet(args.dist_init_addr, args.node_rank, args.nnodes, same)
+stand_in.serve(args.host, args.port, args.served_model_name, f"stand-in of sglang: {args.nnodes} nodes, {world} ranks")

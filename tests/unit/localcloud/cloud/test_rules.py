@@ -4,7 +4,6 @@ import base64
 import json
 import random
 import ssl
-import statistics
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -85,8 +84,8 @@ def test_a_group_that_another_groups_rule_names_stays(world: World) -> None:
     inward, outward = ({**rule, f"{end}GroupId": world.group} for end in ("Source", "Dest"))
     for action, named in (("", inward), ("Egress", outward)):
         world.call("Ecs", f"AuthorizeSecurityGroup{action}", SecurityGroupId=other, Permissions=[named])
-        refused = error_code(world.call, "Ecs", "DeleteSecurityGroup", SecurityGroupId=world.group)
-        assert refused == "DependencyViolation"
+        code = error_code(world.call, "Ecs", "DeleteSecurityGroup", SecurityGroupId=world.group)
+        assert code == "DependencyViolation"
         world.call("Ecs", f"RevokeSecurityGroup{action}", SecurityGroupId=other, Permissions=[named])
     world.call("Ecs", "DeleteSecurityGroup", SecurityGroupId=world.group)
 
@@ -244,6 +243,7 @@ def test_a_clock_that_is_off_is_refused(account: Account, monkeypatch: pytest.Mo
     assert error_code(account.call, "Vpc", "DescribeVpcs") == "InvalidTimeStamp.Expired"
 
 
+@pytest.mark.long  # thousands of calls
 def test_no_parameters_however_odd_lead_to_500(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every action with every parameter of a small pool of odd values: refused or answered, never a fault of ours."""
     monkeypatch.setattr("localcloud.cloud.signature.check", lambda *_: "someone")
@@ -264,16 +264,3 @@ def test_no_parameters_however_odd_lead_to_500(service: Service, monkeypatch: py
             if ask(service, **values)[0] >= 500:
                 faulty.append((product, action, values))
     assert not faulty
-
-
-def test_the_api_is_quick_with_500_machines(world: World) -> None:
-    """The median of an answer, as the server's own log measures it, is at most 5 ms with 500 machines."""
-    machines = [machine for _ in range(5) for machine in world.run(Amount=100)]
-    world.account.wait(lambda: all(one["Status"] == "Running" for one in world.seen(*machines[-100:])), 60)
-    for machine in machines[::25]:
-        world.seen(machine)
-        world.call("Vpc", "DescribeVSwitchAttributes", VSwitchId=world.vswitch)
-        world.call("Ecs", "DescribeDisks", InstanceId=machine)
-    log = [json.loads(line) for line in (world.account.service.folder / "calls.jsonl").read_text().splitlines()]
-    spent = [call["ms"] for call in log[-60:]]
-    assert statistics.median(spent) <= 5, sorted(spent)

@@ -60,7 +60,7 @@ def seen(question: str, value: Any) -> Change:
     return lambda known: known.outside.update({question: Answer(value)})  # type: ignore[attr-defined]
 
 
-def asked(question: str, value: Any) -> Change:
+def answers(question: str, value: Any) -> Change:
     answer = Answer(failure=value) if isinstance(value, Exception) else Answer(value)
     return lambda known: known.account.update({question: answer})  # type: ignore[attr-defined]
 
@@ -154,12 +154,12 @@ def machine(**changes: Any) -> dict[str, Any]:
     return {"InstanceId": "i-0", "InstanceName": "tandem-test-node-0", "Status": "Running", **changes}
 
 
-def refused(code: str) -> ApiError:
+def refusal(code: str) -> ApiError:
     return ApiError(code, "no")
 
 
 def balance(amount: str) -> Change:
-    return asked("balance", {"Data": {"AvailableAmount": amount, "Currency": "CNY"}})
+    return answers("balance", {"Data": {"AvailableAmount": amount, "Currency": "CNY"}})
 
 
 def first_attribute(known: Known) -> None:
@@ -171,18 +171,18 @@ def and_one_more(known: Known) -> None:
 
 
 IN_THE_ACCOUNT: list[tuple[Change, str, Severity, str, str]] = [
-    (asked("identity", refused("SignatureDoesNotMatch")), "account.keys", E, ID, "keys"),
-    (asked("right ecs:StopInstance", refused("Forbidden.RAM")), "account.rights", E, "RAM user", "ecs:StopInstance"),
-    (asked("right nas:DescribeFileSystems", refused("User.Disabled")), "account.rights", E, "account", "NAS"),
+    (answers("identity", refusal("SignatureDoesNotMatch")), "account.keys", E, ID, "keys"),
+    (answers("right ecs:StopInstance", refusal("Forbidden.RAM")), "account.rights", E, "RAM user", "ecs:StopInstance"),
+    (answers("right nas:DescribeFileSystems", refusal("User.Disabled")), "account.rights", E, "account", "NAS"),
     (first_attribute, "account.real_name", E, "account", "real name"),
     (balance("12.00"), "account.balance", W, "account", "12 CNY"),
     (balance("-3.00"), "account.balance", E, "account", "-3 CNY"),
-    (asked("machines", [machine(AutoReleaseTime=soon(hours=1))]), "account.release", W, "node-0", "releases itself"),
-    (asked("machines", [machine(OperationLocks=TAKEN)]), "account.release", W, "node-0", "back"),
-    (asked("machines", [machine(Status="Stopped")]), "drift.power", E, "node-0", "Stopped"),
-    (asked("undeclared", [RULE]), "network.rules", E, "tandem-test-inside", "6000/7000"),
-    (asked("missing", [LACKING]), "network.rules", E, FRONT, "not there"),
-    (asked("tagged", GONE), "drift.account", E, "node-1-instance", "i-1"),
+    (answers("machines", [machine(AutoReleaseTime=soon(hours=1))]), "account.release", W, "node-0", "releases itself"),
+    (answers("machines", [machine(OperationLocks=TAKEN)]), "account.release", W, "node-0", "back"),
+    (answers("machines", [machine(Status="Stopped")]), "drift.power", E, "node-0", "Stopped"),
+    (answers("undeclared", [RULE]), "network.rules", E, "tandem-test-inside", "6000/7000"),
+    (answers("missing", [LACKING]), "network.rules", E, FRONT, "not there"),
+    (answers("tagged", GONE), "drift.account", E, "node-1-instance", "i-1"),
     (and_one_more, "drift.account", W, "public address eip-9 (1.2.3.4)", "tag"),
 ]  # fmt: skip
 
@@ -224,7 +224,7 @@ def test_stock_and_quota_are_asked_for_machines_that_are_still_to_be_rented():
     known.account["machines"].value.clear()
     assert wrong(known) == []
     for question in [name for name in known.account if name.startswith("stock ")]:
-        asked(question, {})(known)
+        answers(question, {})(known)
     items = known.account["attributes"].value["AccountAttributeItems"]["AccountAttributeItem"]
     items[1]["AttributeValues"]["ValueItem"][0]["Value"] = "8"
     found = {each[0]: each[3] for each in wrong(known)}

@@ -53,13 +53,13 @@ def test_a_certificate_is_read_and_tried(shown):
     assert outside.certificate(f"https://127.0.0.1:{port}/v1", other).refusal
 
 
-def test_inner_ports_that_are_open_are_told():
+def test_inner_ports_that_are_open_are_reported():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         serving = {"tensorParallelSize": 2, "executor": "mp", "groupPort": port}
         here = [{"name": "a", "address": "127.0.0.1"}, {"name": "b", "address": "127.0.0.2"}]
-        told = values(machines=here, serving=serving)
-        stack = Stack("test", "tandem", told, parse(told))
+        config = values(machines=here, serving=serving)
+        stack = Stack("test", "tandem", config, parse(config))
         place = Place("a", "", "127.0.0.1", "127.0.0.1", number=0)
         assert outside.open_inner_ports(stack, [place]) == {"a": [port]}
 

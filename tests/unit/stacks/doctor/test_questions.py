@@ -1,4 +1,4 @@
-"""The account's questions, asked of the local cloud by our own client: each is answered, and DryRun changes nothing."""
+"""The account's questions, put to the local cloud by our own client: each is answered, and DryRun changes nothing."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ def ordered(world: Service, path: str, **order: object) -> None:
     assert answer.status == 200, answer.body
 
 
-def asked(world: Service) -> Known:
-    told = stack("local", accelerator={"kind": "cpu"}, cloud={"endpoint": world.cloud.endpoint})
-    settings = parse(told)
+def account_of(world: Service) -> Known:
+    config = stack("local", accelerator={"kind": "cpu"}, cloud={"endpoint": world.cloud.endpoint})
+    settings = parse(config)
     assert settings.cloud
-    found = Stack("test", "tandem", told, settings)
+    found = Stack("test", "tandem", config, settings)
     api = Api(settings.cloud.region, settings.cloud.endpoint)
     return Known(found, account=ask_all(questions(found, settings, settings.cloud, api), 60))
 
@@ -64,26 +64,26 @@ def wrong(known: Known) -> set[tuple[str, Severity]]:
 
 
 def test_every_question_is_answered_and_nothing_is_made(world):
-    known = asked(world)
+    known = account_of(world)
     unanswered = {
         name: str(a.failure) for name, a in known.account.items() if a.failure and not name.startswith("right ")
     }
     assert not unanswered
     assert wrong(known) == set()
-    assert known.asked("tagged") == []
+    assert known.answer("tagged") == []
     assert world.cloud.store.all(Vpc) == world.cloud.store.all(FileSystem) == []
 
 
-def test_every_right_is_told_by_its_own_refusal(world):
-    known = asked(world)
+def test_every_right_is_reported_by_its_own_refusal(world):
+    known = account_of(world)
     for right in rights(known.cloud):
         fault = {"action": right.action, "times": 0, "status": 403, "code": "Forbidden.RAM", "message": "No."}
         ordered(world, "faults", kind="error", **fault)
     try:
-        refused = asked(world)
+        denied = account_of(world)
     finally:
         world.cloud.store.delete(CallFault, [each.key for each in world.cloud.store.all(CallFault)])
-    [found] = [each for each in area.CHECKS[1].findings(refused) if each.severity is Severity.ERROR]
+    [found] = [each for each in area.CHECKS[1].findings(denied) if each.severity is Severity.ERROR]
     assert all(right.name in found.cause for right in rights(known.cloud))
     assert not {right.name for right in rights(known.cloud)} & set(UNTRIED)
 
@@ -91,10 +91,10 @@ def test_every_right_is_told_by_its_own_refusal(world):
 def test_an_account_in_trouble(world):
     ordered(world, "account", balance="0.00", realName="none")
     ordered(world, "quota", cpus=2)
-    candidates = asked(world).cloud.candidates
+    candidates = account_of(world).cloud.candidates
     for each in candidates:
         ordered(world, "stock", zone=each.zone, type=each.instance_type, left=0)
-    known = asked(world)
+    known = account_of(world)
     assert wrong(known) == {
         (f"account.{name}", Severity.ERROR) for name in ("balance", "real_name", "quota", "stock")
     }  # fmt: skip
@@ -102,5 +102,5 @@ def test_an_account_in_trouble(world):
 
 def test_wrong_keys(world, monkeypatch):
     monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "wrong")
-    [found] = area.CHECKS[0].findings(asked(world))
+    [found] = area.CHECKS[0].findings(account_of(world))
     assert found.severity is Severity.ERROR and "SignatureDoesNotMatch" in found.cause

@@ -46,11 +46,11 @@ def exported() -> dict[str, object]:
         },
     }  # fmt: skip
     call = {"url": "https://127.0.0.1:1/v1", "key": API_KEY, "model": "model-7b", "token": TOKEN}
-    asked = {
+    calls = {
         "type": "command:local:Command", "urn": urn("command:local:Command", "answer-asked"), "custom": True, "id": "x",
         "inputs": {"stdin": sealed(json.dumps(call))}, "outputs": {"key": sealed(PEM)},
     }  # fmt: skip
-    return {"deployment": {"resources": [stack, asked]}}
+    return {"deployment": {"resources": [stack, calls]}}
 
 
 @pytest.fixture
@@ -101,10 +101,10 @@ def world(tmp_path, monkeypatch):
 def test_settings_state_and_secrets_are_read(world):
     found = read_stack("test")
     assert found.settings and found.settings.model.name == "model-7b"
-    asked = found.named("answer-asked")
-    assert asked is not None
+    probe = found.named("answer-asked")
+    assert probe is not None
     assert found.outputs["apiKey"] == API_KEY
-    assert json.loads(asked.inputs["stdin"])["token"] == TOKEN
+    assert json.loads(probe.inputs["stdin"])["token"] == TOKEN
     assert {API_KEY, TOKEN, SHORT_NAMED, PEM} <= found.secrets
     assert found.shown_outputs["apiKey"] == "[secret]" and found.shown_outputs["model"] == "model-7b"
     assert SHORT_NAMED not in json.dumps(found.shown_values)
@@ -145,7 +145,7 @@ def test_a_stack_that_pulumi_does_not_know_is_read_from_its_file(tmp_path, monke
         read_stack("new", tmp_path / "nothing.yaml")
 
 
-def test_mistakes_of_settings_are_told_and_no_end(tmp_path, monkeypatch):
+def test_mistakes_of_settings_are_reported_and_no_end(tmp_path, monkeypatch):
     monkeypatch.setattr(
         reading, "ask_pulumi", lambda *_, **__: (_ for _ in ()).throw(PulumiError("no stack named 'new' found"))
     )
@@ -156,8 +156,8 @@ def test_mistakes_of_settings_are_told_and_no_end(tmp_path, monkeypatch):
 
 
 def test_words_that_stand_in_clear_elsewhere_stay():
-    told = Stack("x", "tandem", {}, secrets=frozenset({"model-7b", API_KEY}), clear=frozenset({"model-7b"}))
-    assert Redaction(told).text(f"model-7b {API_KEY}") == "model-7b [secret]"
+    stack = Stack("x", "tandem", {}, secrets=frozenset({"model-7b", API_KEY}), clear=frozenset({"model-7b"}))
+    assert Redaction(stack).text(f"model-7b {API_KEY}") == "model-7b [secret]"
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_hubs_are_those_of_the_program_that_fetches():
     assert all(HUBS[name] in text for name in ("huggingface", "modelscope"))
 
 
-def test_time_is_told_in_days():
+def test_time_is_reported_in_days():
     from stacks.doctor.outside import days_until
 
     assert 4.9 < days_until(datetime.now(UTC) + timedelta(days=5)) < 5

@@ -24,7 +24,7 @@ def test_what_is_wrong_in_detail_and_what_is_right_as_a_count():
     assert summary(FOUND, 12.3) == "2 errors, 0 warnings, 1 not checked (--all says why); 12 s"
 
 
-def test_what_was_not_checked_is_told_when_it_is_asked_for():
+def test_what_was_not_checked_is_reported_when_it_is_asked_for():
     assert list(lines(FOUND, every=True))[-2:] == ["  not checked b.one", "              no machine answers"]
 
 
