@@ -16,7 +16,7 @@ import pytest
 from tests.support.deployment import Deployment, chat, fetch
 from tests.support.waiting import until
 
-pytestmark = [pytest.mark.root, pytest.mark.engine, pytest.mark.long]
+pytestmark = [pytest.mark.root, pytest.mark.engine, pytest.mark.long, pytest.mark.timeout(2400)]
 
 NAME = "tiny-qwen2"
 WORDS = "word " * 60
