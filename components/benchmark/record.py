@@ -50,7 +50,7 @@ def records(stack: str) -> list[Record]:
 
 
 def save(stack: str, measured: Mapping[str, Any], planned: Planned, *, written: bool = True) -> Record:
-    """Compares with the last that has figures, and writes it; the same measurement again is the same file.
+    """Compares with the last that has a level of the same length, and writes it; measured once is one file.
 
     Args:
         stack: the deployment's own name.
@@ -58,7 +58,11 @@ def save(stack: str, measured: Mapping[str, Any], planned: Planned, *, written: 
         planned: the plan's figures of a level.
         written: false for a look at what would be.
     """
-    before = [each for each in records(stack) if each["levels"] and each["date"] < measured["date"]]
+    before = [
+        each
+        for each in records(stack)
+        if each["date"] < measured["date"] and any(_same(a, b) for a in each["levels"] for b in measured["levels"])
+    ]
     last = before[-1] if before else None
     found: Record = {**measured, "levels": [_level(each, planned, last) for each in measured["levels"]]}
     found["compared"] = {name: last[name] for name in ("date", "version", "image")} if last else {}

@@ -163,8 +163,12 @@ def test_the_same_measurement_again_is_the_same_record(kept):
 
 
 def test_another_length_is_not_compared(kept):
-    kept("2026-11-28T10:00:00Z", 200.0, input_tokens=1024)
-    assert kept("2026-11-29T10:00:00Z", 200.0)["levels"][0]["changed"] == {}
+    kept("2026-11-27T10:00:00Z", 100.0)
+    shortened = kept("2026-11-28T10:00:00Z", 200.0, input_tokens=64)
+    assert (shortened["compared"], shortened["levels"][0]["changed"]) == ({}, {})
+    again = kept("2026-11-29T10:00:00Z", 200.0)
+    assert again["compared"]["date"] == "2026-11-27T10:00:00Z", "the last that has this length"
+    assert again["levels"][0]["changed"]["tokens_per_second"] == 100.0
 
 
 @pytest.mark.parametrize(("streams", "bound"), [(1, 50.0), (4, 200.0), (64, 600.0)])
