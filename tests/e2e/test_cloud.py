@@ -13,6 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
+from components.alicloud.api import ApiError
 from components.alicloud.leftovers import leftovers
 from localcloud.cloud import daemon, user_data
 from localcloud.machines import Site
@@ -91,6 +92,15 @@ def test_the_key_that_user_data_shows_is_no_machines_host_key(account):
         assert given and shown != given[1].split()[1], name
 
 
+def deleted(account: Account, group: str) -> bool:
+    try:
+        account.call("ecs", "DeleteSecurityGroup", SecurityGroupId=group)
+    except ApiError as error:
+        assert error.code == "DependencyViolation"
+        return False
+    return True
+
+
 @pytest.mark.long
 def test_a_third_machine_of_the_vpc_reaches_what_the_outside_does(account):
     """In the same vSwitch, with a group of its own: every port of both machines."""
@@ -109,7 +119,7 @@ def test_a_third_machine_of_the_vpc_reaches_what_the_outside_does(account):
         seen[name] = open_ports(inside, namespace=namespace)
     account.call("ecs", "DeleteInstance", InstanceId=made, Force=True)
     until(lambda: "third" not in account.instances(), 60)
-    account.call("ecs", "DeleteSecurityGroup", SecurityGroupId=group)
+    until(lambda: deleted(account, group), 60)  # its network interface goes after the machine
     assert seen == {"node-0": {SERVING}, "node-1": set()}
 
 
