@@ -163,7 +163,8 @@ def test_every_port_is_closed_but_ssh_and_the_url(deployment):
         }
 
     # Preparing them anew is a look at what is there: nft is installed for this.
-    changed = {"node-0-firewall", "node-1-firewall", *(name for name in PREPARED if not name.endswith("-lease"))}
+    changed = {"inner-addresses", "node-0-firewall", "node-1-firewall"}
+    changed |= {name for name in PREPARED if not name.endswith("-lease")}
     assert deployment.up(firewall={"enabled": False}).good().changed() == changed
     before = scan()
     for seen in before.values():
