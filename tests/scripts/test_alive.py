@@ -26,7 +26,7 @@ import still  # noqa: E402
 class Supervised:
     """One rank with the stand-in engine, which is `dead` after so many requests."""
 
-    def __init__(self, folder, dead: int | None = None, ranks: int = 0):
+    def __init__(self, folder, dead: int | None = None, ranks: int = 0, limit: float = 2):
         self.folder, self.port = folder, free_port()
         settings: dict[str, object] = {
             "base": f"http://127.0.0.1:{self.port}/v1",
@@ -42,7 +42,7 @@ class Supervised:
         self.process = subprocess.Popen(
             [sys.executable, FILES / "rank_supervisor.py", "--group=peers", "--ranks=1", *words, "--", *engine],
             stdout=self.log, stderr=self.log,
-            env={**os.environ, "TANDEM_ALIVE_SECONDS": "2", "TANDEM_STILL_SECONDS": "2", "RANKS": str(ranks)},
+            env={**os.environ, "TANDEM_ALIVE_SECONDS": str(limit), "TANDEM_STILL_SECONDS": "2", "RANKS": str(ranks)},
         )  # fmt: skip
 
     @property
@@ -105,12 +105,12 @@ def test_one_that_stands_still_is_started_again_and_stays_down_after_three_times
 
 def test_one_of_two_data_parallel_ranks_that_stands_still_is_found(supervised):
     """The other goes on serving, and an idle one that answers is none that stands still."""
-    engine = supervised(ranks=2)
+    engine = supervised(ranks=2, limit=8)  # the idle one has to answer within it, also where the tests' cores are busy
     until(lambda: engine.counted() >= 4, 60)
     assert engine.state["stalls"] == []
     rank = ["pgrep", "-f", "VLLM::EngineCore_DP1", "-P", str(engine.pids[0])]
     os.kill(int(subprocess.run(rank, capture_output=True, check=True).stdout), signal.SIGSTOP)
-    until(lambda: len(engine.pids) > 1, 60)
+    until(lambda: len(engine.pids) > 1, 120)
     (stall,) = engine.state["stalls"]
     assert "VLLM::EngineCore_DP1" in stall["why"].split(";")[0]
     assert "SIGSTOP" in stall["why"]
