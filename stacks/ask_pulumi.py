@@ -5,10 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
+from stacks import project
 
 
 class PulumiError(Exception):
@@ -27,7 +26,12 @@ def ask_pulumi(*words: str, seconds: float | None = None) -> Any:  # noqa: ANN40
         subprocess.TimeoutExpired: it took longer.
     """
     done = subprocess.run(
-        ["pulumi", "--non-interactive", *words], cwd=ROOT, capture_output=True, text=True, check=False, timeout=seconds
+        ["pulumi", "--non-interactive", *words],
+        cwd=project.ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=seconds,
     )
     found: Any = None
     with contextlib.suppress(ValueError):

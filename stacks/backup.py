@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-from stacks.logs import ROOT, LogsError, machines_of
-from stacks.project import project_name
+from stacks.logs import LogsError, machines_of
+from stacks.project import full_name
 from stacks.remote import over_ssh
 
 SCRIPT = Path(__file__).parent / "files" / "team_data.sh"
@@ -103,7 +103,7 @@ def _on_its_machine(
         BackupError: no machine has it, or the one that has could not do it.
     """
     for machine, ssh in machines_of(stack).items():
-        words = [f"{project_name(ROOT)}-{stack}", machine, str(seconds), what]
+        words = [full_name(stack), machine, str(seconds), what]
         done = subprocess.run(
             over_ssh(ssh, ["bash", "-c", SCRIPT.read_text(), "team_data", *words]),
             stdin=stdin or subprocess.DEVNULL, stdout=stdout or subprocess.PIPE, stderr=subprocess.PIPE, check=False,

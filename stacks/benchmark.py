@@ -18,12 +18,11 @@ from components.runtime import find_runtime
 from stacks.logs import LogsError, machines_of
 from stacks.measured import planned
 from stacks.planning import plan_for
-from stacks.project import project_name
+from stacks.project import full_name
 from stacks.remote import run_on
 from stacks.settings.errors import SettingsError
 from stacks.stack_settings import settings_of
 
-ROOT = Path(__file__).parents[1]
 SCRIPT = Path(__file__).parent / "files" / "measure.sh"
 NOT_THERE = 3
 """The script's exit code where the machine has no engine that answers the API."""
@@ -42,13 +41,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         runtime = find_runtime(settings.runtime)
         found = measure(
             machines_of(args.stack),
-            stack=f"{project_name(ROOT)}-{args.stack}",
+            stack=full_name(args.stack),
             engine=settings.serving.engine,
             mode="full" if args.full else "quick",
             files=runtime.step_files,
             folder=settings.native.folder if settings.runtime == "native" else "",
         )
-        record = save(f"{project_name(ROOT)}-{args.stack}", found, planned(plan_for(settings)))
+        record = save(full_name(args.stack), found, planned(plan_for(settings)))
     except (LogsError, SettingsError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

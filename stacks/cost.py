@@ -13,12 +13,11 @@ from pathlib import Path
 from components.alicloud.account import MISSING_KEYS, has_keys
 from components.alicloud.api import Api, ApiError
 from components.alicloud.costs import Bill, Rented, billed, rented
-from stacks.project import project_name
+from stacks.project import full_name
 from stacks.settings.cloud import CloudSettings
 from stacks.settings.errors import SettingsError
 from stacks.stack_settings import settings_of
 
-ROOT = Path(__file__).parents[1]
 UNCOUNTED = "without traffic, file system, addresses, and machines that are released already"
 """What hours times price leaves out; the bill has it."""
 
@@ -131,7 +130,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if settings.cloud is None:
             print(f"stack {args.stack} rents nothing: its machines are your own")
             return 0
-        found = cost(settings.cloud, f"{project_name(ROOT)}-{args.stack}")
+        found = cost(settings.cloud, full_name(args.stack))
     except (SettingsError, ApiError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

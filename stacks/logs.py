@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stacks.ask_pulumi import PulumiError, ask_pulumi
-from stacks.project import project_name
+from stacks.project import full_name
 from stacks.remote import Reply, run_on
 
-ROOT = Path(__file__).parents[1]
 SCRIPT = Path(__file__).parent / "files" / "logs.sh"
 SINCE = re.compile(r"\d+[smh]|\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:\d\d)?)?")
 COLOURS = re.compile(r"\x1b\[[0-9;]*[a-zA-Z]")
@@ -65,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         except re.error as error:
             raise LogsError(f"--grep: {args.grep} is no regular expression: {error}") from None
         machines = machines_of(args.stack)
-        words = [f"{project_name(ROOT)}-{args.stack}", str(args.tail), args.since, args.native_folder]
+        words = [full_name(args.stack), str(args.tail), args.since, args.native_folder]
     except LogsError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

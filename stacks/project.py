@@ -6,11 +6,15 @@ from pathlib import Path
 
 import yaml
 
+ROOT = Path(__file__).parents[1]
+"""The folder of Pulumi.yaml, in which Pulumi runs."""
 
-def project_name(root: Path) -> str:
-    """The Pulumi project's name.
 
-    Args:
-        root: the folder of Pulumi.yaml.
-    """
-    return str(yaml.safe_load((root / "Pulumi.yaml").read_text())["name"])
+def project_name() -> str:
+    """The Pulumi project's name."""
+    return str(yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["name"])
+
+
+def full_name(stack: str) -> str:
+    """A stack's own name on machines and in the account, `<project>-<stack>`."""
+    return f"{project_name()}-{stack}"

@@ -22,8 +22,9 @@ from stacks.doctor.known import Known, collect
 from stacks.doctor.places import folder_of
 from stacks.doctor.redaction import Redaction
 from stacks.doctor.registry import judge
-from stacks.doctor.stack import ROOT, SECONDS, Stack, StackError, read_stack
+from stacks.doctor.stack import SECONDS, Stack, StackError, read_stack
 from stacks.logs import parse, read_logs
+from stacks.project import ROOT
 
 TAIL = 5000
 """Lines of each container or process."""

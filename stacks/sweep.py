@@ -5,16 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import yaml
 
 from components.alicloud.account import MISSING_KEYS, has_keys
 from components.alicloud.api import Api, ApiError
 from components.alicloud.leftovers import WEIGHTS, delete, leftovers
-from stacks.project import project_name
-
-ROOT = Path(__file__).parents[1]
+from stacks import project
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not has_keys():
             raise ApiError("NoKeys", MISSING_KEYS)
         api = Api(cloud["region"], cloud.get("endpoint"))
-        stack = f"{project_name(ROOT)}-{args.stack}"
+        stack = project.full_name(args.stack)
         found = leftovers(api, stack)
         kept = [] if args.weights else [each for each in found if each.role == WEIGHTS]
         rest = [each for each in found if each not in kept]
@@ -46,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _cloud(stack: str) -> dict[str, str]:
-    file = ROOT / f"Pulumi.{stack}.yaml"
+    file = project.ROOT / f"Pulumi.{stack}.yaml"
     if not file.exists():
         raise ApiError("NoStack", f"there is no {file.name}; name a stack that has one")
     found = yaml.safe_load(file.read_text()).get("config", {}).get("tandem:cloud")

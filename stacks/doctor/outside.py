@@ -18,7 +18,8 @@ from cryptography import x509
 
 from stacks.doctor.bounded import ask_all
 from stacks.doctor.places import Place
-from stacks.doctor.stack import ROOT, Stack
+from stacks.doctor.stack import Stack
+from stacks.project import ROOT
 from stacks.settings import ports
 
 PROBE = ROOT / "components/gateway/files/chat_probe.py"

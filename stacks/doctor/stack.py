@@ -12,13 +12,12 @@ import yaml
 
 from stacks.ask_pulumi import ask_pulumi
 from stacks.doctor.bounded import ask_all
-from stacks.project import project_name
+from stacks.project import ROOT, full_name, project_name
 from stacks.settings.errors import SettingsError
 from stacks.settings.load import NAMESPACE, SECRETS, parse, secret_problems
 from stacks.settings.secrecy import HIDDEN
 from stacks.settings.stack import Settings
 
-ROOT = Path(__file__).parents[2]
 SECONDS = 30.0
 """How long Pulumi may take to tell what it knows."""
 SECRET = "4dabf18193072939515e22adb298388d"  # noqa: S105  # Pulumi's mark of a special value (sdk/go/common/resource/sig)
@@ -131,12 +130,12 @@ def read_stack(name: str, config_file: Path | None = None) -> Stack:
     else:
         values, hidden = _from_pulumi(config.value, noted), False
     resources, outputs = _state(state.value or {}, noted)
-    noted.clear |= {name, project_name(ROOT), f"{project_name(ROOT)}-{name}"}
+    noted.clear |= {name, project_name(), full_name(name)}
     settings, mistakes = _checked(values)
     if hidden and mistakes:
         mistakes = ""  # a secret that can't be read may be what is wrong
     return Stack(
-        name, project_name(ROOT), values, settings, mistakes, resources, outputs,
+        name, project_name(), values, settings, mistakes, resources, outputs,
         _unread(state.failure), frozenset(noted.secrets), frozenset(noted.clear), frozenset(noted.hidden),
     )  # fmt: skip
 

@@ -12,14 +12,13 @@ from components.benchmark.record import records, report_file, write
 from planner import Plan
 from stacks.cost import Cost, cost
 from stacks.planning import unplanned
-from stacks.project import project_name
+from stacks.project import full_name
 from stacks.report.happened import rows
 from stacks.report.machines import Seen, look
 from stacks.report.page import Report, page
 from stacks.report.state import Difference, StateError, differences, facts, resources
 from stacks.settings.stack import Settings
 
-ROOT = Path(__file__).parents[2]
 FETCHER = "fetcher"
 """The machine that serves nothing."""
 
@@ -46,7 +45,7 @@ def write_report(
     Returns:
         The page's file, and what the stack has cost, where that is known.
     """
-    own = f"{project_name(ROOT)}-{stack}"
+    own = full_name(stack)
     notes: list[str] = []
     found: list[dict[str, Any]] = []
     differing: list[Difference] | None = None

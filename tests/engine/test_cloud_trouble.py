@@ -240,7 +240,7 @@ def test_a_lost_state_is_reported_and_swept(
         said = project.run(*UP)
         assert said.returncode != 0
         assert "the account already holds what carries this stack's tag: machine i-" in said.stdout, said.stdout
-        monkeypatch.setattr(sweep, "ROOT", project.directory)
+        monkeypatch.setattr("stacks.project.ROOT", project.directory)
         api = project.api()
         assert sweep.main(["test"]) == 1 and "(proj-test-fetcher)" in capsys.readouterr().out
         assert sweep.main(["test", "--delete"]) == 0 and "releasing 1 machines" in capsys.readouterr().out

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from stacks import ask_pulumi
 from stacks.report import state
 from tests.support.paths import ROOT
 from tests.support.project import Project
@@ -23,11 +22,10 @@ import pulumi
 from pulumi_command import local
 from stacks.large import settled
 from stacks.measured import report
-from stacks import ask_pulumi
-from stacks.report import made
+from stacks import project
 from stacks.settings.load import parse
 
-made.ROOT = ask_pulumi.ROOT = Path.cwd()
+project.ROOT = Path.cwd()
 
 async def main():
     first = local.Command("node-0-engine-image", create="sleep 1; echo")
@@ -64,7 +62,7 @@ def test_an_up_writes_it_and_a_preview_does_not(stack: Project) -> None:
 def test_what_differs_from_the_declared_state_is_found(stack: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     stack.up()
     environment = stack.environment()
-    monkeypatch.setattr(ask_pulumi, "ROOT", stack.directory)
+    monkeypatch.setattr("stacks.project.ROOT", stack.directory)
     for name in ("PATH", "PULUMI_HOME", "PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE"):
         monkeypatch.setenv(name, environment.get(name, ""))
     assert state.differences("test") == []
