@@ -11,6 +11,8 @@ answer=$TANDEM_DIR/answer.json
 group=$TANDEM_DIR/group.json
 began=$SECONDS
 task=${TASK:-$(python3 "$question" task "${FOLDER:-/nowhere}" || echo chat)}
+call=$(python3 -c 'import json, sys; print(json.dumps(dict(zip(sys.argv[1::2], sys.argv[2::2]))))' \
+  url "http://127.0.0.1:$PORT/v1" model "$MODEL" task "$task")
 
 log() { runtime_log "$CONTAINER" "${1:-40}"; }
 # How the ranks are, in the supervisor's own file; it looks for ranks that stand still while it is asked. All that a look finds
@@ -27,8 +29,7 @@ look() {
 ask() {
   : >"$answer"
   (: <"/dev/tcp/127.0.0.1/$PORT") 2>/dev/null || return 0
-  python3 -c 'import json, sys; print(json.dumps(dict(zip(sys.argv[1::2], sys.argv[2::2]))))' \
-    url "http://127.0.0.1:$PORT/v1" model "$MODEL" task "$task" | python3 "$question" ask >"$answer"
+  python3 "$question" ask <<<"$call" >"$answer"
 }
 # The engine's log as a reader wants it: no colours, no process names, no time stamps.
 plain() {
