@@ -113,6 +113,8 @@ class Look:
         return found
 
     def down(self) -> list[tuple[str, str, str]]:
-        """Job, address and last error of each target that isn't up."""
+        """Job, address and last error of each target that isn't up; one entry of its own before any is known."""
         found = self("prometheus/api/v1/targets").json()["data"]["activeTargets"]
+        if not found:
+            return [("", "", "Prometheus knows no targets yet")]
         return [(one["labels"]["job"], one["scrapeUrl"], one["lastError"]) for one in found if one["health"] != "up"]
