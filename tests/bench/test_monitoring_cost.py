@@ -80,7 +80,7 @@ class Cost:
         self.tokens_per_second()
         found = []
         for number in range(pairs):
-            seen = {}
+            seen: dict[bool, float] = {}
             for frozen in (False, True) if number % 2 == 0 else (True, False):
                 if not frozen:
                     seen[frozen] = self.tokens_per_second()
