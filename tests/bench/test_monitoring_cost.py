@@ -16,21 +16,12 @@ import pytest
 
 from tests.support.deployment import Deployment
 from tests.support.load import Load
-from tests.support.monitored import make_deployment, receive, up
+from tests.support.monitored import PROGRAMS, make_deployment, receive, up
 from tests.support.processes import Used, used
 
 pytestmark = [pytest.mark.root, pytest.mark.engine, pytest.mark.long, pytest.mark.timeout(7200)]
 
 MODEL = "tiny-qwen2"
-PROGRAMS = {
-    "prometheus": r"/bin/prometheus |prometheus --config",
-    "alertmanager": r"alertmanager --",
-    "node-exporter": r"node_exporter --",
-    "alert-relay": r"relay\.py",
-    "state": r"-state\.service|state\.py",
-    "gateway-metrics": r"key_metrics\.py|-gateway-metrics\.service",
-}
-"""Monitoring's own, by their command lines or units."""
 OTHERS = {"docker": r"\bdockerd|containerd", "engine": r"rank_supervisor|vllm|VLLM", "gateway": r"caddy run"}
 PAIRS = int(os.environ.get("TANDEM_PAIRS", "8"))
 ROUND_REQUESTS = 24

@@ -11,7 +11,8 @@ import time
 import pytest
 
 from tests.support.deployment import chat
-from tests.support.monitored import Look, firing, make_deployment, receive, up
+from tests.support.monitored import PROGRAMS, Look, firing, make_deployment, receive, up
+from tests.support.processes import used
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.root, pytest.mark.engine, pytest.mark.long, pytest.mark.timeout(2400)]
@@ -108,12 +109,12 @@ def test_an_alert_receiver_that_is_down_harms_nothing_and_gets_its_alerts_later(
 
 def test_what_it_takes(deployment):
     """Processors' time and memory of its programs, for docs/monitoring.md."""
-    words = "ps -C prometheus,alertmanager,node_exporter -o rss=,cputimes=,etimes=,args= | cut -c1-60"
-    shown = {name: deployment.ssh(name, words) for name in ("node-0", "node-1")}
-    shown["state"] = deployment.ssh("node-0", "ps -o rss=,cputimes=,etimes= -p $(pgrep -f [s]tate.json | paste -sd,)")
-    print("\n".join(f"{name}: {text}" for name, text in shown.items()))
-    (prometheus,) = [line.split() for line in shown["node-0"].splitlines() if "prometheus" in line.split()[3]]
-    assert int(prometheus[0]) < 200 << 10
+    for name in ("node-0", "node-1"):
+        taken = used(deployment.machine(name).facts()["leader"], PROGRAMS)
+        for program, each in taken.items():
+            print(f"{name} {program}: {each.seconds:.1f} s of a processor, {each.mib:.0f} MiB")
+        assert all(each.mib for each in taken.values()) or name != "node-0"
+        assert 0 < sum(each.mib for each in taken.values()) < 200
 
 
 def test_turned_off_nothing_of_it_is_left(deployment):

@@ -14,6 +14,15 @@ import requests
 from tests.support.deployment import Deployment
 
 PORT = 8655
+PROGRAMS = {
+    "prometheus": r"prometheus --config",
+    "alertmanager": r"alertmanager --",
+    "node-exporter": r"node_exporter --",
+    "alert-relay": r"relay\.py",
+    "state": r"-state\.service",
+    "gateway-metrics": r"-gateway-metrics\.service",
+}
+"""Monitoring's own on a machine, by their command lines or units (tests/support/processes.py)."""
 
 
 class Receiver(ThreadingHTTPServer):
