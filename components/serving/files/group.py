@@ -9,6 +9,7 @@ import contextlib
 import errno
 import hmac
 import json
+import re
 import secrets
 import socket
 import subprocess
@@ -26,8 +27,10 @@ EXITED = b"X"
 """Sent instead of a heartbeat by a rank whose engine ended by itself."""
 REPORT = b"S"
 """Begins a report of a rank: JSON in hexadecimal, so that no byte of it is one of the others, and a line's end."""
-ASKED = b"W"
-"""Sent instead of a heartbeat while somebody waits for the engine and wants to know of a rank that stands still."""
+QUIET, ASKED, SILENT = b".", b"W", b"Q"
+"""Heartbeats. Nothing is asked; somebody waits for the engine's start and wants to know of a rank that stands still; an
+engine that served makes no tokens, and whoever stands still is to say so."""
+BEATS = re.compile(b"[" + QUIET + ASKED + SILENT + b"]")
 ASKED_SECONDS = 60.0
 WISH: list[Path] = []
 """A file that is touched by whoever waits for the engine."""
@@ -43,19 +46,17 @@ def wish(folder: Path | None) -> None:
     WISH[:] = [folder / "asked"] if folder else []
 
 
-def look_everywhere() -> None:
-    """Has every rank look whether it stands still, as somebody who waits would."""
-    for file in WISH:
-        with contextlib.suppress(OSError):
-            file.touch()
-
-
 def wished() -> bool:
     """Whether somebody waits for the engine."""
     try:
         return any(time.time() - file.stat().st_mtime < ASKED_SECONDS for file in WISH)
     except OSError:
         return False
+
+
+def here(*, silent: bool) -> bytes:
+    """What is asked on this machine."""
+    return SILENT if silent else ASKED if wished() else QUIET
 
 
 class Group(Protocol):
@@ -69,8 +70,12 @@ class Group(Protocol):
     def reports(self) -> list[dict[str, Any]]:
         """What others have reported since the last time."""
 
-    def asked(self) -> bool:
-        """Whether somebody wants to know of ranks that stand still."""
+    def asked(self, *, silent: bool) -> bytes:
+        """Whether somebody wants to know of ranks that stand still: QUIET, ASKED or SILENT.
+
+        Args:
+            silent: the engine that is watched here makes no tokens.
+        """
 
     def form(self) -> None:
         """Blocks until the group is whole."""
@@ -94,9 +99,9 @@ class Apart:
         """None."""
         return []
 
-    def asked(self) -> bool:
+    def asked(self, *, silent: bool) -> bytes:
         """As on this machine."""
-        return wished()
+        return here(silent=silent)
 
 
 class Alone(Apart):
@@ -119,7 +124,7 @@ class Link:
     def __init__(self, connection: socket.socket) -> None:
         self.connection, self.heard, self.closed = connection, time.monotonic(), False
         self.exited = False
-        self.beat, self.asked = b".", 0.0
+        self.beat = self.asked = QUIET
         self.reports: list[dict[str, Any]] = []
         self.rest = b""
         self.guard = threading.Lock()
@@ -153,8 +158,8 @@ class Link:
                 self.close()
 
     def _take_in(self, heard: bytes) -> None:
-        if ASKED in heard:
-            self.asked = time.monotonic()
+        if beats := BEATS.findall(heard):
+            self.asked = beats[-1]
         *whole, self.rest = (self.rest + heard).split(b"\n")
         if REPORT not in self.rest:
             self.rest = b""
@@ -271,11 +276,11 @@ class Leader:
             found += taken
         return found
 
-    def asked(self) -> bool:
+    def asked(self, *, silent: bool) -> bytes:
         """As on this machine; the others hear of it."""
-        now = wished()
+        now = here(silent=silent)
         for link in self.links.values():
-            link.beat = ASKED if now else b"."
+            link.beat = now
         return now
 
     def leave(self, *, exited: bool = False) -> None:
@@ -327,9 +332,9 @@ class Member:
         """Only the first rank hears of it."""
         return []
 
-    def asked(self) -> bool:
+    def asked(self, *, silent: bool) -> bytes:  # it watches no tokens
         """As the first rank says."""
-        return self.link is not None and time.monotonic() - self.link.asked < ASKED_SECONDS
+        return self.link.asked if self.link else QUIET
 
     def leave(self, *, exited: bool = False) -> None:
         """Hangs up."""

@@ -11,7 +11,8 @@ group breaks for everybody. Needs nothing but Python; `--group=ray` needs Ray.
 named by its first. Without it, what follows the first --model is. All other words reach the engine as they stand.
 
 --state=FOLDER: group.json in it says how the ranks are, for programs: attempt, exits, trouble, exit (the last), still
-(ranks that give no sign, looked for while somebody touches the file `asked`), stalls (the last, once it served).
+(ranks that give no sign, looked for while somebody touches the file `asked` or --alive counts no token), stalls (the
+last, once it served).
 
 --alive=FILE: alive.py's arguments, JSON, by which the first rank sees that the engine makes tokens. One that makes
 none, while some rank gives no sign, is ended and started again; after STALLS times in an hour it stays down.
@@ -35,7 +36,7 @@ from typing import Any, NoReturn
 
 import alive
 import still
-from group import BEAT, Alone, Group, Leader, Member, RayCluster, look_everywhere, say, wish
+from group import BEAT, QUIET, SILENT, Alone, Group, Leader, Member, RayCluster, say, wish
 
 KEPT_LINES = 400
 LAST_WORDS = 10.0
@@ -43,6 +44,8 @@ LAST_WORDS = 10.0
 GRACE = 15.0
 """Seconds an engine has to end by itself."""
 STALLS, HOUR = 3, 3600.0
+SERVED_LIMIT = min(still.LIMIT, alive.LIMIT)
+"""Seconds without any sign after which a rank of an engine that served stands still."""
 PART = re.compile(r"-\d{5}-of-\d{5}(?=\.gguf$)")
 """How llama.cpp numbers the files of a split model."""
 
@@ -236,17 +239,18 @@ def run(
     while engine.poll() is None and group.intact() and not stalled:
         reap_orphans(engine)
         take_reports(group, state)
-        if tokens and tokens.silent():
-            look_everywhere()
-            stalled = stall(tokens, state)
-        said = 0 if tokens and tokens.silent() else output.said  # of an engine that serves, lines about requests too
-        if group.asked():
+        silent = tokens is not None and tokens.silent() > alive.SILENT
+        stalled = stall(tokens, state) if tokens else ""
+        said = 0 if silent else output.said  # of an engine that serves, lines about requests too
+        asked = group.asked(silent=silent)
+        if asked == QUIET:
+            forget(group, state, watches)
+        else:
             pids = still.tree([engine.pid, *(still.of_ray() if isinstance(group, RayCluster) else [])])
-            limit = min(still.LIMIT, alive.LIMIT) if tokens and tokens.silent() else still.LIMIT
             ranks = still.data_ranks(pids)
             for part, (data, own) in enumerate(ranks.items()):
                 watch = watches.setdefault(data, still.Still(args.accelerator))
-                watch.limit = min(watch.limit, limit)
+                watch.limit = min(watch.limit, SERVED_LIMIT if asked == SILENT else still.LIMIT)
                 look(group, state, watch, own, said, place=(data, part, len(ranks)))
         time.sleep(0.5)
     if tokens:
@@ -273,8 +277,8 @@ def run(
 
 def stall(tokens: alive.Alive, state: State) -> str:
     """Why the engine is to be started again; empty while nothing says so: a question may only wait its turn."""
-    # Other ranks look as long as at a start, and the one that is stopped is to be named, not one that waits for it.
-    silent = tokens.silent_ranks(max(alive.LIMIT, still.LIMIT + still.SAMPLE + 2 * BEAT))
+    # All ranks have looked by then: the one that is stopped is to be named, not one that waits for it.
+    silent = tokens.silent_ranks(alive.SILENT + SERVED_LIMIT + still.SAMPLE + 2 * BEAT)
     ranks = list(state.known["still"].values())
     # A data parallel rank that nobody asks anything gives no sign either.
     if not silent or not any(one.get("data", -1) in (-1, *silent) for one in ranks):
@@ -282,6 +286,16 @@ def stall(tokens: alive.Alive, state: State) -> str:
     ranks.sort(key=lambda one: (not any(words in one["where"] for words in still.KERNEL.values()), one["rank"]))
     places = "; ".join(f"rank {one['rank']} on {one['machine']} gives no sign ({one['where'][:300]})" for one in ranks)
     return f"no token for {tokens.silent():.0f} s: {places}; starting the engine again"
+
+
+def forget(group: Group, state: State, watches: dict[int, still.Still]) -> None:
+    """Nobody asks any more: a rank that rests until the next question gives no sign either."""
+    for data in watches:
+        entry = {"rank": state.rank, "machine": state.machine, "data": data, "seconds": 0}
+        if key(entry) in state.known["still"]:
+            group.report(entry)
+            state.stands(entry)
+    watches.clear()
 
 
 def take_reports(group: Group, state: State) -> None:
