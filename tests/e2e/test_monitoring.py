@@ -7,43 +7,18 @@ this computer; Grafana's image can't be had here. The webhook is the test's own.
 from __future__ import annotations
 
 import base64
-import json
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import pytest
 import requests
 
 from tests.support.deployment import Deployment, chat
 from tests.support.waiting import until
+from tests.support.webhook import firing, listen
 
 pytestmark = [pytest.mark.root, pytest.mark.engine, pytest.mark.long, pytest.mark.timeout(2400)]
 
 MODEL = "tiny-qwen2"
-PORT = 8655
-
-
-class Receiver(ThreadingHTTPServer):
-    """Keeps what Alertmanager sends."""
-
-    def __init__(self, address: str) -> None:
-        super().__init__((address, PORT), Webhook)
-        self.got: list[Any] = []
-
-
-class Webhook(BaseHTTPRequestHandler):
-    server: Receiver
-
-    def log_message(self, format, *args):
-        pass
-
-    def do_POST(self):
-        self.server.got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
 
 
 @pytest.fixture(scope="module")
@@ -62,30 +37,16 @@ def deployment(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def webhook(deployment):
-    server = listen(deployment)
+    server = listen(deployment.subnet)
     yield server
-    server.shutdown()
-    server.server_close()
-
-
-def listen(deployment):
-    server = Receiver(deployment.subnet.replace(".0/24", ".1"))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server
-
-
-def firing(*servers):
-    """The last alert of each name that they got."""
-    got = [alert for server in servers for one in server.got for alert in one["alerts"]]
-    return {alert["labels"]["alertname"]: alert for alert in got if alert["status"] == "firing"}
+    server.close()
 
 
 @pytest.fixture(scope="module")
 def out(deployment, webhook):
     deployment.write(deployment.changed_config())
-    url = f"http://{webhook.server_address[0]}:{PORT}/token"
     file = ("--stack", "test", "--config-file", str(deployment.config_file))
-    deployment.pulumi("config", "set", "--secret", "--path", "tandem:alertReceivers.webhook", url, *file).good()
+    deployment.pulumi("config", "set", "--secret", "--path", "tandem:alertReceivers.webhook", webhook.url, *file).good()
     deployment.pulumi("up", "--yes", "--skip-preview", *file, timeout=2000).good()
     return deployment.outputs()
 
@@ -162,20 +123,18 @@ def test_a_rank_that_is_stopped_reaches_the_webhook_and_comes_back(deployment, o
 
 
 def test_an_alert_receiver_that_is_down_harms_nothing_and_gets_its_alerts_later(deployment, out, webhook, look):
-    webhook.shutdown()
-    webhook.server_close()
+    webhook.close()
     deployment.ssh("node-1", "docker stop tandem-test-node-1-node-exporter")
     query = {"query": 'ALERTS{alertname="MachineNotReached",alertstate="firing"}'}
     until(lambda: look("prometheus/api/v1/query", **query).json()["data"]["result"], 300)
     failed = {"query": "sum(alertmanager_notifications_failed_total)"}
     until(lambda: float(look("prometheus/api/v1/query", **failed).json()["data"]["result"][0]["value"][1]) > 0, 240)
     assert chat(out, MODEL).code == 200
-    again, began = listen(deployment), time.monotonic()
+    again, began = listen(deployment.subnet), time.monotonic()
     try:
         until(lambda: "MachineNotReached" in firing(again), 300)
     finally:
-        again.shutdown()
-        again.server_close()
+        again.close()
     print(f"sent {time.monotonic() - began:.0f} s after the receiver was there again")
 
 

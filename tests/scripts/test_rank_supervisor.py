@@ -126,9 +126,9 @@ def test_a_supervisor_that_is_killed_is_missed_and_replaced(group):
         ranks.start(rank)
     until(lambda: ranks.pids(0) and ranks.pids(1))
     orphan = ranks.pids(1)[0]
-    ranks.processes[1].kill()
+    ranks.processes[1].kill()  # its guard, and so both
     ranks.processes[1].wait()
-    os.kill(orphan, signal.SIGKILL)  # in a container the engine goes with its supervisor
+    until(lambda: not alive(orphan))
     until(lambda: "rank 1 was lost" in ranks.log(0))
     ranks.start(1)
     until(lambda: len(ranks.pids(0)) > 1 and len(ranks.pids(1)) > 1)
@@ -181,7 +181,7 @@ def test_an_engine_that_stands_still_is_reported_with_the_place(tmp_path, kind, 
         found = until(lambda: state(tmp_path).get("still"), 90)["0"]
         process.terminate()
     assert (found["rank"], found["machine"]) == (0, "gpu-7")
-    assert found["seconds"] >= 2
+    assert found["seconds"] >= 1
     assert where in found["where"]
 
 
