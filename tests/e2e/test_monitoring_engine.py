@@ -85,7 +85,7 @@ def watched(engine, tmp_path_factory):
     shutil.copy(FILES / "state.py", state)
     config = {
         "stack": "t", "docker": False, "storage": str(folder), "api": port, "gateway": gateway.port, "spot": False,
-        "release": "2099-01-01T00:00:00Z", "accelerators": 1, "smi": False,
+        "release": "2099-01-01T00:00:00Z", "accelerators": 1, "gpus": 1, "smi": False,
         "figures": {f"planned_{name}": 1000.0 for name in PLANNED} | {"measured_load_seconds": 1.0},
     }  # fmt: skip
     (state / "state.json").write_text(json.dumps(config))

@@ -1,7 +1,8 @@
 """An engine with counters of tokens: counted_engine.py PORT PIDS [REQUESTS], dead after so many requests.
 
 Its API lives on when its "rank" stands still, as vLLM's does: answers wait for ever, counters stay. With RANKS in its
-environment, it has so many data parallel ranks, processes of their own with vLLM's names.
+environment, it has so many data parallel ranks, processes of their own with vLLM's names; with LOOPS it computes for
+ever instead of standing still.
 """
 
 from __future__ import annotations
@@ -62,6 +63,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         self.rfile.read(int(self.headers["Content-Length"]))
         if Handler.made >= Handler.last:
+            while "LOOPS" in os.environ:
+                pass
             threading.Event().wait()
         Handler.made += 1
         if Handler.ranks:

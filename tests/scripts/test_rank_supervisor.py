@@ -134,6 +134,34 @@ def test_a_supervisor_that_is_killed_is_missed_and_replaced(group):
     until(lambda: len(ranks.pids(0)) > 1 and len(ranks.pids(1)) > 1)
 
 
+def supervisor_of(guard: subprocess.Popen[str]) -> int:
+    return int(subprocess.run(["pgrep", "-P", str(guard.pid)], capture_output=True, text=True, check=True).stdout)
+
+
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_supervisor_that_is_stopped_is_ended_by_its_guard_and_begins_anew(group, victim):
+    ranks = group(2)
+    for rank in (0, 1):
+        ranks.start(rank)
+    first = until(lambda: ranks.pids(0) and ranks.pids(1) and [ranks.pids(0)[0], ranks.pids(1)[0]])
+    os.kill(supervisor_of(ranks.processes[victim]), signal.SIGSTOP)
+    until(lambda: len(ranks.pids(0)) > 1 and len(ranks.pids(1)) > 1, 90)
+    assert f"the supervisor of rank {victim} was stopped for 10 s" in ranks.log(victim)
+    assert not any(alive(pid) for pid in first)
+    if not victim:
+        assert json.loads((ranks.folder / "group.json").read_text())["ended"]["machine"] == "gpu-0"
+
+
+def test_a_guard_that_is_stopped_is_let_go_on(group):
+    ranks = group(1)
+    ranks.start(0)
+    until(lambda: ranks.pids(0))
+    os.kill(ranks.processes[0].pid, signal.SIGSTOP)
+    until(lambda: "what guards the supervisor was stopped" in ranks.log(0), 60)
+    ranks.stop()
+    assert len(ranks.pids(0)) == 1
+
+
 def test_a_stranger_without_the_token_is_no_rank(group):
     ranks = group(2, {1: "wrong"})
     ranks.start(0)

@@ -5,7 +5,8 @@
 How the ranks on the machine are (rank_supervisor.py's group.json, out of their containers or processes), when the
 machine is released, the gateway's certificate, how fast the storage answers, and the plan's figures. CONFIG is a file,
 JSON: stack, docker (processes otherwise), storage (a mount point, or empty), api and gateway (ports, 0 for none),
-release (RFC 3339, or empty), spot, accelerators, smi (GPUs are asked by nvidia-smi), figures (the plan's, by name).
+release (RFC 3339, or empty), spot, accelerators, gpus (NVIDIA's among them), smi (they are asked by nvidia-smi),
+figures (the plan's, by name).
 Needs nothing but Python 3.8.
 """
 
@@ -352,6 +353,7 @@ def main() -> None:
             shown = certificate(config["gateway"]) if config["gateway"] else []
             shown += engine_figures(config["api"]) if config["api"] else []
         samples: list[Sample] = [*figures, Sample("tandem_accelerators", {}, float(config["accelerators"])), *shown]
+        samples.append(Sample("tandem_gpus", {}, float(config["gpus"])))
         try:
             here = Path(__file__).resolve().parents[2]
             samples += rank_samples(containers(config["stack"]) if config["docker"] else processes(here), config["api"])

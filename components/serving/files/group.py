@@ -28,6 +28,9 @@ ASKED, SILENT = b"W", b"Q"
 """Sent instead of a heartbeat while somebody wants to know of ranks that stand still: the engine starts and doesn't
 serve yet, or a question has no answer."""
 ASKED_SECONDS = 60.0
+"""How long a touch of the file below counts."""
+BEATS = 5.0
+"""And a beat."""
 WISH: list[Path] = []
 """A file that is touched by whoever waits for the engine."""
 
@@ -329,7 +332,7 @@ class Member:
 
     def asked(self) -> bool:
         """As the first rank says."""
-        now = self.link is not None and time.monotonic() - self.link.asked < ASKED_SECONDS
+        now = self.link is not None and time.monotonic() - self.link.asked < BEATS
         self.silent = now and self.link is not None and self.link.silent
         return now
 

@@ -50,8 +50,17 @@ PART = re.compile(r"-\d{5}-of-\d{5}(?=\.gguf$)")
 """How llama.cpp numbers the files of a split model."""
 
 
-def end(engine: subprocess.Popen[bytes], grace: float = GRACE) -> None:
-    """Ends the engine with all its processes: kindly, then not. One that is stopped can end only when it goes on."""
+def end(engine: subprocess.Popen[bytes], *, broken: bool = False) -> None:
+    """Ends the engine with all its processes: kindly, then not. One that is stopped can end only when it goes on.
+
+    Args:
+        engine: the first of them.
+        broken: nothing of it is of use any more. The first one, which has the API, is killed, so that requests are
+            answered by the gateway and not with the engine's own errors; the others take away what they share.
+    """
+    if broken:
+        engine.kill()
+    grace = BROKEN if broken else GRACE
     for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, 10.0)):
         try:
             os.killpg(engine.pid, number)
@@ -177,7 +186,7 @@ def run(
     while engine.poll() is None and group.intact() and not stalled:
         take_reports(group, state)
         if tokens:
-            group.looks, group.silent = not tokens.serves(), tokens.silent() > 0
+            group.looks, group.silent = not tokens.serves(), tokens.silent() > alive.SAMPLE
             stalled = stalls.find(tokens, list(state.known["still"].values())) if group.silent else None
         if group.asked():
             look(group, state, watches, engine, 0 if group.silent else output.said)
@@ -203,7 +212,7 @@ def run(
         group.report({"exit": entry})
         state.exited(entry)
     group.leave(exited=code is not None)
-    end(engine, BROKEN)
+    end(engine, broken=True)
     state.write(still={})
 
 

@@ -62,7 +62,7 @@ def healthy(load):
             f"tandem_rank_state{rank % 'down'}": constant(0),
             f'tandem_rank_last_reason_info{{machine="{name}",rank="{name[1]}",reason="it ended"}}': constant(1),
             f"tandem_rank_restarts_total{at}": constant(1),
-            f"tandem_accelerators{at}": constant(1),
+            f"tandem_gpus{at}": constant(1),
             f"tandem_storage_latency_seconds{at}": constant(0.05 if full else 0.001),
             f"tandem_storage_waiting_seconds{at}": constant(0),
             f"node_time_seconds{at}": rising(60),
@@ -121,7 +121,8 @@ TROUBLES = {
     "GpuEcc not remapped": {'DCGM_FI_DEV_ROW_REMAP_FAILURE{machine="n1",gpu="0"}': constant(0, 1)},
     "GpuXid": {'DCGM_FI_DEV_XID_ERRORS{machine="n1",gpu="0"}': constant(0, 31)},
     "GpuThrottled": {'DCGM_FI_DEV_CLOCKS_EVENT_REASONS{machine="n1",gpu="0"}': constant(4, 0x44)},
-    "GpuLost": {f"tandem_accelerators{N1}": constant(1, 2)},
+    "GpuLost": {f"tandem_gpus{N1}": constant(1, 2)},
+    "GpuLost with all others": {'DCGM_FI_DEV_GPU_TEMP{machine="n1",gpu="0"}': [83] * BEGIN + [None] * (HOUR - BEGIN)},
     "NpuUnhealthy": {'npu_chip_info_health_status{machine="n1",id="0"}': constant(1, 0)},
     "AutoReleaseNear": {
         'tandem_machine_release_timestamp_seconds{machine="n1",kind="auto"}': constant(BEGIN * 60.0 + 2100)
@@ -138,7 +139,8 @@ def case(series, checks):
     return {
         "interval": "1m",
         "input_series": [
-            {"series": name, "values": " ".join(f"{value:.10g}" for value in values)} for name, values in series.items()
+            {"series": name, "values": " ".join("_" if value is None else f"{value:.10g}" for value in values)}
+            for name, values in series.items()
         ],
         "promql_expr_test": [
             {
