@@ -16,9 +16,9 @@ import still
 from group import Apart, say
 
 WATCH = Path(__file__).with_name("ray_watch.py")
-BEGINS = 30.0
+BEGINS = 45.0
 """Seconds that Ray's own program may take until its first answer."""
-ANSWERS = 25.0
+ANSWERS = 40.0
 """And between two."""
 
 
@@ -40,9 +40,7 @@ class RayCluster(Apart):
     def reports(self) -> list[dict[str, Any]]:
         """How the other machines are, while a question has no answer."""
         if not self.silent:
-            if self.others:
-                self.others.end()
-            self.others = None
+            self._look_no_more()
             return []
         self.others = self.others or Others(self.machines, self.kind)
         return self.others.reports()
@@ -78,6 +76,12 @@ class RayCluster(Apart):
 
     def leave(self, *, exited: bool = False) -> None:
         """Ray frees what a driver held when the driver ends."""
+        self._look_no_more()
+
+    def _look_no_more(self) -> None:
+        if self.others:
+            self.others.end()
+        self.others = None
 
 
 class Others:
@@ -128,7 +132,10 @@ class Others:
                 )
             elif self.latest.get(address):
                 watch, seen = self.watches[address], self.latest[address]
-                entry = stalls.report((rank, machine, -1), watch, [], silent=True, where=seen["where"])
+                if seen["held"]:  # for as long as the question waits: Ray began to look later
+                    entry.update(seconds=round(now - self.began) + 1, kind="held", where=seen["where"])
+                else:
+                    entry = stalls.report((rank, machine, -1), watch, [], silent=True, where=seen["where"])
             if entry["seconds"] or rank in self.told:
                 found.append(entry)
                 (self.told.add if entry["seconds"] else self.told.discard)(rank)

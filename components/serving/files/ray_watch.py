@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-ROUND, PATIENCE = 5.0, 15.0
+ROUND, PATIENCE = 5.0, 25.0
 """Seconds between two rounds, and until a node is said to give no answer."""
 
 
@@ -24,13 +24,13 @@ def looked(source: str, kind: str) -> dict[str, Any]:
     known: dict[str, Any] = {"__name__": "still"}
     exec(compile(source, "still.py", "exec"), known)  # noqa: S102  # our own file, which that machine's container lacks
     pids = [pid for pid in known["tree"](known["of_ray"]()) if pid != os.getpid()]
-    services = known["services"]()
+    held = [pid for pid in [*known["services"](), *pids] if known["state"](pid) in known["HOLDS"]]
     return {
         "counters": known["counters"](pids),
         "pids": pids,
-        "held": any(known["state"](pid) in known["HOLDS"] for pid in [*services, *pids]),
+        "held": bool(held),
         "busy": known["busy"](kind),
-        "where": known["where"]([*services, *pids]),
+        "where": known["where"](held or pids),
     }
 
 
