@@ -8,6 +8,8 @@ follows takes no more than 1.2 times the engine's own start.
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import time
 
 import pytest
@@ -95,7 +97,8 @@ def sent(deployment, name, pattern, signal="STOP", which=0):
     return lambda: deployment.ssh(name, f"kill -{signal} {pids(deployment, name, pattern)[which]}")
 
 
-WORKER, CORE, API, SUPERVISOR = "^VLLM::Worker", "^VLLM::EngineCore", "[v]llm serve", "[r]ank_supervisor.py"
+WORKER, CORE, API = "^VLLM::Worker", "^VLLM::EngineCore", "^[^ ]*python[^ ]* [^ ]*/vllm serve"
+SUPERVISOR = "[r]ank_supervisor.py"
 
 
 def test_a_worker_of_the_second_machine(deployment, stalls):
@@ -130,7 +133,12 @@ def test_a_rank_that_loops(deployment, stalls):
 
 
 def test_a_worker_of_the_first_machine(deployment, stalls):
-    stalls("worker on node-0", sent(deployment, "node-0", WORKER), words="rank 0 on node-0.*SIGSTOP")
+    seen = stalls("worker on node-0", sent(deployment, "node-0", WORKER), words="rank 0 on node-0.*SIGSTOP")
+    words = ["-m", "stacks.logs", "test", f"--since={round(seen.again) + 120}s", "--grep=no token for"]
+    done = subprocess.run(
+        [sys.executable, *words], cwd=ROOT, env=deployment.environment, capture_output=True, text=True, check=True
+    )
+    assert re.search(r"node-0 engine +tandem: no token for .*rank 0 on node-0 gives no sign .*SIGSTOP", done.stdout)
 
 
 def test_the_gateway(deployment, webhook, client):
