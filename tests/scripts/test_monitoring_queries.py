@@ -38,7 +38,8 @@ def prometheus(tmp_path_factory):
                "load_seconds", "price_cny_per_hour")  # fmt: skip
     seldom = (
         "tandem_certificate_expiry_timestamp_seconds", "tandem_certificate_lifetime_seconds", "tandem_accelerators",
-        "tandem_storage_latency_seconds", "tandem_storage_waiting_seconds", "tandem_measured_load_seconds",
+        "tandem_gpus", "tandem_storage_latency_seconds", "tandem_storage_waiting_seconds",
+        "tandem_measured_load_seconds",
         "tandem_measured_kv_cache_tokens", "tandem_measured_concurrency",
     )  # fmt: skip
     samples = [*state.rank_samples(RANKS, 0), *state.release("2099-01-01T00:00:00Z", False)]
