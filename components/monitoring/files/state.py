@@ -189,15 +189,27 @@ def rank_samples(found: list[Rank], api: int) -> list[Sample]:
                 Sample("tandem_rank_last_stall_timestamp_seconds", {**labels, **named, "reason": where}, _time(told))
             )
         last = known.get("exit") or {}
-        said = [word for word in last.get("words", []) if word.strip()]
-        reason = known.get("trouble") or still or (told["why"] if told else said[-1] if said else "")
+        if "time" in last:
+            named = {"of_rank": str(last["rank"]), "of_machine": str(last["machine"]), "reason": _exit(last)[:REASON]}
+            samples.append(Sample("tandem_rank_last_exit_timestamp_seconds", {**labels, **named}, _time(last)))
+        newest = told["why"] if told and _time(told) >= _time(last) else _exit(last)
+        reason = known.get("trouble") or still or newest
         if reason:
             samples.append(Sample("tandem_rank_last_reason_info", {**labels, "reason": str(reason)[:REASON]}, 1.0))
     return samples
 
 
-def _time(stall: dict[str, Any]) -> float:
-    return float(stall.get("time", 0))
+def _time(seen: dict[str, Any]) -> float:
+    return float(seen.get("time", 0))
+
+
+def _exit(last: dict[str, Any]) -> str:
+    """How an engine ended by itself; empty where none has."""
+    said = [word for word in last.get("words", []) if word.strip()]
+    if "rank" not in last:
+        return said[-1] if said else ""
+    place = f"rank {last['rank']} on {last['machine']} ended with code {last['code']}"
+    return f"{place}: {said[-1]}" if said else place
 
 
 def _still(known: dict[str, Any], rank: str) -> str:
