@@ -169,7 +169,7 @@ def rank_samples(found: list[Rank], api: int) -> list[Sample]:
         rank = next((word.split("=", 1)[1] for word in words if word.startswith("--rank=")), "0")
         known = written or {"attempt": 0, "exits": 0, "trouble": "", "exit": None, "still": {}, "stalls": []}
         labels, stalls = {"rank": rank}, known.get("stalls") or []
-        told = max([*stalls, *([known["ended"]] if known.get("ended") else [])], key=_time, default={})
+        told: dict[str, Any] = max([*stalls, *([known["ended"]] if known.get("ended") else [])], key=_time, default={})
         still = _still(known, rank)
         if not running or known.get("trouble"):
             state = "down"
