@@ -161,7 +161,8 @@ def asked_for(text: str) -> str:
 MAY_BE_EMPTY = {"What ended or stopped a rank last", "Alerts that fire"}
 """What a deployment in good health has none of."""
 NOT_HERE = {
-    "tandem_rank_last_stall_timestamp_seconds", 'tandem_machine_release_timestamp_seconds{kind="spot"}',
+    "tandem_rank_last_exit_timestamp_seconds", "tandem_rank_last_stall_timestamp_seconds",
+    'tandem_machine_release_timestamp_seconds{kind="spot"}',
     "node_infiniband_state_id",
 }  # fmt: skip
 

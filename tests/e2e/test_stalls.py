@@ -200,17 +200,23 @@ GONE = r"tandem: (engine exited with|no token for)"
 
 
 def test_with_ray_an_actor_that_is_gone(ray, stalls):
-    """vLLM notices by itself, and its supervisor starts it again; nothing stood still, so EngineDown tells of it."""
-    gone = sent(ray, "node-1", "^ray::.*Worker", "KILL")
-    stalls("Ray's actor on node-1 killed", gone, alert="EngineDown", line=GONE)
+    """vLLM notices by itself, and its supervisor starts it again."""
+    stalls(
+        "Ray's actor on node-1 killed", sent(ray, "node-1", "^ray::.*Worker", "KILL"), alert="EngineEnded", line=GONE
+    )
 
 
 def test_with_ray_the_raylet_of_the_second_machine(ray, stalls):
-    stalls("raylet on node-1", sent(ray, "node-1", "[r]aylet/raylet"), words="rank 1 on node-1", line=GONE)
+    """Ray's guard ends it, and Ray begins anew on that machine; so its workers end, and the engine."""
+    began = time.time()
+    stalls("raylet on node-1", sent(ray, "node-1", "[r]aylet/raylet"), alert="EngineEnded", line=GONE)
+    assert first(log(ray, "node-1", "ray"), "raylet was stopped for 10 s", began)[0]
 
 
 def test_with_ray_the_head(ray, stalls):
-    stalls("gcs_server on node-0", sent(ray, "node-0", "[g]cs_server"), alert="EngineDown", line=GONE)
+    began = time.time()
+    stalls("gcs_server on node-0", sent(ray, "node-0", "[g]cs_server"), alert="EngineEnded", line=GONE)
+    assert first(log(ray, "node-0", "ray"), "gcs_server was stopped for 10 s", began)[0]
 
 
 def test_storage_that_hangs_is_told_and_an_engine_that_serves_goes_on(ray, webhook, client, shares):

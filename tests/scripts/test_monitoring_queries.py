@@ -24,7 +24,15 @@ from tests.support.recorded import Recording
 from tests.support.waiting import free_port, until
 
 RANKS = [
-    state.Rank(True, ["x"], {"attempt": 2, "exits": 1, "exit": {"words": ["error: out of memory"]}}),
+    state.Rank(
+        True,
+        ["x"],
+        {
+            "attempt": 2,
+            "exits": 1,
+            "exit": {"time": 1, "rank": 0, "machine": "n0", "code": 1, "words": ["error: memory"]},
+        },
+    ),
     state.Rank(
         True, ["x", "--rank=1"], {"attempt": 2, "trouble": "stood still 3 times", "stalls": [{"time": 1, "why": "x"}]}
     ),

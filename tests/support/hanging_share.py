@@ -1,4 +1,4 @@
-"""A folder that machines mount read-only and that stops answering on request, as an NFS server that hangs does.
+"""A folder that machines mount and that stops answering on request, as an NFS server that hangs does.
 
 This kernel has no NFS. It is a FUSE file system, its requests answered here from a folder of this computer; while it
 hangs they wait in the kernel, and so does whoever made them. Protocol: Linux' include/uapi/linux/fuse.h, 7.31.
@@ -16,11 +16,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 LIBC = ctypes.CDLL(None, use_errno=True)
-CLONE_NEWNS, MNT_DETACH, MS_RDONLY, MS_NOSUID, MS_NODEV = 0x00020000, 2, 1, 2, 4
+CLONE_NEWNS, MNT_DETACH, MS_NOSUID, MS_NODEV = 0x00020000, 2, 2, 4
 HEAD, REPLY = struct.Struct("<IIQQIIII"), struct.Struct("<IiQ")
 ATTR = struct.Struct("<6Q10I")
-LOOKUP, FORGET, GETATTR, READLINK, OPEN, READ, STATFS, RELEASE = 1, 2, 3, 5, 14, 15, 17, 18
-INIT, OPENDIR, READDIR, RELEASEDIR, INTERRUPT, BATCH_FORGET = 26, 27, 28, 29, 36, 42
+LOOKUP, FORGET, GETATTR, SETATTR, READLINK, UNLINK, OPEN, READ, WRITE = 1, 2, 3, 4, 5, 10, 14, 15, 16
+STATFS, RELEASE, FLUSH, INIT, OPENDIR, READDIR, RELEASEDIR, CREATE = 17, 18, 25, 26, 27, 28, 29, 35
+INTERRUPT, BATCH_FORGET = 36, 42
+SIZE = 8
+"""Of SETATTR: the file's length is set."""
 SILENT = (FORGET, BATCH_FORGET, INTERRUPT)
 """Requests without an answer."""
 ROOT_ID, VALID = 1, 1
@@ -73,8 +76,8 @@ class HangingShare:
 
     def _mount(self) -> int:
         options = f"fd={self.device},rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions"
-        flags = MS_RDONLY | MS_NOSUID | MS_NODEV
-        return int(LIBC.mount(b"nas:/share", self.target.encode(), b"fuse.nfs", flags, options.encode()))
+        words = (b"nas:/share", self.target.encode(), b"fuse.nfs", MS_NOSUID | MS_NODEV, options.encode())
+        return int(LIBC.mount(*words))
 
     def _serve(self) -> None:
         while True:
@@ -102,10 +105,11 @@ class HangingShare:
             INIT: self._init, LOOKUP: self._lookup, GETATTR: self._attributes, READLINK: self._link,
             OPEN: lambda *_: struct.pack("<Q2I", 0, 0, 0), OPENDIR: lambda *_: struct.pack("<Q2I", 0, 0, 0),
             READ: self._read, READDIR: self._entries, STATFS: self._room,
-            RELEASE: lambda *_: b"", RELEASEDIR: lambda *_: b"",
+            RELEASE: lambda *_: b"", RELEASEDIR: lambda *_: b"", FLUSH: lambda *_: b"",
+            CREATE: self._create, WRITE: self._write, SETATTR: self._set, UNLINK: self._remove,
         }  # fmt: skip
         if code not in answers:
-            raise OSError(errno.ENOSYS, "not needed for reading")
+            raise OSError(errno.ENOSYS, "not needed by what is tried")
         return answers[code](node, words)
 
     def _init(self, _: int, words: bytes) -> bytes:
@@ -113,7 +117,30 @@ class HangingShare:
         return struct.pack("<4I2H2I2HI7I", major, min(minor, 31), ahead, 0, 12, 9, 1 << 17, 1, 32, 0, *[0] * 8)
 
     def _lookup(self, node: int, words: bytes) -> bytes:
-        found = self.paths[node] / words.rstrip(b"\0").decode()
+        return self._entry(self.paths[node] / words.rstrip(b"\0").decode())
+
+    def _create(self, node: int, words: bytes) -> bytes:
+        mode = struct.unpack_from("<2I", words)[1]
+        path = self.paths[node] / words[16:].rstrip(b"\0").decode()
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, mode & 0o7777))
+        return self._entry(path) + struct.pack("<Q2I", 0, 0, 0)
+
+    def _write(self, node: int, words: bytes) -> bytes:
+        _, offset, size = struct.unpack_from("<2QI", words)
+        with self.paths[node].open("r+b") as file:
+            return struct.pack("<2I", os.pwrite(file.fileno(), words[40 : 40 + size], offset), 0)
+
+    def _set(self, node: int, words: bytes) -> bytes:
+        valid, _, _, size = struct.unpack_from("<2I2Q", words)
+        if valid & SIZE:
+            os.truncate(self.paths[node], size)
+        return self._attributes(node, b"")
+
+    def _remove(self, node: int, words: bytes) -> bytes:
+        (self.paths[node] / words.rstrip(b"\0").decode()).unlink()
+        return b""
+
+    def _entry(self, found: Path) -> bytes:
         kept = found.lstat()
         number = self.ids.setdefault(found, len(self.ids) + 1)
         self.paths[number] = found

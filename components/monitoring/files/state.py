@@ -194,7 +194,7 @@ def rank_samples(found: list[Rank], api: int) -> list[Sample]:
         rank = next((word.split("=", 1)[1] for word in words if word.startswith("--rank=")), "0")
         known = written or {"attempt": 0, "exits": 0, "trouble": "", "exit": None, "still": {}, "stalls": []}
         labels, stalls = {"rank": rank}, known.get("stalls") or []
-        told = max([*stalls, *([known["ended"]] if known.get("ended") else [])], key=_time, default={})
+        told: dict[str, Any] = max([*stalls, *([known["ended"]] if known.get("ended") else [])], key=_time, default={})
         still = _still(known, rank)
         if not running or known.get("trouble"):
             state = "down"
@@ -214,15 +214,27 @@ def rank_samples(found: list[Rank], api: int) -> list[Sample]:
                 Sample("tandem_rank_last_stall_timestamp_seconds", {**labels, **named, "reason": where}, _time(told))
             )
         last = known.get("exit") or {}
-        said = [word for word in last.get("words", []) if word.strip()]
-        reason = known.get("trouble") or still or (told["why"] if told else said[-1] if said else "")
+        if "time" in last:
+            named = {"of_rank": str(last["rank"]), "of_machine": str(last["machine"]), "reason": _exit(last)[:REASON]}
+            samples.append(Sample("tandem_rank_last_exit_timestamp_seconds", {**labels, **named}, _time(last)))
+        newest = told["why"] if told and _time(told) >= _time(last) else _exit(last)
+        reason = known.get("trouble") or still or newest
         if reason:
             samples.append(Sample("tandem_rank_last_reason_info", {**labels, "reason": str(reason)[:REASON]}, 1.0))
     return samples
 
 
-def _time(stall: dict[str, Any]) -> float:
-    return float(stall.get("time", 0))
+def _time(seen: dict[str, Any]) -> float:
+    return float(seen.get("time", 0))
+
+
+def _exit(last: dict[str, Any]) -> str:
+    """How an engine ended by itself; empty where none has."""
+    said = [word for word in last.get("words", []) if word.strip()]
+    if "rank" not in last:
+        return said[-1] if said else ""
+    place = f"rank {last['rank']} on {last['machine']} ended with code {last['code']}"
+    return f"{place}: {said[-1]}" if said else place
 
 
 def _still(known: dict[str, Any], rank: str) -> str:

@@ -44,7 +44,8 @@ class State:
     def exited(self, report: dict[str, Any]) -> None:
         """An engine ended by itself, here or elsewhere; of one attempt the first one counts."""
         if (self.known["exit"] or {}).get("attempt") != self.known["attempt"]:
-            self.write(exits=self.known["exits"] + 1, exit={**report, "attempt": self.known["attempt"]})
+            now = {"attempt": self.known["attempt"], "time": time.time()}
+            self.write(exits=self.known["exits"] + 1, exit={**report, **now})
 
     def stalled(self, found: dict[str, Any]) -> None:
         """The engine served and made no tokens any more; `found` as stalls.py has it."""

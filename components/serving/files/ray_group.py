@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,7 @@ class Others:
                 seen = found.get(address)
                 if seen:
                     self.unanswered.pop(address, None)
-                    watch.take({**seen["counters"], "said": 0.0}, seen["pids"], seen["held"], lambda s=seen: s["busy"])
+                    watch.take({**seen["counters"], "said": 0.0}, seen["pids"], seen["held"], partial(seen.get, "busy"))
                 else:
                     self.unanswered.setdefault(address, now)
             self.latest = found

@@ -316,6 +316,19 @@ def test_restarts_and_the_last_reason_are_shown(monkeypatch):
     assert shown["tandem_rank_last_reason_info", "0", 'no token for 61 s: rank 1 on "n1"'] == 1
 
 
+def test_an_engine_that_ended_is_told_of_and_the_newest_reason_is_shown(monkeypatch):
+    monkeypatch.setattr(state, "answers", lambda port: True)
+    end = {"time": 9.0, "rank": 1, "machine": "n1", "code": 137, "words": ["loading", "killed", ""]}
+    stalls = [{"time": 5.0, "why": "no token", "rank": 1, "machine": "n1", "where": "in x"}]
+    shown = samples(state.rank_samples([rank(exit=end, stalls=stalls)], 8100))
+    why = "rank 1 on n1 ended with code 137: killed"
+    assert shown["tandem_rank_last_exit_timestamp_seconds", "0", "1", "n1", why] == 9
+    assert shown["tandem_rank_last_reason_info", "0", why] == 1
+    stalls[0]["time"] = 12.0
+    shown = samples(state.rank_samples([rank(exit=end, stalls=stalls)], 8100))
+    assert shown["tandem_rank_last_reason_info", "0", "no token"] == 1
+
+
 def test_a_supervisor_that_its_guard_ended_is_told_of(monkeypatch):
     ended = {"time": 7.0, "why": "the supervisor was stopped", "rank": 1, "machine": "n1"}
     shown = samples(state.rank_samples([rank(number=1, ended=ended)], 0))

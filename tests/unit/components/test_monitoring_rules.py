@@ -92,6 +92,10 @@ TROUBLES = {
         'tandem_rank_last_stall_timestamp_seconds{machine="n0",rank="0",of_machine="n1",of_rank="1"}':
         constant(-10 * DAY, BEGIN * 60.0)
     },
+    "EngineEnded": {
+        'tandem_rank_last_exit_timestamp_seconds{machine="n0",rank="0",of_machine="n1",of_rank="1"}':
+        constant(-10 * DAY, BEGIN * 60.0)
+    },
     "RankGivesNoSign": {'tandem_rank_state{machine="n1",rank="1",state="still"}': constant(0, 1)},
     "GatewayDown": {'up{job="gateway",machine="n0"}': constant(1, 0)},
     "EngineDown": {'up{job="engine",machine="n0"}': constant(1, 0)},
@@ -179,7 +183,7 @@ def test_nothing_fires_while_one_long_prompt_is_computed(tmp_path):
 
 
 def test_each_rule_fires_in_its_trouble_and_no_other_does(tmp_path):
-    soon = ("EngineStoodStill", "SpotNotice", "GpuEcc")
+    soon = ("EngineStoodStill", "EngineEnded", "SpotNotice", "GpuEcc")
     cases = []
     for name, changes in TROUBLES.items():
         expected = name.split()[0]
