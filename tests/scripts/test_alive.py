@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from typing import cast
 
 import pytest
 
@@ -159,7 +160,7 @@ WAITS = "Worker stands in all_reduce (parallel_state.py:9)"
     ],
 )
 def test_the_rank_that_the_others_wait_for_is_named(seconds, ranks, culprit):
-    found = stalls.find(Silent(seconds), ranks)
+    found = stalls.find(cast("alive.Alive", Silent(seconds)), ranks)
     assert (found and found["rank"]) == culprit
     if found:
         assert found["why"].startswith(f"no token for {seconds} s: rank {culprit} on n{culprit} ")
@@ -218,7 +219,7 @@ def test_ranks_that_rest_between_questions_do_not_stand_still(supervised, tmp_pa
     log, limits = tmp_path / "log-1", {"TANDEM_STILL_SECONDS": "30", "TANDEM_ALIVE_SECONDS": "6"}
     group = ["--group=peers", "--ranks=2", "--leader=127.0.0.1", f"--port={free_port()}", f"--token={tmp_path}/token"]
     engine = supervised(limit=6, group=group, SECONDS="3", TANDEM_STILL_SECONDS="30")
-    member = [sys.executable, FILES / "rank_supervisor.py", *group, "--rank=1", "--accelerator=nvidia"]
+    member = [sys.executable, str(FILES / "rank_supervisor.py"), *group, "--rank=1", "--accelerator=nvidia"]
     with (
         log.open("w") as out,
         subprocess.Popen(
