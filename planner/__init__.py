@@ -27,7 +27,7 @@ from planner.search import apply_changes, check_model_split, explained, nearest_
 from planner.split import PARTITION, Split
 from planner.timeline import Installs, Start
 from planner.vllm.estimate import ReservedEstimate
-from planner.vllm.flags import counted_flags, from_flags
+from planner.vllm.flags import counted_flags, flag, from_flags
 
 __all__ = [
     "PARTITION",
@@ -56,6 +56,7 @@ __all__ = [
     "device",
     "explained",
     "find_model",
+    "flag",
     "from_flags",
     "gguf_model",
     "llamacpp_flags",

@@ -151,8 +151,8 @@ def _alternatives(request: PlanRequest, closest: Refusal) -> Iterator[tuple[Chan
     yield from splits
     shorter = [(Change("max_model_len", length),) for length in (131072, 65536, 32768, 16384, 8192, 4096, 2048)]
     yield from shorter
-    small = (Change("kv_cache_dtype", "fp8"),)
-    yield small
+    if request.engine is not Engine.TENSORRT_LLM:  # whose YAML file alone has it
+        yield (Change("kv_cache_dtype", "fp8"),)
     smaller_models = [(Change("model", name),) for name in request.model.variants]
     yield from smaller_models
     yield from ((*model, *split) for model in smaller_models for split in splits)

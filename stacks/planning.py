@@ -64,8 +64,9 @@ COUNTED_AS: dict[EngineName, Engine] = {
     "ollama": Engine.OLLAMA,
     "vllm-ascend": Engine.VLLM_ASCEND,
     "vllm-mindspore": Engine.VLLM_ASCEND,
+    "tensorrt-llm": Engine.TENSORRT_LLM,
 }
-"""The planner's engine for each of the stacks' that it can count."""
+"""The planner's engine for each of the stacks'."""
 
 
 def plan_for(settings: Settings) -> Plan | None:
@@ -157,11 +158,7 @@ def plan_requests(settings: Settings) -> tuple[list[PlanRequest], tuple[str, ...
         Refusal: the settings can't be.
         Unplanned: the settings aren't enough.
     """
-    serving, engine = settings.serving, COUNTED_AS.get(settings.serving.engine)
-    if engine is None:
-        raise Unplanned(
-            "serving.engine", f"the planner can't count {serving.engine}", "its own documentation says what fits"
-        )
+    serving, engine = settings.serving, COUNTED_AS[settings.serving.engine]
     model = _model(settings, engine)
     version, notes = _version(settings, engine)
     request = PlanRequest(

@@ -24,8 +24,7 @@ def with_split(settings: Settings) -> Settings:
     tensor, pipeline = serving.tensor_parallel_size, serving.pipeline_parallel_size
     if tensor is not None and pipeline is not None:
         return settings
-    engine = COUNTED_AS.get(serving.engine)
-    if engine is not None and engine.offloads:  # whole layers on each device
+    if COUNTED_AS[serving.engine].offloads:  # whole layers on each device
         return _with(settings, Split(tensor or 1, pipeline or settings.world_size))
     if settings.world_size == 1:
         return _with(settings, Split(tensor or 1, pipeline or 1))

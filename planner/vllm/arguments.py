@@ -50,6 +50,7 @@ class EngineArguments:
         speculative: who proposes tokens; None without speculative decoding.
         lora: slots for adapters; None without.
         kv_offload: bytes of all ranks' KV cache that go to the machine's own memory (`kv_offloading_size`).
+        pretends_context: the profiling run has the longest context that MLA may have to up-project, not its batch's.
         dequantizes: `quantization=awq` asks for AWQ's first kernel, which makes 16-bit weights of a layer for 256
             tokens and more (AWQLinearMethod.apply, FP16_MATMUL_HEURISTIC_CONDITION); else the engine takes Marlin's.
     """
@@ -78,6 +79,7 @@ class EngineArguments:
     kv_offload: int = 0
     dequantizes: bool = False
     redundant_experts: int | None = None
+    pretends_context: bool = True
 
 
 NEUTRAL = frozenset((
