@@ -16,7 +16,7 @@ from planner.questions import alone, complete
 from planner.refusal import Refusal
 from planner.render import render
 from planner.request import PlanRequest
-from planner.search import explained, plan, plans
+from planner.search import find_plans
 from planner.timeline import Start
 from planner.vllm.estimate import ReservedEstimate
 from planner.vllm.flags import pairs
@@ -65,8 +65,11 @@ def run(options: Namespace) -> str:
         find_model(options.model)  # before anything is asked
         complete(options)
     request = request_of(options)
-    found = plans(request)
-    best = explained(request, found[0], found) if found else plan(request)  # which says what would fit
+    searched = find_plans(request)
+    found = searched.plans
+    if not found:
+        raise searched.refusal
+    best = searched.explained(found[0])
     if options.html:
         _write_page(options.html, best, found)
     if options.all:

@@ -15,13 +15,13 @@ from planner.model.entry import find_model
 from planner.page import figures, page
 from planner.plan import Plan
 from planner.request import PlanRequest
-from planner.search import plan, plans
+from planner.search import find_plans, plan
 
 
 @pytest.fixture(scope="module")
 def found() -> list[Plan]:
     clusters = tuple(rented("ecs.gn8is-2x.8xlarge", n) for n in (2, 3, 4))
-    return plans(PlanRequest(find_model("qwen2.5-72b-instruct"), clusters, concurrency=2))
+    return find_plans(PlanRequest(find_model("qwen2.5-72b-instruct"), clusters, concurrency=2)).plans
 
 
 def test_bars_are_whole_and_say_what_the_plan_says(found):

@@ -15,11 +15,11 @@ from planner import (
     catalog_model,
     counted_flags,
     device,
+    find_plans,
     flag,
     from_flags,
     owned,
     plan,
-    plans,
     processors,
 )
 from planner.__main__ import main
@@ -200,7 +200,7 @@ def test_processors_are_not_planned():
 
 
 def test_splits_that_are_open_are_chosen_among_those_that_it_can_start():
-    found = plans(request("qwen2.5-72b-instruct", "L20", 2, 2, choose_data_parallel=True))
+    found = find_plans(request("qwen2.5-72b-instruct", "L20", 2, 2, choose_data_parallel=True)).plans
     assert found
     assert {each.estimate.split.data for each in found} == {1}
     assert found[0].estimate.split == Split(2, 2)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+import planner.search
 from planner import render
 from stacks.planning import plan_for
 from stacks.settings.errors import SettingsError
@@ -38,6 +39,25 @@ def test_serving_left_out_is_split_as_by_hand_and_the_plan_says_why():
     text = render(found)
     assert "tensor parallelism stays inside a machine" in text
     assert "at most TP2 PP2 0.9, TP1 PP4" in text
+
+
+def test_each_candidate_is_looked_at_once_and_the_chosen_one_again_for_its_plan(monkeypatch):
+    tried: list[str] = []
+    attempt = planner.search.attempt
+
+    def counted(request, cluster, split):
+        tried.append(split.short)
+        return attempt(request, cluster, split)
+
+    monkeypatch.setattr(planner.search, "attempt", counted)
+    settings = parse(without_serving("dev"))
+    candidates = list(tried)
+    assert len(candidates) > 3
+    assert len(set(candidates)) == len(candidates)
+    found = plan_for(settings)
+    assert found is not None
+    assert tried[len(candidates) :] == ["TP2 PP2"]
+    assert found.why
 
 
 def test_the_same_settings_always_get_the_same_split():
