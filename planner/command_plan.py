@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser, Namespace
-from dataclasses import asdict
 from pathlib import Path
 
 from planner.catalog.machines import instance_types
@@ -141,7 +140,7 @@ def as_dict(chosen: Plan) -> dict[str, object]:
         "tokens_per_second": reserved.throughput.as_dict() if reserved else None,
         "seconds_to_first_token": round(chosen.timeline.seconds),
         "paid_gpu_minutes": round(chosen.timeline.gpu_minutes, 1),
-        "timeline": [asdict(step) for step in chosen.timeline.steps],
+        "timeline": [step._asdict() for step in chosen.timeline.steps],
         "critical_path": list(chosen.timeline.critical_path),
         "why": list(chosen.why),
         "notes": list(chosen.notes),

@@ -4,11 +4,9 @@ Source: TensorRT-LLM 1.2, tensorrt_llm/commands/serve.py (names and defaults of 
 tensorrt_llm/llmapi/llm_args.py (KvCacheConfig, CudaGraphConfig).
 """
 
-from __future__ import annotations
-
 import math
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from planner.likeness import likest
 from planner.model.shapes import Model
@@ -35,8 +33,7 @@ GRAPHS = (1, 2, 4, *range(8, 129, 8))
 """Batches that are captured without a cuda_graph_config (CudaGraphConfig._generate_cuda_graph_batch_sizes)."""
 
 
-@dataclass(frozen=True)
-class ServeArguments:
+class ServeArguments(NamedTuple):
     """The arguments in effect.
 
     Attributes:

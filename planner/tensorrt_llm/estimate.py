@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from planner.catalog.versions import vllm_version
 from planner.cluster import Cluster
 from planner.model.shapes import Model
@@ -49,7 +47,7 @@ def tensorrt_estimate(request: PlanRequest, cluster: Cluster, split: Split) -> R
     arguments = shared_arguments(model, cluster, request.engine_version, serve)
     stages = cluster.stage_devices(split.tensor, split.pipeline) if cluster.devices else ()
     memory = serve_memory(model, counted, device, version, arguments, serve=serve, stages=stages)
-    arguments = replace(arguments, enforce_eager=False, graph_sizes=tuple(n for n in GRAPHS if n <= serve.requests))
+    arguments = arguments._replace(enforce_eager=False, graph_sizes=tuple(n for n in GRAPHS if n <= serve.requests))
     speed = throughput(model, counted, cluster, memory, arguments)
     notes = machine_notes(cluster, split, arguments) + _notes(model, serve, memory.max_model_len)
     found = ReservedEstimate(split, tuple(notes), arguments, memory, speed, kv_ranks=counted.data)
@@ -80,8 +78,8 @@ def shared_arguments(model: Model, cluster: Cluster, version: str, serve: ServeA
             "block_size": str(serve.block),
         },
     )  # fmt: skip
-    return replace(
-        found, max_model_len=serve.length, kv_bytes=serve.kv_bytes, utilization=serve.share,
+    return found._replace(
+        max_model_len=serve.length, kv_bytes=serve.kv_bytes, utilization=serve.share,
         expert_parallel=serve.experts > 1, pretends_context=False,
     )  # fmt: skip
 

@@ -6,10 +6,7 @@ are captured and NCCL has started by then. All layers keep every token unless a 
 those that slide (a log of gpt-oss-120b on 1.1 has 73,728 bytes a token, which are all its 36 layers).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from dataclasses import replace
 from math import ceil
 from typing import NamedTuple
 
@@ -222,16 +219,16 @@ def _check(short: Sequence[Rank], serve: ServeArguments) -> None:
 def _smaller(rank: Rank, serve: ServeArguments) -> Change | None:
     """A smaller batch that leaves room: of requests where their states are most of it, else of tokens."""
     fewer = [size for size in (1024, 512, 256, 128, 64, 32, 16, 8) if size < serve.requests]
-    tries = [(replace(serve, requests=size), Change("max_batch_size", size)) for size in fewer]
+    tries = [(serve._replace(requests=size), Change("max_batch_size", size)) for size in fewer]
     tries = tries if rank.states > rank.activations else []
     tries += [
-        (replace(serve, tokens=size), Change("max_num_tokens", size))
+        (serve._replace(tokens=size), Change("max_num_tokens", size))
         for size in (4096, 2048, 1024)
         if size < serve.tokens
     ]
     for smaller, change in tries:
         batch = min(smaller.requests, smaller.tokens)
-        arguments = replace(rank.arguments, max_num_batched_tokens=smaller.tokens, max_num_seqs=batch)
+        arguments = rank.arguments._replace(max_num_batched_tokens=smaller.tokens, max_num_seqs=batch)
         tried = rank._replace(serve=smaller, arguments=arguments)
         if tried.left > tried.temporary:
             return change

@@ -6,8 +6,6 @@ fused_moe/modular_kernel.py (_allocate_buffers), fused_moe/experts (workspace_sh
 fused_moe/oracle (which kernel comes first on which GPU).
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from planner.catalog.device import Device

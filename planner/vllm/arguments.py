@@ -1,13 +1,10 @@
 """The engine's arguments: defaults as the engine itself sets them."""
 
-from __future__ import annotations
-
 import json
 import math
 import re
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from planner.catalog.device import Device
 from planner.catalog.versions import EngineVersion
@@ -21,8 +18,7 @@ Usage = Literal["offline", "server"]
 """offline: `vllm.LLM(...)`; server: `vllm serve`. They differ in max_num_batched_tokens' default."""
 
 
-@dataclass(frozen=True)
-class EngineArguments:
+class EngineArguments(NamedTuple):
     """The arguments that decide memory, each with its value in effect.
 
     Attributes:

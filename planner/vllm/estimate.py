@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from planner.catalog.device import Device
 from planner.catalog.parallelism import check_data_parallel
@@ -87,10 +87,10 @@ def reserved_estimate(request: PlanRequest, cluster: Cluster, split: Split) -> R
     _check_engine(request.engine, device)
     arguments = resolve_arguments(model, device, version, given)
     if device.kind == "cpu" and arguments.kv_cache_memory is None:
-        arguments = replace(arguments, kv_cache_memory=PROCESSOR_CACHE)
+        arguments = arguments._replace(kv_cache_memory=PROCESSOR_CACHE)
     spread = arguments.expert_parallel or split.expert_parallel
-    split = replace(split, expert_parallel=spread, partition=request.partition, redundant=arguments.redundant_experts)
-    arguments = arguments if spread == arguments.expert_parallel else replace(arguments, expert_parallel=spread)
+    split = split._replace(expert_parallel=spread, partition=request.partition, redundant=arguments.redundant_experts)
+    arguments = arguments if spread == arguments.expert_parallel else arguments._replace(expert_parallel=spread)
     check_world_size(split.tensor, split.pipeline, cluster.accelerators, data_parallel_size=split.data)
     check_all_used(request, cluster, split)
     for kind in dict.fromkeys(cluster.devices or (device,)):

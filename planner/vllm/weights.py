@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import lru_cache
 from itertools import chain, groupby
 from typing import NamedTuple
@@ -85,7 +84,7 @@ def stage_weights(
 @lru_cache(maxsize=8192)
 def _stages(model: Model, split: Split, loader: _Loader) -> tuple[StageWeights, ...]:
     """Stages whose layers are of the same kinds are counted once."""
-    alone = replace(split, pipeline=1, partition=None)
+    alone = split._replace(pipeline=1, partition=None)
     counted: dict[int, StageWeights] = {}
     found = []
     for layers, like in stage_kinds(model, split.pipeline, split.partition):

@@ -77,7 +77,7 @@ def test_the_file_stands_alone_and_a_name_is_no_markup(found, tmp_path):
 
 
 def named(chosen: Plan, name: str):
-    return replace(chosen.request.model, name=name)
+    return chosen.request.model._replace(name=name)
 
 
 def test_the_command_writes_it_and_refuses_a_place_that_can_t_be_written(tmp_path, capsys):
