@@ -15,13 +15,11 @@ from pathlib import Path
 
 import question
 
-LIMIT = float(os.environ.get("TANDEM_ALIVE_SECONDS", "60"))
+LIMIT = float(os.environ.get("TANDEM_ALIVE_SECONDS", "45"))
 """Seconds that a question stays without an answer, and no token is counted, before an engine is looked into."""
-IDLE = LIMIT / 4
+IDLE = LIMIT / 3
 """Seconds without a counted token after which a question is asked."""
 SAMPLE = min(5.0, LIMIT / 6)
-SILENT = 2 * SAMPLE
-"""Seconds of silence after which ranks look whether they stand still: not at each question, nor while tokens come."""
 PATIENCE = 3600.0
 """Seconds that a question may take at most: behind long prompts it waits its turn, and tokens are counted meanwhile."""
 SERIES = re.compile(r"^([a-zA-Z_:]+)((?:\{.*\})?) +([0-9.eE+-]+)$", re.M)
@@ -62,6 +60,10 @@ class Alive:
         self.ranks = [Rank() for _ in range(ranks)]
         self.ended = threading.Event()
         threading.Thread(target=self._watch, daemon=True).start()
+
+    def serves(self) -> bool:
+        """Whether it has once told of its tokens, so that it has started."""
+        return any(rank.moved for rank in self.ranks)
 
     def silent(self) -> float:
         """Seconds of the rank that has been silent for longest."""
