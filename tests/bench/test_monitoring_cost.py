@@ -111,7 +111,7 @@ def told(pairs: list[tuple[float, float]]) -> str:
 
 @pytest.fixture(scope="module")
 def cost(tmp_path_factory):
-    deployment = make_deployment(tmp_path_factory.mktemp("cost"), "tandemy", "10.95.0.0/24")
+    deployment = make_deployment(tmp_path_factory.mktemp("cost"), "tandemcost", "10.99.0.0/24")
     webhook = listen(deployment.subnet)
     try:
         yield Cost(deployment, bring_up(deployment, webhook))
