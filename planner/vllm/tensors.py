@@ -7,7 +7,7 @@ Follows vllm/model_executor/layers: `linear.py` (what is cut and what is copied)
 import re
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
-from functools import partial
+from functools import lru_cache, partial
 from itertools import chain
 from math import gcd
 from typing import NamedTuple
@@ -305,15 +305,9 @@ class StageTensors:
                     yield f"{name}.qzeros", count * groups * rows // 2
 
     def ignored(self, name: str, index: int) -> bool:
-        """Whether the checkpoint leaves a module unquantized; fused modules go by their parts' names.
-
-        `*` is any text in ModelOpt's lists (`is_layer_excluded` in layers/quantization/modelopt.py, vLLM 0.13 to 0.33).
-        """
-        wanted = {name, name.replace("shared_experts", "shared_expert")}
-        wanted |= {own.replace(fused, part) for own in wanted for fused, part in FUSED if fused in own}
-        wanted |= {f"mixer.{own.partition('.')[2]}" for own in wanted if self.model.single}
-        paths = {f"model.layers.{index}.{own}" for own in wanted}
-        return any(_names(pattern, path) for pattern in self.model.quantization.ignored for path in paths)
+        """Whether the checkpoint leaves a module of a layer unquantized."""
+        listed = self.model.quantization.ignored
+        return bool(listed) and _ignored(listed, name, index, self.model.single)
 
 
 def shared_experts_whole(e: Experts, split: Split) -> bool:
@@ -337,6 +331,21 @@ FUSED = (
     ("gate_up_proj", "up_proj"), ("w13", "gate_up_proj"), ("w2", "down_proj"),
 )  # fmt: skip
 """vLLM's merged layers and parts of each in the checkpoint (packed_modules_mapping)."""
+
+
+@lru_cache(maxsize=65536)
+def _ignored(listed: tuple[str, ...], name: str, index: int, mixer: bool) -> bool:
+    """Whether a list of unquantized modules has this one; fused modules go by their parts' names.
+
+    `*` is any text in ModelOpt's lists (`is_layer_excluded` in layers/quantization/modelopt.py, vLLM 0.13 to 0.33).
+    Where a layer is one operation, checkpoints call it `mixer`.
+    """
+    wanted = {name, name.replace("shared_experts", "shared_expert")}
+    wanted |= {own.replace(fused, part) for own in wanted for fused, part in FUSED if fused in own}
+    if mixer:
+        wanted |= {f"mixer.{own.partition('.')[2]}" for own in wanted}
+    paths = [f"model.layers.{index}.{own}" for own in wanted]
+    return any(_names(pattern, path) for pattern in listed for path in paths)
 
 
 def _names(pattern: str, path: str) -> bool:
