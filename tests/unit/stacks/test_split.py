@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from planner import render
+from stacks.load_settings import parse
 from stacks.planning import plan_for
 from stacks.settings.errors import SettingsError
-from stacks.settings.load import parse
 from tests.support.stack_files import as_configuration, read
 
 L20 = {"zone": "cn-hangzhou-h", "instanceType": "ecs.gn8is-2x.8xlarge"}
