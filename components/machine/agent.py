@@ -12,6 +12,7 @@ one sentence that names cause and remedy when it fails.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -51,8 +52,15 @@ def say(line: str) -> None:
 
 
 def progress_socket(stack: str) -> str:
-    """Where the program that declares a stack listens for lines (components/machine/progress.py)."""
-    return f"{tempfile.gettempdir()}/tandem-{os.getuid()}-{stack}.progress"
+    """Where the program that declares a stack listens for lines (components/machine/progress.py).
+
+    Other project folders and backends have stacks of the same name. The program, and we below Pulumi's plugin, run in
+    the project's folder with the environment of the `pulumi` that started both; of one such stack, Pulumi's lock lets
+    one `up` run at a time.
+    """
+    backend = [os.environ.get(name, "") for name in ("PULUMI_BACKEND_URL", "PULUMI_HOME")]
+    place = "\0".join([stack, str(Path.cwd().resolve()), *backend])
+    return f"{tempfile.gettempdir()}/tandem-{os.getuid()}-{hashlib.sha256(place.encode()).hexdigest()[:16]}.progress"
 
 
 class Progress:

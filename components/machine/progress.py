@@ -59,9 +59,14 @@ def stage_of(line: str) -> str:
 def shown(stack: str) -> Iterator[None]:
     """Shows lines as long as it lasts, in the running event loop.
 
+    A preview has no steps, and leaves the lines of an `up` of the same stack alone.
+
     Args:
         stack: the deployment's own name.
     """
+    if pulumi.runtime.is_dry_run():
+        yield
+        return
     path = Path(progress_socket(stack))
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     try:

@@ -58,8 +58,9 @@ def render_alertmanager(receivers: Mapping[str, str], mail: MailServer | None, r
             "route": {
                 "receiver": "everybody",
                 "group_by": ["alertname"],
-                "group_wait": "15s",
-                "group_interval": "2m",
+                "group_wait": "5s",
+                # Only what is new or over is sent then; a second rank's alert is not to wait.
+                "group_interval": "30s",
                 "repeat_interval": "4h",
             },
             # What follows from an engine that is down is not sent beside it.

@@ -141,6 +141,7 @@ class Monitoring(pulumi.ComponentResource):
                 "release": args.release,
                 "spot": args.spot,
                 "accelerators": args.accelerators[number],
+                "gpus": args.accelerators[number] if host.accelerator.kind == "nvidia" else 0,
                 "smi": host.accelerator.kind == "nvidia" and not host.has_containers,
                 "figures": {**planned, **measured} if first else {},
             }

@@ -16,6 +16,7 @@ from components.machine import GeneratedSecret, RemoteStep
 
 FILES = Path(__file__).parent / "files"
 TOKEN_FILE = "/tandem/ray-token"  # noqa: S105  # a path, not a token
+GUARD = "/tandem/ray_guard.py"
 SHARED = "/tmp"  # noqa: S108  # where Ray keeps its session and vLLM the sockets between driver and ranks
 OBJECT_STORE_BYTES = 256 << 20
 """Ray's object store: vLLM moves tensors by its own collectives; only small control messages go through Ray."""
@@ -114,6 +115,8 @@ class RayCluster(pulumi.ComponentResource):
                 else [pulumi.Output.concat("--address=", self.address)]
             )
             command: list[pulumi.Input[str]] = [
+                GUARD,
+                "ray",
                 "start",
                 "--block",
                 "--disable-usage-stats",
@@ -130,10 +133,10 @@ class RayCluster(pulumi.ComponentResource):
                     f"{host.machine.name}-ray",
                     Workload(
                         image=node.image,
-                        entrypoint=["ray"],
+                        entrypoint=["python3"],
                         command=command,
                         environment={**self.environment(), **node.environment, **environment},
-                        files={TOKEN_FILE: self.token},
+                        files={TOKEN_FILE: self.token, GUARD: FILES / "ray_guard.py"},
                         mounts=[*mounts, shared],
                         accelerated=True,
                     ),

@@ -16,7 +16,10 @@ from components.ray.cluster import TOKEN_FILE
 from components.serving.engine import GROUP_PORT, Engine, Peer, ServeArgs
 
 FILES = Path(__file__).parent / "files"
-PROGRAMS = ("rank_supervisor.py", "group.py", "still.py", "alive.py", "question.py")
+PROGRAMS = (
+    "rank_supervisor.py", "group.py", "group_state.py", "guard.py", "ray_group.py", "ray_watch.py", "stalls.py",
+    "still.py", "alive.py", "question.py",
+)  # fmt: skip
 SUPERVISOR = "/tandem/rank_supervisor.py"
 ALIVE = "/tandem/alive.json"
 GROUP_TOKEN_FILE = "/tandem/group-token"  # noqa: S105  # a path, not a token
@@ -77,7 +80,7 @@ class Replica(pulumi.ComponentResource):
             secret_files = {GROUP_TOKEN_FILE: token}
         # Once for all: each container reads its own part.
         processes = pulumi.Output.all(model, *(node.host.machine.peer_address for node in nodes)).apply(
-            partial(_processes, engine, args, accelerators)
+            partial(_processes, engine, args, nodes)
         )
         containers = []
         for rank, node in enumerate(nodes[:1] if cluster else nodes):
@@ -143,15 +146,16 @@ class Replica(pulumi.ComponentResource):
 
 
 def _processes(
-    engine: Engine, args: ServeArgs, accelerators: Sequence[int], known: Sequence[str]
+    engine: Engine, args: ServeArgs, nodes: Sequence[Node], known: Sequence[str]
 ) -> list[tuple[list[str], list[str]]]:
     """Words of each process for the supervisor, and its own, once model and addresses are known."""
     model, *addresses = known
-    peers = [Peer(address, count) for address, count in zip(addresses, accelerators, strict=True)]
+    peers = [Peer(address, node.accelerators) for address, node in zip(addresses, nodes, strict=True)]
+    machines = [f"--node={a}={node.host.machine.name}" for a, node in zip(addresses, nodes, strict=True)]
     found = []
     for rank, process in enumerate(engine.processes(args, model, peers)):
-        place = [] if engine.ray_resource else [f"--rank={rank}", f"--leader={addresses[0]}"]
-        place += [f"--after={awaited}" for awaited in process.after]
+        place = machines if engine.ray_resource else [f"--rank={rank}", f"--leader={addresses[0]}"]
+        place = [*place, *(f"--after={awaited}" for awaited in process.after)]
         place += [f"--find={process.find}"] if process.find else []
         found.append((place, list(process.argv)))
     return found

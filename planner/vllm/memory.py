@@ -1,9 +1,6 @@
 """What vLLM will report on a device: weights, KV cache, concurrency, for each stage, and what is in between."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import ceil
 from typing import NamedTuple
@@ -91,8 +88,7 @@ class RankMemory(NamedTuple):
     total: int = 0
 
 
-@dataclass(frozen=True)
-class Memory:
+class Memory(NamedTuple):
     """The engine as it starts.
 
     Attributes:
@@ -158,7 +154,7 @@ def _memory(  # noqa: PLR0917  # what it is cached by
     model: Model, split: Split, device: Device, version: EngineVersion, arguments: EngineArguments, multicast: bool,
     stages: tuple[Device, ...],
 ) -> Memory:  # fmt: skip
-    model = model if arguments.towers else replace(model, vision=None)
+    model = model if arguments.towers else model._replace(vision=None)
     layout = kv_layout(model, split, arguments)
     _check_aligned(model, version, arguments, layout.block_size)
     ranks: list[RankMemory] = []
@@ -180,7 +176,7 @@ def _memory(  # noqa: PLR0917  # what it is cached by
     whole = min(r.kv_cache for r in different) if version.whole_demand and split.pipeline > 1 else None
     if arguments.fit_model_len:
         length = fitting_length(model, split, arguments, blocks, whole)
-        arguments = replace(arguments, max_model_len=length)
+        arguments = arguments._replace(max_model_len=length)
         layout = kv_layout(model, split, arguments) if length else layout
     if not layout.fits(blocks, whole):
         _refuse_context(arguments, fitting_length(model, split, arguments, blocks, whole))
@@ -266,13 +262,23 @@ FIRST, FIRST_NODE = 81 * MIB, 6 * MIB
 buffers and later graphs leave of two measured estimates, 0.61 GiB with 48 layers and 0.51 GiB with 28."""
 
 
+GATHERED = 195 << 10
+"""Bytes that a captured graph keeps of each of NCCL's operations in it.
+
+No source says it: it is what the estimates of two models with spread experts leave, 183 KiB with 48 layers and 222 with
+12, counted in steps of 2 MiB a graph (docs/gpu-hosts.md). A layer has two, AgRsAll2AllManager's gather and its
+reduce-scatter."""
+
+
 def graph_memory(
     model: Model, split: Split, layers: range, arguments: EngineArguments, *, version: EngineVersion, device: Device
 ) -> int:
     """Bytes that the engine keeps free for CUDA graphs (profile_cudagraph_memory).
 
     It captures the two largest batches piece by piece and whole. The first capture, whose buffers the pool and the
-    warm-up before it each take, counts once for both ways; the second stands for every other graph.
+    warm-up before it each take, counts once for both ways; the second stands for every other graph. Sums of a
+    tensor-parallel group inside a machine are vLLM's own kernels and not counted; over machines they are NCCL's and
+    keep as much (1.40 instead of 0.36 GiB estimated with 28 layers on two H200), which a split alone doesn't tell.
     """
     if not arguments.graph_sizes or not version.estimates_graphs(
         model.architecture, quantized=model.quantized, dense=model.plain
@@ -285,7 +291,10 @@ def graph_memory(
     pieces = len(arguments.graph_sizes) - 1
     whole = max(0, len([size for size in arguments.graph_sizes if size <= arguments.max_num_seqs]) - 1)
     first = FIRST + FIRST_NODE * len(layers)
-    return 2 * buffers + cublas_workspace(device) + first + (pieces + whole) * GRAPH
+    gathered = 0
+    if split.data > 1 and model.experts is not None:
+        gathered = 2 * sum(not model.dense[layer] for layer in layers) * GATHERED
+    return 2 * buffers + cublas_workspace(device) + first + (pieces + whole) * max(GRAPH, gathered)
 
 
 FUSED_REDUCE: dict[float, dict[int, float]] = {

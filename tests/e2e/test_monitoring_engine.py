@@ -22,6 +22,7 @@ import requests
 from components.gateway import Monitored
 from components.gateway.gateway import FILES as GATEWAY_FILES
 from components.monitoring.monitoring import FILES
+from components.serving.replica import PROGRAMS
 from localcloud.fixtures import ensure_environment, ensure_model
 from tests.support import monitoring
 from tests.support.gateway import Gateway
@@ -49,7 +50,7 @@ def engine(tmp_path_factory):
     own = folder / "processes/engine"
     (own / "files").mkdir(parents=True)
     shutil.copytree(ensure_model(), folder / "model")
-    for name in ("rank_supervisor.py", "group.py", "still.py", "alive.py", "question.py"):
+    for name in PROGRAMS:
         shutil.copy(ROOT / "components/serving/files" / name, own / "files")
     supervisor = shutil.copy(ROOT / "components/machine/files/process_supervisor.py", own)
     inside = ROOT / "localcloud/fixtures/files/inside.sh"
@@ -84,7 +85,7 @@ def watched(engine, tmp_path_factory):
     shutil.copy(FILES / "state.py", state)
     config = {
         "stack": "t", "docker": False, "storage": str(folder), "api": port, "gateway": gateway.port, "spot": False,
-        "release": "2099-01-01T00:00:00Z", "accelerators": 1, "smi": False,
+        "release": "2099-01-01T00:00:00Z", "accelerators": 1, "gpus": 1, "smi": False,
         "figures": {f"planned_{name}": 1000.0 for name in PLANNED} | {"measured_load_seconds": 1.0},
     }  # fmt: skip
     (state / "state.json").write_text(json.dumps(config))
@@ -160,7 +161,8 @@ def asked_for(text: str) -> str:
 MAY_BE_EMPTY = {"What ended or stopped a rank last", "Alerts that fire"}
 """What a deployment in good health has none of."""
 NOT_HERE = {
-    "tandem_rank_last_stall_timestamp_seconds", 'tandem_machine_release_timestamp_seconds{kind="spot"}',
+    "tandem_rank_last_exit_timestamp_seconds", "tandem_rank_last_stall_timestamp_seconds",
+    'tandem_machine_release_timestamp_seconds{kind="spot"}',
     "node_infiniband_state_id",
 }  # fmt: skip
 

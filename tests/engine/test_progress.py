@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from tests.support.paths import ROOT
@@ -75,3 +78,41 @@ def test_the_same_stage_is_reported_now_and_then_where_nobody_watches(project: P
 def test_where_nobody_listens_the_agent_writes_for_itself_and_not_every_line(project: Project) -> None:
     diagnostics = run(project, NOBODY, "0.05").partition("Diagnostics:")[2]
     assert diagnostics.count("downloading m") == 1
+
+
+LONG_AGENT = (
+    AGENT.replace("import sys, time", "import os, sys, time")
+    .replace("range(0, 100, 5)", "range(100)")
+    .replace("downloading m:", "downloading {os.environ['OF']}:")
+    .replace("0.02", "0.05")
+)
+
+
+@pytest.mark.parametrize("apart", ["folder", "backend"])
+def test_two_stacks_of_one_name_show_each_its_own_lines(tmp_path: Path, apart: str) -> None:
+    """Two project folders, or one with two backends: both have a stack of that name, and run at once."""
+    folders = {name: tmp_path / (name if apart == "folder" else "one") for name in ("a", "b")}
+    running = {}
+    for name, folder in folders.items():
+        project = folder_of(folder)
+        backend = tmp_path / f"state-{name}"
+        backend.mkdir()
+        environment = {**project.environment(), "PULUMI_BACKEND_URL": backend.as_uri(), "OF": name}
+        words = ["pulumi", "--non-interactive"]
+        subprocess.run([*words, "stack", "init", "test"], cwd=folder, env=environment, check=True, capture_output=True)
+        running[name] = subprocess.Popen(
+            [*words, "up", "--yes", "--skip-preview"], cwd=folder, env=environment, stdout=subprocess.PIPE, text=True
+        )
+    said = {name: process.communicate(timeout=300)[0] for name, process in running.items()}
+    for name, other in (("a", "b"), ("b", "a")):
+        moving, _, diagnostics = said[name].partition("Diagnostics:")
+        assert moving.count(f"downloading {name}:") >= 3, said[name]
+        assert f"downloading {other}:" not in said[name]
+        assert "downloading" not in diagnostics
+
+
+def folder_of(folder: Path) -> Project:
+    """A project whose agent tells whose it is."""
+    project = Project(folder) if (folder / "Pulumi.yaml").exists() else Project.make(folder)
+    (folder / "agent_of_the_test.py").write_text(LONG_AGENT)
+    return project.program(PROGRAM.replace("LISTENING", LISTENING).replace("PAUSE", "0.05"))

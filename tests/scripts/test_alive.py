@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from typing import cast
 
 import pytest
 
@@ -20,13 +21,19 @@ sys.path.append(str(FILES))  # its modules import each other as they lie on the 
 
 import alive  # noqa: E402
 import question  # noqa: E402
+import stalls  # noqa: E402
 import still  # noqa: E402
+
+GROUP = ("--group=peers", "--ranks=1")
 
 
 class Supervised:
     """One rank with the stand-in engine, which is `dead` after so many requests."""
 
-    def __init__(self, folder, dead: int | None = None, ranks: int = 0, limit: float = 2):
+    def __init__(
+        self, folder, dead: int | None = None, ranks: int = 0, *, limit: float = 2, accelerator="nvidia", group=(),
+        **environment: str,
+    ):  # fmt: skip
         self.folder, self.port = folder, free_port()
         settings: dict[str, object] = {
             "base": f"http://127.0.0.1:{self.port}/v1",
@@ -37,12 +44,16 @@ class Supervised:
         settings |= {"ranks": ranks or 1, "series": ["vllm:generation_tokens_total"]}
         (folder / "alive.json").write_text(json.dumps(settings))
         engine = [sys.executable, ENGINE, str(self.port), folder / "pids", *([str(dead)] if dead is not None else [])]
-        words = [f"--state={folder}", f"--alive={folder / 'alive.json'}", "--machine=gpu-7", "--accelerator=nvidia"]
+        words = [f"--state={folder}", f"--alive={folder / 'alive.json'}", "--machine=gpu-7"]
+        words += [f"--accelerator={accelerator}"]
         self.log = (folder / "log").open("w")
         self.process = subprocess.Popen(
-            [sys.executable, FILES / "rank_supervisor.py", "--group=peers", "--ranks=1", *words, "--", *engine],
+            [sys.executable, FILES / "rank_supervisor.py", *(group or GROUP), *words, "--", *engine],
             stdout=self.log, stderr=self.log,
-            env={**os.environ, "TANDEM_ALIVE_SECONDS": str(limit), "TANDEM_STILL_SECONDS": "2", "RANKS": str(ranks)},
+            env={
+                **os.environ, "TANDEM_ALIVE_SECONDS": str(limit), "TANDEM_STILL_SECONDS": "2", "RANKS": str(ranks),
+                **environment,
+            },
         )  # fmt: skip
 
     @property
@@ -103,6 +114,58 @@ def test_one_that_stands_still_is_started_again_and_stays_down_after_three_times
     assert engine.process.poll() is None
 
 
+def test_one_that_loops_on_processors_is_started_again_later(supervised):
+    """Computing is a sign there, as a long prompt takes its time; for so long it is none."""
+    engine = supervised(dead=1, accelerator="cpu", LOOPS="yes", TANDEM_LOOP_SECONDS="8")
+    until(lambda: len(engine.pids) > 1, 90)
+    (stall,) = engine.state["stalls"]
+    assert float(stall["why"].split()[3]) >= 8
+    assert "rank 0 on gpu-7 computes and gets nowhere" in stall["why"]
+    assert (stall["rank"], stall["machine"]) == (0, "gpu-7")
+
+
+class Silent:
+    """Tokens of an engine that makes none."""
+
+    def __init__(self, seconds, ranks=(0,)):
+        self.seconds, self.ranks = seconds, list(ranks)
+
+    def silent(self):
+        return self.seconds
+
+    def silent_ranks(self, seconds):
+        return self.ranks if self.seconds >= seconds else []
+
+
+def report(rank, kind="", where="Worker stands in step (model.py:3)", data=-1):
+    return {"rank": rank, "machine": f"n{rank}", "data": data, "seconds": 60, "kind": kind, "where": where}
+
+
+WAITS = "Worker stands in all_reduce (parallel_state.py:9)"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "ranks", "culprit"),
+    [
+        (60, [report(0, where=WAITS), report(1, "held")], 1),
+        (60, [report(0, where=WAITS), report(1, "computes")], 1),
+        (60, [report(0, where=WAITS), report(1)], 1),
+        (60, [report(0), report(1)], 0),
+        (20, [report(1, "held")], 1),  # that is sure, and soon
+        (20, [report(0), report(1)], None),
+        (60, [report(0, "computes"), report(1, "computes")], None),  # a long prompt
+        (400, [report(0, "computes"), report(1, "computes")], 0),
+        (60, [], None),
+        (60, [report(1, data=3)], None),  # a data parallel rank that nobody asks
+    ],
+)
+def test_the_rank_that_the_others_wait_for_is_named(seconds, ranks, culprit):
+    found = stalls.find(cast("alive.Alive", Silent(seconds)), ranks)
+    assert (found and found["rank"]) == culprit
+    if found:
+        assert found["why"].startswith(f"no token for {seconds} s: rank {culprit} on n{culprit} ")
+
+
 def test_one_of_two_data_parallel_ranks_that_stands_still_is_found(supervised):
     """The other goes on serving, and an idle one that answers is none that stands still."""
     engine = supervised(ranks=2, limit=8)  # the idle one has to answer within it, also where the tests' cores are busy
@@ -148,3 +211,25 @@ def test_an_answer_that_waits_its_turn_is_no_stall(supervised, monkeypatch):
         time.sleep(0.02)
     watched.end()
     assert 0 < max(silences) < 0.6
+
+
+def test_ranks_that_rest_between_questions_do_not_stand_still(supervised, tmp_path):
+    """Answers take as long as a big model's, and between them no rank gives any sign for longer than the limit."""
+    (tmp_path / "token").write_text("t0ken")
+    log, limits = tmp_path / "log-1", {"TANDEM_STILL_SECONDS": "30", "TANDEM_ALIVE_SECONDS": "6"}
+    group = ["--group=peers", "--ranks=2", "--leader=127.0.0.1", f"--port={free_port()}", f"--token={tmp_path}/token"]
+    engine = supervised(limit=6, group=group, SECONDS="3", TANDEM_STILL_SECONDS="30")
+    member = [sys.executable, str(FILES / "rank_supervisor.py"), *group, "--rank=1", "--accelerator=nvidia"]
+    with (
+        log.open("w") as out,
+        subprocess.Popen(
+            [*member, "--", "sleep", "600"], stdout=out, stderr=out, env={**os.environ, **limits}
+        ) as other,
+    ):
+        try:
+            until(lambda: engine.counted() >= 4, 120)
+            said = engine.said + log.read_text()
+        finally:
+            other.terminate()
+    assert "starting the engine (attempt 1)" in said
+    assert "no sign" not in said

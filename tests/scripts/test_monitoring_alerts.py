@@ -117,7 +117,7 @@ def chain(tmp_path_factory):
     shutil.copy(FILES / "state.py", state)
     config = {
         "stack": "t", "docker": False, "storage": "", "api": port, "gateway": 0, "release": "", "spot": False,
-        "accelerators": 0, "smi": False, "figures": {},
+        "accelerators": 0, "gpus": 0, "smi": False, "figures": {},
     }  # fmt: skip
     (state / "state.json").write_text(json.dumps(config))
     writer = subprocess.Popen(

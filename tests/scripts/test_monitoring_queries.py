@@ -24,7 +24,15 @@ from tests.support.recorded import Recording
 from tests.support.waiting import free_port, until
 
 RANKS = [
-    state.Rank(True, ["x"], {"attempt": 2, "exits": 1, "exit": {"words": ["error: out of memory"]}}),
+    state.Rank(
+        True,
+        ["x"],
+        {
+            "attempt": 2,
+            "exits": 1,
+            "exit": {"time": 1, "rank": 0, "machine": "n0", "code": 1, "words": ["error: memory"]},
+        },
+    ),
     state.Rank(
         True, ["x", "--rank=1"], {"attempt": 2, "trouble": "stood still 3 times", "stalls": [{"time": 1, "why": "x"}]}
     ),
@@ -38,7 +46,8 @@ def prometheus(tmp_path_factory):
                "load_seconds", "price_cny_per_hour")  # fmt: skip
     seldom = (
         "tandem_certificate_expiry_timestamp_seconds", "tandem_certificate_lifetime_seconds", "tandem_accelerators",
-        "tandem_storage_latency_seconds", "tandem_storage_waiting_seconds", "tandem_measured_load_seconds",
+        "tandem_gpus", "tandem_storage_latency_seconds", "tandem_storage_waiting_seconds",
+        "tandem_measured_load_seconds",
         "tandem_measured_kv_cache_tokens", "tandem_measured_concurrency",
     )  # fmt: skip
     samples = [*state.rank_samples(RANKS, 0), *state.release("2099-01-01T00:00:00Z", False)]

@@ -126,12 +126,40 @@ def test_a_supervisor_that_is_killed_is_missed_and_replaced(group):
         ranks.start(rank)
     until(lambda: ranks.pids(0) and ranks.pids(1))
     orphan = ranks.pids(1)[0]
-    ranks.processes[1].kill()
+    ranks.processes[1].kill()  # its guard, and so both
     ranks.processes[1].wait()
-    os.kill(orphan, signal.SIGKILL)  # in a container the engine goes with its supervisor
+    until(lambda: not alive(orphan))
     until(lambda: "rank 1 was lost" in ranks.log(0))
     ranks.start(1)
     until(lambda: len(ranks.pids(0)) > 1 and len(ranks.pids(1)) > 1)
+
+
+def supervisor_of(guard: subprocess.Popen[str]) -> int:
+    return int(subprocess.run(["pgrep", "-P", str(guard.pid)], capture_output=True, text=True, check=True).stdout)
+
+
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_supervisor_that_is_stopped_is_ended_by_its_guard_and_begins_anew(group, victim):
+    ranks = group(2)
+    for rank in (0, 1):
+        ranks.start(rank)
+    first = until(lambda: ranks.pids(0) and ranks.pids(1) and [ranks.pids(0)[0], ranks.pids(1)[0]])
+    os.kill(supervisor_of(ranks.processes[victim]), signal.SIGSTOP)
+    until(lambda: len(ranks.pids(0)) > 1 and len(ranks.pids(1)) > 1, 90)
+    assert f"the supervisor of rank {victim} was stopped for 10 s" in ranks.log(victim)
+    assert not any(alive(pid) for pid in first)
+    if not victim:
+        assert json.loads((ranks.folder / "group.json").read_text())["ended"]["machine"] == "gpu-0"
+
+
+def test_a_guard_that_is_stopped_is_let_go_on(group):
+    ranks = group(1)
+    ranks.start(0)
+    until(lambda: ranks.pids(0))
+    os.kill(ranks.processes[0].pid, signal.SIGSTOP)
+    until(lambda: "what guards the supervisor was stopped" in ranks.log(0), 60)
+    ranks.stop()
+    assert len(ranks.pids(0)) == 1
 
 
 def test_a_stranger_without_the_token_is_no_rank(group):
@@ -181,7 +209,7 @@ def test_an_engine_that_stands_still_is_reported_with_the_place(tmp_path, kind, 
         found = until(lambda: state(tmp_path).get("still"), 90)["0"]
         process.terminate()
     assert (found["rank"], found["machine"]) == (0, "gpu-7")
-    assert found["seconds"] >= 2
+    assert found["seconds"] >= 1
     assert where in found["where"]
 
 

@@ -5,7 +5,8 @@
 How the ranks on the machine are (rank_supervisor.py's group.json, out of their containers or processes), when the
 machine is released, the gateway's certificate, how fast the storage answers, and the plan's figures. CONFIG is a file,
 JSON: stack, docker (processes otherwise), storage (a mount point, or empty), api and gateway (ports, 0 for none),
-release (RFC 3339, or empty), spot, accelerators, smi (GPUs are asked by nvidia-smi), figures (the plan's, by name).
+release (RFC 3339, or empty), spot, accelerators, gpus (NVIDIA's among them), smi (they are asked by nvidia-smi),
+figures (the plan's, by name).
 Needs nothing but Python 3.8.
 """
 
@@ -21,6 +22,7 @@ import re
 import shutil
 import socket
 import ssl
+import stat
 import subprocess
 import sys
 import tarfile
@@ -41,6 +43,8 @@ SUPERVISOR = "/rank_supervisor.py"
 STATES = ("starting", "serving", "running", "still", "down")
 """Of a rank. `serving` is the one that has the API, while it answers; the others of a whole group are `running`."""
 REASON = 200
+MOST = 1 << 20
+"""Bytes of a group.json that are read."""
 VALIDITY = re.compile(rb"(?:\x17\x0d(\d{12})Z|\x18\x0f(\d{14})Z)(?:\x17\x0d(\d{12})Z|\x18\x0f(\d{14})Z)")
 """The two times of a certificate as DER has them, UTCTime or GeneralizedTime (RFC 5280, 4.1.2.5)."""
 SMI = {
@@ -95,6 +99,31 @@ class Docker(http.client.HTTPConnection):
         return body
 
 
+def written(docker: Docker, container: str, pid: int) -> bytes:
+    """A container's group.json. By its first process, where it runs: Docker's way costs its daemon 0.1 s each time."""
+    if pid and (found := read_inside(Path(f"/proc/{pid}/root"), "tandem", "group.json")):
+        return found
+    archive = docker.get(f"/containers/{container}/archive?path=/tandem/group.json")
+    with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
+        member = opened.extractfile("group.json")
+        return member.read() if member else b""
+
+
+def read_inside(root: Path, *names: str) -> bytes:
+    """A small file of a container; nothing if it isn't there, or if a link or a pipe would lead elsewhere or hang."""
+    opened: list[int] = []
+    try:
+        opened.append(os.open(root, os.O_RDONLY | os.O_DIRECTORY))
+        for name in names:
+            opened.append(os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=opened[-1]))
+        return os.read(opened[-1], MOST) if stat.S_ISREG(os.fstat(opened[-1]).st_mode) else b""
+    except OSError:
+        return b""
+    finally:
+        for each in opened:
+            os.close(each)
+
+
 def containers(stack: str) -> list[Rank]:
     """The ranks on the machine, out of their containers."""
     docker, found = Docker(), []
@@ -105,10 +134,7 @@ def containers(stack: str) -> list[Rank]:
         whole = json.loads(docker.get(f"/containers/{entry['Id']}/json"))
         known = None
         with contextlib.suppress(OSError, ValueError, KeyError, tarfile.TarError):
-            archive = docker.get(f"/containers/{entry['Id']}/archive?path=/tandem/group.json")
-            with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
-                member = opened.extractfile("group.json")
-                known = json.load(member) if member else None
+            known = json.loads(written(docker, entry["Id"], int(whole["State"]["Pid"])))
         words = [str(word) for word in whole["Args"]]
         found.append(Rank(bool(whole["State"]["Running"]), words, known))
     docker.close()
@@ -168,9 +194,11 @@ def rank_samples(found: list[Rank], api: int) -> list[Sample]:
         rank = next((word.split("=", 1)[1] for word in words if word.startswith("--rank=")), "0")
         known = written or {"attempt": 0, "exits": 0, "trouble": "", "exit": None, "still": {}, "stalls": []}
         labels, stalls = {"rank": rank}, known.get("stalls") or []
+        told: dict[str, Any] = max([*stalls, *([known["ended"]] if known.get("ended") else [])], key=_time, default={})
+        still = _still(known, rank)
         if not running or known.get("trouble"):
             state = "down"
-        elif rank in known.get("still", {}):
+        elif still:
             state = "still"
         elif api and rank == "0":
             state = "serving" if answers(api) else "starting"
@@ -178,14 +206,41 @@ def rank_samples(found: list[Rank], api: int) -> list[Sample]:
             state = "running" if known.get("attempt") else "starting"
         samples += [Sample("tandem_rank_state", {**labels, "state": each}, float(each == state)) for each in STATES]
         samples.append(Sample("tandem_rank_restarts_total", labels, float(known.get("exits", 0) + len(stalls))))
-        if stalls:
-            samples.append(Sample("tandem_rank_last_stall_timestamp_seconds", labels, float(stalls[-1]["time"])))
+        if told:
+            # Whom the others waited for may be on another machine than the first rank, which has found it.
+            named = {"of_rank": str(told.get("rank", rank)), "of_machine": str(told.get("machine", ""))}
+            where = str(told.get("where") or told["why"])[:REASON]
+            samples.append(
+                Sample("tandem_rank_last_stall_timestamp_seconds", {**labels, **named, "reason": where}, _time(told))
+            )
         last = known.get("exit") or {}
-        said = [word for word in last.get("words", []) if word.strip()]
-        reason = known.get("trouble") or (stalls[-1]["why"] if stalls else said[-1] if said else "")
+        if "time" in last:
+            named = {"of_rank": str(last["rank"]), "of_machine": str(last["machine"]), "reason": _exit(last)[:REASON]}
+            samples.append(Sample("tandem_rank_last_exit_timestamp_seconds", {**labels, **named}, _time(last)))
+        newest = told["why"] if told and _time(told) >= _time(last) else _exit(last)
+        reason = known.get("trouble") or still or newest
         if reason:
             samples.append(Sample("tandem_rank_last_reason_info", {**labels, "reason": str(reason)[:REASON]}, 1.0))
     return samples
+
+
+def _time(seen: dict[str, Any]) -> float:
+    return float(seen.get("time", 0))
+
+
+def _exit(last: dict[str, Any]) -> str:
+    """How an engine ended by itself; empty where none has."""
+    said = [word for word in last.get("words", []) if word.strip()]
+    if "rank" not in last:
+        return said[-1] if said else ""
+    place = f"rank {last['rank']} on {last['machine']} ended with code {last['code']}"
+    return f"{place}: {said[-1]}" if said else place
+
+
+def _still(known: dict[str, Any], rank: str) -> str:
+    """Where a rank stands; empty for one that gives signs. Its data parallel ranks are keys of their own: 0.1."""
+    found = [one for name, one in (known.get("still") or {}).items() if name.partition(".")[0] == rank]
+    return next((str(one["where"]) for one in found if one.get("kind") != "computes"), "")
 
 
 class Storage:
@@ -193,6 +248,7 @@ class Storage:
 
     def __init__(self, path: str) -> None:
         self.path, self.latency = path, 0.0
+        self.labels = {"mount": path, "source": source_of(path, Path("/proc/mounts").read_text())}
         self.answered = time.monotonic()
         self.good = True
         self.thread: threading.Thread | None = None
@@ -216,9 +272,15 @@ class Storage:
         waits = self.thread.is_alive() or not self.good
         waiting = time.monotonic() - self.answered if waits else 0.0
         return [
-            Sample("tandem_storage_latency_seconds", {}, self.latency),
-            Sample("tandem_storage_waiting_seconds", {}, waiting),
+            Sample("tandem_storage_latency_seconds", self.labels, self.latency),
+            Sample("tandem_storage_waiting_seconds", self.labels, waiting),
         ]
+
+
+def source_of(path: str, mounts: str) -> str:
+    """What is mounted there, such as nas:/share, by the kernel's list: asking the mount itself could hang."""
+    found = [line.split()[0] for line in mounts.splitlines() if line.split()[1:2] == [path]]
+    return found[-1] if found else ""
 
 
 def moment(text: str) -> float:
@@ -328,6 +390,7 @@ def main() -> None:
             shown = certificate(config["gateway"]) if config["gateway"] else []
             shown += engine_figures(config["api"]) if config["api"] else []
         samples: list[Sample] = [*figures, Sample("tandem_accelerators", {}, float(config["accelerators"])), *shown]
+        samples.append(Sample("tandem_gpus", {}, float(config["gpus"])))
         try:
             here = Path(__file__).resolve().parents[2]
             samples += rank_samples(containers(config["stack"]) if config["docker"] else processes(here), config["api"])

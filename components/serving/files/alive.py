@@ -15,9 +15,9 @@ from pathlib import Path
 
 import question
 
-LIMIT = float(os.environ.get("TANDEM_ALIVE_SECONDS", "60"))
+LIMIT = float(os.environ.get("TANDEM_ALIVE_SECONDS", "45"))
 """Seconds that a question stays without an answer, and no token is counted, before an engine is looked into."""
-IDLE = LIMIT / 4
+IDLE = LIMIT / 3
 """Seconds without a counted token after which a question is asked."""
 SAMPLE = min(5.0, LIMIT / 6)
 PATIENCE = 3600.0
@@ -50,7 +50,7 @@ class Alive:
         model: its served name.
         task: what the model is for; empty for what its files tell.
         folder: of the model's files.
-        series: names of its counters of tokens.
+        series: names of what its /metrics count while it computes.
         ranks: data parallel ranks, each of which is asked and counted by itself.
     """
 
@@ -60,6 +60,10 @@ class Alive:
         self.ranks = [Rank() for _ in range(ranks)]
         self.ended = threading.Event()
         threading.Thread(target=self._watch, daemon=True).start()
+
+    def serves(self) -> bool:
+        """Whether it has once told of its tokens, so that it has started."""
+        return any(rank.moved for rank in self.ranks)
 
     def silent(self) -> float:
         """Seconds of the rank that has been silent for longest."""

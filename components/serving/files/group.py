@@ -9,10 +9,9 @@ import contextlib
 import errno
 import hmac
 import json
+import re
 import secrets
 import socket
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -26,9 +25,13 @@ EXITED = b"X"
 """Sent instead of a heartbeat by a rank whose engine ended by itself."""
 REPORT = b"S"
 """Begins a report of a rank: JSON in hexadecimal, so that no byte of it is one of the others, and a line's end."""
-ASKED = b"W"
-"""Sent instead of a heartbeat while somebody waits for the engine and wants to know of a rank that stands still."""
+QUIET, ASKED, SILENT = b".", b"W", b"Q"
+"""Heartbeats. Nothing is asked; somebody wants to know of ranks that stand still, since the engine starts and doesn't
+serve yet, or since a question has no answer. The last one counts: a rank that rests between two questions, each of
+which takes its time, gives no sign either."""
+BEATS = re.compile(b"[" + re.escape(QUIET) + ASKED + SILENT + b"]")
 ASKED_SECONDS = 60.0
+"""How long a touch of the file below counts."""
 WISH: list[Path] = []
 """A file that is touched by whoever waits for the engine."""
 
@@ -43,13 +46,6 @@ def wish(folder: Path | None) -> None:
     WISH[:] = [folder / "asked"] if folder else []
 
 
-def look_everywhere() -> None:
-    """Has every rank look whether it stands still, as somebody who waits would."""
-    for file in WISH:
-        with contextlib.suppress(OSError):
-            file.touch()
-
-
 def wished() -> bool:
     """Whether somebody waits for the engine."""
     try:
@@ -59,9 +55,17 @@ def wished() -> bool:
 
 
 class Group(Protocol):
-    """Who must be there for an engine to run."""
+    """Who must be there for an engine to run.
+
+    Attributes:
+        exited_elsewhere: it broke since another rank's engine ended by itself.
+        looks: ranks are to look whether they stand still; set on the first one.
+        silent: and that is since a question has no answer; every rank knows.
+    """
 
     exited_elsewhere: bool
+    looks: bool
+    silent: bool
 
     def report(self, entry: dict[str, Any]) -> None:
         """How this rank is, for the first one to know."""
@@ -85,7 +89,7 @@ class Group(Protocol):
 class Apart:
     """A group whose other ranks tell us nothing."""
 
-    exited_elsewhere = False
+    exited_elsewhere = looks = silent = False
 
     def report(self, entry: dict[str, Any]) -> None:
         """Nobody to tell."""
@@ -96,7 +100,7 @@ class Apart:
 
     def asked(self) -> bool:
         """As on this machine."""
-        return wished()
+        return self.looks or self.silent or wished()
 
 
 class Alone(Apart):
@@ -119,7 +123,7 @@ class Link:
     def __init__(self, connection: socket.socket) -> None:
         self.connection, self.heard, self.closed = connection, time.monotonic(), False
         self.exited = False
-        self.beat, self.asked = b".", 0.0
+        self.beat = self.asked = QUIET
         self.reports: list[dict[str, Any]] = []
         self.rest = b""
         self.guard = threading.Lock()
@@ -153,8 +157,8 @@ class Link:
                 self.close()
 
     def _take_in(self, heard: bytes) -> None:
-        if ASKED in heard:
-            self.asked = time.monotonic()
+        if beats := BEATS.findall(heard):
+            self.asked = beats[-1]
         *whole, self.rest = (self.rest + heard).split(b"\n")
         if REPORT not in self.rest:
             self.rest = b""
@@ -204,7 +208,7 @@ class Leader:
     def __init__(self, address: str, port: int, ranks: int, token: bytes) -> None:
         self.ranks, self.token = ranks, token
         self.links: dict[int, Link] = {}
-        self.exited_elsewhere = False
+        self.exited_elsewhere = self.looks = self.silent = False
         while True:
             try:
                 self.server = socket.create_server(
@@ -273,9 +277,9 @@ class Leader:
 
     def asked(self) -> bool:
         """As on this machine; the others hear of it."""
-        now = wished()
+        now = self.looks or self.silent or wished()
         for link in self.links.values():
-            link.beat = ASKED if now else b"."
+            link.beat = SILENT if self.silent else ASKED if now else QUIET
         return now
 
     def leave(self, *, exited: bool = False) -> None:
@@ -290,7 +294,7 @@ class Member:
     def __init__(self, leader: tuple[str, int], rank: int, token: bytes) -> None:
         self.leader, self.rank, self.token = leader, rank, token
         self.link: Link | None = None
-        self.exited_elsewhere = False
+        self.exited_elsewhere = self.looks = self.silent = False
 
     def form(self) -> None:
         """Knocks at the leader's until it says go."""
@@ -329,7 +333,9 @@ class Member:
 
     def asked(self) -> bool:
         """As the first rank says."""
-        return self.link is not None and time.monotonic() - self.link.asked < ASKED_SECONDS
+        asked = self.link.asked if self.link else QUIET
+        self.silent = asked == SILENT
+        return asked != QUIET
 
     def leave(self, *, exited: bool = False) -> None:
         """Hangs up."""
@@ -342,42 +348,3 @@ def enable_keepalive(connection: socket.socket) -> None:
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, value in ((socket.TCP_KEEPIDLE, 5), (socket.TCP_KEEPINTVL, 2), (socket.TCP_KEEPCNT, 3)):
         connection.setsockopt(socket.IPPROTO_TCP, option, value)
-
-
-class RayCluster(Apart):
-    """All accelerators that the engine was promised are alive in Ray."""
-
-    def __init__(self, accelerators: int, resource: str) -> None:
-        self.wanted, self.resource = accelerators, resource
-
-    def _count(self) -> int:
-        """Accelerators on living nodes, asked in a process of its own: a lost head must not take us along."""
-        program = (
-            "import os; out = os.dup(1); os.dup2(2, 1);"  # what Ray prints there goes elsewhere
-            "import ray; ray.init(address='auto', logging_level='ERROR', log_to_driver=False);"
-            f"found = int(sum(n['Resources'].get({self.resource!r}, 0) for n in ray.nodes() if n['Alive']));"
-            "os.write(out, str(found).encode())"
-        )
-        try:
-            done = subprocess.run(
-                [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
-            )
-            return int(done.stdout.strip() or 0)
-        except (subprocess.TimeoutExpired, ValueError):
-            return 0
-
-    def form(self) -> None:
-        """Asks until all are there."""
-        shown = -1
-        while (now := self._count()) < self.wanted:
-            if now != shown:
-                shown = now
-                say(f"{now} of {self.wanted} accelerators are in the cluster, waiting")
-            time.sleep(2)
-
-    def intact(self) -> bool:
-        """The engine itself notices a lost actor and ends; nothing else is asked while it runs."""
-        return True
-
-    def leave(self, *, exited: bool = False) -> None:
-        """Ray frees what a driver held when the driver ends."""

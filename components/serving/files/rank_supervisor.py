@@ -4,7 +4,7 @@ The engine starts when the group is whole and is ended when the group breaks; wh
 group breaks for everybody. Needs nothing but Python; `--group=ray` needs Ray.
 
     rank_supervisor.py --group=peers --rank=N --ranks=M --leader=ADDRESS --port=P --token=FILE -- ENGINE...
-    rank_supervisor.py --group=ray --accelerators=N --resource=GPU -- ENGINE...
+    rank_supervisor.py --group=ray --accelerators=N --resource=GPU [--node=ADDRESS=MACHINE ...] -- ENGINE...
 
 --after=HOST:PORT, as often as needed, is what must listen before the engine starts.
 --find=FOLDER/*.gguf: the engine's first word that says this is a file that is looked for here; one of several parts is
@@ -31,95 +31,45 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import alive
+import stalls
 import still
-from group import BEAT, Alone, Group, Leader, Member, RayCluster, look_everywhere, say, wish
+from group import Alone, Group, Leader, Member, say, wish
+from group_state import STALLS, State, key
+from guard import guarded
+from ray_group import RayCluster
 
 KEPT_LINES = 400
 LAST_WORDS = 10.0
 """Seconds our engine has to tell by itself why another rank's ended: often it is the same mistake."""
-GRACE = 15.0
-"""Seconds an engine has to end by itself."""
-STALLS, HOUR = 3, 3600.0
+GRACE, BROKEN = 15.0, 5.0
+"""Seconds an engine has to end by itself when all of it is stopped, and when its group is no more: nothing is saved."""
 PART = re.compile(r"-\d{5}-of-\d{5}(?=\.gguf$)")
 """How llama.cpp numbers the files of a split model."""
 
 
-class State:
-    """What programs read of this rank and, on the first, of all others: a file of its own, apart from the log."""
+def end(engine: subprocess.Popen[bytes], *, broken: bool = False) -> None:
+    """Ends the engine with all its processes: kindly, then not. One that is stopped can end only when it goes on.
 
-    def __init__(self, rank: int, machine: str, folder: Path | None = None) -> None:
-        self.rank, self.machine = rank, machine
-        self.file = folder / "group.json" if folder else None
-        self.known: dict[str, Any] = {"attempt": 0, "exits": 0, "trouble": "", "exit": None, "still": {}}
-        self.known["stalls"] = []
-        if self.file:
-            with contextlib.suppress(OSError, ValueError, KeyError):
-                self.known["exits"] = int(json.loads(self.file.read_text())["exits"])
-        self.write()
-
-    def write(self, **changed: object) -> None:
-        """Keeps it, whole or not at all."""
-        self.known.update(changed)
-        if self.file:
-            with contextlib.suppress(OSError):  # a read-only folder is no reason to serve nothing
-                new = self.file.with_suffix(".new")
-                new.write_text(json.dumps(self.known))
-                new.replace(self.file)
-
-    def exited(self, report: dict[str, Any]) -> None:
-        """An engine ended by itself, here or elsewhere; of one attempt the first one counts."""
-        if (self.known["exit"] or {}).get("attempt") != self.known["attempt"]:
-            self.write(exits=self.known["exits"] + 1, exit={**report, "attempt": self.known["attempt"]})
-
-    def stalled(self, why: str) -> None:
-        """The engine served and made no tokens any more."""
-        self.write(stalls=[*self.known["stalls"], {"time": time.time(), "why": why}][-STALLS:])
-
-    def gives_up(self) -> bool:
-        """Whether that has happened too often."""
-        stalls = self.known["stalls"]
-        return len(stalls) == STALLS and time.time() - float(stalls[0]["time"]) < HOUR
-
-    def stands(self, report: dict[str, Any]) -> None:
-        """A rank gives no sign, or does again."""
-        ranks, name = dict(self.known["still"]), key(report)
-        ranks.pop(name, None)
-        if report.get("seconds"):
-            ranks[name] = report
-        if ranks != self.known["still"]:
-            self.write(still=ranks)
-
-
-def key(report: dict[str, Any]) -> str:
-    """Whom a report is of: a rank, or a data parallel rank on its machine."""
-    return f"{report['rank']}" if report.get("data", -1) < 0 else f"{report['rank']}.{report['data']}"
-
-
-def reap_orphans(engine: subprocess.Popen[bytes]) -> None:
-    """As a container's first process we inherit the engine's lost children; the dead among them are taken in."""
-    if os.getpid() != 1:
-        return
-    with contextlib.suppress(ChildProcessError):
-        while found := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-            if found.si_pid == engine.pid and engine.poll() is not None:
-                continue  # poll() has taken it in
-            os.waitpid(found.si_pid, 0)
-
-
-def end(engine: subprocess.Popen[bytes]) -> None:
-    """Ends the engine with all its processes: kindly, then not."""
-    for number, patience in ((signal.SIGTERM, GRACE), (signal.SIGKILL, 10.0)):
+    Args:
+        engine: the first of them.
+        broken: nothing of it is of use any more. The first one, which has the API, is killed, so that requests are
+            answered by the gateway and not with the engine's own errors; the others take away what they share.
+    """
+    if broken:
+        engine.kill()
+    grace = BROKEN if broken else GRACE
+    for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, 10.0)):
         try:
             os.killpg(engine.pid, number)
+            os.killpg(engine.pid, signal.SIGCONT)
         except ProcessLookupError:
             break
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
             engine.poll()
-            reap_orphans(engine)  # a dead process that nobody took in still counts as one of the group
             try:
                 os.killpg(engine.pid, 0)
             except ProcessLookupError:
@@ -230,29 +180,24 @@ def run(
         group.leave(exited=True)
         return
     current[:] = [engine]
-    output, stalled = Output(engine), ""
+    output, stalled = Output(engine), None
     watches: dict[int, still.Still] = {}
     tokens = alive.Alive(**json.loads(args.alive.read_text())) if args.alive else None
     while engine.poll() is None and group.intact() and not stalled:
-        reap_orphans(engine)
         take_reports(group, state)
-        if tokens and tokens.silent():
-            look_everywhere()
-            stalled = stall(tokens, state)
-        said = 0 if tokens and tokens.silent() else output.said  # of an engine that serves, lines about requests too
+        if tokens:
+            group.looks, group.silent = not tokens.serves(), tokens.silent() > alive.SAMPLE
+            stalled = stalls.find(tokens, list(state.known["still"].values())) if group.silent else None
         if group.asked():
-            pids = still.tree([engine.pid, *(still.of_ray() if isinstance(group, RayCluster) else [])])
-            limit = min(still.LIMIT, alive.LIMIT) if tokens and tokens.silent() else still.LIMIT
-            ranks = still.data_ranks(pids)
-            for part, (data, own) in enumerate(ranks.items()):
-                watch = watches.setdefault(data, still.Still(args.accelerator))
-                watch.limit = min(watch.limit, limit)
-                look(group, state, watch, own, said, place=(data, part, len(ranks)))
+            look(group, state, watches, engine, 0 if group.silent else output.said)
+        elif watches or state.known["still"]:  # another rank's report may come later than the answer
+            watches.clear()
+            state.write(still={})
         time.sleep(0.5)
     if tokens:
         tokens.end()
     if stalled:
-        say(stalled)
+        say(stalled["why"])
         state.stalled(stalled)
     deadline = time.monotonic() + LAST_WORDS
     while group.exited_elsewhere and engine.poll() is None and time.monotonic() < deadline:
@@ -266,22 +211,9 @@ def run(
         entry = {"rank": state.rank, "machine": state.machine, "code": code, "words": words[-60:]}
         group.report({"exit": entry})
         state.exited(entry)
-    group.leave(exited=code is not None or bool(stalled))
-    end(engine)
+    group.leave(exited=code is not None)
+    end(engine, broken=True)
     state.write(still={})
-
-
-def stall(tokens: alive.Alive, state: State) -> str:
-    """Why the engine is to be started again; empty while nothing says so: a question may only wait its turn."""
-    # Other ranks look as long as at a start, and the one that is stopped is to be named, not one that waits for it.
-    silent = tokens.silent_ranks(max(alive.LIMIT, still.LIMIT + still.SAMPLE + 2 * BEAT))
-    ranks = list(state.known["still"].values())
-    # A data parallel rank that nobody asks anything gives no sign either.
-    if not silent or not any(one.get("data", -1) in (-1, *silent) for one in ranks):
-        return ""
-    ranks.sort(key=lambda one: (not any(words in one["where"] for words in still.KERNEL.values()), one["rank"]))
-    places = "; ".join(f"rank {one['rank']} on {one['machine']} gives no sign ({one['where'][:300]})" for one in ranks)
-    return f"no token for {tokens.silent():.0f} s: {places}; starting the engine again"
 
 
 def take_reports(group: Group, state: State) -> None:
@@ -294,30 +226,31 @@ def take_reports(group: Group, state: State) -> None:
 
 
 def look(
-    group: Group, state: State, watch: still.Still, pids: list[int], said: int, *, place: tuple[int, int, int]
+    group: Group, state: State, watches: dict[int, still.Still], engine: subprocess.Popen[bytes], said: int
 ) -> None:
     """Tells of an engine that stands still, and when it moves again.
 
     Args:
         group: hears of it.
         state: keeps it.
-        watch: of these processes.
-        pids: the engine's, or one data parallel rank's.
-        said: bytes that it has said.
-        place: the data parallel rank, -1 for none; which of those on this machine it is, and how many there are.
+        watches: of each data parallel rank here; of the engine as -1 where there is none.
+        engine: whose processes are looked at.
+        said: bytes that it has said; of one that serves, lines tell of requests as well, and don't count.
     """
-    data, part, parts = place
-    seconds = watch.look(pids, said, (part, parts))
-    entry: dict[str, Any] = {"rank": state.rank, "machine": state.machine, "data": data, "seconds": 0}
-    if seconds > watch.limit:
-        fresh = not watch.sentence
-        entry.update(seconds=round(seconds), where=watch.where(pids))
-        if fresh:
-            say(f"rank {state.rank} has given no sign for {seconds:.0f} s: {entry['where']}")
-    elif key(entry) not in state.known["still"]:
-        return
-    group.report(entry)
-    state.stands(entry)
+    pids = still.tree([engine.pid, *(still.of_ray() if isinstance(group, RayCluster) else [])])
+    ranks = still.data_ranks(pids)
+    for part, (data, own) in enumerate(ranks.items()):
+        watch = watches.setdefault(data, still.Still(state.accelerator))
+        watch.limit = min(still.LIMIT, alive.LIMIT) if group.silent else still.LIMIT
+        watch.look(own, said, (part, len(ranks)))
+        entry = stalls.report((state.rank, state.machine, data), watch, own, silent=group.silent)
+        before = state.known["still"].get(key(entry))
+        if not entry["seconds"] and before is None:
+            continue
+        if entry["seconds"] and before is None:
+            say(f"for {entry['seconds']} s {stalls.sentence(entry)}")
+        group.report(entry)
+        state.stands(entry)
 
 
 def supervise(group: Group, words: list[str], args: argparse.Namespace, state: State) -> NoReturn:
@@ -371,6 +304,7 @@ def main() -> NoReturn:
     parser.add_argument("--token", type=Path)
     parser.add_argument("--accelerators", type=int, default=0)
     parser.add_argument("--resource", default="GPU")
+    parser.add_argument("--node", action="append", default=[], type=lambda word: word.split("=", 1))
     parser.add_argument("--after", action="append", default=[])
     parser.add_argument("--find", default="")
     parser.add_argument("--state", type=Path)
@@ -381,8 +315,9 @@ def main() -> NoReturn:
     args = parser.parse_args()
     group: Group
     wish(args.state)
+    told = guarded(args.rank)
     if args.group == "ray":
-        group = RayCluster(args.accelerators, args.resource)
+        group = RayCluster(args.accelerators, args.resource, dict(args.node), args.accelerator)
     elif args.ranks == 1:
         group = Alone()
     else:
@@ -392,7 +327,10 @@ def main() -> NoReturn:
             if args.rank
             else Leader(args.leader, args.port, args.ranks, token)
         )
-    supervise(group, args.command, args, State(args.rank, args.machine, args.state))
+    state = State(args.rank, args.machine, args.state, args.accelerator)
+    if told:
+        state.ended(told)
+    supervise(group, args.command, args, state)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 LIMIT = float(os.environ.get("TANDEM_STILL_SECONDS", "90"))
@@ -20,6 +21,8 @@ READ, GREW, COMPUTED = 1 << 20, 16 << 20, 0.2
 
 Waiting ranks spin, so on GPUs and NPUs a busy processor is no sign.
 """
+HELD = min(10.0, LIMIT / 3)
+"""Seconds after which an engine of which the kernel holds a process (SIGSTOP, a debugger) stands still."""
 MOST = 8
 """Processes whose stack is shown: a rank an accelerator."""
 KERNEL = {
@@ -27,8 +30,11 @@ KERNEL = {
     "t": "a debugger holds it",
     "D": "it waits for a disk or the share",
 }
+HOLDS = ("T", "t")
+"""Of these the ones that nothing but another signal ends."""
 DATA = re.compile(r"_DP(\d+)")
 """How vLLM's processes name their data parallel rank (EngineCore_DP1, Worker_DP1_TP0)."""
+SERVICES = re.compile(r"(raylet|gcs_server)( |$)")
 WORKERS = re.compile(r"worker|ray::|scheduler|rpc-server|llama-server", re.I)
 
 
@@ -58,6 +64,12 @@ def of_ray() -> list[int]:
         except OSError:
             continue
     return found
+
+
+def services() -> list[int]:
+    """Ray's own processes on this machine, without which its workers wait."""
+    pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    return [pid for pid in pids if SERVICES.match(name(pid))]
 
 
 def data_ranks(pids: list[int]) -> dict[int, list[int]]:
@@ -116,18 +128,26 @@ def busy(kind: str, part: tuple[int, int] = (0, 1)) -> bool | None:
 
 
 class Still:
-    """Since when an engine has given no sign."""
+    """Since when an engine has given no sign.
+
+    Attributes:
+        limit: seconds without one after which it stands still.
+        moved: when the last sign was seen.
+        worked: and the last one beside computing, which a rank that loops does as well.
+        held: since when the kernel holds one of its processes; 0 while it holds none.
+    """
 
     def __init__(self, kind: str, limit: float = LIMIT) -> None:
         self.kind, self.limit = kind, limit
-        self.moved = self.sampled = time.monotonic()
+        self.moved = self.worked = self.sampled = time.monotonic()
+        self.held = 0.0
         self.before: dict[str, float] = {}
         self.known: set[int] = set()
         self.sentence = ""
         self.sentence_at = 0.0
 
-    def look(self, pids: list[int], said: int, part: tuple[int, int] = (0, 1)) -> float:
-        """Seconds without a sign.
+    def look(self, pids: list[int], said: int, part: tuple[int, int] = (0, 1)) -> None:
+        """Looks once in a while.
 
         Args:
             pids: the engine's processes.
@@ -135,10 +155,21 @@ class Still:
             part: its part of the accelerators, as `busy` has it.
         """
         now = time.monotonic()
-        if now - self.sampled < SAMPLE and self.before:
-            return now - self.moved
-        found = counters(pids)
-        found["said"] = float(said)
+        if self.before and now - self.sampled < SAMPLE:
+            return
+        found = {**counters(pids), "said": float(said)}
+        self.take(found, pids, any(state(pid) in HOLDS for pid in pids), lambda: busy(self.kind, part))
+
+    def take(self, found: dict[str, float], pids: list[int], held: bool, works: Callable[[], bool | None]) -> None:
+        """What was seen of it, here or on another machine.
+
+        Args:
+            found: as `counters` has it, and `said`.
+            pids: of these processes.
+            held: the kernel holds one of them.
+            works: whether its accelerators move data.
+        """
+        now = time.monotonic()
         grown = {name: value - self.before.get(name, 0.0) for name, value in found.items()}
         signs = (
             not self.before,
@@ -146,21 +177,42 @@ class Still:
             grown["read"] > READ,
             abs(grown["memory"]) > GREW,
             bool(set(pids) - self.known),
-            self.kind == "cpu" and grown["seconds"] > COMPUTED * (now - self.sampled),
         )
-        if any(signs) or (now - self.moved > self.limit / 2 and busy(self.kind, part)):
-            self.moved, self.sentence = now, ""
+        computes = self.kind == "cpu" and grown["seconds"] > COMPUTED * (now - self.sampled)
+        if any(signs):
+            self.worked = now
+        if any(signs) or computes or (now - self.moved > self.limit / 2 and works()):
+            self.moved = now
+        before = bool(self.held)
+        self.held = (self.held or now) if held else 0.0
         self.before, self.known, self.sampled = found, set(pids), now
-        return now - self.moved
+        if bool(self.held) != before or not (self.stands() or self.computes()):
+            self.sentence = ""
+
+    def stands(self) -> float:
+        """Seconds that it has stood still; 0 for one that doesn't."""
+        now = time.monotonic()
+        silence = now - self.moved
+        held = now - self.held if self.held else 0.0
+        return max(silence if silence > self.limit else 0.0, held if held > HELD else 0.0)
+
+    def computes(self) -> float:
+        """Seconds that it has given no sign but that it computes; 0 for one that gives another, or none."""
+        seconds = time.monotonic() - self.worked
+        return 0.0 if self.stands() or seconds < self.limit else seconds
 
     def where(self, pids: list[int]) -> str:
         """Where the processes stand, asked anew once a minute at most."""
         if not self.sentence or time.monotonic() - self.sentence_at > 60:
-            # First what the kernel holds: readers of the sentence may cut it, and others wait for that one.
-            ranked = sorted(pids, key=lambda pid: (state(pid) not in KERNEL, WORKERS.search(name(pid)) is None, pid))
-            stacks = [f"{name(pid)} (process {pid}) {stand(pid)}" for pid in ranked[:MOST] if name(pid)]
-            self.sentence, self.sentence_at = "; ".join(stacks) or "no process of it is left", time.monotonic()
+            self.sentence, self.sentence_at = where(pids), time.monotonic()
         return self.sentence
+
+
+def where(pids: list[int]) -> str:
+    """Where processes stand, those first that the kernel holds: readers may cut it, and others wait for that one."""
+    ranked = sorted(pids, key=lambda pid: (state(pid) not in KERNEL, WORKERS.search(name(pid)) is None, pid))
+    stacks = [f"{name(pid)} (process {pid}) {stand(pid)}" for pid in ranked[:MOST] if name(pid)]
+    return "; ".join(stacks) or "no process of it is left"
 
 
 def name(pid: int) -> str:

@@ -33,6 +33,12 @@ index=0
 case $* in
   --query-gpu=compute_cap*) for _ in "${gpus[@]}"; do echo 8.6; done ;;
   --query-gpu=driver_version*) for _ in "${gpus[@]}"; do echo "$library"; done ;;
+  --query-gpu=index,uuid,*)
+    for gpu in "${gpus[@]}"; do
+      echo "$index, GPU-$gpu, 36, 77.62, 0, 0, 0, 46068, 210, 0, 0x0000000000000001"
+      index=$((index + 1))
+    done
+    ;;
   --query-gpu=index,ecc*)
     for _ in "${gpus[@]}"; do
       if [[ $fault == ecc && $index == 1 ]]; then echo "$index, 7"; else echo "$index, 0"; fi

@@ -198,6 +198,9 @@ def test_a_robot_that_is_down_is_reported_to_alertmanager_without_its_address(se
     assert requests.post(f"{base}/dingtalk", data=b"x", timeout=5).status_code == 400
 
 
+STILL = {"rank": 1, "where": "VLLM::Worker stands in spin (a.py:3)", "kind": ""}
+
+
 class DockerSocket(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     """Docker's API as version 20.10 and newer answer (docs.docker.com/reference/api/engine): a rank, and a gateway."""
 
@@ -215,7 +218,7 @@ class DockerApi(BaseHTTPRequestHandler):
         path, _, query = self.path.partition("?")
         archive = io.BytesIO()
         with tarfile.open(fileobj=archive, mode="w") as opened:
-            content = json.dumps({"attempt": 1, "exits": 4, "trouble": "", "still": {"1": {"rank": 1}}}).encode()
+            content = json.dumps({"attempt": 1, "exits": 4, "trouble": "", "still": {"1": STILL}}).encode()
             entry = tarfile.TarInfo("group.json")
             entry.size = len(content)
             opened.addfile(entry, io.BytesIO(content))
@@ -233,7 +236,7 @@ class DockerApi(BaseHTTPRequestHandler):
                 {
                     "Path": "python3",
                     "Args": ["/tandem/rank_supervisor.py", "--rank=1", "--"],
-                    "State": {"Running": True},
+                    "State": {"Running": True, "Pid": 0},
                 }
             ).encode(),
             "/containers/a1/archive": archive.getvalue() if query == "path=/tandem/group.json" else b"",
@@ -254,6 +257,20 @@ def test_ranks_are_read_out_of_their_containers(monkeypatch, tmp_path, serving):
     assert shown["tandem_rank_restarts_total", "1"] == 4
 
 
+def test_a_file_of_a_container_is_read_by_its_root_and_no_link_or_pipe_leads_out_of_it(tmp_path):
+    inside, outside = tmp_path / "root/tandem", tmp_path / "secret"
+    inside.mkdir(parents=True)
+    outside.write_text("secret")
+    (inside / "group.json").write_text("{}")
+    (inside / "link").symlink_to(outside)
+    (tmp_path / "root/away").symlink_to(inside)
+    os.mkfifo(inside / "pipe")
+    assert state.read_inside(tmp_path / "root", "tandem", "group.json") == b"{}"
+    for names in (("tandem", "link"), ("away", "group.json"), ("tandem", "pipe"), ("tandem", "none"), ("tandem",)):
+        assert state.read_inside(tmp_path / "root", *names) == b""
+    assert state.read_inside(tmp_path / "gone", "tandem", "group.json") == b""
+
+
 def samples(found):
     return {(one.name, *one.labels.values()): one.value for one in found}
 
@@ -269,8 +286,10 @@ def rank(running=True, number=0, **known):
         (rank(), "serving"),
         (rank(number=1), "running"),
         (rank(number=1, attempt=0), "starting"),
-        (rank(number=1, still={"1": {"rank": 1}}), "still"),
-        (rank(still={"1": {"rank": 1}}), "serving"),  # another rank's
+        (rank(number=1, still={"1": STILL}), "still"),
+        (rank(number=1, still={"1.3": STILL}), "still"),  # one of its data parallel ranks
+        (rank(number=1, still={"1": {**STILL, "kind": "computes"}}), "running"),
+        (rank(still={"1": STILL}), "serving"),  # another rank's
         (rank(trouble="stood still 3 times in an hour"), "down"),
         (rank(running=False), "down"),
         (state.Rank(True, ["x"], None), "serving"),
@@ -290,11 +309,30 @@ def test_the_first_rank_serves_once_its_api_answers(monkeypatch):
 
 def test_restarts_and_the_last_reason_are_shown(monkeypatch):
     monkeypatch.setattr(state, "answers", lambda port: True)
-    stalls = [{"time": 5.0, "why": 'no token for 61 s: rank 1 on "n1"'}]
+    stalls = [{"time": 5.0, "why": 'no token for 61 s: rank 1 on "n1"', "rank": 1, "machine": "n1", "where": "in x"}]
     shown = samples(state.rank_samples([rank(exits=2, stalls=stalls)], 8100))
     assert shown["tandem_rank_restarts_total", "0"] == 3
-    assert shown["tandem_rank_last_stall_timestamp_seconds", "0"] == 5
+    assert shown["tandem_rank_last_stall_timestamp_seconds", "0", "1", "n1", "in x"] == 5
     assert shown["tandem_rank_last_reason_info", "0", 'no token for 61 s: rank 1 on "n1"'] == 1
+
+
+def test_an_engine_that_ended_is_told_of_and_the_newest_reason_is_shown(monkeypatch):
+    monkeypatch.setattr(state, "answers", lambda port: True)
+    end = {"time": 9.0, "rank": 1, "machine": "n1", "code": 137, "words": ["loading", "killed", ""]}
+    stalls = [{"time": 5.0, "why": "no token", "rank": 1, "machine": "n1", "where": "in x"}]
+    shown = samples(state.rank_samples([rank(exit=end, stalls=stalls)], 8100))
+    why = "rank 1 on n1 ended with code 137: killed"
+    assert shown["tandem_rank_last_exit_timestamp_seconds", "0", "1", "n1", why] == 9
+    assert shown["tandem_rank_last_reason_info", "0", why] == 1
+    stalls[0]["time"] = 12.0
+    shown = samples(state.rank_samples([rank(exit=end, stalls=stalls)], 8100))
+    assert shown["tandem_rank_last_reason_info", "0", "no token"] == 1
+
+
+def test_a_supervisor_that_its_guard_ended_is_told_of(monkeypatch):
+    ended = {"time": 7.0, "why": "the supervisor was stopped", "rank": 1, "machine": "n1"}
+    shown = samples(state.rank_samples([rank(number=1, ended=ended)], 0))
+    assert shown["tandem_rank_last_stall_timestamp_seconds", "1", "1", "n1", "the supervisor was stopped"] == 7
 
 
 def test_promtool_reads_what_is_written(tmp_path):
@@ -343,10 +381,16 @@ def test_a_share_that_hangs_is_seen_by_how_long_it_does(monkeypatch):
 
 def test_a_share_that_answers_errors_is_one_that_does_not_answer(tmp_path):
     storage = state.Storage(str(tmp_path))
-    assert samples(storage.samples())["tandem_storage_waiting_seconds",] == 0
+    assert storage.samples()[1].value == 0
     storage.path = str(tmp_path / "gone")
     storage.samples()
-    assert samples(storage.samples())["tandem_storage_waiting_seconds",] > 0
+    assert storage.samples()[1].value > 0
+
+
+def test_a_share_is_named_by_the_kernels_list_of_mounts():
+    mounts = "/dev/vda / ext4 rw 0 0\nnas:/share /mnt/tandem nfs4 rw,hard 0 0\n"
+    assert state.source_of("/mnt/tandem", mounts) == "nas:/share"
+    assert state.source_of("/mnt", mounts) == ""
 
 
 def test_the_time_of_release_is_the_rents_and_the_clouds_own(serving, monkeypatch):

@@ -42,6 +42,7 @@ def healthy(load):
     first, second = '{machine="n0"}', '{machine="n1"}'
     found = {
         'up{job="engine",machine="n0"}': constant(1),
+        'up{job="gateway",machine="n0"}': constant(1),
         f"vllm:num_requests_running{first}": constant(64 if full else 0),
         # All clients at once after ten minutes: what waits is much, and no more each minute.
         f"vllm:num_requests_waiting{first}": [0] * 10 + [60, 62, 58] * 17 if full else constant(0),
@@ -59,8 +60,9 @@ def healthy(load):
             f"tandem_rank_state{rank % 'serving'}": constant(1),
             f"tandem_rank_state{rank % 'still'}": constant(0),
             f"tandem_rank_state{rank % 'down'}": constant(0),
+            f'tandem_rank_last_reason_info{{machine="{name}",rank="{name[1]}",reason="it ended"}}': constant(1),
             f"tandem_rank_restarts_total{at}": constant(1),
-            f"tandem_accelerators{at}": constant(1),
+            f"tandem_gpus{at}": constant(1),
             f"tandem_storage_latency_seconds{at}": constant(0.05 if full else 0.001),
             f"tandem_storage_waiting_seconds{at}": constant(0),
             f"node_time_seconds{at}": rising(60),
@@ -86,10 +88,16 @@ def healthy(load):
 N0, N1 = '{machine="n0"}', '{machine="n1"}'
 ON_DISK = '{machine="n0",mountpoint="/",fstype="ext4"}'
 TROUBLES = {
-    "EngineStoodStill": {'tandem_rank_state{machine="n1",rank="1",state="still"}': constant(0, 1)},
-    "EngineStoodStill again": {  # it was started again before anybody asked: seen by its time
-        f"tandem_rank_last_stall_timestamp_seconds{N0}": constant(-10 * DAY, BEGIN * 60.0)
+    "EngineStoodStill": {  # the first rank has found it, and another one is named
+        'tandem_rank_last_stall_timestamp_seconds{machine="n0",rank="0",of_machine="n1",of_rank="1"}':
+        constant(-10 * DAY, BEGIN * 60.0)
     },
+    "EngineEnded": {
+        'tandem_rank_last_exit_timestamp_seconds{machine="n0",rank="0",of_machine="n1",of_rank="1"}':
+        constant(-10 * DAY, BEGIN * 60.0)
+    },
+    "RankGivesNoSign": {'tandem_rank_state{machine="n1",rank="1",state="still"}': constant(0, 1)},
+    "GatewayDown": {'up{job="gateway",machine="n0"}': constant(1, 0)},
     "EngineDown": {'up{job="engine",machine="n0"}': constant(1, 0)},
     "EngineDown by its rank": {'tandem_rank_state{machine="n1",rank="1",state="down"}': constant(0, 1)},
     "EngineDown while it starts": {'tandem_rank_state{machine="n0",rank="0",state="starting"}': constant(0, 1)},
@@ -117,7 +125,8 @@ TROUBLES = {
     "GpuEcc not remapped": {'DCGM_FI_DEV_ROW_REMAP_FAILURE{machine="n1",gpu="0"}': constant(0, 1)},
     "GpuXid": {'DCGM_FI_DEV_XID_ERRORS{machine="n1",gpu="0"}': constant(0, 31)},
     "GpuThrottled": {'DCGM_FI_DEV_CLOCKS_EVENT_REASONS{machine="n1",gpu="0"}': constant(4, 0x44)},
-    "GpuLost": {f"tandem_accelerators{N1}": constant(1, 2)},
+    "GpuLost": {f"tandem_gpus{N1}": constant(1, 2)},
+    "GpuLost with all others": {'DCGM_FI_DEV_GPU_TEMP{machine="n1",gpu="0"}': [83] * BEGIN + [None] * (HOUR - BEGIN)},
     "NpuUnhealthy": {'npu_chip_info_health_status{machine="n1",id="0"}': constant(1, 0)},
     "AutoReleaseNear": {
         'tandem_machine_release_timestamp_seconds{machine="n1",kind="auto"}': constant(BEGIN * 60.0 + 2100)
@@ -134,7 +143,8 @@ def case(series, checks):
     return {
         "interval": "1m",
         "input_series": [
-            {"series": name, "values": " ".join(f"{value:.10g}" for value in values)} for name, values in series.items()
+            {"series": name, "values": " ".join("_" if value is None else f"{value:.10g}" for value in values)}
+            for name, values in series.items()
         ],
         "promql_expr_test": [
             {
@@ -162,8 +172,18 @@ def test_nothing_fires_in_an_hour_of_idle_and_of_full_load(tmp_path):
     judged(tmp_path, "1m", *(case(healthy(load), [(ever, HOUR - 1, [])]) for load in ("idle", "full")))
 
 
+def test_nothing_fires_while_one_long_prompt_is_computed(tmp_path):
+    """vLLM counts its tokens only when all of it is; what it takes of the KV cache grows meanwhile."""
+    ever = 'count by (alertname) (count_over_time(ALERTS{alertstate="firing"}[1h]))'
+    long = {
+        f"vllm:num_requests_running{N0}": constant(0, 1),
+        f"vllm:kv_cache_usage_perc{N0}": [0.9 * max(0, minute - BEGIN) / HOUR for minute in range(HOUR)],
+    }
+    judged(tmp_path, "1m", case({**healthy("idle"), **long}, [(ever, HOUR - 1, [])]))
+
+
 def test_each_rule_fires_in_its_trouble_and_no_other_does(tmp_path):
-    soon = ("EngineStoodStill", "SpotNotice", "GpuEcc")
+    soon = ("EngineStoodStill", "EngineEnded", "SpotNotice", "GpuEcc")
     cases = []
     for name, changes in TROUBLES.items():
         expected = name.split()[0]
