@@ -6,9 +6,9 @@ import pytest
 
 from planner import render
 from planner.plan import attempt
+from stacks.load_settings import parse
 from stacks.planning import plan_for
 from stacks.settings.errors import SettingsError
-from stacks.settings.load import parse
 from tests.support.stack_files import as_configuration, read
 
 L20 = {"zone": "cn-hangzhou-h", "instanceType": "ecs.gn8is-2x.8xlarge"}
