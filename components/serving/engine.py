@@ -98,7 +98,7 @@ class Engine(Protocol):
         files: programs of ours it needs in its containers, by path inside.
         cache: folder inside its containers that outlives them, so that a restart is quicker; None for none.
         needs: what its image must hold.
-        counters: names of its Prometheus counters of tokens, at /metrics of the API's port; none where it has none.
+        counters: names of what moves at /metrics of the API's port while it computes; none where it has none.
     """
 
     @property

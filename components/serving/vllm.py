@@ -38,7 +38,8 @@ class Vllm:
     cache: str | None = None
     files: Mapping[str, Path] = field(default_factory=dict)
     data_parallel: bool = True
-    counters: Sequence[str] = ("vllm:prompt_tokens_total", "vllm:generation_tokens_total")  # v1/metrics/loggers.py
+    # v1/metrics/loggers.py. A prompt is counted when all of it is computed; its part of the KV cache grows meanwhile.
+    counters: Sequence[str] = ("vllm:prompt_tokens_total", "vllm:generation_tokens_total", "vllm:kv_cache_usage_perc")
 
     @property
     def ray_resource(self) -> str | None:

@@ -266,13 +266,23 @@ FIRST, FIRST_NODE = 81 * MIB, 6 * MIB
 buffers and later graphs leave of two measured estimates, 0.61 GiB with 48 layers and 0.51 GiB with 28."""
 
 
+GATHERED = 195 << 10
+"""Bytes that a captured graph keeps of each of NCCL's operations in it.
+
+No source says it: it is what the estimates of two models with spread experts leave, 183 KiB with 48 layers and 222 with
+12, counted in steps of 2 MiB a graph (docs/gpu-hosts.md). A layer has two, AgRsAll2AllManager's gather and its
+reduce-scatter."""
+
+
 def graph_memory(
     model: Model, split: Split, layers: range, arguments: EngineArguments, *, version: EngineVersion, device: Device
 ) -> int:
     """Bytes that the engine keeps free for CUDA graphs (profile_cudagraph_memory).
 
     It captures the two largest batches piece by piece and whole. The first capture, whose buffers the pool and the
-    warm-up before it each take, counts once for both ways; the second stands for every other graph.
+    warm-up before it each take, counts once for both ways; the second stands for every other graph. Sums of a
+    tensor-parallel group inside a machine are vLLM's own kernels and not counted; over machines they are NCCL's and
+    keep as much (1.40 instead of 0.36 GiB estimated with 28 layers on two H200), which a split alone doesn't tell.
     """
     if not arguments.graph_sizes or not version.estimates_graphs(
         model.architecture, quantized=model.quantized, dense=model.plain
@@ -285,7 +295,10 @@ def graph_memory(
     pieces = len(arguments.graph_sizes) - 1
     whole = max(0, len([size for size in arguments.graph_sizes if size <= arguments.max_num_seqs]) - 1)
     first = FIRST + FIRST_NODE * len(layers)
-    return 2 * buffers + cublas_workspace(device) + first + (pieces + whole) * GRAPH
+    gathered = 0
+    if split.data > 1 and model.experts is not None:
+        gathered = 2 * sum(not model.dense[layer] for layer in layers) * GATHERED
+    return 2 * buffers + cublas_workspace(device) + first + (pieces + whole) * max(GRAPH, gathered)
 
 
 FUSED_REDUCE: dict[float, dict[int, float]] = {

@@ -69,12 +69,14 @@ def answer(deployment):
     return chat(out, "tiny-qwen2")
 
 
-@pytest.mark.parametrize("engine", ["sglang", "tensorrt-llm"])
+# test_mpi_agent.py starts ranks as mpirun does, by default.
+@pytest.mark.parametrize("engine", ["sglang", pytest.param("tensorrt-llm", marks=pytest.mark.long)])
 def test_a_stand_in_over_both_machines_answers(deployment, engine):
     up(deployment, engine).good()
     assert answer(deployment).said == SAYS[engine]
 
 
+@pytest.mark.long  # goes on from the test above with TensorRT-LLM
 def test_a_rank_of_mpi_that_dies_takes_the_group_down_and_up_again(deployment):
     """The launcher whose ranks another program starts; test_llamacpp.py does it with one that starts them itself."""
     engine = "tensorrt-llm"
@@ -84,6 +86,7 @@ def test_a_rank_of_mpi_that_dies_takes_the_group_down_and_up_again(deployment):
     assert answer(deployment).said == SAYS[engine]
 
 
+@pytest.mark.long  # test_hosts.py has Ray, with the real engine
 def test_a_stand_in_on_ray_gets_all_its_npus_and_answers(deployment):
     # A folder is a model that no planner knows: it would rightly refuse an Ascend engine on processors.
     up(deployment, "vllm-ascend", model=folder_of(deployment)).good()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -74,12 +75,23 @@ def transactions(host: HostMachine) -> list[str]:
     return [" ".join(word for word in line.split() if not word.startswith("-")) for line in packages]
 
 
+DEFAULT = {
+    "bare", "nouveau-has-the-gpus", "a-working-driver-is-left-alone", "a-reboot-does-not-help", "good", "not-loaded",
+}  # fmt: skip
+"""Cases of every run; the choice in each of the others is made without a machine in test_host_choices.py."""
+
+
+def each(cases: list[Case]) -> list[Any]:
+    """The cases as parameters, long but for those of every run."""
+    return [pytest.param(one, id=one.name, marks=() if one.name in DEFAULT else pytest.mark.long) for one in cases]
+
+
 def state(host: HostMachine) -> str:
     """All that a second run must leave as it is."""
     return host.ok("bash /opt/fakes/state.sh")
 
 
-@pytest.mark.parametrize("case", DRIVERS, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", each(DRIVERS))
 def test_a_machines_state_and_what_becomes_of_it(host: HostMachine, case: Case) -> None:
     reset(host, case)
     boots = host.machine.facts()["boots"]
@@ -110,7 +122,7 @@ def test_gpus_and_rdma_devices_reach_each_others_memory(host: HostMachine) -> No
     assert "nvidia-headless-580-server-open" in host.ok("dpkg-query -W 'nvidia-headless*'")
 
 
-@pytest.mark.parametrize("case", PROOFS, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", each(PROOFS))
 def test_proof_that_gpus_work_or_a_sentence(host: HostMachine, case: Case) -> None:
     """The proof changes nothing, whatever it finds."""
     reset(host, case)

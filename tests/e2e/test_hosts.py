@@ -284,6 +284,7 @@ def test_a_third_machine_leaves_the_first_two_alone(deployment):
     assert {ops.get(f"node-{n}-ray", "same") for n in (0, 1)} == {"same"}
 
 
+@pytest.mark.long  # a whole engine starts anew; test_rank_supervisor.py does it with a small one
 def test_a_rank_that_dies_comes_back_with_its_group_on_ray(deployment):
     rank = deployment.ssh("node-1", "pgrep -f ray::RayWorkerProc").split()[0]
     deployment.ssh("node-1", f"kill -9 {rank}")

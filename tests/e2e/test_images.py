@@ -148,6 +148,7 @@ def test_ray_is_added_once_for_each_content_and_goes_with_the_last_stack(host: H
     assert listed(host) == before
 
 
+@pytest.mark.long  # the test above builds as these do
 def test_two_steps_that_need_one_image_build_it_once(host: HostMachine) -> None:
     before = listed(host)
     found: list[Outcome] = []
@@ -165,6 +166,7 @@ def test_two_steps_that_need_one_image_build_it_once(host: HostMachine) -> None:
     assert listed(host) == before
 
 
+@pytest.mark.long  # the first test builds as this one does
 def test_an_index_that_does_not_answer_is_reported(host: HostMachine) -> None:
     said = complete(host, PIP_INDEX="http://me:hidden@127.0.0.1:1/simple").error
     assert (

@@ -11,7 +11,8 @@ from tests.support.deployment import GREEDY, Deployment, chat, fetch
 from tests.support.paths import ROOT
 from tests.support.waiting import until
 
-pytestmark = [pytest.mark.root, pytest.mark.engine]
+# By default test_native.py has this engine over both machines, and test_hosts.py another with Docker.
+pytestmark = [pytest.mark.root, pytest.mark.engine, pytest.mark.long]
 
 MODEL = "tiny-qwen2"
 

@@ -6,15 +6,14 @@ this computer; Grafana's image can't be had here. The webhook is the test's own.
 
 from __future__ import annotations
 
-import base64
 import time
 
 import pytest
-import requests
 
-from tests.support.deployment import Deployment, chat
+from tests.support.deployment import chat
+from tests.support.monitored import PROGRAMS, Look, firing, make_deployment, receive, up
+from tests.support.processes import used
 from tests.support.waiting import until
-from tests.support.webhook import firing, listen
 
 pytestmark = [pytest.mark.root, pytest.mark.engine, pytest.mark.long, pytest.mark.timeout(2400)]
 
@@ -23,50 +22,26 @@ MODEL = "tiny-qwen2"
 
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory):
-    made = Deployment(tmp_path_factory.mktemp("monitoring"), "tandemo", "10.87.0.0/24", ["node-0", "node-1"])
-    registry = made.config["images"]["engine"].partition("/")[0]
-    image = f"{registry}/tandem/monitoring:1"
-    made.config["serving"]["executor"] = "mp"
-    made.config["monitoring"] = {
-        "enabled": True, "grafana": False, "retention": "1d",
-        "prometheusImage": image, "alertmanagerImage": image, "nodeExporterImage": image,
-    }  # fmt: skip
+    made = make_deployment(tmp_path_factory.mktemp("monitoring"), "tandemo", "10.87.0.0/24")
     yield made
     made.close()
 
 
 @pytest.fixture(scope="module")
 def webhook(deployment):
-    server = listen(deployment.subnet)
+    server = receive(deployment)
     yield server
     server.close()
 
 
 @pytest.fixture(scope="module")
 def out(deployment, webhook):
-    deployment.write(deployment.changed_config())
-    file = ("--stack", "test", "--config-file", str(deployment.config_file))
-    deployment.pulumi("config", "set", "--secret", "--path", "tandem:alertReceivers.webhook", webhook.url, *file).good()
-    deployment.pulumi("up", "--yes", "--skip-preview", *file, timeout=2000).good()
-    return deployment.outputs()
+    return up(deployment, webhook)
 
 
 @pytest.fixture(scope="module")
 def look(out, tmp_path_factory):
-    """Asks through the gateway, by default with the login."""
-    authority = tmp_path_factory.mktemp("ca") / "ca.pem"
-    authority.write_text(out["apiCa"])
-    word = base64.b64encode(f"{out['monitoringLogin']}:{out['monitoringPassword']}".encode()).decode()
-
-    def ask(path, login=f"Basic {word}", **params):
-        headers = {"Authorization": login} if login else {}
-        session = requests.Session()
-        session.trust_env = False
-        return session.get(
-            out["monitoringUrl"] + path, headers=headers, params=params, verify=str(authority), timeout=60
-        )
-
-    return ask
+    return Look(out, tmp_path_factory.mktemp("ca"))
 
 
 def test_the_url_answers_with_the_login_and_not_without(deployment, out, look):
@@ -79,14 +54,10 @@ def test_the_url_answers_with_the_login_and_not_without(deployment, out, look):
 
 
 def test_every_target_is_up_and_each_rank_is_known(look):
-    def down():
-        found = look("prometheus/api/v1/targets").json()["data"]["activeTargets"]
-        return [(one["labels"]["job"], one["lastError"]) for one in found if one["health"] != "up"]
-
-    until(lambda: not down(), 60, down)
+    until(lambda: not look.down(), 60, look.down)
 
     def ranks():
-        found = look("prometheus/api/v1/query", query="tandem_rank_state == 1").json()["data"]["result"]
+        found = look.query("tandem_rank_state == 1")
         return {(one["metric"]["machine"], one["metric"]["rank"], one["metric"]["state"]) for one in found}
 
     until(lambda: ranks() == {("node-0", "0", "serving"), ("node-1", "1", "running")}, 60, ranks)
@@ -125,12 +96,10 @@ def test_a_rank_that_is_stopped_reaches_the_webhook_and_comes_back(deployment, o
 def test_an_alert_receiver_that_is_down_harms_nothing_and_gets_its_alerts_later(deployment, out, webhook, look):
     webhook.close()
     deployment.ssh("node-1", "docker stop tandem-test-node-1-node-exporter")
-    query = {"query": 'ALERTS{alertname="MachineNotReached",alertstate="firing"}'}
-    until(lambda: look("prometheus/api/v1/query", **query).json()["data"]["result"], 300)
-    failed = {"query": "sum(alertmanager_notifications_failed_total)"}
-    until(lambda: float(look("prometheus/api/v1/query", **failed).json()["data"]["result"][0]["value"][1]) > 0, 240)
+    until(lambda: look.query('ALERTS{alertname="MachineNotReached",alertstate="firing"}'), 300)
+    until(lambda: float(look.query("sum(alertmanager_notifications_failed_total)")[0]["value"][1]) > 0, 240)
     assert chat(out, MODEL).code == 200
-    again, began = listen(deployment.subnet), time.monotonic()
+    again, began = receive(deployment), time.monotonic()
     try:
         until(lambda: "MachineNotReached" in firing(again), 300)
     finally:
@@ -140,12 +109,12 @@ def test_an_alert_receiver_that_is_down_harms_nothing_and_gets_its_alerts_later(
 
 def test_what_it_takes(deployment):
     """Processors' time and memory of its programs, for docs/monitoring.md."""
-    words = "ps -C prometheus,alertmanager,node_exporter -o rss=,cputimes=,etimes=,args= | cut -c1-60"
-    shown = {name: deployment.ssh(name, words) for name in ("node-0", "node-1")}
-    shown["state"] = deployment.ssh("node-0", "ps -o rss=,cputimes=,etimes= -p $(pgrep -f [s]tate.json | paste -sd,)")
-    print("\n".join(f"{name}: {text}" for name, text in shown.items()))
-    (prometheus,) = [line.split() for line in shown["node-0"].splitlines() if "prometheus" in line.split()[3]]
-    assert int(prometheus[0]) < 200 << 10
+    for name in ("node-0", "node-1"):
+        taken = used(deployment.machine(name).facts()["leader"], PROGRAMS)
+        for program, each in taken.items():
+            print(f"{name} {program}: {each.seconds:.1f} s of a processor, {each.mib:.0f} MiB")
+        assert all(each.mib for each in taken.values()) or name != "node-0"
+        assert 0 < sum(each.mib for each in taken.values()) < 200
 
 
 def test_turned_off_nothing_of_it_is_left(deployment):

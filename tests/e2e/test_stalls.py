@@ -15,13 +15,12 @@ import time
 import pytest
 
 from localcloud.fixtures.uv import install
-from tests.support.deployment import Deployment, chat
+from tests.support.deployment import chat
 from tests.support.hanging_share import HangingShare
-from tests.support.monitored import bring_up, with_monitoring
+from tests.support.monitored import make_deployment, receive, up
 from tests.support.paths import ROOT
 from tests.support.stalls import FOUND, RATIO, Client, first, happen, log, own_start
 from tests.support.waiting import until
-from tests.support.webhook import listen
 
 pytestmark = [pytest.mark.root, pytest.mark.engine, pytest.mark.long, pytest.mark.timeout(3600)]
 
@@ -40,29 +39,23 @@ def deployment(tmp_path_factory):
     (folder / "py-spy.lock").write_text(pinned[0])
     install(folder / "py-spy.lock", own, folder / "install.log")
     (own / "sitecustomize.py").write_text((ROOT / "tests/support/in_engine/sitecustomize.py").read_text())
-    made = Deployment(folder, "tandemst", "10.94.0.0/24", list(NODES), binds=[f"{own}:{IN_ENGINE}"])
-    made.config = with_monitoring(made.config)
+    made = make_deployment(folder, "tandemst", "10.94.0.0/24", binds=[f"{own}:{IN_ENGINE}"])
     made.config["images"]["mounts"].append(f"{IN_ENGINE}:{IN_ENGINE}:ro")
-    made.config["serving"] |= {
-        "executor": "mp",
-        "environment": {
-            **made.config["serving"]["environment"], "PATH": f"{PATH}:{IN_ENGINE}/bin", "PYTHONPATH": IN_ENGINE
-        },
-    }  # fmt: skip
+    made.config["serving"]["environment"] |= {"PATH": f"{PATH}:{IN_ENGINE}/bin", "PYTHONPATH": IN_ENGINE}
     yield made
     made.close()
 
 
 @pytest.fixture(scope="module")
 def webhook(deployment):
-    server = listen(deployment.subnet)
+    server = receive(deployment)
     yield server
     server.close()
 
 
 @pytest.fixture(scope="module")
 def out(deployment, webhook):
-    made = bring_up(deployment, webhook)
+    made = up(deployment, webhook)
     print(f"the engine's own first start: {own_start(deployment):.0f} s")
     return made
 
@@ -186,7 +179,7 @@ def shares(deployment):
 @pytest.fixture(scope="module")
 def ray(deployment, webhook, client, shares):
     deployment.config["serving"]["executor"] = "ray"
-    bring_up(deployment, webhook)
+    up(deployment, webhook)
     until(lambda: client.served(time.time() - 10), 120)
     return deployment
 

@@ -77,6 +77,7 @@ def test_preview_runs_nothing_and_output_is_unknown_to_those_who_use_it(project:
     assert project.resources()["after"]["outputs"]["stdout"] == "x"
 
 
+@pytest.mark.long  # a plugin's version changes rarely; the first tests of this file go through it by default
 def test_refresh_changes_nothing(project: Project) -> None:
     project.program(command("date +%N")).up()
     before = project.resources()["it"]["outputs"]
@@ -99,6 +100,7 @@ pulumi.export('out', it.stdout)
     assert "hunter2" not in project.pulumi("preview", "--diff")
 
 
+@pytest.mark.long  # a plugin's version changes rarely; the first tests of this file go through it by default
 def test_logging_none_keeps_output_from_the_user_and_by_default_it_is_shown(project: Project) -> None:
     project.program(f"{HEAD}local.Command('it', create='echo quiet-word', logging='none')\n")
     assert "] quiet-word" not in project.pulumi("up", "--yes", "--skip-preview")
@@ -117,6 +119,7 @@ def test_a_failed_create_names_command_and_output_and_leaves_no_state(project: P
     assert "it" not in project.resources()
 
 
+@pytest.mark.long  # a plugin's version changes rarely; the first tests of this file go through it by default
 def test_a_failed_update_keeps_the_old_state_and_the_next_up_tries_again(project: Project, tmp_path: Path) -> None:
     project.program(command("echo one")).up()
     project.program(command("echo one", update=f"test -e {tmp_path}/ready && echo two"))
@@ -137,6 +140,7 @@ def test_a_host_key_that_is_none_passes_a_preview_and_fails_before_anything_runs
     assert "failed to parse host key" in done.stdout
 
 
+@pytest.mark.long  # a plugin's version changes rarely; the first tests of this file go through it by default
 def test_files_that_a_command_made_come_back_as_assets(project: Project) -> None:
     project.program(
         f"{HEAD}it = local.Command('it', create='echo made >made.txt', asset_paths=['made*'])\n"
@@ -145,6 +149,7 @@ def test_files_that_a_command_made_come_back_as_assets(project: Project) -> None
     assert project.outputs() == {"files": ["made.txt"]}
 
 
+@pytest.mark.long  # a plugin's version changes rarely; the first tests of this file go through it by default
 def test_a_secret_that_becomes_plain_is_a_change(project: Project) -> None:
     project.program(command("echo one")).up()
     hidden = command("echo one").replace("create='echo one'", "create=pulumi.Output.secret('echo one')")
@@ -190,6 +195,7 @@ def test_an_error_in_the_program_is_shown_once_and_a_bad_exit_is_named(project: 
     assert "non-zero exit code: 5" in project.program("import os; os._exit(5)").run("preview").stdout
 
 
+@pytest.mark.long  # a plugin's version changes rarely; the first tests of this file go through it by default
 def test_configuration_reaches_the_program_and_its_secrets_stay_secret(project: Project) -> None:
     project.program(
         f"{HEAD}config = pulumi.Config()\npulumi.export('plain', config.require('plain'))\n"
@@ -202,6 +208,7 @@ def test_configuration_reaches_the_program_and_its_secrets_stay_secret(project: 
     assert "hunter2" not in project.files()
 
 
+@pytest.mark.long  # a plugin's version changes rarely; the first tests of this file go through it by default
 def test_about_names_the_engine_the_python_and_the_plugins(project: Project) -> None:
     shown = project.program(HEAD).pulumi("about")
     for word in ("3.259.0", "python", "command", "pulumi-command"):

@@ -67,6 +67,7 @@ def test_a_container_is_created_updated_in_place_replaced_and_destroyed(project:
     assert daemon.docker("images", "--quiet", IMAGE) != "", "keep_locally"
 
 
+@pytest.mark.long  # a plugin's version changes rarely; the first tests of this file go through it by default
 def test_a_container_with_a_name_of_ours_is_replaced_by_one_of_that_name(project: Project, daemon: Daemon) -> None:
     project.program(program(daemon, "name='mine'")).up()
     assert project.program(program(daemon, "name='mine', command=['y']")).up() == {"same": 3, "replace": 1}
@@ -104,6 +105,7 @@ def test_what_is_unchanged_is_not_asked_for(project: Project, daemon: Daemon) ->
         assert project.up() == {"same": 4}
 
 
+@pytest.mark.long  # a plugin's version changes rarely; the first tests of this file go through it by default
 def test_a_container_that_vanished_is_noticed_and_made_again(project: Project, daemon: Daemon) -> None:
     project.program(program(daemon, "restart='no'")).up()
     daemon.docker("rm", "--force", project.outputs()["name"])
@@ -112,6 +114,7 @@ def test_a_container_that_vanished_is_noticed_and_made_again(project: Project, d
     assert project.up() == {"same": 3, "create": 1}
 
 
+@pytest.mark.long  # a plugin's version changes rarely; the first tests of this file go through it by default
 def test_a_refresh_of_what_can_t_be_reached_fails_and_an_up_goes_on(project: Project, daemon: Daemon) -> None:
     """A host that does not answer says nothing about its containers: nothing is lost, and nothing is asked of it."""
     project.program(program(daemon, "restart='no'")).up()
@@ -139,6 +142,7 @@ def test_drift_is_seen_after_a_refresh_and_put_right(project: Project, daemon: D
     assert policy["Name"] == "no"
 
 
+@pytest.mark.long  # a plugin's version changes rarely; the first tests of this file go through it by default
 def test_ignored_changes_are_not_made(project: Project, daemon: Daemon) -> None:
     project.program(program(daemon, "restart='no'")).up()
     text = program(daemon, "restart='always'", options="ignore_changes=['restart']")
@@ -161,6 +165,7 @@ def test_wrong_input_is_refused_at_preview_with_its_property_and_reason(project:
     assert "restart" in done.stdout and "sometimes" in done.stdout
 
 
+@pytest.mark.long  # a plugin's version changes rarely; the first tests of this file go through it by default
 def test_a_preview_does_without_a_host_that_is_not_known_yet(project: Project, daemon: Daemon) -> None:
     """So a whole deployment can be previewed before its machines exist."""
     text = program(daemon, "restart='no'").replace(
@@ -172,6 +177,7 @@ def test_a_preview_does_without_a_host_that_is_not_known_yet(project: Project, d
     assert project.up() == {"same": 5}
 
 
+@pytest.mark.long  # a plugin's version changes rarely; the first tests of this file go through it by default
 def test_a_container_whose_start_failed_is_kept_with_its_error_and_made_anew(project: Project, daemon: Daemon) -> None:
     """As the program asks for; without, the next `up` may call it good."""
     project.program(
@@ -192,6 +198,7 @@ def test_a_container_whose_start_failed_is_kept_with_its_error_and_made_anew(pro
     assert kept["id"] not in daemon.docker("ps", "--all", "--quiet", "--no-trunc")
 
 
+@pytest.mark.long  # a plugin's version changes rarely; the first tests of this file go through it by default
 def test_an_existing_volume_is_imported(project: Project, daemon: Daemon) -> None:
     """A volume, because the provider itself reads too little of a container to keep one that it did not make."""
     daemon.docker("volume", "create", "--label", "a=b", "there")
@@ -205,6 +212,7 @@ def test_an_existing_volume_is_imported(project: Project, daemon: Daemon) -> Non
     assert daemon.docker("volume", "ls", "--quiet") == ""
 
 
+@pytest.mark.long  # a plugin's version changes rarely; the first tests of this file go through it by default
 def test_an_image_by_tag_and_digest_is_the_digest_s(project: Project, daemon: Daemon, tmp_path: Path) -> None:
     """As default images are pulled: once, whatever the tag means later; under a digest that nothing has, not at all."""
     (tmp_path / "caddy").write_bytes(b"a program")

@@ -5,11 +5,14 @@
 # Needs pulumi with its plugins on PATH, this project's .venv, ip, sshd, caddy, and a Python that has vLLM (and Ray, py-spy).
 # Usage: tests/gpu/up.sh PYTHON-WITH-VLLM GPU-NAME [SPLIT...]
 #   SPLIT  MACHINESxGPUS:TPxPP:EXECUTOR, such as 2x2:4x1:mp: two machines of two GPUs, TP4 over both, without Ray;
+#          TPxPPxDP with data parallel ranks, whose experts are spread where the model has some: 2x1:1x1x2:mp;
 #          left out: every one that this machine's GPUs allow, TP over all of them and PP between machines or GPUs.
-#   MODEL  small (a model of 0.1 GB, without CUDA graphs: is it right?) or 7b (13 GB, as users have it: is it as planned?)
+#   MODEL  small (a model of 0.1 GB, without CUDA graphs: is it right?), 7b (13 GB, as users have it: is it as planned?)
+#          or moe (14 GB, 128 experts)
 #   SPLIT_SECONDS, SECONDS_IN_ALL  each split's own limit, and after how long none is begun any more.
 #   BENCHMARK quick or full: the engine is measured after its first completion, a line a level, and the report kept.
-#   FAULTS 1: after the last split a process of the engine is killed, and the next answer waited for.
+#   FAULTS killed, context, or both: after the last split a process of the engine is killed, or its CUDA context is broken
+#          by an access out of bounds while it idles; what its supervisor says, and the next answer, are waited for.
 # A split that fails stops no other. Exits with the number of those that failed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -33,6 +36,10 @@ out=${OUT:-$(mktemp -d)}
 began=$SECONDS
 say() { printf '%4d s  %-14s %s\n' $((SECONDS - began)) "$1" "$2"; }
 
+# broken_context.py is imported by every Python of the engine and does nothing before its signal comes.
+hook=$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/tandem_broken_context.pth
+printf 'import sys; sys.path.append("%s"); import broken_context\n' "$PWD/tests/gpu" >"$hook"
+
 id $login >/dev/null 2>&1 || useradd --create-home --shell /bin/bash $login
 usermod --password '*' $login # a locked login is refused without PAM
 id sshd >/dev/null 2>&1 || useradd --system --home-dir /run/sshd --shell /usr/sbin/nologin sshd
@@ -50,7 +57,7 @@ leave() {
   end_machines
   ip link delete tandemgpu 2>/dev/null || true
   userdel --remove --force "$login" >/dev/null 2>&1 || true
-  rm -rf "$folder" "${PWD:?}/Pulumi.$stack.yaml"
+  rm -rf "$folder" "$hook" "${PWD:?}/Pulumi.$stack.yaml"
 }
 trap leave EXIT
 
@@ -119,9 +126,10 @@ mib=$(nvidia-smi --query-gpu=memory.total --format=csv,noheader,nounits | head -
 version=$("$python" -c 'import importlib.metadata as m; print(m.version("vllm").split("+")[0])')
 salt=$(grep '^encryptionsalt' Pulumi.$stack.yaml) key=$(grep -A1 apiKey Pulumi.$stack.yaml | tail -1)
 
-settings() { # COUNT EACH TP PP EXECUTOR
-  local i
-  sed -e "s|@FOLDER@|$folder|; s|@LOGIN@|$login|; s|@EACH@|$2|; s|@GPU@|$gpu|; s|@PYTHON@|$python|; s|@CADDY@|$(dirname "$(command -v caddy)")|; s|@TP@|$3|; s|@PP@|$4|; s|@EXECUTOR@|$5|; s|@READY@|$split_seconds|" \
+settings() { # COUNT EACH TP PP EXECUTOR DP
+  local i experts=false
+  if [[ $model == moe ]] && (($6 > 1)); then experts=true; fi
+  sed -e "s|@FOLDER@|$folder|; s|@LOGIN@|$login|; s|@EACH@|$2|; s|@GPU@|$gpu|; s|@PYTHON@|$python|; s|@CADDY@|$(dirname "$(command -v caddy)")|; s|@TP@|$3|; s|@PP@|$4|; s|@EXECUTOR@|$5|; s|@DP@|$6|; s|@EXPERTS@|$experts|; s|@READY@|$split_seconds|" \
     tests/gpu/stack.yaml | while IFS= read -r line; do
     case $line in
       *@MACHINES@*) for ((i = 0; i < $1; i++)); do printf '    - {name: gpu-%d, address: 10.99.0.1%d}\n' $i $((i + 1)); done ;;
@@ -139,7 +147,9 @@ table=() failed=0 shape=''
 row() { table+=("$(printf '%-8s %-6s %-5s %7s  %s' "$@")"); say "$1 $2 $3" "$4 s: $5"; }
 for split in "$@"; do
   IFS=: read -r parts ranks executor <<<"$split"
-  count=${parts%x*} each=${parts#*x} tp=${ranks%x*} pp=${ranks#*x} executor=${executor:-mp}
+  count=${parts%x*} each=${parts#*x} executor=${executor:-mp}
+  IFS=x read -r tp pp dp <<<"${ranks}x1"
+  dp=${dp%x1} # 1 where the split names none
   name=${split//:/-}
   if ((SECONDS - began > all - 40)); then
     row "$parts" "$ranks" "$executor" - "not run: no time left"
@@ -153,7 +163,7 @@ for split in "$@"; do
     make_machines "$count" "$each" || { row "$parts" "$ranks" "$executor" - "the machines did not come up"; failed=$((failed + 1)); continue; }
     shape=$parts
   fi
-  settings "$count" "$each" "$tp" "$pp" "$executor"
+  settings "$count" "$each" "$tp" "$pp" "$executor" "$dp"
   at=$SECONDS code=0
   up >"$out/up-$name.log" 2>&1 || code=$?
   took=$((SECONDS - at))
@@ -182,19 +192,27 @@ for split in "$@"; do
     grep -oE '(not )?measured( \(|:).*' "$out/up-$name.log" | sort -u || true
   fi
   if [[ $model != small ]]; then
+    spread=()
+    if [[ $model == moe ]] && ((dp > 1)); then spread=(--expert-parallel); fi
     .venv/bin/python -m planner memory --config $folder/drive/weights --gpu-memory-mib "$mib" --tensor-parallel-size "$tp" \
-      --pipeline-parallel-size "$pp" --engine vllm --engine-version "$version" --usage server --set max_model_len=8192 --json | tee "$out/planned-$name.json"
+      --pipeline-parallel-size "$pp" --data-parallel-size "$dp" "${spread[@]}" --engine vllm --engine-version "$version" --usage server --set max_model_len=8192 --json | tee "$out/planned-$name.json"
   fi
 done
-if [[ ${FAULTS:-} == 1 && -n $shape ]]; then
-  victim=$(nvidia-smi --query-compute-apps=pid --format=csv,noheader | head -1) at=$SECONDS
-  kill -KILL "$victim"
-  until answer=$(ask 2>/dev/null) && ! kill -0 "$victim" 2>/dev/null; do
-    ((SECONDS - at < 180)) || { say killed "the engine's process $victim, and no answer in 180 s"; failed=$((failed + 1)); break; }
+engine_log() { there $((count - 1)) "cat .tandem/*/processes/gpu-$((count - 1))-engine/log"; }
+for fault in ${FAULTS:-}; do
+  [[ -n $shape ]] || break
+  victim=$(nvidia-smi --query-compute-apps=pid --format=csv,noheader | tail -1) at=$SECONDS lines=$(engine_log | wc -l)
+  kill -"$([[ $fault == context ]] && echo USR2 || echo KILL)" "$victim"
+  gone=''
+  until [[ -n $gone ]] && answer=$(ask 2>/dev/null); do
+    if [[ -z $gone ]] && ! kill -0 "$victim" 2>/dev/null; then gone=$((SECONDS - at)); fi
+    ((SECONDS - at < split_seconds)) || { answer="no answer"; failed=$((failed + 1)); break; }
     sleep 0.5
   done
-  say killed "the engine's process $victim; $((SECONDS - at)) s later $answer"
-fi
+  say "$fault" "the engine's process $victim ended ${gone:-never} s later, the next answer came after $((SECONDS - at)) s: $answer"
+  engine_log | tail -n +$((lines + 1)) >"$out/fault-$fault.log" || true
+  grep -aE '^tandem|out of bounds|CUDA error' "$out/fault-$fault.log" | cut -c1-400 | head -20 || true
+done
 if [[ -n $shape ]]; then
   timeout 60 pulumi --non-interactive --color never destroy --yes --skip-preview --stack $stack >"$out/destroy.log" 2>&1 || { tail -20 "$out/destroy.log"; failed=$((failed + 1)); }
   for ((i = 0; i < ${#machines[@]}; i++)); do

@@ -16,6 +16,7 @@ from tests.support.waiting import free_port, until
 
 FILES = ROOT / "components/serving/files"
 ENGINE = ROOT / "tests/scripts/counted_engine.py"
+GROUP = ("--group=peers", "--ranks=1")
 sys.path.append(str(FILES))  # its modules import each other as they lie on the machine
 
 import alive  # noqa: E402
@@ -27,7 +28,10 @@ import still  # noqa: E402
 class Supervised:
     """One rank with the stand-in engine, which is `dead` after so many requests."""
 
-    def __init__(self, folder, dead: int | None = None, ranks: int = 0, limit: float = 2, loops: bool = False):
+    def __init__(
+        self, folder, dead: int | None = None, ranks: int = 0, *, limit: float = 2, group=(), accelerator="nvidia",
+        **environment: str,
+    ):  # fmt: skip
         self.folder, self.port = folder, free_port()
         settings: dict[str, object] = {
             "base": f"http://127.0.0.1:{self.port}/v1",
@@ -39,15 +43,13 @@ class Supervised:
         (folder / "alive.json").write_text(json.dumps(settings))
         engine = [sys.executable, ENGINE, str(self.port), folder / "pids", *([str(dead)] if dead is not None else [])]
         words = [f"--state={folder}", f"--alive={folder / 'alive.json'}", "--machine=gpu-7"]
-        words += [f"--accelerator={'cpu' if loops else 'nvidia'}"]
+        words += [f"--accelerator={accelerator}"]
         self.log = (folder / "log").open("w")
         self.process = subprocess.Popen(
-            [sys.executable, FILES / "rank_supervisor.py", "--group=peers", "--ranks=1", *words, "--", *engine],
+            [sys.executable, FILES / "rank_supervisor.py", *(group or GROUP), *words, "--", *engine],
             stdout=self.log, stderr=self.log,
-            env={
-                **os.environ, "TANDEM_ALIVE_SECONDS": str(limit), "TANDEM_STILL_SECONDS": "2", "RANKS": str(ranks),
-                **({"LOOPS": "yes", "TANDEM_LOOP_SECONDS": "8"} if loops else {}),
-            },
+            env={**os.environ, "TANDEM_ALIVE_SECONDS": str(limit), "TANDEM_STILL_SECONDS": "2", "RANKS": str(ranks),
+                 **environment},
         )  # fmt: skip
 
     @property
@@ -110,7 +112,7 @@ def test_one_that_stands_still_is_started_again_and_stays_down_after_three_times
 
 def test_one_that_loops_on_processors_is_started_again_later(supervised):
     """Computing is a sign there, as a long prompt takes its time; for so long it is none."""
-    engine = supervised(dead=1, loops=True)
+    engine = supervised(dead=1, accelerator="cpu", LOOPS="yes", TANDEM_LOOP_SECONDS="8")
     until(lambda: len(engine.pids) > 1, 90)
     (stall,) = engine.state["stalls"]
     assert float(stall["why"].split()[3]) >= 8
@@ -145,8 +147,8 @@ WAITS = "Worker stands in all_reduce (parallel_state.py:9)"
         (60, [report(0, where=WAITS), report(1, "computes")], 1),
         (60, [report(0, where=WAITS), report(1)], 1),
         (60, [report(0), report(1)], 0),
-        (20, [report(1, "held")], 1),  # that is sure, and soon
-        (20, [report(0), report(1)], None),
+        (25, [report(1, "held")], 1),  # that is sure, and soon
+        (25, [report(0), report(1)], None),
         (60, [report(0, "computes"), report(1, "computes")], None),  # a long prompt
         (400, [report(0, "computes"), report(1, "computes")], 0),
         (60, [], None),
@@ -171,6 +173,28 @@ def test_one_of_two_data_parallel_ranks_that_stands_still_is_found(supervised):
     (stall,) = engine.state["stalls"]
     assert "VLLM::EngineCore_DP1" in stall["why"].split(";")[0]
     assert "SIGSTOP" in stall["why"]
+
+
+def test_ranks_that_rest_between_questions_do_not_stand_still(supervised, tmp_path):
+    """Answers take as long as a big model's, and between them no rank gives any sign for longer than the limit."""
+    (tmp_path / "token").write_text("t0ken")
+    log, limits = tmp_path / "log-1", {"TANDEM_STILL_SECONDS": "3", "TANDEM_ALIVE_SECONDS": "6"}
+    group = ["--group=peers", "--ranks=2", "--leader=127.0.0.1", f"--port={free_port()}", f"--token={tmp_path}/token"]
+    engine = supervised(limit=6, group=group, SECONDS="3", TANDEM_STILL_SECONDS="3")
+    member = [sys.executable, FILES / "rank_supervisor.py", *group, "--rank=1", "--accelerator=nvidia"]
+    with (
+        log.open("w") as out,
+        subprocess.Popen(
+            [*member, "--", "sleep", "600"], stdout=out, stderr=out, env={**os.environ, **limits}
+        ) as other,
+    ):
+        try:
+            until(lambda: engine.counted() >= 4, 120)
+            said = engine.said + log.read_text()
+        finally:
+            other.terminate()
+    assert "starting the engine (attempt 1)" in said
+    assert "no sign" not in said
 
 
 def test_each_data_parallel_rank_has_the_processes_of_its_own(monkeypatch):

@@ -114,7 +114,7 @@ FIRST_CERTIFICATE = 200
 """Seconds. After an attempt that failed Caddy waits one minute, then two (certmagic's retryIntervals)."""
 
 
-@pytest.mark.parametrize("name", [NAME, "127.0.0.1"])
+@pytest.mark.parametrize("name", [NAME, pytest.param("127.0.0.1", marks=pytest.mark.long)])
 def test_a_name_and_a_bare_address_get_a_certificate(authority, engine, tmp_path, name):
     folder = tmp_path / "gateway"
     folder.mkdir()
@@ -142,6 +142,7 @@ def test_a_certificate_is_renewed_without_a_restart(authority, engine, tmp_path)
         gateway.close()
 
 
+@pytest.mark.long  # test_ports.py does it with the step that says so
 def test_a_port_for_the_proof_that_is_taken_is_named_in_the_log(authority, engine, tmp_path):
     folder = tmp_path / "gateway"
     folder.mkdir()

@@ -22,6 +22,7 @@ import re
 import shutil
 import socket
 import ssl
+import stat
 import subprocess
 import sys
 import tarfile
@@ -42,6 +43,8 @@ SUPERVISOR = "/rank_supervisor.py"
 STATES = ("starting", "serving", "running", "still", "down")
 """Of a rank. `serving` is the one that has the API, while it answers; the others of a whole group are `running`."""
 REASON = 200
+MOST = 1 << 20
+"""Bytes of a group.json that are read."""
 VALIDITY = re.compile(rb"(?:\x17\x0d(\d{12})Z|\x18\x0f(\d{14})Z)(?:\x17\x0d(\d{12})Z|\x18\x0f(\d{14})Z)")
 """The two times of a certificate as DER has them, UTCTime or GeneralizedTime (RFC 5280, 4.1.2.5)."""
 SMI = {
@@ -96,6 +99,31 @@ class Docker(http.client.HTTPConnection):
         return body
 
 
+def written(docker: Docker, container: str, pid: int) -> bytes:
+    """A container's group.json. By its first process, where it runs: Docker's way costs its daemon 0.1 s each time."""
+    if pid and (found := read_inside(Path(f"/proc/{pid}/root"), "tandem", "group.json")):
+        return found
+    archive = docker.get(f"/containers/{container}/archive?path=/tandem/group.json")
+    with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
+        member = opened.extractfile("group.json")
+        return member.read() if member else b""
+
+
+def read_inside(root: Path, *names: str) -> bytes:
+    """A small file of a container; nothing if it isn't there, or if a link or a pipe would lead elsewhere or hang."""
+    opened: list[int] = []
+    try:
+        opened.append(os.open(root, os.O_RDONLY | os.O_DIRECTORY))
+        for name in names:
+            opened.append(os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=opened[-1]))
+        return os.read(opened[-1], MOST) if stat.S_ISREG(os.fstat(opened[-1]).st_mode) else b""
+    except OSError:
+        return b""
+    finally:
+        for each in opened:
+            os.close(each)
+
+
 def containers(stack: str) -> list[Rank]:
     """The ranks on the machine, out of their containers."""
     docker, found = Docker(), []
@@ -106,10 +134,7 @@ def containers(stack: str) -> list[Rank]:
         whole = json.loads(docker.get(f"/containers/{entry['Id']}/json"))
         known = None
         with contextlib.suppress(OSError, ValueError, KeyError, tarfile.TarError):
-            archive = docker.get(f"/containers/{entry['Id']}/archive?path=/tandem/group.json")
-            with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
-                member = opened.extractfile("group.json")
-                known = json.load(member) if member else None
+            known = json.loads(written(docker, entry["Id"], int(whole["State"]["Pid"])))
         words = [str(word) for word in whole["Args"]]
         found.append(Rank(bool(whole["State"]["Running"]), words, known))
     docker.close()

@@ -9,6 +9,7 @@ import contextlib
 import errno
 import hmac
 import json
+import re
 import secrets
 import socket
 import threading
@@ -24,13 +25,11 @@ EXITED = b"X"
 """Sent instead of a heartbeat by a rank whose engine ended by itself."""
 REPORT = b"S"
 """Begins a report of a rank: JSON in hexadecimal, so that no byte of it is one of the others, and a line's end."""
-ASKED, SILENT = b"W", b"Q"
-"""Sent instead of a heartbeat while somebody wants to know of ranks that stand still: the engine starts and doesn't
-serve yet, or a question has no answer."""
+QUIET, ASKED, SILENT = b".", b"W", b"Q"
+"""Heartbeats. Nothing is asked; somebody waits for the engine's start and wants to know of a rank that stands still; an
+engine that served makes no tokens, and whoever stands still is to say so."""
+BEATS = re.compile(b"[" + QUIET + ASKED + SILENT + b"]")
 ASKED_SECONDS = 60.0
-"""How long a touch of the file below counts."""
-BEATS = 5.0
-"""And a beat."""
 WISH: list[Path] = []
 """A file that is touched by whoever waits for the engine."""
 
@@ -53,18 +52,15 @@ def wished() -> bool:
         return False
 
 
-class Group(Protocol):
-    """Who must be there for an engine to run.
+def here(*, silent: bool, starts: bool) -> bytes:
+    """What is asked on this machine."""
+    return SILENT if silent else ASKED if starts or wished() else QUIET
 
-    Attributes:
-        exited_elsewhere: it broke since another rank's engine ended by itself.
-        looks: ranks are to look whether they stand still; set on the first one.
-        silent: and that is since a question has no answer; every rank knows.
-    """
+
+class Group(Protocol):
+    """Who must be there for an engine to run."""
 
     exited_elsewhere: bool
-    looks: bool
-    silent: bool
 
     def report(self, entry: dict[str, Any]) -> None:
         """How this rank is, for the first one to know."""
@@ -72,8 +68,13 @@ class Group(Protocol):
     def reports(self) -> list[dict[str, Any]]:
         """What others have reported since the last time."""
 
-    def asked(self) -> bool:
-        """Whether somebody wants to know of ranks that stand still."""
+    def asked(self, *, silent: bool, starts: bool = False) -> bytes:
+        """Whether somebody wants to know of ranks that stand still: QUIET, ASKED or SILENT.
+
+        Args:
+            silent: the engine that is watched here makes no tokens.
+            starts: it has not served yet, whether or not somebody waits for it.
+        """
 
     def form(self) -> None:
         """Blocks until the group is whole."""
@@ -88,7 +89,7 @@ class Group(Protocol):
 class Apart:
     """A group whose other ranks tell us nothing."""
 
-    exited_elsewhere = looks = silent = False
+    exited_elsewhere = False
 
     def report(self, entry: dict[str, Any]) -> None:
         """Nobody to tell."""
@@ -97,9 +98,9 @@ class Apart:
         """None."""
         return []
 
-    def asked(self) -> bool:
+    def asked(self, *, silent: bool, starts: bool = False) -> bytes:
         """As on this machine."""
-        return self.looks or self.silent or wished()
+        return here(silent=silent, starts=starts)
 
 
 class Alone(Apart):
@@ -122,7 +123,7 @@ class Link:
     def __init__(self, connection: socket.socket) -> None:
         self.connection, self.heard, self.closed = connection, time.monotonic(), False
         self.exited = False
-        self.beat, self.asked, self.silent = b".", 0.0, False
+        self.beat = self.asked = QUIET
         self.reports: list[dict[str, Any]] = []
         self.rest = b""
         self.guard = threading.Lock()
@@ -156,8 +157,8 @@ class Link:
                 self.close()
 
     def _take_in(self, heard: bytes) -> None:
-        if ASKED in heard or SILENT in heard:
-            self.asked, self.silent = time.monotonic(), SILENT in heard
+        if beats := BEATS.findall(heard):
+            self.asked = beats[-1]
         *whole, self.rest = (self.rest + heard).split(b"\n")
         if REPORT not in self.rest:
             self.rest = b""
@@ -207,7 +208,7 @@ class Leader:
     def __init__(self, address: str, port: int, ranks: int, token: bytes) -> None:
         self.ranks, self.token = ranks, token
         self.links: dict[int, Link] = {}
-        self.exited_elsewhere = self.looks = self.silent = False
+        self.exited_elsewhere = False
         while True:
             try:
                 self.server = socket.create_server(
@@ -274,11 +275,11 @@ class Leader:
             found += taken
         return found
 
-    def asked(self) -> bool:
+    def asked(self, *, silent: bool, starts: bool = False) -> bytes:
         """As on this machine; the others hear of it."""
-        now = self.looks or self.silent or wished()
+        now = here(silent=silent, starts=starts)
         for link in self.links.values():
-            link.beat = SILENT if self.silent else ASKED if now else b"."
+            link.beat = now
         return now
 
     def leave(self, *, exited: bool = False) -> None:
@@ -293,7 +294,7 @@ class Member:
     def __init__(self, leader: tuple[str, int], rank: int, token: bytes) -> None:
         self.leader, self.rank, self.token = leader, rank, token
         self.link: Link | None = None
-        self.exited_elsewhere = self.looks = self.silent = False
+        self.exited_elsewhere = False
 
     def form(self) -> None:
         """Knocks at the leader's until it says go."""
@@ -330,11 +331,9 @@ class Member:
         """Only the first rank hears of it."""
         return []
 
-    def asked(self) -> bool:
+    def asked(self, *, silent: bool, starts: bool = False) -> bytes:  # it watches no tokens
         """As the first rank says."""
-        now = self.link is not None and time.monotonic() - self.link.asked < BEATS
-        self.silent = now and self.link is not None and self.link.silent
-        return now
+        return self.link.asked if self.link else QUIET
 
     def leave(self, *, exited: bool = False) -> None:
         """Hangs up."""

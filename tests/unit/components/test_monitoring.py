@@ -236,7 +236,7 @@ class DockerApi(BaseHTTPRequestHandler):
                 {
                     "Path": "python3",
                     "Args": ["/tandem/rank_supervisor.py", "--rank=1", "--"],
-                    "State": {"Running": True},
+                    "State": {"Running": True, "Pid": 0},
                 }
             ).encode(),
             "/containers/a1/archive": archive.getvalue() if query == "path=/tandem/group.json" else b"",
@@ -255,6 +255,20 @@ def test_ranks_are_read_out_of_their_containers(monkeypatch, tmp_path, serving):
     shown = samples(state.rank_samples([found], 0))
     assert shown["tandem_rank_state", "1", "still"] == 1
     assert shown["tandem_rank_restarts_total", "1"] == 4
+
+
+def test_a_file_of_a_container_is_read_by_its_root_and_no_link_or_pipe_leads_out_of_it(tmp_path):
+    inside, outside = tmp_path / "root/tandem", tmp_path / "secret"
+    inside.mkdir(parents=True)
+    outside.write_text("secret")
+    (inside / "group.json").write_text("{}")
+    (inside / "link").symlink_to(outside)
+    (tmp_path / "root/away").symlink_to(inside)
+    os.mkfifo(inside / "pipe")
+    assert state.read_inside(tmp_path / "root", "tandem", "group.json") == b"{}"
+    for names in (("tandem", "link"), ("away", "group.json"), ("tandem", "pipe"), ("tandem", "none"), ("tandem",)):
+        assert state.read_inside(tmp_path / "root", *names) == b""
+    assert state.read_inside(tmp_path / "gone", "tandem", "group.json") == b""
 
 
 def samples(found):

@@ -172,6 +172,16 @@ def test_nothing_fires_in_an_hour_of_idle_and_of_full_load(tmp_path):
     judged(tmp_path, "1m", *(case(healthy(load), [(ever, HOUR - 1, [])]) for load in ("idle", "full")))
 
 
+def test_nothing_fires_while_one_long_prompt_is_computed(tmp_path):
+    """vLLM counts its tokens only when all of it is; what it takes of the KV cache grows meanwhile."""
+    ever = 'count by (alertname) (count_over_time(ALERTS{alertstate="firing"}[1h]))'
+    long = {
+        f"vllm:num_requests_running{N0}": constant(0, 1),
+        f"vllm:kv_cache_usage_perc{N0}": [0.9 * max(0, minute - BEGIN) / HOUR for minute in range(HOUR)],
+    }
+    judged(tmp_path, "1m", case({**healthy("idle"), **long}, [(ever, HOUR - 1, [])]))
+
+
 def test_each_rule_fires_in_its_trouble_and_no_other_does(tmp_path):
     soon = ("EngineStoodStill", "EngineEnded", "SpotNotice", "GpuEcc")
     cases = []

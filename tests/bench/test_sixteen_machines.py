@@ -1,0 +1,87 @@
+"""What is asked of sixteen machines at once, by real SSH on machines of this computer: their logs, and the doctor."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.support.deployment import Deployment
+from tests.support.paths import ROOT
+
+pytestmark = [pytest.mark.root, pytest.mark.long, pytest.mark.timeout(1800)]
+
+NAMES = [f"node-{number}" for number in range(16)]
+LINES = 2000
+"""In each log, as many as `make logs` asks for."""
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory):
+    made = Deployment(tmp_path_factory.mktemp("sixteen"), "tandemk", "10.94.0.0/24", NAMES)
+    yield made
+    made.close()
+
+
+def timed(deployment: Deployment, *words: str) -> tuple[float, float, subprocess.CompletedProcess[str]]:
+    """Seconds to the first line and to the last, and what was said."""
+    began = time.monotonic()
+    process = subprocess.Popen(
+        [sys.executable, "-m", *words], cwd=ROOT, env=deployment.environment, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout
+    first = process.stdout.readline()
+    started = time.monotonic() - began
+    rest, errors = process.communicate(timeout=600)
+    done = subprocess.CompletedProcess(words, process.returncode, first + rest, errors)
+    print(f"{words[0]}: first line after {started:.1f} s, whole after {time.monotonic() - began:.1f} s, "
+          f"load {Path('/proc/loadavg').read_text().split()[0]}", flush=True)  # fmt: skip
+    return started, time.monotonic() - began, done
+
+
+def test_doctor_of_bare_machines(deployment):
+    """Before the first `up`: there is no cloud and no engine to look at."""
+    deployment.write(deployment.config)
+    _, seconds, done = timed(
+        deployment, "stacks.doctor", "test", "--json", "--config-file", str(deployment.config_file)
+    )
+    report = json.loads(done.stdout)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {each["where"] for each in report["findings"]} >= set(NAMES)
+    assert seconds < 120
+
+
+def test_logs_start(deployment):
+    """Of processes without containers, two on each machine."""
+    folder = "/root/.tandem/tandem-test/processes"
+
+    def fill(name: str) -> None:
+        for process in ("engine", "gateway"):
+            deployment.ssh(
+                name, f"mkdir -p {folder}/{process} && seq -f 'line %.0f of {name}' {LINES} >{folder}/{process}/log"
+            )
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(fill, NAMES))
+    deployment.ssh(NAMES[0], "true")  # writes the hosts' keys
+    options = f"-i {deployment.site.key} -o UserKnownHostsFile={deployment.known_hosts}"
+    machines = {name: f"ssh -F none {options} root@{deployment.machine(name).record.address}" for name in NAMES}
+    stack = {"type": "pulumi:pulumi:Stack", "custom": False, "outputs": {"machines": machines}}
+    stack["urn"] = "urn:pulumi:test::tandem::pulumi:pulumi:Stack::tandem-test"
+    file = deployment.folder / "state.json"
+    manifest = {"time": "2026-01-01T00:00:00Z", "magic": "", "version": ""}
+    file.write_text(json.dumps({"version": 3, "deployment": {"manifest": manifest, "resources": [stack]}}))
+    deployment.pulumi("stack", "import", "--stack", "test", "--file", str(file)).good()
+    seconds = []
+    for _ in range(3):
+        started, _, done = timed(deployment, "stacks.logs", "test")
+        assert done.returncode == 0, done.stderr
+        assert len(done.stdout.splitlines()) == len(NAMES) * 2 * LINES
+        seconds.append(started)
+    assert min(seconds) < 3
