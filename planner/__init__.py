@@ -23,11 +23,11 @@ from planner.plan import Plan
 from planner.refusal import Change, Refusal, Unplanned
 from planner.render import render
 from planner.request import PlanRequest
-from planner.search import apply_changes, check_model_split, explained, nearest_plan, plan, plans
+from planner.search import apply_changes, check_model_split, find_plans, plan
 from planner.split import PARTITION, Split
 from planner.timeline import Installs, Start
 from planner.vllm.estimate import ReservedEstimate
-from planner.vllm.flags import counted_flags, from_flags
+from planner.vllm.flags import counted_flags, flag, from_flags
 
 __all__ = [
     "PARTITION",
@@ -54,18 +54,17 @@ __all__ = [
     "check_world_size",
     "counted_flags",
     "device",
-    "explained",
     "find_model",
+    "find_plans",
+    "flag",
     "from_flags",
     "gguf_model",
     "llamacpp_flags",
-    "nearest_plan",
     "nearest_split",
     "ollama_parameters",
     "owned",
     "place_copies",
     "plan",
-    "plans",
     "processors",
     "render",
     "rented",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser, Namespace
-from dataclasses import asdict
 from pathlib import Path
 
 from planner.catalog.machines import instance_types
@@ -16,7 +15,7 @@ from planner.questions import alone, complete
 from planner.refusal import Refusal
 from planner.render import render
 from planner.request import PlanRequest
-from planner.search import explained, plan, plans
+from planner.search import find_plans
 from planner.timeline import Start
 from planner.vllm.estimate import ReservedEstimate
 from planner.vllm.flags import pairs
@@ -65,8 +64,11 @@ def run(options: Namespace) -> str:
         find_model(options.model)  # before anything is asked
         complete(options)
     request = request_of(options)
-    found = plans(request)
-    best = explained(request, found[0], found) if found else plan(request)  # which says what would fit
+    searched = find_plans(request)
+    found = searched.plans
+    if not found:
+        raise searched.refusal
+    best = searched.explained(found[0])
     if options.html:
         _write_page(options.html, best, found)
     if options.all:
@@ -138,7 +140,7 @@ def as_dict(chosen: Plan) -> dict[str, object]:
         "tokens_per_second": reserved.throughput.as_dict() if reserved else None,
         "seconds_to_first_token": round(chosen.timeline.seconds),
         "paid_gpu_minutes": round(chosen.timeline.gpu_minutes, 1),
-        "timeline": [asdict(step) for step in chosen.timeline.steps],
+        "timeline": [step._asdict() for step in chosen.timeline.steps],
         "critical_path": list(chosen.timeline.critical_path),
         "why": list(chosen.why),
         "notes": list(chosen.notes),

@@ -13,6 +13,7 @@ class Engine(StrEnum):
     VLLM_ASCEND = "vllm-ascend"
     LLAMACPP = "llamacpp"
     OLLAMA = "ollama"
+    TENSORRT_LLM = "tensorrt-llm"
 
     @property
     def offloads(self) -> bool:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from planner.cluster import Cluster
+from planner.engine import Engine
 from planner.llamacpp.estimate import OffloadEstimate, offload_estimate
 from planner.request import PlanRequest
 from planner.split import Split
+from planner.tensorrt_llm.estimate import tensorrt_estimate
 from planner.timeline import Timeline, timeline
 from planner.vllm.estimate import ReservedEstimate, reserved_estimate
 
@@ -48,6 +50,8 @@ def attempt(request: PlanRequest, cluster: Cluster, split: Split) -> Plan:
     estimate: ReservedEstimate | OffloadEstimate
     if request.engine.offloads:
         estimate = offload_estimate(request, cluster)
+    elif request.engine is Engine.TENSORRT_LLM:
+        estimate = tensorrt_estimate(request, cluster, split)
     else:
         estimate = reserved_estimate(request, cluster, split)
     weights = float(request.model.download_bytes or estimate.weights_bytes)

@@ -1,13 +1,10 @@
 """The one way in which the planner says no, and how its remedy reads."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """A setting and the value that resolves a refusal.
 
     Attributes:
@@ -75,7 +72,7 @@ class Refusal(Exception):  # the field's own word: an engine or a cloud refuses
             "setting": self.setting,
             "reason": self.reason,
             "remedy": self.remedy,
-            "changes": [asdict(change) for change in self.changes],
+            "changes": [change._asdict() for change in self.changes],
         }
 
 

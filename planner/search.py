@@ -3,11 +3,10 @@
 Fewest changes first, each tried before it is named.
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from math import gcd
+from typing import NamedTuple
 
 from planner.catalog.versions import vllm_version
 from planner.choice import free_splits, ranked, reasons
@@ -28,46 +27,40 @@ MOST_MACHINES = 16
 """Machines of the asked kind up to which a refusal offers more."""
 
 
-def plan(request: PlanRequest) -> Plan:
-    """The best plan, with what speaks for its split: the cheapest that fits; of equally cheap ones the fastest.
+class Found(NamedTuple):
+    """What became of every candidate of a request, each looked at once.
+
+    Attributes:
+        request: which they answer.
+        plans: those that fit, cheapest first, and the fastest of those.
+        refused: the others in the order they were tried: machines, split, and why.
+    """
+
+    request: PlanRequest
+    plans: list[Plan]
+    refused: list[tuple[Cluster, Split, Refusal]]
+
+    def explained(self, chosen: Plan) -> Plan:
+        """One of the plans, with what speaks for its split where the request left it open."""
+        tried = [(split, refusal) for cluster, split, refusal in self.refused if cluster == chosen.cluster]
+        if len(tried) + sum(other.cluster == chosen.cluster for other in self.plans) == 1:
+            return chosen
+        return replace(chosen, why=reasons(chosen, self.plans, tried, self.request.streams))
+
+    @property
+    def refusal(self) -> Refusal:
+        """Why none of the plans can be used, with the nearest that can."""
+        return nearest_refusal(self.request, [refusal for *_, refusal in self.refused])
+
+
+def find_plans(request: PlanRequest) -> Found:
+    """Every candidate of a request.
 
     Raises:
-        Refusal: nothing fits; code and reason of the most promising attempt, and the nearest plan that works.
+        Unplanned: too little is known to count them.
     """
-    found, refusals = attempt_all(request)
-    if found:
-        return explained(request, found[0], found)
-    raise nearest_refusal(request, refusals)
-
-
-def plans(request: PlanRequest) -> list[Plan]:
-    """Every plan that fits, cheapest first, and the fastest of those; empty when none does."""
-    return attempt_all(request)[0]
-
-
-def nearest_plan(request: PlanRequest) -> Refusal:
-    """Why none of a request's plans can be used, with the nearest that can."""
-    return nearest_refusal(request, attempt_all(request)[1])
-
-
-def explained(request: PlanRequest, chosen: Plan, found: Sequence[Plan]) -> Plan:
-    """The chosen one of the plans found, with what speaks for its split where the request left it open."""
-    splits = _splits(request, chosen.cluster)
-    if len(splits) == 1:
-        return chosen
-    tried = []
-    for split in splits:
-        try:
-            attempt(request, chosen.cluster, split)
-        except Refusal as refusal:
-            tried.append((split, refusal))
-    return replace(chosen, why=reasons(chosen, found, tried, request.streams))
-
-
-def attempt_all(request: PlanRequest) -> tuple[list[Plan], list[Refusal]]:
-    """Every plan that fits, and the refusals of the others, in the order they were tried."""
     found: list[Plan] = []
-    refusals: list[Refusal] = []
+    refused: list[tuple[Cluster, Split, Refusal]] = []
     for cluster in request.clusters:
         for split in _splits(request, cluster):
             try:
@@ -75,8 +68,20 @@ def attempt_all(request: PlanRequest) -> tuple[list[Plan], list[Refusal]]:
             except Unplanned:
                 raise
             except Refusal as refusal:
-                refusals.append(refusal)
-    return ranked(found, request.streams), refusals
+                refused.append((cluster, split, refusal))
+    return Found(request, ranked(found, request.streams), refused)
+
+
+def plan(request: PlanRequest) -> Plan:
+    """The best plan, with what speaks for its split: the cheapest that fits; of equally cheap ones the fastest.
+
+    Raises:
+        Refusal: nothing fits; code and reason of the most promising attempt, and the nearest plan that works.
+    """
+    found = find_plans(request)
+    if found.plans:
+        return found.explained(found.plans[0])
+    raise found.refusal
 
 
 def nearest_refusal(request: PlanRequest, refusals: list[Refusal]) -> Refusal:
@@ -137,7 +142,7 @@ def _closest(refusals: list[Refusal]) -> Refusal:
 
 def _first_plan(request: PlanRequest) -> Plan | None:
     try:
-        found, _ = attempt_all(request)
+        found = find_plans(request).plans
     except Refusal:
         return None
     return found[0] if found else None
@@ -151,8 +156,8 @@ def _alternatives(request: PlanRequest, closest: Refusal) -> Iterator[tuple[Chan
     yield from splits
     shorter = [(Change("max_model_len", length),) for length in (131072, 65536, 32768, 16384, 8192, 4096, 2048)]
     yield from shorter
-    small = (Change("kv_cache_dtype", "fp8"),)
-    yield small
+    if request.engine is not Engine.TENSORRT_LLM:  # whose YAML file alone has it
+        yield (Change("kv_cache_dtype", "fp8"),)
     smaller_models = [(Change("model", name),) for name in request.model.variants]
     yield from smaller_models
     yield from ((*model, *split) for model in smaller_models for split in splits)

@@ -1,10 +1,8 @@
 """How a model is split over accelerators."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
+from typing import NamedTuple
 
 from planner.counted import counted
 from planner.refusal import Change, Refusal
@@ -13,8 +11,7 @@ PARTITION = "VLLM_PP_LAYER_PARTITION"
 """vLLM's environment variable with the layers of each stage."""
 
 
-@dataclass(frozen=True)
-class Split:
+class Split(NamedTuple):
     """Tensor x pipeline x data parallel, optionally with experts spread instead of cut.
 
     Data parallel ranks have attention weights and KV cache of their own and answer requests of their own. Routed

@@ -1,9 +1,6 @@
 """From nothing to the first completion: what happens when, the critical path, and the GPU minutes that are paid."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from planner.catalog.storage import storage_bandwidth
 from planner.catalog.times import Duration, Place, Times, times
@@ -12,8 +9,7 @@ from planner.cluster import Cluster
 MB = 1e6
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One step.
 
     Attributes:
@@ -34,8 +30,7 @@ class Step:
         return self.start + self.seconds
 
 
-@dataclass(frozen=True)
-class Timeline:
+class Timeline(NamedTuple):
     """From nothing to the first completion.
 
     Attributes:
@@ -71,8 +66,7 @@ Installs = Literal["containers", "packages", "nothing"]
 """What a machine lacks of the engine: Docker and an image, pip packages, or nothing."""
 
 
-@dataclass(frozen=True)
-class Start:
+class Start(NamedTuple):
     """What there is when `pulumi up` begins, and how fast things go.
 
     Attributes:

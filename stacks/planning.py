@@ -27,7 +27,6 @@ from planner import (
     check_model_split,
     counted_flags,
     device,
-    explained,
     find_model,
     from_flags,
     gguf_model,
@@ -35,7 +34,6 @@ from planner import (
     ollama_parameters,
     owned,
     plan,
-    plans,
     processors,
     render,
     rented,
@@ -64,8 +62,9 @@ COUNTED_AS: dict[EngineName, Engine] = {
     "ollama": Engine.OLLAMA,
     "vllm-ascend": Engine.VLLM_ASCEND,
     "vllm-mindspore": Engine.VLLM_ASCEND,
+    "tensorrt-llm": Engine.TENSORRT_LLM,
 }
-"""The planner's engine for each of the stacks' that it can count."""
+"""The planner's engine for each of the stacks'."""
 
 
 def plan_for(settings: Settings) -> Plan | None:
@@ -98,14 +97,11 @@ def _planned(settings: Settings) -> tuple[Plan, None] | tuple[None, Unplanned]:
     try:
         requests, notes = plan_requests(settings)
         found, *_ = [_plan(request, settings) for request in requests]  # all of them must work
-        if settings.as_given is not None:
-            free = plan_requests(settings.as_given)[0][0]
-            found = explained(free, found, plans(free))
     except Unplanned as missing:
         return None, missing
     except Refusal as refusal:
         raise SettingsError(explain(refusal, settings), stack_changes(refusal, settings)) from None
-    return replace(found, notes=(*found.notes, *notes)), None
+    return replace(found, notes=(*found.notes, *notes), why=settings.why or found.why), None
 
 
 def _plan(request: PlanRequest, settings: Settings) -> Plan:
@@ -157,11 +153,7 @@ def plan_requests(settings: Settings) -> tuple[list[PlanRequest], tuple[str, ...
         Refusal: the settings can't be.
         Unplanned: the settings aren't enough.
     """
-    serving, engine = settings.serving, COUNTED_AS.get(settings.serving.engine)
-    if engine is None:
-        raise Unplanned(
-            "serving.engine", f"the planner can't count {serving.engine}", "its own documentation says what fits"
-        )
+    serving, engine = settings.serving, COUNTED_AS[settings.serving.engine]
     model = _model(settings, engine)
     version, notes = _version(settings, engine)
     request = PlanRequest(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from planner import PARTITION, Change, Refusal, catalog_model
+from planner import PARTITION, Change, Refusal, catalog_model, flag
 from stacks import versions
 from stacks.setting_names import PATHS, in_settings
 from stacks.settings.stack import Settings
@@ -51,7 +51,7 @@ def stack_changes(refusal: Refusal, settings: Settings) -> dict[str, Any]:
 def with_flag(words: Sequence[str], change: Change) -> list[str]:
     """An engine's words with one of them set as a remedy says: `--kv-cache-dtype=fp8`, or Ollama's `num_gpu=24`."""
     name = change.setting
-    flag = name if name == "num_gpu" else f"--{name.replace('_', '-')}"
+    own_flag = name if name == "num_gpu" else flag(name)
     kept, skip = [], False
     for position, word in enumerate(words):
         if skip:
@@ -66,7 +66,7 @@ def with_flag(words: Sequence[str], change: Change) -> list[str]:
     if change.value is False:
         return kept
     # llama.cpp takes a value as a word of its own.
-    return [*kept, flag, str(change.value)] if name == "gpu_layers" else [*kept, f"{flag}={change.value}"]
+    return [*kept, own_flag, str(change.value)] if name == "gpu_layers" else [*kept, f"{own_flag}={change.value}"]
 
 
 def explain(refusal: Refusal, settings: Settings) -> str:

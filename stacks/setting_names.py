@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import partial
 
-from planner import PARTITION, Change, Refusal, catalog_model
+from planner import PARTITION, Change, Refusal, catalog_model, flag
 
 PATHS = {
     "tensor_parallel_size": "serving.tensorParallelSize",
@@ -48,7 +48,7 @@ def setting_path(name: str, *, rented: bool) -> str:
         case _ if name.startswith(("config.json", "quantization_config")):
             return f"model.config: {name}"
         case _ if re.fullmatch(r"[a-z]+(_[a-z]+)+|dtype|quantization|device", name):
-            return f"serving.arguments: --{name.replace('_', '-')}"
+            return f"serving.arguments: {flag(name)}"
     return name
 
 

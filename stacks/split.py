@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from components.serving import find_engine
-from planner import Plan, PlanRequest, Refusal, Split, Unplanned, nearest_plan, plan, plans
+from planner import Plan, PlanRequest, Refusal, Split, Unplanned, find_plans, plan
 from stacks.planning import COUNTED_AS, plan_requests
 from stacks.remedies import stack_changes
 from stacks.setting_names import in_settings
@@ -24,25 +24,25 @@ def with_split(settings: Settings) -> Settings:
     tensor, pipeline = serving.tensor_parallel_size, serving.pipeline_parallel_size
     if tensor is not None and pipeline is not None:
         return settings
-    engine = COUNTED_AS.get(serving.engine)
-    if engine is not None and engine.offloads:  # whole layers on each device
+    if COUNTED_AS[serving.engine].offloads:  # whole layers on each device
         return _with(settings, Split(tensor or 1, pipeline or settings.world_size))
     if settings.world_size == 1:
         return _with(settings, Split(tensor or 1, pipeline or 1))
-    return _with(settings, _chosen(settings).estimate.split)
+    chosen = _chosen(settings)
+    return _with(settings, chosen.estimate.split, chosen.why)
 
 
-def _with(settings: Settings, split: Split) -> Settings:
+def _with(settings: Settings, split: Split, why: tuple[str, ...] = ()) -> Settings:
     sizes = {
         "split": "auto", "tensor_parallel_size": split.tensor, "pipeline_parallel_size": split.pipeline,
         "data_parallel_size": max(split.data, settings.serving.data_parallel_size),
         "expert_parallel": split.expert_parallel or settings.serving.expert_parallel,
     }  # fmt: skip
-    return settings.with_serving(settings.serving.model_copy(update=sizes))
+    return settings.with_split(settings.serving.model_copy(update=sizes), why)
 
 
 def _chosen(settings: Settings) -> Plan:
-    """The best plan that every kind of machine that may be rented can have, and that the launcher can start.
+    """The best plan that every kind of machine that may be rented can have, and that the launcher can start, with why.
 
     Raises:
         Mistake: there is none.
@@ -51,7 +51,8 @@ def _chosen(settings: Settings) -> Plan:
     try:
         first, *others = plan_requests(settings)[0]
         problems: list[Refusal] = []
-        for found in plans(first):
+        searched = find_plans(first)
+        for found in searched.plans:
             try:
                 _check(settings, found, others)
             except Unplanned:
@@ -59,8 +60,8 @@ def _chosen(settings: Settings) -> Plan:
             except Refusal as refusal:
                 problems.append(refusal)
             else:
-                return found
-        raise problems[0] if problems else nearest_plan(first)
+                return searched.explained(found)
+        raise problems[0] if problems else searched.refusal
     except Unplanned as missing:
         remedy = "or set tensorParallelSize and pipelineParallelSize"
         text = in_settings(missing, rented=rented)

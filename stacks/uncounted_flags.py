@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from components.serving import EngineName
 from planner import Engine, counted_flags, from_flags
 from stacks.settings.stack import Settings
 
@@ -17,6 +18,8 @@ LESS = frozenset((
     "chunked_prefill_size", "max_prefill_tokens", "max_running_requests", "max_total_tokens", "max_total_num_tokens",
     "enable_hierarchical_cache", "hicache_ratio", "hicache_size", "disable_cuda_graph", "cuda_graph_max_bs",
     "torchao_config", "json_model_override_args", "swa_full_tokens_ratio", "offload_mode", "offload_num_in_group",
+    # a file of arguments: vLLM's, and TensorRT-LLM's (commands/serve.py, 1.2), whose kv_cache_config may say anything
+    "config", "extra_llm_api_options",
     "enable_dp_lm_head", "moe_a2a_backend", "moe_dense_tp_size", "attn_cp_size", "kt_weight_path", "kt_num_gpu_experts",
 ))  # fmt: skip
 """May leave more room than is counted."""
@@ -30,12 +33,15 @@ MORE = frozenset((
 
 BITSANDBYTES = "bitsandbytes"
 
+OWN_FLAGS: dict[EngineName, Engine] = {"sglang": Engine.SGLANG, "tensorrt-llm": Engine.TENSORRT_LLM}
+"""Engines whose flags aren't vLLM's."""
+
 
 def uncounted(settings: Settings) -> tuple[list[str], list[str]]:
     """The user's flags that may leave more room than is counted, and those that leave less, as they are written."""
     if settings.serving.engine in ("llamacpp", "ollama"):
         return [], []
-    engine = Engine.SGLANG if settings.serving.engine == "sglang" else Engine.VLLM
+    engine = OWN_FLAGS.get(settings.serving.engine, Engine.VLLM)
     _, others = from_flags(settings.serving.arguments, counted_flags(engine))
     less = [f"--{name.replace('_', '-')}" for name in others if name in LESS]
     if any(BITSANDBYTES in word.lower() for word in settings.serving.arguments):

@@ -1,8 +1,8 @@
 """Work on machines over SSH: the only package that imports `pulumi_command`.
 
-A *step* is a script file with its environment, delivered by standard input and run once by
-`remote.Command`; long work becomes a systemd unit that short commands watch. A *lease* stands for
-what lies on a machine: acquired before the first step, and what it stands for is removed when the stack is destroyed.
+A *step* is a script file with its environment, delivered by standard input: short work is one `remote.Command`, long
+work becomes a systemd unit that `agent.py` starts and watches. A *lease* stands for what lies on a machine: acquired
+before the first step, and what it stands for is removed when the stack is destroyed.
 """
 
 from components.machine.confirmed_change import confirmed_change
@@ -15,8 +15,8 @@ from components.machine.probe import probe_here
 from components.machine.process import ProcessArgs, RemoteProcess
 from components.machine.progress import shown
 from components.machine.shared import PACKAGE_MANAGER, PIP
-from components.machine.ssh import known_name, proxy_command
 from components.machine.stages import Stage, run_stages
+from components.machine.standalone import known_name, proxy_command
 from components.machine.step import RemoteStep
 
 __all__ = [

@@ -4,7 +4,8 @@ Run as a program by `local.Command` with its call as JSON on standard input; nee
 OpenSSH's client, nothing else. Answers on standard output, progress on standard error, and ends with
 one sentence that names cause and remedy when it fails.
 
-    agent.py acquire | acquire-new | cleanup | await STEP VERSION | change STEP VERSION | change-back
+    agent.py acquire | acquire-new | cleanup | launch STEP VERSION | await STEP VERSION | change STEP VERSION
+    agent.py change-back
     agent.py secret | host-keys
 """
 
@@ -21,13 +22,18 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent / "files"))
+FILES = Path(__file__).parent / "files"
+PROJECT = Path(__file__).parents[2]
+sys.path.insert(0, str(FILES))
 
-from openssh import Failure, Ssh, shows_another_key  # lies beside what travels
+from archive import content_hash, pack  # noqa: E402  # lies beside what travels
+from openssh import Failure, Ssh, shows_another_key  # noqa: E402
 
-__all__ = ["Failure", "Ssh", "acquire", "await_step", "change", "cleanup", "main"]
+__all__ = ["Failure", "Ssh", "acquire", "await_step", "change", "cleanup", "deliver", "launch", "main"]
 
 ACQUIRE_SECONDS = int(os.environ.get("TANDEM_ACQUIRE_SECONDS", "300"))
 """How long a machine may take to answer: a cloud machine boots in one to three minutes."""
@@ -111,7 +117,7 @@ def acquire(ssh: Ssh) -> str:
     call = ssh.call
     wait_for(ssh)
     ssh.check_sudo()
-    done = ssh.run_script(call["scripts"]["acquire.sh"], call["stack"], str(int(time.time())), call["base"])
+    done = ssh.run_script(_script(call, "acquire.sh"), call["stack"], str(int(time.time())), call["base"])
     if done.returncode:
         raise Failure(f"{ssh.where}: {(done.stderr or done.stdout).strip()}")
     return done.stdout.strip()
@@ -132,7 +138,7 @@ def _replace_host_key(ssh: Ssh) -> None:
         first = Ssh.open({**call, "host_key": call["first_host_key"]}, folder)
         try:
             wait_for(first)
-            done = first.run_script(call["replace_host_key"], stdin=call["own_host_key"])
+            done = first.run_script((FILES / "replace_host_key.sh").read_text(), stdin=call["own_host_key"])
         finally:
             first.close()
     if done.returncode:
@@ -141,6 +147,11 @@ def _replace_host_key(ssh: Ssh) -> None:
         if ssh.run("true", timeout=20).returncode == 0:
             return
         time.sleep(0.5)
+
+
+def _script(call: Mapping[str, Any], name: str) -> str:
+    """A script of the call: the files that make it, one after another."""
+    return "".join((PROJECT / file).read_text() for file in call["script_files"][name])
 
 
 def cleanup(ssh: Ssh) -> str:
@@ -156,11 +167,42 @@ def cleanup(ssh: Ssh) -> str:
             return f"gone={call['name']}"
         time.sleep(1)
     variables = [f"{name}={value}" for name, value in sorted(call["cleanup"].items())]
-    done = ssh.run_script(call["scripts"]["cleanup.sh"], call["stack"], call["base"], *variables, timeout=300)
+    done = ssh.run_script(_script(call, "cleanup.sh"), call["stack"], call["base"], *variables, timeout=300)
     for line in done.stderr.splitlines():
         say(f"{call['name']}: {line}")
     if done.returncode:
         raise Failure(f"{ssh.where}: could not remove everything: {done.stderr.strip()}; mend that and destroy again")
+    return done.stdout.strip()
+
+
+def deliver(ssh: Ssh, step: str, version: str, mode: str) -> subprocess.CompletedProcess[str]:
+    """A step's files onto the machine, where they run at once (`sync`) or as a unit (`launch`)."""
+    call = ssh.call
+    files = {name: (PROJECT / file).read_bytes() for name, file in call["files"].items()}
+    if content_hash(files, call["variables"]) != version:
+        raise Failure(f"{ssh.where}: {step}: a file of it was changed while `pulumi up` ran; run it again")
+    archive = pack(files, {**call["variables"], **call.get("secrets", {})})
+    words = (call["stack"], step, version, mode, call["base"])
+    return ssh.run_script((FILES / "receive.sh").read_text(), *words, stdin=archive, timeout=300)
+
+
+def launch(ssh: Ssh, step: str, version: str) -> str:
+    """Starts a step, which runs on whatever becomes of the connection; a machine that boots is waited for."""
+    progress = Progress(ssh.call["stack"], ssh.call["name"], step)
+    deadline = time.monotonic() + ACQUIRE_SECONDS
+    while (done := deliver(ssh, step, version, "launch")).returncode in (254, 255):
+        if sentence := ssh.explain(done.stderr):
+            raise Failure(sentence)
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise Failure(
+                f"{ssh.where}: {step}: SSH did not answer in {ACQUIRE_SECONDS} s ({ssh.reason(done)}); bring the "
+                "machine back and run `pulumi up` again"
+            )
+        progress.show(f"waiting for SSH ({ssh.reason(done)}), {left:.0f} s left")
+        time.sleep(2)
+    if done.returncode:
+        raise Failure(f"{ssh.where}: {step}: {(done.stderr or done.stdout).strip()}")
     return done.stdout.strip()
 
 
@@ -202,8 +244,7 @@ def change(ssh: Ssh, step: str, version: str) -> str:
     So that nobody is locked out by it, and an established connection proves nothing.
     """
     call = ssh.call
-    words = (call["stack"], step, version, "sync", call["base"])
-    done = ssh.run_script(call["receive"], *words, stdin=call["archive"], timeout=300)
+    done = deliver(ssh, step, version, "sync")
     if done.returncode:
         raise Failure(ssh.explain(done.stderr) or f"{ssh.where}: {step}: {(done.stderr or done.stdout).strip()}")
     seconds = int(call["seconds"])
@@ -268,6 +309,8 @@ def main(words: list[str]) -> int:
                         print(acquire_new(ssh))
                     case "cleanup":
                         print(cleanup(ssh))
+                    case "launch":
+                        print(launch(ssh, words[1], words[2]))
                     case "await":
                         print(await_step(ssh, words[1]))
                     case "change":
@@ -275,7 +318,7 @@ def main(words: list[str]) -> int:
                     case "change-back":
                         print(change_back(ssh), end="")
                     case _:
-                        known = "acquire, acquire-new, cleanup, await, change, change-back, secret or host-keys"
+                        known = "acquire, acquire-new, cleanup, launch, await, change, change-back, secret or host-keys"
                         raise Failure(f"unknown call {what!r}; use {known}")
             finally:
                 ssh.close()

@@ -8,9 +8,9 @@ from pathlib import Path
 import pulumi
 
 from components.machine.agent_call import agent_call
+from components.machine.delivery import delivery
 from components.machine.local_command import run_here
 from components.machine.machine import Machine
-from components.machine.payload import FILES, content_hash, pack
 
 CONFIRM_SECONDS = 60
 """How long a change waits for a new SSH connection before the machine takes it back."""
@@ -40,19 +40,15 @@ def confirmed_change(
         parent: the component that it is a part of.
     """
     step = name.removeprefix(f"{machine.name}-")
-    texts = {
-        "step.sh": script.read_bytes(),
-        **{f: (FILES / f).read_bytes() for f in ("run.sh", "lib.sh")},
-        **{target: source.read_bytes() for target, source in files.items()},
-    }
-    seconds = {"CONFIRM_SECONDS": str(CONFIRM_SECONDS), "TANDEM_TIMEOUT": "120"}
-    known = pulumi.Output.all(**environment, **seconds)
+    work = delivery(
+        machine,
+        step,
+        script=script,
+        files=files,
+        variables={**environment, "CONFIRM_SECONDS": str(CONFIRM_SECONDS), "TANDEM_TIMEOUT": "120"},
+    )
     call = {
-        **machine.facts(),
-        "stack": machine.stack,
-        "base": machine.installation.base,
-        "receive": (FILES / "receive.sh").read_text(),
-        "archive": known.apply(lambda variables: pack(texts, variables)),
+        **work.call,
         "seconds": CONFIRM_SECONDS,
         "confirm": [f"{machine.folder}/{program}", "confirm"],
         "back": [f"{machine.folder}/{program}", "off"],
@@ -60,9 +56,7 @@ def confirmed_change(
     return run_here(
         name,
         call=call,
-        create=pulumi.Output.concat(
-            agent_call("change", step), " ", known.apply(lambda variables: content_hash(texts, variables))
-        ),
+        create=work.agent_command("change"),
         delete=agent_call("change-back"),
         # Another machine under the same name has nothing of it.
         triggers=[machine.identity] if machine.identity is not None else [],

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FILES = Path(__file__).parent / "files"
+PROJECT = Path(__file__).parents[2]
 BASE = "/var/lib/tandem"
 """What scripts on machines know as the default, too (files/receive.sh)."""
 
@@ -26,9 +27,18 @@ class Installation:
     acquire: Path = FILES / "acquire.sh"
     cleanup: Path = FILES / "cleanup.sh"
 
-    def scripts(self) -> dict[str, str]:
-        """Both scripts as they are sent to the machine, each after what all of its kind share."""
+    def script_files(self) -> dict[str, list[str]]:
+        """Files of both scripts, by `from_project`: each comes after what all of its kind share."""
         return {
-            f"{name}.sh": (FILES / f"{name}_common.sh").read_text() + script.read_text()
+            f"{name}.sh": [from_project(FILES / f"{name}_common.sh"), from_project(script)]
             for name, script in (("acquire", self.acquire), ("cleanup", self.cleanup))
         }
+
+
+def from_project(file: Path) -> str:
+    """A file of the project as `agent.py` takes it, which runs there: the state names no folder of one user's.
+
+    A path and a digest stand for a file wherever the engine passes it: each input passes a dozen times between engine
+    and plugins, and through the engine's log (docs/decisions/0017).
+    """
+    return file.relative_to(PROJECT).as_posix()

@@ -13,9 +13,9 @@ from pulumi_command import remote
 
 from components.machine.agent_call import agent_call
 from components.machine.host_key import HostKeys
-from components.machine.installation import FILES, Installation
+from components.machine.installation import PROJECT, Installation
 from components.machine.local_command import run_here
-from components.machine.ssh import sudo_stdin, sudo_words
+from components.machine.standalone import content_hash, sudo_stdin, sudo_words
 
 DIAL_ERRORS = 60
 """Failed dials before a step gives up: about 4.4 minutes on a refused port, enough for a boot."""
@@ -195,21 +195,21 @@ class Lease:
             after: what must be done before.
             parent: the component that it is a part of.
         """
+        scripts = machine.installation.script_files()
         call = {
             **machine.facts(),
             **({"identity": machine.identity} if machine.identity is not None else {}),
             "stack": machine.stack,
             "base": machine.installation.base,
             "cleanup": dict(cleanup or {}),
-            "scripts": machine.installation.scripts(),
+            "script_files": scripts,
+            "digest": content_hash(
+                {name: (PROJECT / name).read_bytes() for names in scripts.values() for name in names}, {}
+            ),
         }
         new: dict[str, pulumi.Input[Any]] = {}
         if host_keys:
-            new = {
-                "first_host_key": host_keys.first.public,
-                "own_host_key": host_keys.own.private,
-                "replace_host_key": (FILES / "replace_host_key.sh").read_text(),
-            }
+            new = {"first_host_key": host_keys.first.public, "own_host_key": host_keys.own.private}
         acquired = run_here(
             name,
             call={**call, **new},

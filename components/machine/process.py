@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import pulumi
 from pulumi_command import remote
 
-from components.machine.agent_call import hide
+from components.machine.delivery import delivery
 from components.machine.machine import Machine
-from components.machine.payload import FILES, content_hash, pack, parse_result
-from components.machine.receiving import receive_command, receive_stdin
-
-OWN = {"step.sh": "process.sh", **{name: name for name in ("run.sh", "lib.sh", "process_supervisor.py")}}
+from components.machine.payload import FILES, parse_result
 
 
 @dataclass(frozen=True)
@@ -62,7 +58,6 @@ class RemoteProcess:
             args: which process.
             opts: parent and order.
         """
-        own = {target: (FILES / source).read_bytes() for target, source in OWN.items()}
         spec = pulumi.Output.json_dumps(
             {
                 "argv": args.argv,
@@ -79,9 +74,16 @@ class RemoteProcess:
             **({"UNIT": "yes"} if machine.installation.root else {}),
             **({"TRIGGER": args.trigger} if args.trigger else {}),
         }
-        # Files may be secret and stay out of the hash; that they changed is seen by the standard input.
-        version = spec.apply(lambda text: content_hash({**own, "spec.json": text.encode()}, variables))
-        whole = pulumi.Output.all(spec, dict(args.files)).apply(lambda both: _packed(own, both, variables))
+        work = delivery(
+            machine,
+            f"process-{name}",
+            script=FILES / "process.sh",
+            files={"process_supervisor.py": FILES / "process_supervisor.py"},
+            texts={"spec.json": spec},
+            variables=variables,
+            # That they changed is seen by the standard input.
+            secret_texts={f"files/{path}": text for path, text in args.files.items()},
+        )
         end = [
             "bash",
             "-c",
@@ -95,9 +97,9 @@ class RemoteProcess:
         command = remote.Command(
             name,
             connection=machine.connection(),
-            create=version.apply(lambda v: receive_command(machine, f"process-{name}", v, "sync")),
+            create=work.remote_command,
             delete=machine.as_root(end),
-            stdin=hide(machine.root_stdin(whole)),
+            stdin=work.remote_stdin,
             add_previous_output_in_env=False,
             opts=pulumi.ResourceOptions.merge(
                 opts, pulumi.ResourceOptions(deleted_with=machine.owner, depends_on=before)
@@ -105,8 +107,3 @@ class RemoteProcess:
         )
         self.done = command
         self.id = command.stdout.apply(lambda text: parse_result(text)["id"])
-
-
-def _packed(own: Mapping[str, bytes], both: Sequence[Any], variables: Mapping[str, str]) -> str:
-    spec, files = str(both[0]), {f"files/{path}": str(text).encode() for path, text in both[1].items()}
-    return receive_stdin(pack({**own, **files, "spec.json": spec.encode()}, variables))

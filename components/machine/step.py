@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pulumi
-from pulumi_command import local, remote
+from pulumi_command import remote
 
-from components.machine.agent_call import agent_call, agent_input, hide
-from components.machine.inputs import combined
+from components.machine.delivery import delivery
+from components.machine.local_command import run_here
 from components.machine.machine import Machine
-from components.machine.payload import FILES, content_hash, pack, parse_result
+from components.machine.payload import parse_result
 from components.machine.progress import follow
-from components.machine.receiving import receive_command, receive_stdin
 
 
 class RemoteStep:
@@ -64,47 +62,35 @@ class RemoteStep:
             parent: the component that it is a part of.
         """
         step = name.removeprefix(f"{machine.name}-")
-        texts = {
-            "step.sh": _content(script),
-            **{f: _content(FILES / f) for f in ("run.sh", "lib.sh")},
-            **{target: _content(source) for target, source in (files or {}).items()},
-        }
-        variables = {**(environment or {}), "TANDEM_TIMEOUT": str(timeout)}
-        if machine.identity is not None:
-            variables["TANDEM_MACHINE"] = machine.identity
-        plain = combined(variables)
-        everything = combined({**variables, **secrets}) if secrets else plain
-        mode = "launch" if long else "sync"
-        version = plain.apply(lambda env: content_hash(texts, env))
-        command = version.apply(lambda v: receive_command(machine, step, v, mode))
-        stdin = everything.apply(lambda env: receive_stdin(pack(texts, env)))
+        own = {"TANDEM_MACHINE": machine.identity} if machine.identity is not None else {}
+        work = delivery(
+            machine,
+            step,
+            script=script,
+            files=files,
+            variables={**(environment or {}), "TANDEM_TIMEOUT": str(timeout), **own},
+            secrets=secrets,
+        )
         before = [*after, *([machine.acquired] if machine.acquired else [])]
         children = pulumi.ResourceOptions(parent=parent, deleted_with=machine.owner, depends_on=before)
-        run = remote.Command(
-            f"{name}-run",
-            connection=machine.connection(),
-            create=command,
-            stdin=hide(machine.root_stdin(stdin)),
-            add_previous_output_in_env=False,
-            opts=children,
-        )
-        self.done, stdout = run, run.stdout
-        if long:
-            follow(name, parent)
-            folder = version.apply(lambda v: f"{machine.folder}/steps/{step}/{v}")
-            call = {**machine.facts(), "folder": folder}
-            done = local.Command(
-                f"{name}-done",
-                create=pulumi.Output.concat(agent_call("await", step), " ", version),
-                stdin=agent_input(call),
+        if not long:
+            run = remote.Command(
+                f"{name}-run",
+                connection=machine.connection(),
+                create=work.remote_command,
+                stdin=work.remote_stdin,
                 add_previous_output_in_env=False,
-                opts=pulumi.ResourceOptions.merge(children, pulumi.ResourceOptions(depends_on=[run])),
+                opts=children,
             )
-            self.done, stdout = done, done.stdout
-        self.result = stdout.apply(parse_result)
-
-
-@functools.cache
-def _content(file: Path) -> bytes:
-    """Read once, for however many machines."""
-    return file.read_bytes()
+            self.done, self.result = run, run.stdout.apply(parse_result)
+            return
+        launched = run_here(f"{name}-run", call=work.call, create=work.agent_command("launch"), opts=children)
+        follow(name, parent)
+        folder = work.version.apply(lambda version: f"{machine.folder}/steps/{step}/{version}")
+        done = run_here(
+            f"{name}-done",
+            call={**machine.facts(), "folder": folder},
+            create=work.agent_command("await"),
+            opts=pulumi.ResourceOptions.merge(children, pulumi.ResourceOptions(depends_on=[launched])),
+        )
+        self.done, self.result = done, done.stdout.apply(parse_result)

@@ -1,7 +1,5 @@
 """What a model's class holds beyond what its config.json says (`data/architectures.yaml`)."""
 
-from __future__ import annotations
-
 from typing import Literal, NamedTuple
 
 from planner.catalog.table import entries

@@ -1,9 +1,6 @@
 """Accelerators: from the catalog, or from what nvidia-smi reports."""
 
-from __future__ import annotations
-
 import re
-from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from typing import Literal, NamedTuple
@@ -55,8 +52,7 @@ class CatalogDevice(NamedTuple):
     unified: bool = False
 
 
-@dataclass(frozen=True)
-class Device:
+class Device(NamedTuple):
     """One accelerator.
 
     Attributes:

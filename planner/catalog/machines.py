@@ -1,7 +1,5 @@
 """Alibaba Cloud's instance types: with GPUs (`data/machines.yaml`), and without (`data/processors.yaml`)."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from planner.catalog.table import entries

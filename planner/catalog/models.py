@@ -1,7 +1,5 @@
 """Models by name: the deciding keys of their config.json, and the size of their weights (`data/models.yaml`)."""
 
-from __future__ import annotations
-
 from functools import cache
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """Which versions of vLLM have data parallelism (`data/parallelism.yaml`)."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from planner.catalog.table import entries

@@ -1,7 +1,5 @@
 """Bandwidth of the shared storage, which often decides how long the first token takes (`data/nas.yaml`)."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from planner.catalog.table import entries

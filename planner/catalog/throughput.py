@@ -1,7 +1,5 @@
 """Tokens a second that engines were measured at (`data/throughput.yaml`)."""
 
-from __future__ import annotations
-
 from datetime import date
 from typing import NamedTuple
 

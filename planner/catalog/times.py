@@ -1,7 +1,5 @@
 """How long the steps of a deployment take (`data/times.yaml`)."""
 
-from __future__ import annotations
-
 from typing import Literal, NamedTuple
 
 from planner.catalog.table import entries

@@ -1,7 +1,5 @@
 """vLLM's versions: what each does on start that decides memory."""
 
-from __future__ import annotations
-
 from functools import cache
 from typing import Any, Literal, NamedTuple
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from planner.engine import Engine
 from planner.model.shapes import Model
@@ -41,8 +41,7 @@ EXPERTS = r"\.ffn_(up|down|gate|gate_up)_(ch|)exps"
 """What --cpu-moe leaves on the host (common/common.h, LLM_FFN_EXPS_REGEX)."""
 
 
-@dataclass(frozen=True)
-class Offload:
+class Offload(NamedTuple):
     """Where a user wants a model's parts.
 
     Attributes:
@@ -67,7 +66,7 @@ class Offload:
 
     def with_layers(self, count: int) -> Offload:
         """The same with another number of layers on accelerators."""
-        return replace(self, gpu_layers=count)
+        return self._replace(gpu_layers=count)
 
     def change(self, layers: int) -> Change:
         """The remedy that says so."""

@@ -1,7 +1,5 @@
 """What each layer of a model keeps of the tokens it has seen, on one tensor-parallel rank."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 from typing import NamedTuple
 

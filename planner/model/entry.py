@@ -1,10 +1,8 @@
 """Models of the catalog, and a model wherever it is: a name, a config.json, a folder with weights."""
 
-from __future__ import annotations
-
 import os
-from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 from planner.catalog.models import model_config, models
 from planner.likeness import likest
@@ -14,8 +12,7 @@ from planner.model.shapes import Model
 from planner.refusal import Refusal
 
 
-@dataclass(frozen=True)
-class ModelEntry:
+class ModelEntry(NamedTuple):
     """A model and how many bytes a download of it has.
 
     Attributes:

@@ -1,7 +1,5 @@
 """GGUF files: which model and quantization a name means, how large it is, and what its tensors are called."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple

@@ -1,9 +1,7 @@
 """A model as the planner sees it: the shapes that decide memory and splits, nothing of how it is computed."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 from planner.model.recorded import Recorded
 from planner.model.vision import VisionTower
@@ -16,8 +14,7 @@ QuantMethod = Literal[
 ]
 
 
-@dataclass(frozen=True)
-class Quantization:
+class Quantization(NamedTuple):
     """How the linear layers' weights are stored.
 
     Attributes:
@@ -43,8 +40,7 @@ class Quantization:
     cache_in_fp8: bool = False
 
 
-@dataclass(frozen=True)
-class Attention:
+class Attention(NamedTuple):
     """Grouped-query attention.
 
     Attributes:
@@ -72,8 +68,7 @@ class Attention:
     value_dim: int | None = None
 
 
-@dataclass(frozen=True)
-class LatentAttention:
+class LatentAttention(NamedTuple):
     """Multi-head latent attention (DeepSeek): one compressed KV vector a token, the same on every rank.
 
     Attributes:
@@ -97,8 +92,7 @@ class LatentAttention:
     index_dim: int = 0
 
 
-@dataclass(frozen=True)
-class LinearAttention:
+class LinearAttention(NamedTuple):
     """Gated delta net (Qwen3-Next): a convolution's window and a matrix state for each value head.
 
     Attributes:
@@ -133,8 +127,7 @@ class LinearAttention:
         return window * 2 + self.value_heads // tensor * self.value_dim * self.key_dim * self.state_unit
 
 
-@dataclass(frozen=True)
-class Mamba:
+class Mamba(NamedTuple):
     """Mamba-2 (mamba_mixer2.py): a convolution's window and a state for each head.
 
     Attributes:
@@ -180,8 +173,7 @@ class Mamba:
         return window * 2 + self.values // tensor * self.state * self.state_unit
 
 
-@dataclass(frozen=True)
-class ShortConv:
+class ShortConv(NamedTuple):
     """A gated convolution over few tokens (LFM2, short_conv.py).
 
     Attributes:
@@ -234,8 +226,7 @@ class Experts:
     shared_whole: bool = False
 
 
-@dataclass(frozen=True)
-class Model:
+class Model(NamedTuple):
     """One model, from its config.json.
 
     Attributes:
@@ -298,7 +289,7 @@ class Model:
     vision: VisionTower | None = None
     uncounted_vision: bool = False
     mtp_layers: int = 0
-    quantization: Quantization = field(default_factory=Quantization)
+    quantization: Quantization = Quantization()
     single: bool = False
     both: bool = False
     sliding: Attention | None = None

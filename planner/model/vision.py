@@ -1,10 +1,7 @@
 """Vision towers: what a multimodal model holds beside its language model, on every pipeline stage."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from planner.model.fields import Fields
 from planner.refusal import Refusal
@@ -13,8 +10,7 @@ FAMILIES = ("siglip", "pixtral", "qwen2_vl", "qwen2_5_vl", "qwen3_vl", "glm4v", 
 """Towers that can be counted; each follows its class in vllm/model_executor/models, read in 0.32.0."""
 
 
-@dataclass(frozen=True)
-class VisionTower:
+class VisionTower(NamedTuple):
     """An image encoder and what joins it to the language model.
 
     Attributes:
@@ -94,7 +90,7 @@ def parse_tower(values: dict[str, Any], family: str, language_hidden: int) -> Vi
         )  # fmt: skip
     fields = Fields(inner, "config.json: vision_config")
     tower = _tower(fields, values, family, language_hidden)
-    return tower if tower.copied else replace(tower, heads=fields.size("num_heads", "num_attention_heads", default=0))
+    return tower if tower.copied else tower._replace(heads=fields.size("num_heads", "num_attention_heads", default=0))
 
 
 def _tower(  # noqa: PLR0911, PLR0915  # a case a family, none nested

@@ -1,9 +1,7 @@
 """What the page draws, as numbers: shares of a bar in percent, places on a chart; no HTML."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from planner.llamacpp.estimate import OffloadEstimate
 from planner.plan import Plan
@@ -14,8 +12,7 @@ COLOURS = 6
 """Colours of stages in page.html.j2; more stages begin again."""
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """A part of a bar.
 
     Attributes:
@@ -29,8 +26,7 @@ class Part:
     share: float
 
 
-@dataclass(frozen=True)
-class Bar:
+class Bar(NamedTuple):
     """The memory of one accelerator, or of several that are alike.
 
     Attributes:
@@ -44,8 +40,7 @@ class Bar:
     parts: tuple[Part, ...]
 
 
-@dataclass(frozen=True)
-class Cell:
+class Cell(NamedTuple):
     """One accelerator in its machine.
 
     Attributes:
@@ -57,8 +52,7 @@ class Cell:
     colour: int | None
 
 
-@dataclass(frozen=True)
-class Span:
+class Span(NamedTuple):
     """One step of the timeline.
 
     Attributes:
@@ -78,8 +72,7 @@ class Span:
     paid: bool
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(NamedTuple):
     """A plan among those that fit.
 
     Attributes:

@@ -1,10 +1,8 @@
 """SGLang's arguments that decide memory, with its defaults by the GPU (srt/arg_groups/memory_hook.py, 0.5.23)."""
 
-from __future__ import annotations
-
 import math
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from planner.catalog.device import Device
 from planner.model.shapes import Model
@@ -33,8 +31,7 @@ VISION = 0.95 * 1.05
 largest (adjust_mem_fraction_for_vlm); towers larger than ViT-L take more off, which isn't counted."""
 
 
-@dataclass(frozen=True)
-class PoolArguments:
+class PoolArguments(NamedTuple):
     """The arguments in effect.
 
     Attributes:

@@ -8,7 +8,6 @@ isn't profiled. A token takes what its layers keep of it (pool_configurator.py).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from math import ceil
 
 from planner.catalog.device import Device
@@ -39,8 +38,8 @@ STARTED = {False: 0, True: COLLECTIVES + COLLECTIVES_START}
 
 def own_arguments(arguments: EngineArguments, pool: PoolArguments) -> EngineArguments:
     """The shared arguments with SGLang's own values."""
-    return replace(
-        arguments, utilization=pool.fraction, max_num_batched_tokens=pool.chunked_prefill, max_num_seqs=pool.running,
+    return arguments._replace(
+        utilization=pool.fraction, max_num_batched_tokens=pool.chunked_prefill, max_num_seqs=pool.running,
         block_size=pool.page, graph_sizes=(pool.graph_batch,) if pool.graph_batch else (),
         enforce_eager=not pool.graph_batch,
     )  # fmt: skip

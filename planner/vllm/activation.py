@@ -6,8 +6,6 @@ fused_moe/modular_kernel.py (_allocate_buffers), fused_moe/experts (workspace_sh
 fused_moe/oracle (which kernel comes first on which GPU).
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from planner.catalog.device import Device
@@ -153,7 +151,7 @@ def _latent_peak(a: LatentAttention, tokens: int, unit: int, split: Split, argum
     context = min(
         max(8 * arguments.max_model_len, 4 * arguments.max_num_seqs * arguments.block_size), MLA_WORKSPACE_TOKENS
     )
-    context = max(context, arguments.max_num_seqs * arguments.block_size)
+    context = max(context, arguments.max_num_seqs * arguments.block_size) if arguments.pretends_context else tokens
     compressed = (a.query_lora_rank or 0) * 2 + a.kv_lora_rank * 2 + a.rope_dim
     own = heads * (a.nope_dim + a.rope_dim) + heads * a.value_dim + compressed
     return context * heads * (a.nope_dim + a.value_dim) * unit + tokens * own * unit

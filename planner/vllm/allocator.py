@@ -5,8 +5,6 @@ c10/cuda/CUDACachingAllocator.cpp of torch 2.11 (kMinBlockSize, kSmallSize, kLar
 kRoundLarge, should_split, get_free_block).
 """
 
-from __future__ import annotations
-
 from bisect import bisect_left, insort
 from typing import NamedTuple
 

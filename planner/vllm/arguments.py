@@ -1,13 +1,10 @@
 """The engine's arguments: defaults as the engine itself sets them."""
 
-from __future__ import annotations
-
 import json
 import math
 import re
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from planner.catalog.device import Device
 from planner.catalog.versions import EngineVersion
@@ -21,8 +18,7 @@ Usage = Literal["offline", "server"]
 """offline: `vllm.LLM(...)`; server: `vllm serve`. They differ in max_num_batched_tokens' default."""
 
 
-@dataclass(frozen=True)
-class EngineArguments:
+class EngineArguments(NamedTuple):
     """The arguments that decide memory, each with its value in effect.
 
     Attributes:
@@ -50,6 +46,7 @@ class EngineArguments:
         speculative: who proposes tokens; None without speculative decoding.
         lora: slots for adapters; None without.
         kv_offload: bytes of all ranks' KV cache that go to the machine's own memory (`kv_offloading_size`).
+        pretends_context: the profiling run has the longest context that MLA may have to up-project, not its batch's.
         dequantizes: `quantization=awq` asks for AWQ's first kernel, which makes 16-bit weights of a layer for 256
             tokens and more (AWQLinearMethod.apply, FP16_MATMUL_HEURISTIC_CONDITION); else the engine takes Marlin's.
     """
@@ -78,6 +75,7 @@ class EngineArguments:
     kv_offload: int = 0
     dequantizes: bool = False
     redundant_experts: int | None = None
+    pretends_context: bool = True
 
 
 NEUTRAL = frozenset((

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from planner.catalog.device import Device
 from planner.catalog.versions import EngineVersion
 from planner.model.config import DTYPE_BYTES
@@ -65,7 +63,7 @@ def _states(model: Model, dtype: str) -> Model:
         raise Refusal(
             "bad_argument", "mamba_ssm_cache_dtype", f"is {dtype[:40]!r}", f"one of auto, {', '.join(STATE_DTYPES)}"
         )
-    return replace(model, linear=replace(model.linear, state_unit=STATE_DTYPES[dtype]))
+    return model._replace(linear=model.linear._replace(state_unit=STATE_DTYPES[dtype]))
 
 
 def _typed(model: Model, dtype: str, *, falls_back: bool) -> Model:
@@ -75,7 +73,7 @@ def _typed(model: Model, dtype: str, *, falls_back: bool) -> Model:
         dtype = "float16" if falls_back and dtype == "bfloat16" else dtype
     if dtype not in DTYPE_BYTES:
         raise Refusal("bad_argument", "dtype", f"is {dtype[:40]!r}", f"one of auto, {', '.join(DTYPE_BYTES)}")
-    return model if dtype == model.dtype else replace(model, dtype=dtype, dtype_bytes=DTYPE_BYTES[dtype])
+    return model if dtype == model.dtype else model._replace(dtype=dtype, dtype_bytes=DTYPE_BYTES[dtype])
 
 
 def _quantized(model: Model, name: str) -> Model:
@@ -83,7 +81,7 @@ def _quantized(model: Model, name: str) -> Model:
     if name.lower() in ("none", "null", "") or name in SAME.get(own, ()):
         return model
     if own == "none" and name == "fp8":
-        return replace(model, quantization=Quantization("fp8", name="fp8"))
+        return model._replace(quantization=Quantization("fp8", name="fp8"))
     if own == "none":
         raise Refusal(
             "quantization_differs", "quantization", f"{name[:40]!r} needs a checkpoint that is quantized so",

@@ -5,8 +5,6 @@ model_executor/models/qwen2_vl.py and qwen3_vl.py (get_max_image_tokens, get_max
 Qwen3_VisionBlock); 0.11.0 where an older rule is named.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from planner.catalog.versions import EngineVersion

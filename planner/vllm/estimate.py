@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from planner.catalog.device import Device
 from planner.catalog.parallelism import check_data_parallel
@@ -41,11 +41,13 @@ class ReservedEstimate(Estimate):
         arguments: the engine's arguments in effect.
         memory: of each stage.
         throughput: tokens/s.
+        kv_ranks: ranks that have a KV cache of their own, behind the one URL.
     """
 
     arguments: EngineArguments
     memory: Memory
     throughput: Throughput
+    kv_ranks: int = 1
 
     @property
     def weights_bytes(self) -> float:
@@ -67,7 +69,7 @@ class ReservedEstimate(Estimate):
     @property
     def max_concurrency(self) -> float:
         """Requests of the full context at once, on all data parallel ranks together; `memory` is one rank's."""
-        return self.memory.max_concurrency * self.split.data
+        return self.memory.max_concurrency * self.kv_ranks
 
 
 def reserved_estimate(request: PlanRequest, cluster: Cluster, split: Split) -> ReservedEstimate:
@@ -85,16 +87,12 @@ def reserved_estimate(request: PlanRequest, cluster: Cluster, split: Split) -> R
     _check_engine(request.engine, device)
     arguments = resolve_arguments(model, device, version, given)
     if device.kind == "cpu" and arguments.kv_cache_memory is None:
-        arguments = replace(arguments, kv_cache_memory=PROCESSOR_CACHE)
+        arguments = arguments._replace(kv_cache_memory=PROCESSOR_CACHE)
     spread = arguments.expert_parallel or split.expert_parallel
-    split = replace(split, expert_parallel=spread, partition=request.partition, redundant=arguments.redundant_experts)
-    arguments = arguments if spread == arguments.expert_parallel else replace(arguments, expert_parallel=spread)
+    split = split._replace(expert_parallel=spread, partition=request.partition, redundant=arguments.redundant_experts)
+    arguments = arguments if spread == arguments.expert_parallel else arguments._replace(expert_parallel=spread)
     check_world_size(split.tensor, split.pipeline, cluster.accelerators, data_parallel_size=split.data)
-    if request.whole and split.world_size < cluster.accelerators:
-        raise Refusal(
-            "unused_accelerators", "tensor_parallel_size", f"{split.world_size} of {cluster.accelerators} accelerators "
-            "would be used", "split the model over all of them",
-        )  # fmt: skip
+    check_all_used(request, cluster, split)
     for kind in dict.fromkeys(cluster.devices or (device,)):
         check_device(model, kind, version)
     check_split(model, split, version)
@@ -115,15 +113,27 @@ def reserved_estimate(request: PlanRequest, cluster: Cluster, split: Split) -> R
         counted, arguments = pool_memory(model, split, device, version, arguments, given=own, stages=stages)
     else:
         counted = memory(model, split, device, version, arguments, multicast=multicast, stages=stages)
-    if counted.max_concurrency * split.data < request.concurrency:
-        _refuse_concurrency(request, counted, split.data)
+    check_concurrency(request, counted, split.data)
     speed = throughput(model, split, cluster, counted, arguments)
-    notes = _machine_notes(cluster, split, arguments) + _model_notes(model, request.engine) + _feature_notes(arguments)
+    notes = machine_notes(cluster, split, arguments) + _model_notes(model, request.engine) + _feature_notes(arguments)
     if counted.max_model_len < arguments.max_model_len and request.engine is Engine.SGLANG:
         notes.append(f"SGLang's pool holds {counted.max_model_len:,} tokens, and longer requests are turned away")
     if version.nccl_counted and cluster.spans(split.tensor, split.pipeline, split.data):
         notes.append(f"what NCCL takes between machines leaves less for the KV cache in vLLM {version.version}")
-    return ReservedEstimate(split, tuple(notes), arguments, counted, speed)
+    return ReservedEstimate(split, tuple(notes), arguments, counted, speed, kv_ranks=split.data)
+
+
+def check_all_used(request: PlanRequest, cluster: Cluster, split: Split) -> None:
+    """Every accelerator has a rank, where whoever starts them wants it.
+
+    Raises:
+        Refusal: `unused_accelerators`.
+    """
+    if request.whole and split.world_size < cluster.accelerators:
+        raise Refusal(
+            "unused_accelerators", "tensor_parallel_size", f"{split.world_size} of {cluster.accelerators} accelerators "
+            "would be used", "split the model over all of them",
+        )  # fmt: skip
 
 
 def _check_sglang(model: Model, split: Split) -> None:
@@ -160,13 +170,18 @@ def _check_engine(engine: Engine, device: Device) -> None:
         )  # fmt: skip
 
 
+def vision_notes(model: Model) -> list[str]:
+    """What of a vision tower isn't counted."""
+    if model.uncounted_vision:
+        return ["the vision tower isn't counted: 1 to 2 GiB more on every stage's GPUs"]
+    if model.vision is not None and not model.vision.outputs:
+        return ["of the vision tower weights are counted, not what it needs while it reads images"]
+    return []
+
+
 def _model_notes(model: Model, engine: Engine) -> list[str]:
     """What isn't counted."""
-    notes = []
-    if model.uncounted_vision:
-        notes.append("the vision tower isn't counted: 1 to 2 GiB more on every stage's GPUs")
-    elif model.vision is not None and not model.vision.outputs:
-        notes.append("of the vision tower weights are counted, not what it needs while it reads images")
+    notes = vision_notes(model)
     if engine is Engine.SGLANG and not uniform(model):
         notes.append("SGLang's pools for layers that slide or keep states are counted by vLLM's rules")
     return notes
@@ -185,7 +200,7 @@ def _feature_notes(arguments: EngineArguments) -> list[str]:
     return notes
 
 
-def _machine_notes(cluster: Cluster, split: Split, arguments: EngineArguments) -> list[str]:
+def machine_notes(cluster: Cluster, split: Split, arguments: EngineArguments) -> list[str]:
     """What a reader should know of the machines."""
     notes, device = [], cluster.device
     if device.kind == "ascend":
@@ -215,7 +230,14 @@ def _machine_notes(cluster: Cluster, split: Split, arguments: EngineArguments) -
     return notes
 
 
-def _refuse_concurrency(request: PlanRequest, counted: Memory, data: int) -> None:
+def check_concurrency(request: PlanRequest, counted: Memory, data: int) -> None:
+    """As many requests of the full context fit at once as are wanted, on `data` ranks together.
+
+    Raises:
+        Refusal: `too_little_concurrency`.
+    """
+    if counted.max_concurrency * data >= request.concurrency:
+        return
     length = int(counted.capacity_tokens * data / request.concurrency) // 16 * 16
     works = 16 <= length < counted.max_model_len
     raise Refusal(

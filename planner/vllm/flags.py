@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from planner.engine import Engine
 from planner.refusal import Refusal
 from planner.sglang.arguments import COUNTED as POOL
+from planner.tensorrt_llm.arguments import COUNTED as SERVED
 from planner.vllm.arguments import COUNTED
 
 
@@ -35,8 +36,15 @@ def _unquoted(value: str) -> str:
 
 
 def counted_flags(engine: Engine) -> tuple[str, ...]:
-    """Names of an engine's flags that the planner counts: vLLM's, whose words other engines share, and its own."""
+    """Names of an engine's flags that the planner counts: vLLM's, whose words most engines share, and its own."""
+    if engine is Engine.TENSORRT_LLM:
+        return SERVED
     return (*COUNTED, *POOL) if engine is Engine.SGLANG else COUNTED
+
+
+def flag(name: str) -> str:
+    """An argument as a word of the engine's command line; `trtllm-serve` takes underscores alone."""
+    return f"--{name}" if name in SERVED and name not in COUNTED else f"--{name.replace('_', '-')}"
 
 
 def from_flags(flags: Sequence[str], names: Collection[str] = COUNTED) -> tuple[dict[str, str], tuple[str, ...]]:

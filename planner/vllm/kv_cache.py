@@ -4,11 +4,8 @@ Source: vllm/v1/core/kv_cache_utils.py (get_kv_cache_groups, get_num_blocks, get
 and vllm/v1/kv_cache_interface.py, read in 0.24.0.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import lru_cache
 from itertools import accumulate
 from math import ceil
@@ -123,7 +120,7 @@ def fitting_length(
     low, high = 0, arguments.max_model_len
     while low < high:
         middle = (low + high + 1) // 2
-        shorter = replace(arguments, max_model_len=middle)
+        shorter = arguments._replace(max_model_len=middle)
         if kv_layout(model, split, shorter).fits(blocks, whole):
             low = middle
         else:

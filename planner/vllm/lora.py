@@ -4,11 +4,9 @@ Source: vllm 0.33.0, lora/layers/base_linear.py, fused_moe.py, vocab_parallel_em
 (create_lora_weights), lora/layers/row_parallel_linear.py and column_parallel_linear.py (which side is cut).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from planner.model.shapes import Model
 from planner.split import Split
@@ -18,8 +16,7 @@ CUT_COLUMNS = ("o_proj", "down_proj", "out_proj")
 """Linear layers whose input tensor parallelism divides."""
 
 
-@dataclass(frozen=True)
-class Lora:
+class Lora(NamedTuple):
     """Adapters as the engine's arguments give them.
 
     Attributes:

@@ -1,9 +1,6 @@
 """What vLLM will report on a device: weights, KV cache, concurrency, for each stage, and what is in between."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import ceil
 from typing import NamedTuple
@@ -91,8 +88,7 @@ class RankMemory(NamedTuple):
     total: int = 0
 
 
-@dataclass(frozen=True)
-class Memory:
+class Memory(NamedTuple):
     """The engine as it starts.
 
     Attributes:
@@ -158,7 +154,7 @@ def _memory(  # noqa: PLR0917  # what it is cached by
     model: Model, split: Split, device: Device, version: EngineVersion, arguments: EngineArguments, multicast: bool,
     stages: tuple[Device, ...],
 ) -> Memory:  # fmt: skip
-    model = model if arguments.towers else replace(model, vision=None)
+    model = model if arguments.towers else model._replace(vision=None)
     layout = kv_layout(model, split, arguments)
     _check_aligned(model, version, arguments, layout.block_size)
     ranks: list[RankMemory] = []
@@ -180,7 +176,7 @@ def _memory(  # noqa: PLR0917  # what it is cached by
     whole = min(r.kv_cache for r in different) if version.whole_demand and split.pipeline > 1 else None
     if arguments.fit_model_len:
         length = fitting_length(model, split, arguments, blocks, whole)
-        arguments = replace(arguments, max_model_len=length)
+        arguments = arguments._replace(max_model_len=length)
         layout = kv_layout(model, split, arguments) if length else layout
     if not layout.fits(blocks, whole):
         _refuse_context(arguments, fitting_length(model, split, arguments, blocks, whole))

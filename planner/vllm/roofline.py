@@ -1,8 +1,5 @@
 """Seconds of one engine step, from bytes read, operations and what crosses between accelerators."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -45,8 +42,7 @@ class Stage(NamedTuple):
     sparse: int
 
 
-@dataclass(frozen=True)
-class Roofline:
+class Roofline(NamedTuple):
     """What engines come near to: a step reads weights and KV cache once and computes, whichever takes longer.
 
     Attributes:

@@ -6,12 +6,9 @@ model_executor/models/deepseek_mtp.py and qwen3_next_mtp.py, llama_eagle.py and 
 v1/worker/utils.py (a proposer is loaded on the last pipeline stage).
 """
 
-from __future__ import annotations
-
 import json
-from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from planner.model.caches import LayerCache, layer_caches
 from planner.model.entry import find_model
@@ -27,8 +24,7 @@ WITHOUT_MODEL = ("ngram", "ngram_gpu", "suffix")
 EXAMPLE = """such as {"method": "mtp", "num_speculative_tokens": 1}"""
 
 
-@dataclass(frozen=True)
-class Speculative:
+class Speculative(NamedTuple):
     """Speculative decoding as the engine's arguments give it.
 
     Attributes:
@@ -85,7 +81,7 @@ def parse_speculative(text: str, model: Model) -> Speculative:
             raise
         return Speculative(tokens, unknown=name)
     joined = {"eagle": 1, "eagle3": 3}.get(method, 0)
-    return Speculative(tokens, draft=replace(draft, mtp_layers=0), joined=joined)
+    return Speculative(tokens, draft=draft._replace(mtp_layers=0), joined=joined)
 
 
 def _method_of(name: str) -> str:
@@ -114,7 +110,7 @@ def proposer_weights(model: Model, speculative: Speculative, split: Split) -> in
     unit, hidden = model.dtype_bytes, model.hidden
     total = 0
     if speculative.layers:
-        lister = StageTensors(model, replace(split, pipeline=1, partition=None))
+        lister = StageTensors(model, split._replace(pipeline=1, partition=None))
         layer = sum(t.nbytes for t in lister.layer(_own_layer(model)))
         # eh_proj joins the embedding with the hidden state; each has a norm, and the layer's end another.
         total += speculative.layers * (layer + 2 * hidden * hidden * unit + 3 * hidden * unit)

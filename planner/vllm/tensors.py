@@ -4,8 +4,6 @@ Follows vllm/model_executor/layers: `linear.py` (what is cut and what is copied)
 (padding), `fused_moe/layer.py`, and the `create_weights` of each quantization method.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator
 from functools import partial

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from functools import cache
 from math import log2
+from typing import NamedTuple
 
 from planner.catalog.device import device
 from planner.catalog.throughput import Measured, measurements
@@ -31,8 +31,7 @@ MARGIN_ELSEWHERE = 0.3
 """The same on other GPUs, to which the shares are carried over."""
 
 
-@dataclass(frozen=True)
-class Span:
+class Span(NamedTuple):
     """A range of tokens/s.
 
     Attributes:
@@ -44,8 +43,7 @@ class Span:
     high: float
 
 
-@dataclass(frozen=True)
-class Rate:
+class Rate(NamedTuple):
     """What so many streams are served at, each with PROMPT tokens of prompt and ANSWER of answer.
 
     Attributes:
@@ -59,8 +57,7 @@ class Rate:
     prefill: Span
 
 
-@dataclass(frozen=True)
-class Throughput:
+class Throughput(NamedTuple):
     """How fast the engine is.
 
     Attributes:
@@ -104,7 +101,7 @@ class Throughput:
         """For JSON: the rates, and what they are made from."""
         shares = self.shares
         return {
-            "prompt": PROMPT, "answer": ANSWER, "rates": [asdict(rate) for rate in self.rates],
+            "prompt": PROMPT, "answer": ANSWER, "rates": [rate._asdict() for rate in self.rates],
             "measured": shares and shares.measured, "extrapolated": shares and shares.elsewhere,
         }  # fmt: skip
 
@@ -124,8 +121,7 @@ Points = tuple[tuple[int, float, float], ...]
 """Streams, and the lowest and highest share of the roofline at them."""
 
 
-@dataclass(frozen=True)
-class Shares:
+class Shares(NamedTuple):
     """Shares of the roofline that are reached, margins included.
 
     Attributes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import lru_cache
 from itertools import chain, groupby
 from typing import NamedTuple
@@ -57,8 +56,9 @@ class _Loader(NamedTuple):
 
 
 def stage_weights(
-    model: Model, split: Split, *, version: EngineVersion | None = None, device: Device | None = None
-) -> list[StageWeights]:
+    model: Model, split: Split, *, version: EngineVersion | None = None, device: Device | None = None,
+    expert_tile: tuple[int, int] | None = None,
+) -> list[StageWeights]:  # fmt: skip
     """Weights of one rank of each stage.
 
     Args:
@@ -66,11 +66,14 @@ def stage_weights(
         split: how it is split.
         version: decides what loading leaves behind; without it only tensors are counted.
         device: decides the kernel of MXFP4 experts, and with it their padding.
+        expert_tile: (hidden, intermediate) multiples that another engine pads them to, which keeps them so.
     """
     capability = None if device is None else device.capability
-    swizzles = model.quantization.method == "mxfp4" and capability is not None and 9 <= capability < 10
+    own = model.quantization.method == "mxfp4" and expert_tile is None
+    swizzles = own and capability is not None and 9 <= capability < 10
     loader = _Loader(
-        version.max_split_mib * 2**20 or None if version is not None else None, _expert_tile(capability), swizzles,
+        version.max_split_mib * 2**20 or None if version is not None else None,
+        expert_tile or _expert_tile(capability), swizzles,
         version is not None and version.keeps_scales,
         version is not None and capability is not None and capability < NATIVE_FP8,
         version is not None and version.awq_machete and model.quantization.method == "awq" and capability == 9.0,
@@ -81,7 +84,7 @@ def stage_weights(
 @lru_cache(maxsize=8192)
 def _stages(model: Model, split: Split, loader: _Loader) -> tuple[StageWeights, ...]:
     """Stages whose layers are of the same kinds are counted once."""
-    alone = replace(split, pipeline=1, partition=None)
+    alone = split._replace(pipeline=1, partition=None)
     counted: dict[int, StageWeights] = {}
     found = []
     for layers, like in stage_kinds(model, split.pipeline, split.partition):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from components.machine.ssh import sudo_stdin, sudo_words
+from components.machine.standalone import sudo_stdin, sudo_words
 from stacks.doctor.places import Place, folder_of
 from stacks.doctor.reach import ways_of
 from stacks.doctor.stack import Stack

@@ -60,7 +60,7 @@ class Settings(SettingsModel):
     mirrors: MirrorSettings = MirrorSettings()  # type: ignore[call-arg]  # every field has a default
     benchmark: BenchmarkMode = Field("off", description=DESCRIPTION)
     _secrecy: Secrecy = PrivateAttr(default_factory=Secrecy)
-    _as_given: Settings | None = PrivateAttr(None)
+    _why: tuple[str, ...] = PrivateAttr(())
 
     def keep_secret(self, secrecy: Secrecy) -> None:
         """Notes which of these settings were given as secrets."""
@@ -72,14 +72,14 @@ class Settings(SettingsModel):
         return self._secrecy
 
     @property
-    def as_given(self) -> Settings | None:
-        """The settings with what was left open of the split; None where nothing was."""
-        return self._as_given
+    def why(self) -> tuple[str, ...]:
+        """What speaks for the split, one clause each, where it was chosen; empty where it was given."""
+        return self._why
 
-    def with_serving(self, serving: ServingSettings) -> Settings:
-        """The same settings with a split that was chosen, which remember what was left open."""
+    def with_split(self, serving: ServingSettings, why: tuple[str, ...]) -> Settings:
+        """The same settings with a split that was chosen, and what speaks for it."""
         found = self.model_copy(update={"serving": serving})
-        found._as_given = self._as_given or self
+        found._why = why
         return found
 
     @property

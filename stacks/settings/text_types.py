@@ -1,6 +1,6 @@
 """Types of settings that become a word of a command, a line of a unit file, a mount or an address on a machine.
 
-Every step quotes its values (components/machine/payload.py), and these are the second lock: a value that could
+Every step quotes its values (components/machine/files/archive.py), and these are the second lock: a value that could
 be read as another word, an option or a specifier is refused before anything is created.
 tests/unit/stacks/test_text_types.py asks it of every text of a stack.
 """

@@ -16,8 +16,9 @@ import pytest
 
 from tests.support.deployment import Deployment
 from tests.support.load import Load
-from tests.support.monitored import PROGRAMS, make_deployment, receive, up
+from tests.support.monitored import PROGRAMS, bring_up, make_deployment
 from tests.support.processes import Used, used
+from tests.support.webhook import listen
 
 pytestmark = [pytest.mark.root, pytest.mark.engine, pytest.mark.long, pytest.mark.timeout(7200)]
 
@@ -105,9 +106,9 @@ def told(pairs: list[tuple[float, float]]) -> str:
 @pytest.fixture(scope="module")
 def cost(tmp_path_factory):
     deployment = make_deployment(tmp_path_factory.mktemp("cost"), "tandemy", "10.95.0.0/24")
-    webhook = receive(deployment)
+    webhook = listen(deployment.subnet)
     try:
-        yield Cost(deployment, up(deployment, webhook))
+        yield Cost(deployment, bring_up(deployment, webhook))
     finally:
         webhook.close()
         deployment.close()

@@ -14,8 +14,9 @@ import pytest
 
 from tests.support.deployment import chat
 from tests.support.load import Load
-from tests.support.monitored import Look, Receiver, firing, make_deployment, receive, up
+from tests.support.monitored import Look, bring_up, make_deployment
 from tests.support.waiting import until
+from tests.support.webhook import Receiver, firing, listen
 
 IDLE_MINUTES = float(os.environ.get("TANDEM_IDLE_MINUTES", "60"))
 LOAD_MINUTES = float(os.environ.get("TANDEM_LOAD_MINUTES", "60"))
@@ -51,7 +52,7 @@ class Watch:
 
     def __init__(self, webhook: Receiver, look: Look) -> None:
         self.webhook, self.look, self.seen = webhook, look, Seen()
-        self.told, self.restarts = len(webhook.got), self._restarts()
+        self.told, self.restarts = len(webhook.alerts), self._restarts()
 
     def once(self) -> None:
         """One look, which is printed where it differs from the one before."""
@@ -63,8 +64,8 @@ class Watch:
             elif text not in self.seen.pending:
                 self.seen.pending.add(text)
                 self._say(f"pending: {text}")
-        if len(self.webhook.got) > self.told:
-            self.told = len(self.webhook.got)
+        if len(self.webhook.alerts) > self.told:
+            self.told = len(self.webhook.alerts)
             self._wrong(f"told: {firing(self.webhook)}")
         if (restarts := self._restarts()) != self.restarts:
             self._wrong(f"restarts: {self.restarts} became {restarts}")
@@ -115,14 +116,14 @@ def deployment(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def webhook(deployment):
-    server = receive(deployment)
+    server = listen(deployment.subnet)
     yield server
     server.close()
 
 
 @pytest.fixture(scope="module")
 def out(deployment, webhook):
-    return up(deployment, webhook)
+    return bring_up(deployment, webhook)
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +147,7 @@ def test_an_hour_of_idle(out, webhook, look):
 
     seen = watch.for_(IDLE_MINUTES / 2, ASKED, ask)
     assert not seen.wrong
-    assert not webhook.got
+    assert not webhook.alerts
 
 
 def test_an_hour_of_full_load(out, webhook, look):
@@ -168,7 +169,7 @@ def test_an_hour_of_full_load(out, webhook, look):
         flush=True,
     )
     assert not seen.wrong
-    assert not webhook.got
+    assert not webhook.alerts
     assert not counted.failed
     assert counted.hung_up
     full = [one for one in seen.running if one == 4]

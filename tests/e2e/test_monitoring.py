@@ -11,9 +11,10 @@ import time
 import pytest
 
 from tests.support.deployment import chat
-from tests.support.monitored import PROGRAMS, Look, firing, make_deployment, receive, up
+from tests.support.monitored import PROGRAMS, Look, bring_up, make_deployment
 from tests.support.processes import used
 from tests.support.waiting import until
+from tests.support.webhook import firing, listen
 
 pytestmark = [pytest.mark.root, pytest.mark.engine, pytest.mark.long, pytest.mark.timeout(2400)]
 
@@ -29,14 +30,14 @@ def deployment(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def webhook(deployment):
-    server = receive(deployment)
+    server = listen(deployment.subnet)
     yield server
     server.close()
 
 
 @pytest.fixture(scope="module")
 def out(deployment, webhook):
-    return up(deployment, webhook)
+    return bring_up(deployment, webhook)
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +100,7 @@ def test_an_alert_receiver_that_is_down_harms_nothing_and_gets_its_alerts_later(
     until(lambda: look.query('ALERTS{alertname="MachineNotReached",alertstate="firing"}'), 300)
     until(lambda: float(look.query("sum(alertmanager_notifications_failed_total)")[0]["value"][1]) > 0, 240)
     assert chat(out, MODEL).code == 200
-    again, began = receive(deployment), time.monotonic()
+    again, began = listen(deployment.subnet), time.monotonic()
     try:
         until(lambda: "MachineNotReached" in firing(again), 300)
     finally:

@@ -17,10 +17,11 @@ import pytest
 from localcloud.fixtures.uv import install
 from tests.support.deployment import chat
 from tests.support.hanging_share import HangingShare
-from tests.support.monitored import make_deployment, receive, up
+from tests.support.monitored import bring_up, make_deployment
 from tests.support.paths import ROOT
 from tests.support.stalls import FOUND, RATIO, Client, first, happen, log, own_start
 from tests.support.waiting import until
+from tests.support.webhook import listen
 
 pytestmark = [pytest.mark.root, pytest.mark.engine, pytest.mark.long, pytest.mark.timeout(3600)]
 
@@ -48,14 +49,14 @@ def deployment(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def webhook(deployment):
-    server = receive(deployment)
+    server = listen(deployment.subnet)
     yield server
     server.close()
 
 
 @pytest.fixture(scope="module")
 def out(deployment, webhook):
-    made = up(deployment, webhook)
+    made = bring_up(deployment, webhook)
     print(f"the engine's own first start: {own_start(deployment):.0f} s")
     return made
 
@@ -179,7 +180,7 @@ def shares(deployment):
 @pytest.fixture(scope="module")
 def ray(deployment, webhook, client, shares):
     deployment.config["serving"]["executor"] = "ray"
-    up(deployment, webhook)
+    bring_up(deployment, webhook)
     until(lambda: client.served(time.time() - 10), 120)
     return deployment
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from components.serving import find_engine
 from components.serving.engine import Peer
 from planner import Plan
-from stacks.planning import COUNTED_AS, plan_for, unplanned
+from stacks.planning import plan_for, unplanned
 from stacks.settings.load import parse
 from stacks.settings.stack import Settings
 from tests.support.stack_files import configuration
@@ -42,15 +42,12 @@ class Recipe:
         return [list(process.argv) for process in engine.processes(settings.serve_args, "/mnt/tandem/models/m", nodes)]
 
     def plan(self) -> Plan:
-        """As the program plans it; an engine that the planner can't count as vLLM, which cuts a model as it does.
+        """As the program plans it.
 
         Raises:
             SettingsError: it doesn't fit.
         """
         settings = self.settings()
-        if settings.serving.engine not in COUNTED_AS:
-            serving = settings.serving.model_copy(update={"engine": "vllm", "arguments": ()})
-            settings = settings.model_copy(update={"serving": serving})
         found = plan_for(settings)
         assert found is not None, unplanned(settings)
         return found

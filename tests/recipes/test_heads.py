@@ -10,7 +10,7 @@ import pytest
 
 from planner import render
 from stacks.deployment import deploy
-from stacks.planning import COUNTED_AS, plan_for, unplanned
+from stacks.planning import plan_for, unplanned
 from stacks.settings.load import parse
 from tests.recipes.heads import advice, filled_in
 from tests.recipes.recipes import RECIPES
@@ -29,13 +29,9 @@ WAYS = [
 
 @pytest.mark.parametrize(("name", "pieces"), WAYS)
 def test_a_recipe_filled_in_as_its_head_says_goes_through(name, pieces):
-    """Its own shape, every combination of its head's advice; an engine that can't be counted is named."""
+    """Its own shape, every combination of its head's advice."""
     settings = parse(filled_in(name, *pieces))
     found = plan_for(settings)
-    if settings.serving.engine not in COUNTED_AS:
-        assert found is None
-        assert f"can't count {settings.serving.engine}" in (unplanned(settings) or "")
-        return
     assert found is not None, unplanned(settings)
     assert found.cluster.accelerators == settings.world_size
     assert render(found)

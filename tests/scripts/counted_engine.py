@@ -1,8 +1,8 @@
 """An engine with counters of tokens: counted_engine.py PORT PIDS [REQUESTS], dead after so many requests.
 
 Its API lives on when its "rank" stands still, as vLLM's does: answers wait for ever, counters stay. With RANKS in its
-environment, it has so many data parallel ranks, processes of their own with vLLM's names. With SECONDS it takes so long
-for an answer, with LOOPS it computes for ever instead of standing still.
+environment, it has so many data parallel ranks, processes of their own with vLLM's names; with SECONDS it takes so
+long for an answer; with LOOPS it computes for ever instead of standing still.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Handler(BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers["Content-Length"]))
         if Handler.made >= Handler.last:
             if "LOOPS" in os.environ:
-                for _ in range(4):  # so that their share of a busy computer is seen
+                for _ in range(8):  # so that their share of a busy computer is seen
                     subprocess.Popen([sys.executable, "-c", "while True: pass"])
             threading.Event().wait()
         time.sleep(float(os.environ.get("SECONDS", "0")))

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from typing import cast
 
 import pytest
 
@@ -16,7 +17,6 @@ from tests.support.waiting import free_port, until
 
 FILES = ROOT / "components/serving/files"
 ENGINE = ROOT / "tests/scripts/counted_engine.py"
-GROUP = ("--group=peers", "--ranks=1")
 sys.path.append(str(FILES))  # its modules import each other as they lie on the machine
 
 import alive  # noqa: E402
@@ -24,12 +24,14 @@ import question  # noqa: E402
 import stalls  # noqa: E402
 import still  # noqa: E402
 
+GROUP = ("--group=peers", "--ranks=1")
+
 
 class Supervised:
     """One rank with the stand-in engine, which is `dead` after so many requests."""
 
     def __init__(
-        self, folder, dead: int | None = None, ranks: int = 0, *, limit: float = 2, group=(), accelerator="nvidia",
+        self, folder, dead: int | None = None, ranks: int = 0, *, limit: float = 2, accelerator="nvidia", group=(),
         **environment: str,
     ):  # fmt: skip
         self.folder, self.port = folder, free_port()
@@ -48,8 +50,10 @@ class Supervised:
         self.process = subprocess.Popen(
             [sys.executable, FILES / "rank_supervisor.py", *(group or GROUP), *words, "--", *engine],
             stdout=self.log, stderr=self.log,
-            env={**os.environ, "TANDEM_ALIVE_SECONDS": str(limit), "TANDEM_STILL_SECONDS": "2", "RANKS": str(ranks),
-                 **environment},
+            env={
+                **os.environ, "TANDEM_ALIVE_SECONDS": str(limit), "TANDEM_STILL_SECONDS": "2", "RANKS": str(ranks),
+                **environment,
+            },
         )  # fmt: skip
 
     @property
@@ -156,7 +160,7 @@ WAITS = "Worker stands in all_reduce (parallel_state.py:9)"
     ],
 )
 def test_the_rank_that_the_others_wait_for_is_named(seconds, ranks, culprit):
-    found = stalls.find(Silent(seconds), ranks)
+    found = stalls.find(cast("alive.Alive", Silent(seconds)), ranks)
     assert (found and found["rank"]) == culprit
     if found:
         assert found["why"].startswith(f"no token for {seconds} s: rank {culprit} on n{culprit} ")
@@ -173,28 +177,6 @@ def test_one_of_two_data_parallel_ranks_that_stands_still_is_found(supervised):
     (stall,) = engine.state["stalls"]
     assert "VLLM::EngineCore_DP1" in stall["why"].split(";")[0]
     assert "SIGSTOP" in stall["why"]
-
-
-def test_ranks_that_rest_between_questions_do_not_stand_still(supervised, tmp_path):
-    """Answers take as long as a big model's, and between them no rank gives any sign for longer than the limit."""
-    (tmp_path / "token").write_text("t0ken")
-    log, limits = tmp_path / "log-1", {"TANDEM_STILL_SECONDS": "3", "TANDEM_ALIVE_SECONDS": "6"}
-    group = ["--group=peers", "--ranks=2", "--leader=127.0.0.1", f"--port={free_port()}", f"--token={tmp_path}/token"]
-    engine = supervised(limit=6, group=group, SECONDS="3", TANDEM_STILL_SECONDS="3")
-    member = [sys.executable, FILES / "rank_supervisor.py", *group, "--rank=1", "--accelerator=nvidia"]
-    with (
-        log.open("w") as out,
-        subprocess.Popen(
-            [*member, "--", "sleep", "600"], stdout=out, stderr=out, env={**os.environ, **limits}
-        ) as other,
-    ):
-        try:
-            until(lambda: engine.counted() >= 4, 120)
-            said = engine.said + log.read_text()
-        finally:
-            other.terminate()
-    assert "starting the engine (attempt 1)" in said
-    assert "no sign" not in said
 
 
 def test_each_data_parallel_rank_has_the_processes_of_its_own(monkeypatch):
@@ -229,3 +211,25 @@ def test_an_answer_that_waits_its_turn_is_no_stall(supervised, monkeypatch):
         time.sleep(0.02)
     watched.end()
     assert 0 < max(silences) < 0.6
+
+
+def test_ranks_that_rest_between_questions_do_not_stand_still(supervised, tmp_path):
+    """Answers take as long as a big model's, and between them no rank gives any sign for longer than the limit."""
+    (tmp_path / "token").write_text("t0ken")
+    log, limits = tmp_path / "log-1", {"TANDEM_STILL_SECONDS": "30", "TANDEM_ALIVE_SECONDS": "6"}
+    group = ["--group=peers", "--ranks=2", "--leader=127.0.0.1", f"--port={free_port()}", f"--token={tmp_path}/token"]
+    engine = supervised(limit=6, group=group, SECONDS="3", TANDEM_STILL_SECONDS="30")
+    member = [sys.executable, str(FILES / "rank_supervisor.py"), *group, "--rank=1", "--accelerator=nvidia"]
+    with (
+        log.open("w") as out,
+        subprocess.Popen(
+            [*member, "--", "sleep", "600"], stdout=out, stderr=out, env={**os.environ, **limits}
+        ) as other,
+    ):
+        try:
+            until(lambda: engine.counted() >= 4, 120)
+            said = engine.said + log.read_text()
+        finally:
+            other.terminate()
+    assert "starting the engine (attempt 1)" in said
+    assert "no sign" not in said

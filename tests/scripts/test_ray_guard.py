@@ -20,7 +20,7 @@ GUARD = ROOT / "components/ray/files/ray_guard.py"
 def ray(tmp_path):
     """A stand-in of `ray start --block`: `raylet` behind it, which it waits for, and a worker."""
     for name in ("raylet", "worker"):
-        shutil.copy(shutil.which("sleep"), tmp_path / name)
+        shutil.copy("/bin/sleep", tmp_path / name)
     program = f"{tmp_path}/worker 600 & {tmp_path}/raylet 600; exit 7"
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen([sys.executable, GUARD, "bash", "-c", program], stdout=log, start_new_session=True)

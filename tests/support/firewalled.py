@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from components.machine import BASE
-from components.machine.agent import Ssh, acquire, change, change_back, cleanup
-from components.machine.payload import FILES, content_hash, pack
+from components.machine.agent import Ssh, acquire, change, change_back, cleanup, deliver
+from components.machine.delivery import RUNNER
+from components.machine.installation import from_project
+from components.machine.payload import content_hash
 from localcloud.machines import Site
 from tests.support.portscan import open_ports
-from tests.support.scripts import lease_scripts, script
+from tests.support.scripts import LEASE_FILES, script
 
 STACK = "tandem-fire"
 TABLE = f"inet tandem_{STACK}"
@@ -78,7 +80,7 @@ class Firewalled:
         return {
             "name": name, "host": self.address(name), "port": 22, "user": "root",
             "private_key": self.site.key.read_text(), "host_key": self.site.machine(name).record.host_key,
-            "stack": STACK, "base": BASE, "cleanup": {}, "scripts": lease_scripts(), **more,
+            "stack": STACK, "base": BASE, "cleanup": {}, "script_files": LEASE_FILES, **more,
         }  # fmt: skip
 
     def ok(self, name: str, text: str, *arguments: str) -> str:
@@ -133,23 +135,27 @@ class Firewalled:
 
     def begin(self, name: str, *, seconds: int = 30, allowed: str = "") -> dict[str, Any]:
         """The call by which `agent.change` closes the ports of a machine."""
-        texts = {"step.sh": script("firewall.sh").read_bytes()}
-        texts |= {file: (FILES / file).read_bytes() for file in ("run.sh", "lib.sh")}
-        texts |= {file: script(file).read_bytes() for file in ("firewall.py", "firewall_state.sh", "ports.py")}
+        files = {"step.sh": script("firewall.sh"), **RUNNER}
+        files |= {file: script(file) for file in ("firewall.py", "firewall_state.sh", "ports.py")}
         variables = {
             "CLOSED": "6379-6386 10002-10999", "OPEN": str(URL), "CONFIRM_SECONDS": str(seconds),
             "MEMBERS": f"{self.address('one')} {self.address('two')} {allowed}".strip(), "TANDEM_TIMEOUT": "60",
         }  # fmt: skip
         return self.call(
-            name, receive=(FILES / "receive.sh").read_text(), archive=pack(texts, variables), seconds=seconds,
-            confirm=[STATE, "confirm"], back=[STATE, "off"], version=content_hash(texts, variables),
+            name, files={target: from_project(file) for target, file in files.items()}, variables=variables,
+            seconds=seconds, confirm=[STATE, "confirm"], back=[STATE, "off"],
+            version=content_hash({target: file.read_bytes() for target, file in files.items()}, variables),
         )  # fmt: skip
 
     def armed(self, name: str, **more: Any) -> str:
         """Made and not confirmed; what the step said."""
         call = self.begin(name, **more)
-        words = (STACK, STEP, call["version"], "sync", BASE)
-        done = self.run(name, call["receive"], *words, stdin=call["archive"])
+        with tempfile.TemporaryDirectory() as folder:
+            ssh = Ssh.open(call, folder)
+            try:
+                done = deliver(ssh, STEP, call["version"], "sync")
+            finally:
+                ssh.close()
         return (done.stdout if not done.returncode else done.stderr).strip()
 
     def closed(self, name: str, **more: Any) -> str:

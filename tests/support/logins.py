@@ -16,7 +16,7 @@ from components.machine import BASE
 from components.machine.agent import Failure, Ssh, acquire
 from components.machine.payload import FILES, content_hash, pack, parse_result
 from localcloud.machines import Site
-from tests.support.scripts import lease_scripts
+from tests.support.scripts import LEASE_FILES, lease_scripts
 
 STACK = "tandem-logins"
 PASSWORD = 'it\'s a "secret" $(word)'  # noqa: S105  # with all that a shell would change
@@ -65,7 +65,8 @@ class Logins:
         return {
             "name": name, "host": self.address(name), "port": 22, "user": user,
             "private_key": self.plain.read_text(), "host_key": self.site.machine(name).record.host_key,
-            "stack": STACK, "base": BASE, "cleanup": {}, "scripts": lease_scripts(), **more,
+            "stack": STACK, "base": BASE, "cleanup": {}, "script_files": LEASE_FILES, "scripts": lease_scripts(),
+            **more,
         }  # fmt: skip
 
     def through(self, **more: Any) -> dict[str, Any]:

@@ -1,20 +1,16 @@
-"""A deployment that Prometheus watches, with the test's own webhook for its alerts, and questions by its login."""
+"""A deployment of tests with monitoring, whose alerts reach a webhook of theirs, and questions by its login."""
 
 from __future__ import annotations
 
 import base64
-import json
-import threading
-import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import requests
 
 from tests.support.deployment import Deployment
+from tests.support.webhook import Receiver
 
-PORT = 8655
 PROGRAMS = {
     "prometheus": r"prometheus --config",
     "alertmanager": r"alertmanager --",
@@ -26,83 +22,28 @@ PROGRAMS = {
 """Monitoring's own on a machine, by their command lines or units (tests/support/processes.py)."""
 
 
-class Receiver(ThreadingHTTPServer):
-    """Keeps what Alertmanager sends, from when it is made until `close`.
-
-    Attributes:
-        got: its messages.
-        alerts: each alert of them, with the time (`time.time()`) at which it came.
-    """
-
-    def __init__(self, address: str) -> None:
-        super().__init__((address, PORT), Webhook)
-        self.got: list[Any] = []
-        self.alerts: list[tuple[float, dict[str, Any]]] = []
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    def fired(self, name: str, since: float) -> list[tuple[float, dict[str, Any]]]:
-        """Alerts of a name that came as firing after a time."""
-        return [
-            (at, alert) for at, alert in self.alerts
-            if at > since and alert["status"] == "firing" and alert["labels"]["alertname"] == name
-        ]  # fmt: skip
-
-    def close(self) -> None:
-        """Its port is closed afterwards."""
-        self.shutdown()
-        self.server_close()
+def with_monitoring(config: dict[str, Any]) -> dict[str, Any]:
+    """Its settings on this computer: Debian's Prometheus in an image of its own; Grafana's image can't be had here."""
+    image = f"{config['images']['engine'].partition('/')[0]}/tandem/monitoring:1"
+    images = dict.fromkeys(("prometheusImage", "alertmanagerImage", "nodeExporterImage"), image)
+    return {**config, "monitoring": {"enabled": True, "grafana": False, "retention": "1d", **images}}
 
 
-class Webhook(BaseHTTPRequestHandler):
-    """Alertmanager's own format of a webhook."""
-
-    server: Receiver
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Nothing."""
-
-    def do_POST(self) -> None:
-        """Takes all."""
-        message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.got.append(message)
-        self.server.alerts += [(time.time(), alert) for alert in message["alerts"]]
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-
-def firing(*servers: Receiver) -> dict[str, Any]:
-    """The last alert of each name that they got."""
-    got = [alert for server in servers for one in server.got for alert in one["alerts"]]
-    return {alert["labels"]["alertname"]: alert for alert in got if alert["status"] == "firing"}
+def bring_up(deployment: Deployment, webhook: Receiver, *, timeout: int = 2000) -> dict[str, Any]:
+    """`pulumi up` with alerts to the webhook; the stack's outputs."""
+    deployment.write(deployment.changed_config())
+    file = ("--stack", "test", "--config-file", str(deployment.config_file))
+    deployment.pulumi("config", "set", "--secret", "--path", "tandem:alertReceivers.webhook", webhook.url, *file).good()
+    deployment.pulumi("up", "--yes", "--skip-preview", *file, timeout=timeout).good()
+    return deployment.outputs()
 
 
 def make_deployment(folder: Path, bridge: str, subnet: str, **more: Any) -> Deployment:
     """Two machines, and the settings of a monitored vLLM without Ray on them; nothing is up yet."""
     made = Deployment(folder, bridge, subnet, ["node-0", "node-1"], **more)
-    registry = made.config["images"]["engine"].partition("/")[0]
-    image = f"{registry}/tandem/monitoring:1"
     made.config["serving"]["executor"] = "mp"
-    made.config["monitoring"] = {
-        "enabled": True, "grafana": False, "retention": "1d",
-        "prometheusImage": image, "alertmanagerImage": image, "nodeExporterImage": image,
-    }  # fmt: skip
+    made.config = with_monitoring(made.config)
     return made
-
-
-def receive(deployment: Deployment) -> Receiver:
-    """A webhook that its machines reach."""
-    return Receiver(deployment.subnet.replace(".0/24", ".1"))
-
-
-def up(deployment: Deployment, webhook: Receiver) -> dict[str, Any]:
-    """Its outputs, with alerts going to the webhook."""
-    deployment.write(deployment.changed_config())
-    url = f"http://{webhook.server_address[0]!s}:{PORT}/token"
-    file = ("--stack", "test", "--config-file", str(deployment.config_file))
-    deployment.pulumi("config", "set", "--secret", "--path", "tandem:alertReceivers.webhook", url, *file).good()
-    deployment.pulumi("up", "--yes", "--skip-preview", *file, timeout=2000).good()
-    return deployment.outputs()
 
 
 class Look:

@@ -22,6 +22,11 @@ def script(name: str) -> Path:
     raise FileNotFoundError(name)
 
 
+LEASE_FILES = find_runtime("docker").installation().script_files()
+"""Files of acquire.sh and cleanup.sh, as `agent.py` takes them."""
+
+
 def lease_scripts(runtime: RuntimeName = "docker") -> dict[str, str]:
     """acquire.sh and cleanup.sh as a machine gets them."""
-    return find_runtime(runtime).installation().scripts()
+    files = find_runtime(runtime).installation().script_files()
+    return {name: "".join((ROOT / file).read_text() for file in parts) for name, parts in files.items()}

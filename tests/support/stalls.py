@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.deployment import Deployment
-from tests.support.monitored import Receiver
 from tests.support.waiting import until
+from tests.support.webhook import Receiver
 
 STARTS = "the group is whole, starting the engine"
 SERVES = "Application startup complete"

@@ -20,8 +20,6 @@ LIMIT = float(os.environ.get("TANDEM_ALIVE_SECONDS", "45"))
 IDLE = LIMIT / 3
 """Seconds without a counted token after which a question is asked."""
 SAMPLE = min(5.0, LIMIT / 6)
-SILENT = SAMPLE
-"""Seconds of silence after which ranks look whether they stand still: not at each question, nor while tokens come."""
 PATIENCE = 3600.0
 """Seconds that a question may take at most: behind long prompts it waits its turn, and tokens are counted meanwhile."""
 SERIES = re.compile(r"^([a-zA-Z_:]+)((?:\{.*\})?) +([0-9.eE+-]+)$", re.M)

@@ -26,10 +26,12 @@ EXITED = b"X"
 REPORT = b"S"
 """Begins a report of a rank: JSON in hexadecimal, so that no byte of it is one of the others, and a line's end."""
 QUIET, ASKED, SILENT = b".", b"W", b"Q"
-"""Heartbeats. Nothing is asked; somebody waits for the engine's start and wants to know of a rank that stands still; an
-engine that served makes no tokens, and whoever stands still is to say so."""
-BEATS = re.compile(b"[" + QUIET + ASKED + SILENT + b"]")
+"""Heartbeats. Nothing is asked; somebody wants to know of ranks that stand still, since the engine starts and doesn't
+serve yet, or since a question has no answer. The last one counts: a rank that rests between two questions, each of
+which takes its time, gives no sign either."""
+BEATS = re.compile(b"[" + re.escape(QUIET) + ASKED + SILENT + b"]")
 ASKED_SECONDS = 60.0
+"""How long a touch of the file below counts."""
 WISH: list[Path] = []
 """A file that is touched by whoever waits for the engine."""
 
@@ -52,15 +54,18 @@ def wished() -> bool:
         return False
 
 
-def here(*, silent: bool, starts: bool) -> bytes:
-    """What is asked on this machine."""
-    return SILENT if silent else ASKED if starts or wished() else QUIET
-
-
 class Group(Protocol):
-    """Who must be there for an engine to run."""
+    """Who must be there for an engine to run.
+
+    Attributes:
+        exited_elsewhere: it broke since another rank's engine ended by itself.
+        looks: ranks are to look whether they stand still; set on the first one.
+        silent: and that is since a question has no answer; every rank knows.
+    """
 
     exited_elsewhere: bool
+    looks: bool
+    silent: bool
 
     def report(self, entry: dict[str, Any]) -> None:
         """How this rank is, for the first one to know."""
@@ -68,13 +73,8 @@ class Group(Protocol):
     def reports(self) -> list[dict[str, Any]]:
         """What others have reported since the last time."""
 
-    def asked(self, *, silent: bool, starts: bool = False) -> bytes:
-        """Whether somebody wants to know of ranks that stand still: QUIET, ASKED or SILENT.
-
-        Args:
-            silent: the engine that is watched here makes no tokens.
-            starts: it has not served yet, whether or not somebody waits for it.
-        """
+    def asked(self) -> bool:
+        """Whether somebody wants to know of ranks that stand still."""
 
     def form(self) -> None:
         """Blocks until the group is whole."""
@@ -89,7 +89,7 @@ class Group(Protocol):
 class Apart:
     """A group whose other ranks tell us nothing."""
 
-    exited_elsewhere = False
+    exited_elsewhere = looks = silent = False
 
     def report(self, entry: dict[str, Any]) -> None:
         """Nobody to tell."""
@@ -98,9 +98,9 @@ class Apart:
         """None."""
         return []
 
-    def asked(self, *, silent: bool, starts: bool = False) -> bytes:
+    def asked(self) -> bool:
         """As on this machine."""
-        return here(silent=silent, starts=starts)
+        return self.looks or self.silent or wished()
 
 
 class Alone(Apart):
@@ -208,7 +208,7 @@ class Leader:
     def __init__(self, address: str, port: int, ranks: int, token: bytes) -> None:
         self.ranks, self.token = ranks, token
         self.links: dict[int, Link] = {}
-        self.exited_elsewhere = False
+        self.exited_elsewhere = self.looks = self.silent = False
         while True:
             try:
                 self.server = socket.create_server(
@@ -275,11 +275,11 @@ class Leader:
             found += taken
         return found
 
-    def asked(self, *, silent: bool, starts: bool = False) -> bytes:
+    def asked(self) -> bool:
         """As on this machine; the others hear of it."""
-        now = here(silent=silent, starts=starts)
+        now = self.looks or self.silent or wished()
         for link in self.links.values():
-            link.beat = now
+            link.beat = SILENT if self.silent else ASKED if now else QUIET
         return now
 
     def leave(self, *, exited: bool = False) -> None:
@@ -294,7 +294,7 @@ class Member:
     def __init__(self, leader: tuple[str, int], rank: int, token: bytes) -> None:
         self.leader, self.rank, self.token = leader, rank, token
         self.link: Link | None = None
-        self.exited_elsewhere = False
+        self.exited_elsewhere = self.looks = self.silent = False
 
     def form(self) -> None:
         """Knocks at the leader's until it says go."""
@@ -331,9 +331,11 @@ class Member:
         """Only the first rank hears of it."""
         return []
 
-    def asked(self, *, silent: bool, starts: bool = False) -> bytes:  # it watches no tokens
+    def asked(self) -> bool:
         """As the first rank says."""
-        return self.link.asked if self.link else QUIET
+        asked = self.link.asked if self.link else QUIET
+        self.silent = asked == SILENT
+        return asked != QUIET
 
     def leave(self, *, exited: bool = False) -> None:
         """Hangs up."""

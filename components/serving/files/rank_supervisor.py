@@ -37,7 +37,7 @@ from typing import NoReturn
 import alive
 import stalls
 import still
-from group import QUIET, SILENT, Alone, Group, Leader, Member, say, wish
+from group import Alone, Group, Leader, Member, say, wish
 from group_state import STALLS, State, key
 from guard import guarded
 from ray_group import RayCluster
@@ -47,8 +47,6 @@ LAST_WORDS = 10.0
 """Seconds our engine has to tell by itself why another rank's ended: often it is the same mistake."""
 GRACE, BROKEN = 15.0, 5.0
 """Seconds an engine has to end by itself when all of it is stopped, and when its group is no more: nothing is saved."""
-SERVED_LIMIT = min(still.LIMIT, alive.LIMIT)
-"""Seconds without any sign after which a rank of an engine that served stands still."""
 PART = re.compile(r"-\d{5}-of-\d{5}(?=\.gguf$)")
 """How llama.cpp numbers the files of a split model."""
 
@@ -188,13 +186,14 @@ def run(
     tokens = alive.Alive(**json.loads(args.alive.read_text())) if args.alive else None
     while engine.poll() is None and group.intact() and not stalled:
         take_reports(group, state)
-        silent = tokens is not None and tokens.silent() > alive.SILENT
-        stalled = stalls.find(tokens, list(state.known["still"].values())) if tokens and silent else None
-        asked = group.asked(silent=silent, starts=tokens is not None and not tokens.serves())
-        if asked == QUIET:
-            forget(group, state, watches)
-        else:
-            look(group, state, watches, engine, output, silent=asked == SILENT)
+        if tokens:
+            group.looks, group.silent = not tokens.serves(), tokens.silent() > alive.SAMPLE
+            stalled = stalls.find(tokens, list(state.known["still"].values())) if group.silent else None
+        if group.asked():
+            look(group, state, watches, engine, 0 if group.silent else output.said)
+        elif watches or state.known["still"]:  # another rank's report may come later than the answer
+            watches.clear()
+            state.write(still={})
         time.sleep(0.5)
     if tokens:
         tokens.end()
@@ -227,24 +226,8 @@ def take_reports(group: Group, state: State) -> None:
             state.stands(entry)
 
 
-def forget(group: Group, state: State, watches: dict[int, still.Still]) -> None:
-    """Nobody asks any more: a rank that rests until the next question gives no sign either."""
-    for data in watches:
-        entry = {"rank": state.rank, "machine": state.machine, "data": data, "seconds": 0}
-        if key(entry) in state.known["still"]:
-            group.report(entry)
-            state.stands(entry)
-    watches.clear()
-
-
 def look(
-    group: Group,
-    state: State,
-    watches: dict[int, still.Still],
-    engine: subprocess.Popen[bytes],
-    output: Output,
-    *,
-    silent: bool,
+    group: Group, state: State, watches: dict[int, still.Still], engine: subprocess.Popen[bytes], said: int
 ) -> None:
     """Tells of an engine that stands still, and when it moves again.
 
@@ -253,16 +236,15 @@ def look(
         state: keeps it.
         watches: of each data parallel rank here; of the engine as -1 where there is none.
         engine: whose processes are looked at.
-        output: what it says.
-        silent: it served and makes no tokens: then lines, which tell of requests as well, and computing are no signs.
+        said: bytes that it has said; of one that serves, lines tell of requests as well, and don't count.
     """
     pids = still.tree([engine.pid, *(still.of_ray() if isinstance(group, RayCluster) else [])])
     ranks = still.data_ranks(pids)
     for part, (data, own) in enumerate(ranks.items()):
         watch = watches.setdefault(data, still.Still(state.accelerator))
-        watch.limit = min(watch.limit, SERVED_LIMIT if silent else still.LIMIT)
-        watch.look(own, 0 if silent else output.said, (part, len(ranks)))
-        entry = stalls.report((state.rank, state.machine, data), watch, own, silent=silent)
+        watch.limit = min(still.LIMIT, alive.LIMIT) if group.silent else still.LIMIT
+        watch.look(own, said, (part, len(ranks)))
+        entry = stalls.report((state.rank, state.machine, data), watch, own, silent=group.silent)
         before = state.known["still"].get(key(entry))
         if not entry["seconds"] and before is None:
             continue

@@ -37,12 +37,6 @@ class RayCluster(Apart):
         self.wanted, self.resource = accelerators, resource
         self.machines, self.kind = machines, kind
         self.others: Others | None = None
-        self.silent = False
-
-    def asked(self, *, silent: bool, starts: bool = False) -> bytes:
-        """See `Group`."""
-        self.silent = silent
-        return super().asked(silent=silent, starts=starts)
 
     def reports(self) -> list[dict[str, Any]]:
         """How the other machines are, while a question has no answer."""

@@ -80,7 +80,8 @@ LLAMACPP = {
     "-m": MODEL, "--hf-repo": MODEL, "-hf": MODEL, "-hfr": MODEL, "--model-url": MODEL, "-mu": MODEL, "--rpc": PLACE,
 }  # fmt: skip
 TENSORRT_LLM = {
-    "--tp-size": TENSOR, "--pp-size": PIPELINE, "--max-seq-len": LENGTH, "--port": PORT, "--host": HOST,
+    "--tp-size": TENSOR, "--tensor-parallel-size": TENSOR, "--pp-size": PIPELINE, "--pipeline-parallel-size": PIPELINE,
+    "--max-seq-len": LENGTH, "--port": PORT, "--host": HOST,
 }  # fmt: skip
 OLLAMA = {"num-ctx": LENGTH}
 FLAGS: dict[EngineName, dict[str, Flag]] = {

@@ -1,7 +1,6 @@
 """What proposes tokens and what adapts the model: weights, KV cache, slots."""
 
 import json
-from dataclasses import replace
 
 import pytest
 
@@ -110,7 +109,7 @@ def test_rank_and_throughput_mode():
 def test_states_in_16_bits_take_half():
     model = catalog_model("qwen3-next-80b-a3b-instruct").model
     assert isinstance(model.linear, LinearAttention)
-    wide = replace(model, linear=replace(model.linear, state_unit=4))
+    wide = model._replace(linear=model.linear._replace(state_unit=4))
     halved = effective_model(wide, {"mamba_ssm_cache_dtype": "float16"}).linear
     assert isinstance(halved, LinearAttention)
     assert halved.state_unit == 2

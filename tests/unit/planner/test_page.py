@@ -15,13 +15,13 @@ from planner.model.entry import find_model
 from planner.page import figures, page
 from planner.plan import Plan
 from planner.request import PlanRequest
-from planner.search import plan, plans
+from planner.search import find_plans, plan
 
 
 @pytest.fixture(scope="module")
 def found() -> list[Plan]:
     clusters = tuple(rented("ecs.gn8is-2x.8xlarge", n) for n in (2, 3, 4))
-    return plans(PlanRequest(find_model("qwen2.5-72b-instruct"), clusters, concurrency=2))
+    return find_plans(PlanRequest(find_model("qwen2.5-72b-instruct"), clusters, concurrency=2)).plans
 
 
 def test_bars_are_whole_and_say_what_the_plan_says(found):
@@ -77,7 +77,7 @@ def test_the_file_stands_alone_and_a_name_is_no_markup(found, tmp_path):
 
 
 def named(chosen: Plan, name: str):
-    return replace(chosen.request.model, name=name)
+    return chosen.request.model._replace(name=name)
 
 
 def test_the_command_writes_it_and_refuses_a_place_that_can_t_be_written(tmp_path, capsys):

@@ -1,7 +1,5 @@
 """What holds for every model, split and machine."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -34,8 +32,8 @@ def counted(model, split, machine, *, context):
 def test_more_memory_never_turns_a_fit_into_a_refusal(name, split, context, gib, more):
     """The same batch defaults on both sides: at 70 and at 160 GiB the engine itself switches to larger ones."""
     model, version = catalog_model(name).model, vllm_version("0.24.0")
-    machine = replace(device("H100-80GB"), total=gib * 2**30)
-    larger = replace(machine, total=(gib + more) * 2**30)
+    machine = device("H100-80GB")._replace(total=gib * 2**30)
+    larger = machine._replace(total=(gib + more) * 2**30)
     if any(machine.total < limit * 2**30 <= larger.total for limit in (70, 160)):
         return
     try:

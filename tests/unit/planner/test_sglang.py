@@ -1,7 +1,5 @@
 """SGLang's own rules, beside what its logs said elsewhere. Nothing is fitted to these."""
 
-from dataclasses import replace
-
 import pytest
 
 from planner import Engine, PlanRequest, Refusal, ReservedEstimate, apply_changes, catalog_model, device, owned, plan
@@ -36,7 +34,7 @@ def test_the_pool_is_as_logs_said(report):
     model = catalog_model(name).model if isinstance(name, str) else parse_model(name)
     own = device(gpu)
     if free is not None:
-        own = replace(own, total=int(free * GIB) + WHOLE_CONTEXT)
+        own = own._replace(total=int(free * GIB) + WHOLE_CONTEXT)
     version = vllm_version("0.24.0")
     arguments = resolve_arguments(model, own, version, {"max_model_len": "8192"})
     given = {"mem_fraction_static": str(share)}

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import gzip
-import io
-import json
-import tarfile
-
 import pytest
 
 from stacks.settings import ports
 from stacks.settings.errors import SettingsError
 from stacks.settings.load import parse
-from tests.support.graph import graph, reaches
+from tests.support.graph import graph, reaches, step_environment
 from tests.support.settings import refusal, stack, values
 
 NATIVE = {"runtime": "native", "native": {"packages": ["vllm==0.33.0"]}, "storage": {"path": "/data"}}
@@ -53,23 +47,13 @@ def test_every_port_is_open_by_a_setting_of_its_own_or_for_the_machines_alone():
     assert {one.setting for one in table if one.public} == {"gateway.port", "gateway.tls", "webui.port"}
 
 
-def archive(request) -> dict[str, str]:
-    """The step's variables, as they are delivered."""
-    call = json.loads(request.object.fields["stdin"].struct_value.fields["value"].string_value)
-    with tarfile.open(fileobj=io.BytesIO(gzip.decompress(base64.b64decode(call["archive"])))) as tar:
-        file = tar.extractfile("env")
-        assert file
-        lines = file.read().decode().splitlines()
-    return {name: value.strip("'") for name, _, value in (line.partition("=") for line in lines)}
-
-
 @pytest.mark.parametrize("executor", ["ray", "mp"])
 def test_nothing_listens_for_other_machines_before_ports_are_closed(monkeypatch, tmp_path, executor):
     seen = graph(monkeypatch, tmp_path, executor=executor)
     for name in ("n0-firewall", "n1-firewall"):
         assert {"n0-prepare-done", "n1-prepare-done"} <= {n for n in seen if reaches(seen, name, n)}
         assert all(reaches(seen, f"n{n}-{'ray' if executor == 'ray' else 'engine'}", name) for n in (0, 1))
-    first, second = archive(seen["n0-firewall"]), archive(seen["n1-firewall"])
+    first, second = step_environment(seen["n0-firewall"]), step_environment(seen["n1-firewall"])
     assert first["MEMBERS"].split() == second["MEMBERS"].split() == ["10.0.0.1", "10.0.0.2"]
     assert (first["OPEN"], second["OPEN"]) == ("8000", "")
     if executor == "ray":

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+import planner.search
 from planner import render
 from stacks.planning import plan_for
 from stacks.settings.errors import SettingsError
@@ -23,6 +24,12 @@ def refusal(values: dict[str, str]) -> SettingsError:
     return caught.value
 
 
+def planned_refusal(**changes: Any) -> SettingsError:
+    with pytest.raises(SettingsError) as caught:
+        plan_for(parse(without_serving("dev", **changes)))
+    return caught.value
+
+
 def test_serving_left_out_is_split_as_by_hand_and_the_plan_says_why():
     settings = parse(without_serving("dev"))
     serving = settings.serving
@@ -32,6 +39,25 @@ def test_serving_left_out_is_split_as_by_hand_and_the_plan_says_why():
     text = render(found)
     assert "tensor parallelism stays inside a machine" in text
     assert "at most TP2 PP2 0.9, TP1 PP4" in text
+
+
+def test_each_candidate_is_looked_at_once_and_the_chosen_one_again_for_its_plan(monkeypatch):
+    tried: list[str] = []
+    attempt = planner.search.attempt
+
+    def counted(request, cluster, split):
+        tried.append(split.short)
+        return attempt(request, cluster, split)
+
+    monkeypatch.setattr(planner.search, "attempt", counted)
+    settings = parse(without_serving("dev"))
+    candidates = list(tried)
+    assert len(candidates) > 3
+    assert len(set(candidates)) == len(candidates)
+    found = plan_for(settings)
+    assert found is not None
+    assert tried[len(candidates) :] == ["TP2 PP2"]
+    assert found.why
 
 
 def test_the_same_settings_always_get_the_same_split():
@@ -89,3 +115,39 @@ def test_a_word_for_the_engine_that_says_a_size_belongs_into_the_setting():
 def test_engines_that_lay_layers_out_have_a_stage_for_each_device():
     settings = parse(without_serving("local", serving={"engine": "llamacpp", "maxModelLen": 512}))
     assert (settings.serving.tensor_parallel_size, settings.serving.pipeline_parallel_size) == (1, settings.world_size)
+
+
+def test_tensorrt_llms_split_is_chosen_checked_and_planned():
+    """It has no data parallel ranks; the plan is by its own rules and flags, and says that nothing was measured."""
+    serving = {"engine": "tensorrt-llm", "maxModelLen": 8192, "arguments": ["--max_batch_size", "64"]}
+    settings = parse(without_serving("dev", serving=serving))
+    chosen = settings.serving
+    assert (chosen.executor, chosen.tensor_parallel_size, chosen.pipeline_parallel_size) == ("mp", 2, 2)
+    assert chosen.data_parallel_size == 1
+    found = plan_for(settings)
+    assert found is not None
+    assert "tensorrt-llm" in render(found)
+    assert any("not measured" in note for note in found.notes)
+
+
+def test_what_tensorrt_llm_cannot_have_is_refused_before_anything_is_created():
+    serving = {"engine": "tensorrt-llm", "tensorParallelSize": 2, "pipelineParallelSize": 2}
+    awq = {"source": "modelscope", "id": "Qwen/Qwen2.5-72B-Instruct-AWQ"}
+    said = planned_refusal(model=awq, serving=serving)
+    assert "quantized with awq, which TensorRT-LLM 1.2 doesn't read" in str(said)
+    assert said.changes == {"serving.engine": "vllm"}
+    share = {**serving, "arguments": ["--kv_cache_free_gpu_memory_fraction", "2"]}
+    said = planned_refusal(serving=share)
+    assert "serving.arguments: --kv_cache_free_gpu_memory_fraction: is '2'" in str(said)
+    assert said.changes == {"serving.arguments": ["--kv_cache_free_gpu_memory_fraction=0.9"]}
+    assert planned_refusal(serving={**serving, "maxModelLen": 32768, "concurrency": 100}).changes
+
+
+def test_a_file_of_its_arguments_is_named_as_not_counted():
+    serving = {
+        "engine": "tensorrt-llm", "tensorParallelSize": 2, "pipelineParallelSize": 2,
+        "arguments": ["--config", "/mnt/tandem/models/serve.yaml"],
+    }  # fmt: skip
+    found = plan_for(parse(without_serving("dev", serving=serving)))
+    assert found is not None
+    assert any("--config changes memory in a way that isn't counted" in note for note in found.notes)
