@@ -328,10 +328,10 @@ def test_restarts_and_the_last_reason_are_shown(monkeypatch):
 
 def test_an_engine_that_ended_is_told_of_and_the_newest_reason_is_shown(monkeypatch):
     monkeypatch.setattr(state, "answers", lambda port: True)
-    end = {"time": 9.0, "rank": 1, "machine": "n1", "code": 137, "words": ["loading", "killed", ""]}
+    end = {"time": 9.0, "rank": 1, "machine": "n1", "code": 137, "words": ["loading", "ERROR a worker died", "bye", ""]}
     stalls = [{"time": 5.0, "why": "no token", "rank": 1, "machine": "n1", "where": "in x"}]
     shown = samples(state.rank_samples([rank(exit=end, stalls=stalls)], 8100))
-    why = "rank 1 on n1 ended with code 137: killed"
+    why = "rank 1 on n1 ended with code 137: ERROR a worker died"
     assert shown["tandem_rank_last_exit_timestamp_seconds", "0", "1", "n1", why] == 9
     assert shown["tandem_rank_last_reason_info", "0", why] == 1
     stalls[0]["time"] = 12.0
