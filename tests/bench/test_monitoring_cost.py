@@ -58,7 +58,7 @@ class Cost:
             units = ["state", *(["gateway-metrics"] if first else [])]
             commands = [
                 f"docker {docker} {' '.join(f'{stack}-{each}' for each in containers[::order])}",
-                f"systemctl kill --kill-who=all --signal={signal} {' '.join(f'{stack}-{each}' for each in units)}",
+                f"systemctl kill --signal={signal} {' '.join(f'{stack}-{each}' for each in units)}",
             ]
             self.deployment.ssh(name, " && ".join(commands[::order]))
 
