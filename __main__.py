@@ -10,8 +10,8 @@ import pulumi
 from components.machine import shown
 from stacks.deployment import deploy
 from stacks.large import settled, spare_large_graphs
+from stacks.load_settings import load, named_secrets, secret
 from stacks.measured import report
-from stacks.settings.load import load, named_secrets, secret
 
 
 async def main() -> pulumi.Inputs:

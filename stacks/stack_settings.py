@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from stacks.ask_pulumi import PulumiError, ask_pulumi
+from stacks.load_settings import NAMESPACE, SECRETS, parse
 from stacks.settings.errors import SettingsError
-from stacks.settings.load import NAMESPACE, SECRETS, parse
 from stacks.settings.stack import Settings
 
 

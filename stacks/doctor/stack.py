@@ -12,9 +12,9 @@ import yaml
 
 from stacks.ask_pulumi import ask_pulumi
 from stacks.doctor.bounded import ask_all
+from stacks.load_settings import NAMESPACE, SECRETS, parse, secret_problems
 from stacks.project import ROOT, full_name, project_name
 from stacks.settings.errors import SettingsError
-from stacks.settings.load import NAMESPACE, SECRETS, parse, secret_problems
 from stacks.settings.secrecy import HIDDEN
 from stacks.settings.stack import Settings
 

@@ -1,6 +1,6 @@
 """All settings of a stack, and what follows from them.
 
-Rules between sections are in `stacks.settings.rules`. Secrets never enter these models: `stacks.settings.load` hands
+Rules between sections are in `stacks.settings.rules`. Secrets never enter these models: `stacks.load_settings` hands
 them out as Pulumi secrets.
 """
 

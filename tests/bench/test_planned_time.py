@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from planner import Plan
+from stacks.load_settings import parse
 from stacks.planning import plan_for
-from stacks.settings.load import parse
 from tests.bench.timed import state, timed_up
 from tests.bench.timeline import Step, steps
 from tests.support.account import Account

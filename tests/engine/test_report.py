@@ -23,7 +23,7 @@ from pulumi_command import local
 from stacks.large import settled
 from stacks.measured import report
 from stacks import project
-from stacks.settings.load import parse
+from stacks.load_settings import parse
 
 project.ROOT = Path.cwd()
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from components.serving import find_engine
 from components.serving.engine import Peer
 from planner import Plan
+from stacks.load_settings import parse
 from stacks.planning import plan_for, unplanned
-from stacks.settings.load import parse
 from stacks.settings.stack import Settings
 from tests.support.stack_files import configuration
 

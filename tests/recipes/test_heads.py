@@ -10,8 +10,8 @@ import pytest
 
 from planner import render
 from stacks.deployment import deploy
+from stacks.load_settings import parse
 from stacks.planning import plan_for, unplanned
-from stacks.settings.load import parse
 from tests.recipes.heads import advice, filled_in
 from tests.recipes.recipes import RECIPES
 from tests.support.graph import Answers, Recorder

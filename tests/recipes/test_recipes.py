@@ -12,8 +12,8 @@ import yaml
 
 import toolchain
 from planner import OffloadEstimate
+from stacks.load_settings import parse
 from stacks.planning import plan_for, unplanned
-from stacks.settings.load import parse
 from tests.recipes.bring_up import records, whole_records
 from tests.recipes.recipes import RECIPES
 from tests.recipes.reduced import has_whole_shape, reduce

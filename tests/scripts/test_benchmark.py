@@ -15,7 +15,7 @@ from components.benchmark import LEVELS, record
 from components.benchmark.benchmark import FILES
 from components.benchmark.levels import Level
 from stacks import benchmark
-from stacks.settings.load import parse
+from stacks.load_settings import parse
 from tests.scripts.native_step import Step
 from tests.support.engine import RunningEngine
 from tests.support.settings import values

@@ -11,8 +11,8 @@ import pytest
 from pulumi.runtime.mocks import MockResourceArgs
 
 from stacks.deployment import deploy
+from stacks.load_settings import parse
 from stacks.platforms import alicloud
-from stacks.settings.load import parse
 from tests.support.graph import Answers, Recorder, recorded
 from tests.support.stack_files import as_configuration, read
 

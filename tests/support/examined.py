@@ -15,7 +15,7 @@ from stacks.doctor.outside import Certificate
 from stacks.doctor.places import places_of
 from stacks.doctor.questions import rights
 from stacks.doctor.stack import Resource, Stack
-from stacks.settings.load import parse
+from stacks.load_settings import parse
 from tests.support.settings import stack, values
 
 GPU = "0, NVIDIA L20, 0, 4, 16, 16, 40, Not Active, Not Active"

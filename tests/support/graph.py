@@ -17,7 +17,7 @@ from google.protobuf.json_format import MessageToDict
 from pulumi.runtime.mocks import MockMonitor, MockResourceArgs, Mocks
 
 from stacks.deployment import deploy
-from stacks.settings.load import parse
+from stacks.load_settings import parse
 from tests.support.settings import values
 
 SAID = "nic=eth0 nofile=1024 memlock=-1 folder=/mnt/tandem/models/m id=1f path=/opt/engine/bin"

@@ -23,7 +23,7 @@ from tests.support.project import Project
 _PROGRAM = """
 import pulumi
 from components.alicloud import compute
-from stacks.settings.load import load
+from stacks.load_settings import load
 from stacks.platforms.alicloud import rent
 
 class NoLease:

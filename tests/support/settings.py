@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from stacks.load_settings import parse
 from stacks.settings.errors import SettingsError
-from stacks.settings.load import parse
 from tests.support.stack_files import as_configuration, read
 
 

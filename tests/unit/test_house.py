@@ -81,7 +81,21 @@ def test_the_planner_knows_no_pulumi():
 
 def test_only_the_settings_read_configuration():
     readers = {str(p.relative_to(ROOT)) for p in tracked("*.py") if "pulumi.Config(" in p.read_text()}
-    assert {r for r in readers if not r.startswith("tests/")} == {"stacks/settings/load.py"}
+    assert {r for r in readers if not r.startswith("tests/")} == {"stacks/load_settings.py"}
+
+
+def test_settings_know_nothing_of_what_is_made_of_them():
+    """Only versions and the names that settings have in messages; the plan, the split and the rest lie a room above."""
+    known = {"stacks.settings", "stacks.versions", "stacks.setting_names"}
+    for path in tracked("stacks/settings/*.py"):
+        modules = {
+            f"{node.module}.{alias.name}" if node.module == "stacks" else node.module
+            for node in ast.walk(parsed(path))
+            if isinstance(node, ast.ImportFrom) and node.module
+            for alias in node.names
+        }
+        inside = {".".join(module.split(".")[:2]) for module in modules if module.split(".")[0] == "stacks"}
+        assert inside <= known, path
 
 
 def test_tests_share_only_what_lies_in_support():

@@ -7,8 +7,8 @@ import pulumi
 from components.host import HostArgs, Workload
 from components.machine import Lease
 from components.runtime import DockerHost
+from stacks.load_settings import load, secret
 from stacks.platforms import hosts
-from stacks.settings.load import load, secret
 
 loaded = load()
 (bare,) = hosts.machines(

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
+from stacks.load_settings import parse
 from stacks.planning import plan_for
 from stacks.settings.errors import SettingsError
-from stacks.settings.load import parse
 from tests.support.stack_files import read
 from tests.unit.planner.generated import VALUES
 

@@ -3,9 +3,9 @@
 import pytest
 
 from planner import render
+from stacks.load_settings import parse
 from stacks.planning import plan_for, unplanned
 from stacks.settings.errors import SettingsError
-from stacks.settings.load import parse
 from tests.support.settings import refusal, stack, values
 
 GPUS = {"kind": "nvidia", "gpu": "L20", "perMachine": 2}

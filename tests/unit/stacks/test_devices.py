@@ -7,8 +7,8 @@ import pytest
 from google.protobuf.json_format import MessageToDict
 
 from stacks.deployment import deploy
+from stacks.load_settings import parse
 from stacks.settings.errors import SettingsError
-from stacks.settings.load import parse
 from tests.support.graph import Answers, Recorder, step_environment
 from tests.support.settings import refusal, values
 

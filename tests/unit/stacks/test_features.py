@@ -5,10 +5,10 @@ import json
 import pytest
 
 from planner import ReservedEstimate
+from stacks.load_settings import parse
 from stacks.planning import plan_for
 from stacks.settings.engine_words import engine_words
 from stacks.settings.errors import SettingsError
-from stacks.settings.load import parse
 from stacks.settings.weights import placed_arguments
 from tests.support.stack_files import read
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from stacks.load_settings import parse
 from stacks.settings import ports
 from stacks.settings.errors import SettingsError
-from stacks.settings.load import parse
 from tests.support.graph import graph, reaches, step_environment
 from tests.support.settings import refusal, stack, values
 

@@ -9,8 +9,8 @@ import pulumi
 import pytest
 
 from components.gateway.certificate import make_pair
+from stacks.load_settings import load, named_secrets, parse
 from stacks.settings.errors import SettingsError
-from stacks.settings.load import load, named_secrets, parse
 from tests.support.graph import graph, reaches
 from tests.support.settings import refusal, values
 

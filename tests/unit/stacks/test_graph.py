@@ -16,9 +16,9 @@ from components.benchmark import Benchmark
 from components.machine import Installation
 from components.serving.replica import PROGRAMS
 from stacks import measured
+from stacks.load_settings import parse
 from stacks.platforms import hosts
 from stacks.settings.errors import SettingsError
-from stacks.settings.load import parse
 from tests.support.graph import graph, reaches, step_environment, urn_name
 from tests.support.paths import ROOT
 from tests.support.settings import values

@@ -4,8 +4,8 @@ import pytest
 
 from components.serving import find_engine
 from stacks import versions
+from stacks.load_settings import parse
 from stacks.programs import engine_programs, webui_programs
-from stacks.settings.load import parse
 from tests.support.settings import values
 
 NATIVE = {"runtime": "native", "storage": {"path": "/data"}}

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
+from stacks.load_settings import parse
 from stacks.monitoring import planned_figures
 from stacks.planning import plan_for
 from stacks.settings import ports
-from stacks.settings.load import parse
 from stacks.settings.monitoring import MonitoringSettings
 from stacks.settings.monitoring_secrets import monitoring_problems
 from tests.support.graph import graph, reaches

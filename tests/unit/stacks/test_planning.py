@@ -9,9 +9,9 @@ import pytest
 
 from planner import ReservedEstimate
 from planner.catalog.models import model_config
+from stacks.load_settings import parse
 from stacks.planning import plan_for, summary, unplanned
 from stacks.settings.errors import SettingsError
-from stacks.settings.load import parse
 from tests.support.settings import stack
 from tests.unit.stacks.generated import refusals
 

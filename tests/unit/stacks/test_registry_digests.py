@@ -15,8 +15,8 @@ from localcloud.fixtures.images import write_images
 from localcloud.http.messages import Response, as_json
 from localcloud.http.server import Server
 from stacks import versions
+from stacks.load_settings import parse
 from stacks.settings.executor import engine_version
-from stacks.settings.load import parse
 from stacks.supply.registry import INDEXES, RegistryError, digest_of
 from stacks.supply.renew import renew
 from tests.support.settings import values

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from stacks.load_settings import parse
 from stacks.planning import plan_for
 from stacks.settings.errors import SettingsError
-from stacks.settings.load import parse
 from tests.recipes.recipes import RECIPES
 from tests.support.stack_files import read
 

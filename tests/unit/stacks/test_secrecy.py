@@ -12,8 +12,8 @@ from pulumi.runtime import config
 
 from stacks import planning
 from stacks.deployment import deploy
+from stacks.load_settings import load
 from stacks.settings.errors import SettingsError
-from stacks.settings.load import load
 from stacks.settings.secrecy import Secrecy
 from tests.support.graph import Answers, Recorder
 from tests.support.settings import values

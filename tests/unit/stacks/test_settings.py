@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from components.host import AcceleratorArgs
+from stacks.load_settings import NAMESPACE, SECRETS, load, parse
 from stacks.settings.errors import SettingsError
-from stacks.settings.load import NAMESPACE, SECRETS, load, parse
 from stacks.settings.stack import Settings
 from tests.support.paths import ROOT
 from tests.support.settings import refusal, values

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from components.machine import Installation
+from stacks.load_settings import parse
 from stacks.platforms import hosts, keys
 from stacks.platforms.known_hosts import KnownHosts
 from stacks.settings.errors import SettingsError
-from stacks.settings.load import parse
 from tests.support.settings import refusal, values
 
 TWO: list[dict[str, object]] = [{"name": "a", "address": "10.0.0.1"}, {"name": "b", "address": "10.0.0.2"}]

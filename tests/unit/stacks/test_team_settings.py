@@ -9,10 +9,10 @@ import pytest
 
 from components.team import Price
 from planner import Plan, ReservedEstimate
+from stacks.load_settings import parse
 from stacks.planning import plan_for
 from stacks.settings import ports
 from stacks.settings.gateway_secrets import team_problems
-from stacks.settings.load import parse
 from stacks.settings.team import TeamSettings
 from stacks.team import price_of
 from tests.support.graph import graph, reaches

@@ -9,8 +9,8 @@ from typing import Any, Literal, get_args, get_origin
 import pytest
 from pydantic import BaseModel
 
+from stacks.load_settings import parse
 from stacks.settings.errors import SettingsError
-from stacks.settings.load import parse
 from stacks.settings.stack import Settings
 from tests.support.stack_files import all_stack_files, configuration, read
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from stacks.load_settings import parse
 from stacks.settings.errors import SettingsError
-from stacks.settings.load import parse
 from stacks.settings.weights import all_weights, fetched_folders, folders, placed_arguments
 from tests.support.cloud_graph import graph as cloud_graph
 from tests.support.graph import graph, reaches

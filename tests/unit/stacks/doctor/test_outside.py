@@ -14,7 +14,7 @@ from stacks.doctor import outside
 from stacks.doctor.bounded import ask_all
 from stacks.doctor.places import Place
 from stacks.doctor.stack import Stack
-from stacks.settings.load import parse
+from stacks.load_settings import parse
 from tests.support.settings import values
 
 

@@ -19,7 +19,7 @@ from stacks.doctor.finding import Severity
 from stacks.doctor.known import Known
 from stacks.doctor.questions import UNTRIED, questions, rights
 from stacks.doctor.stack import Stack
-from stacks.settings.load import parse
+from stacks.load_settings import parse
 from tests.support.settings import stack
 
 

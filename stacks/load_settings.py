@@ -14,11 +14,11 @@ import pulumi
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from stacks.check_settings import checked
 from stacks.settings.errors import Mistake, SettingsError
 from stacks.settings.gateway_secrets import TEAM_SECRETS, gateway_problems, key_problems, parse_named, team_problems
 from stacks.settings.monitoring_secrets import monitoring_problems
 from stacks.settings.registry import registry_problems
-from stacks.settings.rules.check import checked
 from stacks.settings.secrecy import Secrecy, choices, words_of
 from stacks.settings.stack import Settings
 
