@@ -19,6 +19,15 @@ KEPT_OF_RAY = (
     "ray_(node_cpu_utilization|node_mem_used|node_mem_total|node_gpus_.*|object_store_memory|actors|cluster_.*)"
 )
 """Of some hundred series of Ray those that a dashboard shows: what is kept costs memory."""
+DROPPED = "|".join(
+    (
+        "(go|promhttp|net_conntrack|python)_.*", ".*_created", "http_(request|response)_.*", "node_scrape_collector_.*",
+        "caddy_http_((request|response)_size_bytes|response_duration_seconds)_.*",
+        "prometheus_(engine|http|sd|target|tsdb_(compaction|exemplar|head_gc|isolation|tombstone|wal_fsync))_.*",
+        "alertmanager_(http|nflog|notification_latency_seconds|silences)_.*",
+    )
+)  # fmt: skip
+"""Of all others what programs say of their inside, which no panel and no rule asks for: half of the series."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +86,9 @@ def render_prometheus(
     ]
     if engine:
         jobs.append(_job("engine", _first(head, engine)))
+    drop = {"source_labels": ["__name__"], "regex": DROPPED, "action": "drop"}
+    for job in jobs:
+        job["metric_relabel_configs"] = [drop]
     if ray:
         kept = {"source_labels": ["__name__"], "regex": KEPT_OF_RAY, "action": "keep"}
         jobs.append(_job("ray", _every(targets, ray), metric_relabel_configs=[kept]))

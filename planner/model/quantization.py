@@ -9,6 +9,9 @@ from planner.refusal import Refusal
 
 SETTING = "quantization_config"
 
+SPECIAL = set(r"*+?^$()[]{}|\\")
+"""Characters by which vLLM takes a key of AutoRound's `extra_config` for a pattern (config_parser.py, 0.26.0)."""
+
 
 def parse_quantization(config: dict[str, Any]) -> Quantization:  # noqa: PLR0911  # one return a method, none nested
     """Reads the part of a config.json that says how weights are stored.
@@ -22,27 +25,23 @@ def parse_quantization(config: dict[str, Any]) -> Quantization:  # noqa: PLR0911
     if not isinstance(given, dict):
         raise Refusal("bad_config", SETTING, f"is {type(given).__name__}, not an object", "download config.json again")
     name = str(given.get("quant_method", "")).lower()
-    ignored = _strings(given.get("modules_to_not_convert") or given.get("ignore") or given.get("ignored_layers"))
+    ignored = _modules(given.get("modules_to_not_convert") or given.get("ignore") or given.get("ignored_layers"))
     match name:
         case "fp8" | "fbgemm_fp8":
             return _fp8(given, ignored, name)
         case "awq":
             return Quantization("awq", _integer(given, "group_size", 128), ignored=ignored, name=name)
         case "gptq" | "gptq_marlin":
-            if _integer(given, "bits", 4) not in (4,):
-                break_remedy = "use a 4-bit GPTQ or an AWQ checkpoint"
-                raise Refusal("unknown_quantization", SETTING, f"GPTQ with {given.get('bits')} bits", break_remedy)
-            symmetric = bool(given.get("sym", True))
-            return Quantization(
-                "gptq", _integer(given, "group_size", 128), ignored=ignored, symmetric=symmetric, name=name
-            )
+            return _gptq(given, ignored, name)
+        case "auto-round" | "inc":
+            return _auto_round(given, name)
         case "mxfp4":
             return Quantization("mxfp4", 32, ignored=ignored, experts_only=True, name=name)
         case "compressed-tensors":
             return _compressed(given, ignored)
         case "modelopt" | "modelopt_fp4" | "nvfp4":
             algorithm = str((given.get("quantization") or given).get("quant_algo", "NVFP4")).upper()
-            more = _strings((given.get("quantization") or given).get("exclude_modules"))
+            more = _modules((given.get("quantization") or given).get("exclude_modules"))
             method: QuantMethod = "nvfp4" if "FP4" in algorithm else "fp8"
             return Quantization(method, 16, ignored=ignored + more, name=name, cache_in_fp8=_cache_in_fp8(given))
         case "gguf":
@@ -54,7 +53,7 @@ def parse_quantization(config: dict[str, Any]) -> Quantization:  # noqa: PLR0911
                 "unknown_quantization",
                 SETTING,
                 f"quant_method {name or 'missing'!r} is not one the planner can count",
-                "use a checkpoint in bf16, FP8, AWQ, GPTQ, MXFP4, NVFP4 or compressed-tensors",
+                "use a checkpoint in bf16, FP8, AWQ, GPTQ, AutoRound, MXFP4, NVFP4 or compressed-tensors",
             )
 
 
@@ -78,6 +77,39 @@ def _fp8(given: dict[str, Any], ignored: tuple[str, ...], name: str) -> Quantiza
             "bad_config", f"{SETTING}.weight_block_size", f"is {block!r}", "it is two sizes, such as [128, 128]"
         )
     return Quantization("fp8_block", block=(block[0], block[1]), ignored=ignored, name=name)
+
+
+def _gptq(given: dict[str, Any], ignored: tuple[str, ...], name: str) -> Quantization:
+    if _integer(given, "bits", 4) != 4:
+        remedy = "use a 4-bit GPTQ or an AWQ checkpoint"
+        raise Refusal("unknown_quantization", SETTING, f"GPTQ with {given.get('bits')} bits", remedy)
+    symmetric = bool(given.get("sym", True))
+    return Quantization("gptq", _integer(given, "group_size", 128), ignored=ignored, symmetric=symmetric, name=name)
+
+
+def _auto_round(given: dict[str, Any], name: str) -> Quantization:
+    """AutoRound's, whose layers vLLM multiplies as GPTQ's or AWQ's (layers/quantization/inc, 0.26.0).
+
+    Without a list, all of the decoder is quantized and the head isn't (_resolve_raw in config_parser.py); layers of
+    their own are those that `extra_config` leaves in 16 bits.
+    """
+    packing, kind = str(given.get("packing_format", "auto_round:auto_gptq")), given.get("data_type", "int")
+    own = given.get("extra_config") or {}
+    widths = {path: said.get("bits") for path, said in own.items()} if isinstance(own, dict) else {}
+    others = {bits for bits in widths.values() if isinstance(bits, int) and bits not in (4, 16, 32)}
+    if _integer(given, "bits", 4) != 4 or kind != "int" or others:
+        raise Refusal(
+            "unknown_quantization", SETTING, f"AutoRound with {given.get('bits')} bits of {kind}"
+            f"{' and layers of ' + ', '.join(map(str, sorted(others))) if others else ''}",
+            "use a checkpoint of AutoRound with 4-bit integers",
+        )  # fmt: skip
+    whole = [path for path, bits in widths.items() if isinstance(bits, int) and bits >= 16]
+    ignored = _modules([f"re:{path}" if set(path) & SPECIAL else path for path in whole])
+    method: QuantMethod = "awq" if "awq" in packing else "gptq"
+    return Quantization(
+        method, _integer(given, "group_size", 128), ignored=("lm_head", *ignored),
+        symmetric=bool(given.get("sym", True)), name=name,
+    )  # fmt: skip
 
 
 def _compressed(given: dict[str, Any], ignored: tuple[str, ...]) -> Quantization:
@@ -108,8 +140,13 @@ def _compressed(given: dict[str, Any], ignored: tuple[str, ...]) -> Quantization
     )  # fmt: skip
 
 
-def _strings(value: object) -> tuple[str, ...]:
-    return tuple(v for v in value if isinstance(v, str)) if isinstance(value, list | tuple) else ()
+def _modules(value: object) -> tuple[str, ...]:
+    """Names of modules as a plain decoder has them, not below the name that it has beside a vision tower."""
+    names = [name for name in value if isinstance(name, str)] if isinstance(value, list | tuple) else []
+    return tuple(
+        name.replace("language_model.", "").replace(r"language_model\.", "").replace("backbone.", "model.")
+        for name in names
+    )
 
 
 def _integer(given: dict[str, Any], key: str, default: int) -> int:

@@ -145,7 +145,8 @@ class Rank(NamedTuple):
     @property
     def graphs(self) -> int:
         """Bytes of CUDA graphs: what vLLM's captures were measured to take, first ones and each more."""
-        return FIRST + FIRST_NODE * len(self.held.layers) + GRAPH * sum(n <= self.serve.requests for n in GRAPHS)
+        captured = [size for size in GRAPHS if size <= self.serve.requests]
+        return FIRST + FIRST_NODE * len(self.held.layers) + GRAPH * len(captured)
 
     @property
     def left(self) -> int:

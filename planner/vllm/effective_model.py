@@ -12,8 +12,8 @@ from planner.vllm.rules import BF16
 SHORT = {"half": "float16", "float": "float32"}
 
 SAME = {
-    "awq": ("awq", "awq_marlin"),
-    "gptq": ("gptq", "gptq_marlin", "compressed-tensors"),
+    "awq": ("awq", "awq_marlin", "auto-round", "auto_round", "inc"),
+    "gptq": ("gptq", "gptq_marlin", "compressed-tensors", "auto-round", "auto_round", "inc"),
     "fp8": ("fp8", "compressed-tensors", "modelopt", "fbgemm_fp8"),
     "fp8_block": ("fp8", "deepseek_fp8", "compressed-tensors"),
     "fp8_channel": ("compressed-tensors", "fbgemm_fp8"),

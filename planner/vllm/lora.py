@@ -40,13 +40,16 @@ class _Slots(StageTensors):
         self.lora = lora
 
     def _linear(
-        self, name: str, rows: int, columns: int, index: int | None = None, *, bias: int = 0,
+        self, name: str, rows: int, columns: int, index: int, *, bias: int = 0,
         parts: tuple[int, ...] | None = None,
     ) -> Iterator[tuple[str, int]]:  # fmt: skip
         del index, bias
         yield from self._slot(name, 1, rows, columns, len(parts or (rows,)))
 
-    def _grouped(self, name: str, count: int, rows: int, columns: int, parts: int) -> Iterator[tuple[str, int]]:
+    def _grouped(
+        self, name: str, count: int, rows: int, columns: int, index: int, *, parts: int
+    ) -> Iterator[tuple[str, int]]:
+        del index
         if self.lora.experts:
             yield from self._slot(name, count, rows, columns, parts)
 

@@ -6,7 +6,8 @@ Follows vllm/model_executor/layers: `linear.py` (what is cut and what is copied)
 
 import re
 from collections.abc import Callable, Iterator
-from functools import partial
+from fnmatch import fnmatchcase
+from functools import lru_cache, partial
 from itertools import chain
 from math import gcd
 from typing import NamedTuple
@@ -117,10 +118,10 @@ class StageTensors:
     def _layer(self, index: int) -> Iterator[tuple[str, int]]:
         model, kind = self.model, self.model.kinds[index]
         if model.linear is not None and (kind == "linear" or model.both):
-            yield from self._state(model.linear)
+            yield from self._state(model.linear, index)
         if kind != "linear" and not (kind == "none" and model.single):
             if isinstance(model.attention, LatentAttention):
-                yield from self._latent(model.attention)
+                yield from self._latent(model.attention, index)
             else:
                 own = model.sliding if kind == "sliding" and model.sliding is not None else model.attention
                 yield from self._attention(own, index)
@@ -150,62 +151,64 @@ class StageTensors:
         if a.sinks:
             yield "self_attn.sinks", a.heads // self.tp * self.unit
 
-    def _latent(self, a: LatentAttention) -> Iterator[tuple[str, int]]:
+    def _latent(self, a: LatentAttention, index: int) -> Iterator[tuple[str, int]]:
         hidden, heads = self.model.hidden, a.heads // self.tp
         compressed = a.kv_lora_rank + a.rope_dim
         wide = heads * (a.nope_dim + a.rope_dim)
         if a.query_lora_rank:
             parts = (a.query_lora_rank, compressed)
-            yield from self._linear("self_attn.fused_qkv_a_proj", sum(parts), hidden, parts=parts)
+            yield from self._linear("self_attn.fused_qkv_a_proj", sum(parts), hidden, index, parts=parts)
             yield "self_attn.q_a_layernorm", a.query_lora_rank * self.unit
-            yield from self._linear("self_attn.q_b_proj", wide, a.query_lora_rank)
+            yield from self._linear("self_attn.q_b_proj", wide, a.query_lora_rank, index)
         else:
-            yield from self._linear("self_attn.kv_a_proj_with_mqa", compressed, hidden)
-            yield from self._linear("self_attn.q_proj", wide, hidden)
+            yield from self._linear("self_attn.kv_a_proj_with_mqa", compressed, hidden, index)
+            yield from self._linear("self_attn.q_proj", wide, hidden, index)
         if a.index_heads and a.query_lora_rank:
-            yield from self._linear("self_attn.indexer.wq_b", a.index_heads * a.index_dim, a.query_lora_rank)
-            yield from self._linear("self_attn.indexer.wk_weights_proj", a.index_dim + a.index_heads, hidden)
+            yield from self._linear("self_attn.indexer.wq_b", a.index_heads * a.index_dim, a.query_lora_rank, index)
+            yield from self._linear("self_attn.indexer.wk_weights_proj", a.index_dim + a.index_heads, hidden, index)
             yield "self_attn.indexer.k_norm", 2 * a.index_dim * FP32
         yield "self_attn.kv_a_layernorm", a.kv_lora_rank * self.unit
-        yield from self._linear("self_attn.kv_b_proj", heads * (a.nope_dim + a.value_dim), a.kv_lora_rank)
-        yield from self._linear("self_attn.o_proj", hidden, heads * a.value_dim)
+        yield from self._linear("self_attn.kv_b_proj", heads * (a.nope_dim + a.value_dim), a.kv_lora_rank, index)
+        yield from self._linear("self_attn.o_proj", hidden, heads * a.value_dim, index)
 
-    def _state(self, a: LinearAttention | Mamba | ShortConv) -> Iterator[tuple[str, int]]:
+    def _state(self, a: LinearAttention | Mamba | ShortConv, index: int) -> Iterator[tuple[str, int]]:
         match a:
             case LinearAttention():
-                yield from self._linear_attention(a)
+                yield from self._linear_attention(a, index)
             case Mamba():
-                yield from self._mamba(a)
+                yield from self._mamba(a, index)
             case ShortConv():
                 part = a.values // self.tp
                 yield "conv.conv", part * (a.kernel + (1 if a.bias else 0)) * self.unit
-                yield from self._linear("conv.in_proj", 3 * part, self.model.hidden, bias=3 * part if a.bias else 0)
                 yield from self._linear(
-                    "conv.out_proj", self.model.hidden, part, bias=self.model.hidden if a.bias else 0
+                    "conv.in_proj", 3 * part, self.model.hidden, index, bias=3 * part if a.bias else 0
+                )
+                yield from self._linear(
+                    "conv.out_proj", self.model.hidden, part, index, bias=self.model.hidden if a.bias else 0
                 )
 
-    def _mamba(self, a: Mamba) -> Iterator[tuple[str, int]]:
+    def _mamba(self, a: Mamba, index: int) -> Iterator[tuple[str, int]]:
         hidden, unit, tp = self.model.hidden, self.unit, self.tp
         conv, values, heads = a.convolved(tp), a.values // tp, a.heads // tp
         yield "mamba.conv1d", conv * (a.kernel + (1 if a.conv_bias else 0)) * unit
         rows = conv + values + heads
-        yield from self._linear("mamba.in_proj", rows, hidden, bias=rows if a.bias else 0)
+        yield from self._linear("mamba.in_proj", rows, hidden, index, bias=rows if a.bias else 0)
         yield "mamba.A", heads * FP32
         yield "mamba.D", heads * 2 * unit
         if a.norm:
             yield "mamba.norm", values * unit
-        yield from self._linear("mamba.out_proj", hidden, values, bias=hidden if a.bias else 0)
+        yield from self._linear("mamba.out_proj", hidden, values, index, bias=hidden if a.bias else 0)
 
-    def _linear_attention(self, a: LinearAttention) -> Iterator[tuple[str, int]]:
+    def _linear_attention(self, a: LinearAttention, index: int) -> Iterator[tuple[str, int]]:
         hidden, unit, tp = self.model.hidden, self.unit, self.tp
         keys, values = a.key_heads * a.key_dim, a.values
         yield "linear_attn.conv1d", (2 * keys + values) // tp * a.kernel * unit
-        yield from self._linear("linear_attn.in_proj_qkvz", (2 * keys + 2 * values) // tp, hidden)
+        yield from self._linear("linear_attn.in_proj_qkvz", (2 * keys + 2 * values) // tp, hidden, index)
         yield "linear_attn.in_proj_ba", 2 * a.value_heads // tp * hidden * unit
         yield "linear_attn.dt_bias", a.value_heads // tp * unit
         yield "linear_attn.A_log", a.value_heads // tp * FP32
         yield "linear_attn.norm", a.value_dim * unit
-        yield from self._linear("linear_attn.out_proj", hidden, values // tp)
+        yield from self._linear("linear_attn.out_proj", hidden, values // tp, index)
 
     def _mlp(self, name: str, width: int, index: int, bias: bool = False) -> Iterator[tuple[str, int]]:
         part, hidden = width // self.tp, self.model.hidden
@@ -233,29 +236,31 @@ class StageTensors:
             hidden, part = (
                 -(-size // tile) * tile for size, tile in zip((hidden, part), self.expert_tile, strict=True)
             )
-        yield from self._grouped("mlp.experts.w13", count, 2 * part, hidden, 2)
-        yield from self._grouped("mlp.experts.w2", count, hidden, part, 1)
+        yield from self._grouped("mlp.experts.w13", count, 2 * part, hidden, index, parts=2)
+        yield from self._grouped("mlp.experts.w2", count, hidden, part, index, parts=1)
         if e.bias:
             yield "mlp.experts.w13_bias", count * 2 * part * unit
             yield "mlp.experts.w2_bias", count * hidden * unit
 
     def _linear(
-        self, name: str, rows: int, columns: int, index: int | None = None, *, bias: int = 0,
+        self, name: str, rows: int, columns: int, index: int, *, bias: int = 0,
         parts: tuple[int, ...] | None = None,
     ) -> Iterator[tuple[str, int]]:  # fmt: skip
         """A linear layer of rows x columns on this rank; `parts`: the checkpoint's layers that were merged."""
         if bias:
             yield f"{name}.bias", bias * self.unit
         q = self.model.quantization
-        if q.method == "none" or q.experts_only or self._ignored(name, index):
+        if q.method == "none" or q.experts_only or self.ignored(name, index):
             yield f"{name}.weight", rows * columns * self.unit
             return
         yield from self._quantized(name, 1, rows, columns, parts or (rows,))
 
-    def _grouped(self, name: str, count: int, rows: int, columns: int, parts: int) -> Iterator[tuple[str, int]]:
+    def _grouped(
+        self, name: str, count: int, rows: int, columns: int, index: int, *, parts: int
+    ) -> Iterator[tuple[str, int]]:
         """The experts' layers in one tensor."""
         q = self.model.quantization
-        if q.method == "none" or self._ignored(name, None):
+        if q.method == "none" or self.ignored(name, index):
             yield name, count * rows * columns * self.unit
         else:
             yield from self._quantized(name, count, rows, columns, (rows // parts,) * parts)
@@ -299,17 +304,10 @@ class StageTensors:
                 if q.zero_points:
                     yield f"{name}.qzeros", count * groups * rows // 2
 
-    def _ignored(self, name: str, index: int | None) -> bool:
-        """Whether the checkpoint leaves a module unquantized; fused modules go by their parts' names."""
-        wanted = {name, *(name.replace(fused, part) for fused, part in FUSED if fused in name)}
-        paths = {f"model.layers.{'' if index is None else index}.{w}" for w in wanted}
-        for pattern in self.model.quantization.ignored:
-            if pattern.startswith("re:"):
-                if any(_search(pattern[3:], path) for path in paths):
-                    return True
-            elif any(pattern == path or f".{pattern}." in f".{path}." for path in paths):
-                return True
-        return False
+    def ignored(self, name: str, index: int) -> bool:
+        """Whether the checkpoint leaves a module of a layer unquantized."""
+        listed = self.model.quantization.ignored
+        return bool(listed) and _ignored(listed, name, index, self.model.single)
 
 
 def shared_experts_whole(e: Experts, split: Split) -> bool:
@@ -330,9 +328,31 @@ def experts_of_rank(e: Experts, split: Split) -> tuple[int, int]:
 
 FUSED = (
     ("qkv_proj", "q_proj"), ("gate_up_proj", "gate_proj"), ("fused_qkv_a_proj", "q_a_proj"),
-    ("w13", "gate_up_proj"), ("w2", "down_proj"),
+    ("gate_up_proj", "up_proj"), ("w13", "gate_up_proj"), ("w2", "down_proj"),
 )  # fmt: skip
-"""vLLM's merged layers and the checkpoint's first part of each (packed_modules_mapping)."""
+"""vLLM's merged layers and parts of each in the checkpoint (packed_modules_mapping)."""
+
+
+@lru_cache(maxsize=65536)
+def _ignored(listed: tuple[str, ...], name: str, index: int, mixer: bool) -> bool:
+    """Whether a list of unquantized modules has this one; fused modules go by their parts' names.
+
+    `*` is any text in ModelOpt's lists (`is_layer_excluded` in layers/quantization/modelopt.py, vLLM 0.13 to 0.33).
+    Where a layer is one operation, checkpoints call it `mixer`.
+    """
+    wanted = {name, name.replace("shared_experts", "shared_expert")}
+    wanted |= {own.replace(fused, part) for own in wanted for fused, part in FUSED if fused in own}
+    if mixer:
+        wanted |= {f"mixer.{own.partition('.')[2]}" for own in wanted}
+    paths = [f"model.layers.{index}.{own}" for own in wanted]
+    return any(_names(pattern, path) for pattern in listed for path in paths)
+
+
+def _names(pattern: str, path: str) -> bool:
+    """Whether a name of a checkpoint's list is a module's, or a part of its path."""
+    if pattern.startswith("re:"):
+        return _search(pattern[3:], path)
+    return pattern == path or f".{pattern}." in f".{path}." or ("*" in pattern and fnmatchcase(path, pattern))
 
 
 def _search(pattern: str, text: str) -> bool:

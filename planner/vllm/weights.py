@@ -179,7 +179,9 @@ def _stage(model: Model, split: Split, layers: range, loader: _Loader) -> StageW
         embedding += times * sums.embedding
         in_layers += times * sums.in_layers
     tensors = list(chain.from_iterable(parts)) if loader.machete or loader.swizzles else []
-    resident = allocator.allocated + _absorbed(model, split) * len(layers)
+    resident = allocator.allocated
+    if absorbed := _absorbed(model, split):
+        resident += absorbed * sum(not lister.tensors.ignored("self_attn.kv_b_proj", layer) for layer in layers)
     if loader.machete:
         # transform_w_zp (kernels/linear/mixed_precision/machete.py, 0.31.0); experts have kernels of their own.
         zeros = sum(t.nbytes for t in tensors if t.name.endswith("qzeros") and ".experts." not in t.name)

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import statistics
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,8 +26,12 @@ pytestmark = [pytest.mark.root, pytest.mark.engine, pytest.mark.long, pytest.mar
 
 MODEL = "tiny-qwen2"
 OTHERS = {"docker": r"\bdockerd|containerd", "engine": r"rank_supervisor|vllm|VLLM", "gateway": r"caddy run"}
-PAIRS = int(os.environ.get("TANDEM_PAIRS", "8"))
-ROUND_REQUESTS = 24
+PAIRS = int(os.environ.get("TANDEM_PAIRS", "16"))
+ROUND = float(os.environ.get("TANDEM_ROUND_SECONDS", "20"))
+"""Seconds; shorter than what monitoring's clients wait."""
+PORT = 8100
+"""The engine's API on loopback of the first machine."""
+READ = "import sys, urllib.request as r; print(r.build_opener(r.ProxyHandler({})).open(sys.argv[1]).read().decode())"
 STUDENT = {8: 2.365, 10: 2.262, 12: 2.201, 16: 2.131, 24: 2.069, 32: 2.040}
 """Of 97.5 %, by the number of pairs."""
 
@@ -43,47 +49,47 @@ class Cost:
 
     def freeze(self, *, frozen: bool) -> None:
         """Stops monitoring's programs where they are, or lets them go on."""
-        number = "STOP" if frozen else "CONT"
-        for name in self.names:
-            stack = f"tandem-test-{name}"
-            containers = [f"{stack}-node-exporter"]
-            units = [f"{stack}-state"]
-            if name == self.names[0]:
-                containers += [f"{stack}-{each}" for each in ("prometheus", "alertmanager", "alert-relay")]
-                units.append(f"{stack}-gateway-metrics")
-            # Prometheus is the first to stop and the last to go on: it sees nobody frozen.
-            containers = containers if not frozen else containers[::-1]
-            self.deployment.ssh(name, f"docker {'pause' if frozen else 'unpause'} {' '.join(containers)}")
-            self.deployment.ssh(name, f"systemctl kill --kill-who=all --signal={number} {' '.join(units)}")
+        signal, docker = ("STOP", "pause") if frozen else ("CONT", "unpause")
+        # Prometheus is the first to stop and the last to go on: it sees nobody frozen.
+        order = 1 if frozen else -1
+        for name in self.names[::order]:
+            stack, first = f"tandem-test-{name}", name == self.names[0]
+            containers = [*(("prometheus", "alertmanager", "alert-relay") if first else ()), "node-exporter"]
+            units = ["state", *(["gateway-metrics"] if first else [])]
+            commands = [
+                f"docker {docker} {' '.join(f'{stack}-{each}' for each in containers[::order])}",
+                f"systemctl kill --kill-who=all --signal={signal} {' '.join(f'{stack}-{each}' for each in units)}",
+            ]
+            self.deployment.ssh(name, " && ".join(commands[::order]))
 
-    def tokens_per_second(self) -> float:
-        """Of the same requests each time, which are all in the prefix cache after the first time."""
-        load = Load(self.outputs, MODEL, clients=8, seconds=300, requests=ROUND_REQUESTS, longest=(75, 200), seed=3)
-        began = time.monotonic()
-        for client in load.clients:
-            client.join(600)
-        counted, took = load.end(), time.monotonic() - began
-        assert not counted.failed
-        assert counted.whole == ROUND_REQUESTS
-        return counted.tokens / took
+    def tokens(self) -> float:
+        """That the engine has computed until now, by its own counters."""
+        said = self.deployment.ssh(self.names[0], f"python3 -c '{READ}' http://127.0.0.1:{PORT}/metrics")
+        return sum(
+            float(each) for each in re.findall(r"^vllm:(?:prompt|generation)_tokens_total{.*} (.*)$", said, re.M)
+        )
+
+    def tokens_per_second(self, *, frozen: bool) -> float:
+        """While a load keeps it full, with monitoring's programs running or not."""
+        if frozen:
+            self.freeze(frozen=True)
+        try:
+            before, began = self.tokens(), time.monotonic()
+            time.sleep(ROUND)
+            return (self.tokens() - before) / (time.monotonic() - began)
+        finally:
+            if frozen:
+                self.freeze(frozen=False)
 
     def compare(self, pairs: int) -> list[tuple[float, float]]:
         """Tokens a second with monitoring and without, a pair after the other, the order turned round each time."""
-        self.tokens_per_second()
         found = []
         for number in range(pairs):
-            seen: dict[bool, float] = {}
-            for frozen in (False, True) if number % 2 == 0 else (True, False):
-                if not frozen:
-                    seen[frozen] = self.tokens_per_second()
-                    continue
-                self.freeze(frozen=True)
-                try:
-                    seen[frozen] = self.tokens_per_second()
-                finally:
-                    self.freeze(frozen=False)
+            order = (False, True) if number % 2 == 0 else (True, False)
+            seen = {frozen: self.tokens_per_second(frozen=frozen) for frozen in order}
             found.append((seen[False], seen[True]))
-            print(f"{time.strftime('%H:%M:%S')} with {seen[False]:.1f}, without {seen[True]:.1f} tokens/s", flush=True)
+            load = Path("/proc/loadavg").read_text().split()[0]
+            print(f"with {seen[False]:.1f}, without {seen[True]:.1f} tokens/s, load {load}", flush=True)
         return found
 
 
@@ -105,7 +111,7 @@ def told(pairs: list[tuple[float, float]]) -> str:
 
 @pytest.fixture(scope="module")
 def cost(tmp_path_factory):
-    deployment = make_deployment(tmp_path_factory.mktemp("cost"), "tandemy", "10.95.0.0/24")
+    deployment = make_deployment(tmp_path_factory.mktemp("cost"), "tandemcost", "10.99.0.0/24")
     webhook = listen(deployment.subnet)
     try:
         yield Cost(deployment, bring_up(deployment, webhook))
@@ -116,8 +122,14 @@ def cost(tmp_path_factory):
 
 def test_tokens_a_second_with_and_without(cost):
     """What is more than a hundredth for certain fails; the interval says what could be seen."""
+    seconds = PAIRS * 2 * (ROUND + 30) + 120
+    load = Load(cost.outputs, MODEL, clients=10, seconds=seconds, requests=100_000, longest=(75, 200), seed=3)
     before, began = cost.used(), time.monotonic()
-    pairs = cost.compare(PAIRS)
+    try:
+        pairs = cost.compare(PAIRS)
+    finally:
+        counted = load.end()
+    assert not counted.failed
     took, after = time.monotonic() - began, cost.used()
     for machine, programs in after.items():
         for program, now in programs.items():

@@ -15,9 +15,9 @@ import time
 import pytest
 
 from localcloud.fixtures.uv import install
-from tests.support.deployment import Deployment, chat
+from tests.support.deployment import chat
 from tests.support.hanging_share import HangingShare
-from tests.support.monitored import bring_up, with_monitoring
+from tests.support.monitored import bring_up, make_deployment
 from tests.support.paths import ROOT
 from tests.support.stalls import FOUND, RATIO, Client, first, happen, log, own_start
 from tests.support.waiting import until
@@ -40,15 +40,9 @@ def deployment(tmp_path_factory):
     (folder / "py-spy.lock").write_text(pinned[0])
     install(folder / "py-spy.lock", own, folder / "install.log")
     (own / "sitecustomize.py").write_text((ROOT / "tests/support/in_engine/sitecustomize.py").read_text())
-    made = Deployment(folder, "tandemst", "10.94.0.0/24", list(NODES), binds=[f"{own}:{IN_ENGINE}"])
-    made.config = with_monitoring(made.config)
+    made = make_deployment(folder, "tandemst", "10.94.0.0/24", binds=[f"{own}:{IN_ENGINE}"])
     made.config["images"]["mounts"].append(f"{IN_ENGINE}:{IN_ENGINE}:ro")
-    made.config["serving"] |= {
-        "executor": "mp",
-        "environment": {
-            **made.config["serving"]["environment"], "PATH": f"{PATH}:{IN_ENGINE}/bin", "PYTHONPATH": IN_ENGINE
-        },
-    }  # fmt: skip
+    made.config["serving"]["environment"] |= {"PATH": f"{PATH}:{IN_ENGINE}/bin", "PYTHONPATH": IN_ENGINE}
     yield made
     made.close()
 
@@ -206,17 +200,19 @@ def test_with_ray_an_actor_that_is_gone(ray, stalls):
     )
 
 
-def test_with_ray_the_raylet_of_the_second_machine(ray, stalls):
-    """Ray's guard ends it, and Ray begins anew on that machine; so its workers end, and the engine."""
-    began = time.time()
-    stalls("raylet on node-1", sent(ray, "node-1", "[r]aylet/raylet"), alert="EngineEnded", line=GONE)
-    assert first(log(ray, "node-1", "ray"), "raylet was stopped for 10 s", began)[0]
-
-
-def test_with_ray_the_head(ray, stalls):
-    began = time.time()
-    stalls("gcs_server on node-0", sent(ray, "node-0", "[g]cs_server"), alert="EngineEnded", line=GONE)
-    assert first(log(ray, "node-0", "ray"), "gcs_server was stopped for 10 s", began)[0]
+@pytest.mark.parametrize(("name", "service"), [("node-1", "raylet"), ("node-0", "gcs_server")])
+def test_with_ray_a_service_of_ray(ray, webhook, client, name, service):
+    """Its guard ends it, and Ray begins anew on that machine; so its workers end, and the engine. Both start then."""
+    began, fault = time.time(), sent(ray, name, f"[{service[0]}]{service[1:]}")
+    known = {"deployment": ray, "webhook": webhook, "client": client, "alert": "EngineEnded", "line": GONE}
+    seen = happen(f"{service} on {name}", fault, **known)
+    lines = log(ray, name, "ray")
+    ended, _ = first(lines, f"{service} was stopped for 10 s", began)
+    start = first(lines, "Ray runtime started", ended)[0] - ended
+    print(f"{service} on {name}: Ray's own start there {start:.0f} s")
+    assert ended
+    assert seen.told < FOUND
+    assert seen.again - seen.found <= RATIO * (seen.start + start)
 
 
 def test_storage_that_hangs_is_told_and_an_engine_that_serves_goes_on(ray, webhook, client, shares):

@@ -151,8 +151,8 @@ WAITS = "Worker stands in all_reduce (parallel_state.py:9)"
         (60, [report(0, where=WAITS), report(1, "computes")], 1),
         (60, [report(0, where=WAITS), report(1)], 1),
         (60, [report(0), report(1)], 0),
-        (20, [report(1, "held")], 1),  # that is sure, and soon
-        (20, [report(0), report(1)], None),
+        (25, [report(1, "held")], 1),  # that is sure, and soon
+        (25, [report(0), report(1)], None),
         (60, [report(0, "computes"), report(1, "computes")], None),  # a long prompt
         (400, [report(0, "computes"), report(1, "computes")], 0),
         (60, [], None),

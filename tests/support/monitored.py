@@ -38,9 +38,9 @@ def bring_up(deployment: Deployment, webhook: Receiver, *, timeout: int = 2000) 
     return deployment.outputs()
 
 
-def make_deployment(folder: Path, bridge: str, subnet: str) -> Deployment:
+def make_deployment(folder: Path, bridge: str, subnet: str, **more: Any) -> Deployment:
     """Two machines, and the settings of a monitored vLLM without Ray on them; nothing is up yet."""
-    made = Deployment(folder, bridge, subnet, ["node-0", "node-1"])
+    made = Deployment(folder, bridge, subnet, ["node-0", "node-1"], **more)
     made.config["serving"]["executor"] = "mp"
     made.config = with_monitoring(made.config)
     return made

@@ -43,6 +43,7 @@ SUPERVISOR = "/rank_supervisor.py"
 STATES = ("starting", "serving", "running", "still", "down")
 """Of a rank. `serving` is the one that has the API, while it answers; the others of a whole group are `running`."""
 REASON = 200
+FAILED = re.compile(r"\bERROR\b|Error\b|\berror:")
 MOST = 1 << 20
 """Bytes of a group.json that are read."""
 VALIDITY = re.compile(rb"(?:\x17\x0d(\d{12})Z|\x18\x0f(\d{14})Z)(?:\x17\x0d(\d{12})Z|\x18\x0f(\d{14})Z)")
@@ -229,12 +230,12 @@ def _time(seen: dict[str, Any]) -> float:
 
 
 def _exit(last: dict[str, Any]) -> str:
-    """How an engine ended by itself; empty where none has."""
+    """How an engine ended by itself; empty where none has. Its first error tells more than what it says as it ends."""
     said = [word for word in last.get("words", []) if word.strip()]
+    word = next((word for word in said if FAILED.search(word)), said[-1] if said else "")
     if "rank" not in last:
-        return said[-1] if said else ""
-    place = f"rank {last['rank']} on {last['machine']} ended with code {last['code']}"
-    return f"{place}: {said[-1]}" if said else place
+        return word
+    return f"rank {last['rank']} on {last['machine']} ended with code {last['code']}" + (f": {word}" if word else "")
 
 
 def _still(known: dict[str, Any], rank: str) -> str:

@@ -11,7 +11,8 @@ group breaks for everybody. Needs nothing but Python; `--group=ray` needs Ray.
 named by its first. Without it, what follows the first --model is. All other words reach the engine as they stand.
 
 --state=FOLDER: group.json in it says how the ranks are, for programs: attempt, exits, trouble, exit (the last), still
-(ranks that give no sign, looked for while somebody touches the file `asked`), stalls (the last, once it served).
+(ranks that give no sign, looked for while somebody touches the file `asked`, the engine starts, or --alive counts no
+token), stalls (the last, once it served), ended (our own process by its guard).
 
 --alive=FILE: alive.py's arguments, JSON, by which the first rank sees that the engine makes tokens. One that makes
 none, while some rank gives no sign, is ended and started again; after STALLS times in an hour it stays down.

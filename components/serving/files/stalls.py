@@ -13,8 +13,8 @@ from group import BEAT
 LOOP = float(os.environ.get("TANDEM_LOOP_SECONDS", "300"))
 """Seconds without a token after which an engine is started again whose ranks all compute: a long prompt on processors,
 or one step of it, takes no longer."""
-DELAY = still.SAMPLE + 2 * BEAT
-"""Seconds until the first rank knows what another one has seen."""
+DELAY = alive.SAMPLE + still.SAMPLE + 2 * BEAT
+"""Seconds of silence until all ranks look, and the first one knows what another one has seen."""
 WAITS = re.compile(r"all_?reduce|all_?gather|broadcast|barrier|recv|dequeue|acquire_read|synchronize|select|poll", re.I)
 """Where a rank stands that waits for another one."""
 

@@ -16,7 +16,7 @@ from pathlib import Path
 LIMIT = float(os.environ.get("TANDEM_STILL_SECONDS", "90"))
 """Seconds without any sign after which an engine stands still."""
 SAMPLE = min(5.0, LIMIT / 3)
-READ, GREW, COMPUTED = 1 << 20, 16 << 20, 0.2
+READ, GREW, COMPUTED = 1 << 20, 16 << 20, 0.1
 """What counts as a sign between two samples: bytes read, bytes of memory, and the share of one processor.
 
 Waiting ranks spin, so on GPUs and NPUs a busy processor is no sign.

@@ -9,6 +9,7 @@ import hmac
 import io
 import json
 import os
+import re
 import socket
 import socketserver
 import ssl
@@ -26,8 +27,9 @@ import requests
 from components.gateway.certificate import make_pair
 from components.monitoring.alertmanager import MailServer, relayed, render_alertmanager
 from components.monitoring.files import relay, state
-from components.monitoring.prometheus import Ports, Target, render_prometheus
+from components.monitoring.prometheus import DROPPED, Ports, Target, render_prometheus
 from localcloud.fixtures.prometheus import ensure_prometheus
+from tests.support.monitoring import panels, recorded, rules
 from tests.support.paths import ROOT
 
 FILES = ROOT / "components/monitoring/files"
@@ -79,6 +81,14 @@ def test_prometheus_takes_its_file_and_the_rules_beside_it(tmp_path):
         "npu",
         "gpu",
     }
+
+
+def test_nothing_is_dropped_that_a_panel_or_a_rule_asks_for():
+    asked = " ".join(expression for _, expression in (*panels(), *rules())) + recorded()
+    names = set(re.findall(r"[a-zA-Z_]\w*(?::\w+)*", asked))
+    assert {"vllm:generation_tokens_total", "node_netstat_Tcp_OutSegs", "up"} <= names
+    assert not [name for name in names if re.fullmatch(DROPPED, name)]
+    assert re.fullmatch(DROPPED, "caddy_http_request_size_bytes_bucket")
 
 
 def test_what_a_deployment_does_not_have_is_not_asked():
@@ -318,10 +328,10 @@ def test_restarts_and_the_last_reason_are_shown(monkeypatch):
 
 def test_an_engine_that_ended_is_told_of_and_the_newest_reason_is_shown(monkeypatch):
     monkeypatch.setattr(state, "answers", lambda port: True)
-    end = {"time": 9.0, "rank": 1, "machine": "n1", "code": 137, "words": ["loading", "killed", ""]}
+    end = {"time": 9.0, "rank": 1, "machine": "n1", "code": 137, "words": ["loading", "ERROR a worker died", "bye", ""]}
     stalls = [{"time": 5.0, "why": "no token", "rank": 1, "machine": "n1", "where": "in x"}]
     shown = samples(state.rank_samples([rank(exit=end, stalls=stalls)], 8100))
-    why = "rank 1 on n1 ended with code 137: killed"
+    why = "rank 1 on n1 ended with code 137: ERROR a worker died"
     assert shown["tandem_rank_last_exit_timestamp_seconds", "0", "1", "n1", why] == 9
     assert shown["tandem_rank_last_reason_info", "0", why] == 1
     stalls[0]["time"] = 12.0

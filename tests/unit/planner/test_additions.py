@@ -87,6 +87,16 @@ def test_slots_for_adapters_are_taken_whatever_is_loaded():
     assert grown(plain, two) == [4 * 2 * (linear + tables)]
 
 
+def test_routed_experts_have_slots_each():
+    """Qwen3-30B-A3B, rank 16: of 128 experts of 2048 x 768, and of attention of 32 and 4 heads of 128, in 48 layers."""
+    model = catalog_model("qwen3-30b-a3b").model
+    expert, attention = (2 * 2048 + 1536) + (768 + 2048), (3 * 2048 + 5120) + (4096 + 2048)
+    tables = 2 * (151_936 + 2_048)
+    assert grown(counted(model), counted(model, enable_lora="true")) == [
+        2 * 16 * (48 * (128 * expert + attention) + tables)
+    ]
+
+
 def test_a_side_that_is_not_cut_has_whole_slots_on_every_rank_unless_they_are_sharded():
     model = catalog_model("llama-3.1-8b-instruct").model
     plain, whole, sharded = (

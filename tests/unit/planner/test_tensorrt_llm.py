@@ -72,7 +72,7 @@ def counted(name, gpu, tensor=1, **given):
 
 
 def request(name="qwen3-8b", gpu="H100", each=1, machines=1, **rest):
-    model = catalog_model(name) if isinstance(name, str) else ModelEntry("own", parse_model(name))
+    model = catalog_model(name) if isinstance(name, str) else ModelEntry("own", parse_model(name), None)
     return PlanRequest(model, (owned(gpu, each, machines),), engine=Engine.TENSORRT_LLM, **rest)
 
 

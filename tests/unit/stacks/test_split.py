@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-import planner.search
 from planner import render
+from planner.plan import attempt
 from stacks.load_settings import parse
 from stacks.planning import plan_for
 from stacks.settings.errors import SettingsError
@@ -43,13 +43,12 @@ def test_serving_left_out_is_split_as_by_hand_and_the_plan_says_why():
 
 def test_each_candidate_is_looked_at_once_and_the_chosen_one_again_for_its_plan(monkeypatch):
     tried: list[str] = []
-    attempt = planner.search.attempt
 
     def counted(request, cluster, split):
         tried.append(split.short)
         return attempt(request, cluster, split)
 
-    monkeypatch.setattr(planner.search, "attempt", counted)
+    monkeypatch.setattr("planner.search.attempt", counted)
     settings = parse(without_serving("dev"))
     candidates = list(tried)
     assert len(candidates) > 3
