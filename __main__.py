@@ -9,9 +9,9 @@ import pulumi
 
 from components.machine import shown
 from stacks.deployment import deploy
-from stacks.large import settled, spare_large_graphs
+from stacks.large_stacks import settled, spare_large_graphs
 from stacks.load_settings import load, named_secrets, secret
-from stacks.measured import report
+from stacks.measurements import report
 
 
 async def main() -> pulumi.Inputs:

@@ -16,7 +16,7 @@ from components.machine.payload import FILES as MACHINE_FILES
 from components.machine.payload import pack, parse_result
 from components.runtime import find_runtime
 from stacks.logs import LogsError, machines_of
-from stacks.measured import planned
+from stacks.measurements import planned
 from stacks.planning import plan_for
 from stacks.project import full_name
 from stacks.remote import run_on

@@ -34,11 +34,11 @@ from components.serving import Replica, find_engine
 from components.webui import Login, WebUi, WebUiArgs
 from components.weights import EarlyStart, Weights
 from stacks import planning
+from stacks.egress import Passwords, outside_of
 from stacks.gateway import Front, GatewaySecrets, make_gateway, scheme
 from stacks.image_disk import image_gib
-from stacks.measured import measure
+from stacks.measurements import measure
 from stacks.monitoring import behind_gateway, make_monitoring, monitoring_password
-from stacks.outside import Passwords, outside_of
 from stacks.platforms import hosts as hosts_platform
 from stacks.platforms.alicloud import rent
 from stacks.platforms.ssh_agent import refuse_dead_agent

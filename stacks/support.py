@@ -17,9 +17,9 @@ from typing import Any
 
 from stacks import versions
 from stacks.ask_pulumi import ask_pulumi
-from stacks.doctor.bounded import ask_all
-from stacks.doctor.known import Known, collect
-from stacks.doctor.places import folder_of
+from stacks.doctor.addresses import folder_of
+from stacks.doctor.deadline import ask_all
+from stacks.doctor.evidence import Known, collect
 from stacks.doctor.redaction import Redaction
 from stacks.doctor.registry import judge
 from stacks.doctor.stack import SECONDS, Stack, StackError, read_stack

@@ -7,7 +7,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from toolchain.ensuring import ensure
+from toolchain.ensure_toolchain import ensure
 from toolchain.environment import environment
 from toolchain.errors import ToolchainError
 from toolchain.stack_file import prepare

@@ -8,13 +8,13 @@ import secrets
 import socket
 from pathlib import Path
 
-from toolchain import installed
+from toolchain import installed_plugins
 from toolchain.assembly import home_dir, tools_dir
-from toolchain.chooser import choose
-from toolchain.ensuring import explain
+from toolchain.ensure_toolchain import explain
 from toolchain.errors import ToolchainError
 from toolchain.parts import all_parts
 from toolchain.paths import state_dir
+from toolchain.select_cli import choose
 
 _OURS = "TANDEM_BACKEND_URL"  # holds the backend that environment() itself chose
 _PASSPHRASES = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")
@@ -46,9 +46,9 @@ def environment() -> dict[str, str]:
         }
         folders = [programs]
     else:
-        if any(installed.missing(part) for part in parts):
+        if any(installed_plugins.missing(part) for part in parts):
             raise ToolchainError(explain(choice))
-        folders = [choice.directory, *installed.ours(parts)]
+        folders = [choice.directory, *installed_plugins.ours(parts)]
     result["PATH"] = _first_on_path(folders)
     if not _user_chose_backend():
         result |= _local_backend()

@@ -16,9 +16,9 @@ from components.alicloud.hooks import error_hook
 from components.alicloud.leftovers import machines as tagged_machines
 from components.alicloud.leftovers import release
 from components.alicloud.network import Network, NetworkArgs
+from components.alicloud.rule_watch import watch_security_rules
 from components.alicloud.security_rules import UndeclaredRule
 from components.alicloud.storage import Storage, StorageArgs
-from components.alicloud.watch import watch_security_rules
 from components.machine import Machine, run_here
 
 COMMAND = ".venv/bin/python -m components.alicloud"

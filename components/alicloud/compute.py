@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_alicloud as alicloud
 
-from components.half_made import HALF_MADE
 from components.machine import HostKeys, Lease, Machine
+from components.partial_creation import PARTIALLY_CREATED
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ class Compute(pulumi.ComponentResource):
                     "vswitchId",
                     "userData",
                     *(["instanceType"] if own else []),
-                    *HALF_MADE,
+                    *PARTIALLY_CREATED,
                 ],
                 delete_before_replace=True,
                 additional_secret_outputs=["userData"],

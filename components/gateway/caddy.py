@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from components.gateway import errors, paths
-from components.gateway.monitored import Monitored, metrics_server, monitoring_route
+from components.gateway.monitoring_routes import Monitored, metrics_server, monitoring_route
 
 Json = dict[str, Any]
 

@@ -14,10 +14,10 @@ from components.host.accelerators import (
 from components.host.access import AcceleratorAccess
 from components.host.args import DOCKER_PACKAGES, HostArgs
 from components.host.collective_check import CollectiveCheck
+from components.host.egress import Outside, RegistryLogin
 from components.host.firewall import FirewallArgs, addresses_of, close_inner_ports
 from components.host.host import Host
 from components.host.node import Node
-from components.host.outside import Outside, RegistryLogin
 from components.host.preparation import storage, tuning
 from components.host.weights_check import check_weights
 from components.host.workload import Environment, Mount, Programs, ProgramsArgs, Running, Workload

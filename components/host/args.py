@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pulumi
 
 from components.host.accelerator import AcceleratorArgs
-from components.host.outside import Outside
+from components.host.egress import Outside
 
 DOCKER_PACKAGES = "https://download.docker.com/linux"
 

@@ -12,7 +12,7 @@ import pulumi
 from components.host import preparation
 from components.host.access import AcceleratorAccess
 from components.host.args import HostArgs
-from components.host.outside import way_outside
+from components.host.egress import way_outside
 from components.host.workload import Mount, Programs, ProgramsArgs, Running, Workload
 from components.machine import BASE, Installation, Machine, Stage, run_stages
 

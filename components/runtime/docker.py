@@ -10,7 +10,6 @@ from typing import ClassVar
 import pulumi
 import pulumi_docker as docker
 
-from components.half_made import HALF_MADE
 from components.host import (
     DRIVER_RULES,
     AcceleratorAccess,
@@ -31,6 +30,7 @@ from components.host import (
 )
 from components.images import completion
 from components.machine import BASE, PACKAGE_MANAGER, PIP, Installation, Machine, Stage, run_stages
+from components.partial_creation import PARTIALLY_CREATED
 from components.runtime.process import run_process
 
 FILES = Path(__file__).parent / "files"
@@ -207,7 +207,7 @@ class DockerHost(Host):
                 provider=self.provider,
                 deleted_with=self.machine.owner,
                 replacement_trigger=self.machine.identity,
-                replace_on_changes=HALF_MADE,
+                replace_on_changes=PARTIALLY_CREATED,
             ),
         )
 

@@ -9,8 +9,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from stacks.doctor.evidence import collect
 from stacks.doctor.finding import Severity
-from stacks.doctor.known import collect
 from stacks.doctor.redaction import Redaction
 from stacks.doctor.registry import judge
 from stacks.doctor.stack import StackError, read_stack

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from stacks.doctor.areas import account, certificates, drift, gpus, machines, network, ports, serving, settings, storage
+from stacks.doctor.evidence import Known
 from stacks.doctor.finding import Check, Finding
-from stacks.doctor.known import Known
 
 CHECKS: tuple[Check[Known], ...] = tuple(
     check

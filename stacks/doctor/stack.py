@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from stacks.ask_pulumi import ask_pulumi
-from stacks.doctor.bounded import ask_all
+from stacks.doctor.deadline import ask_all
 from stacks.load_settings import NAMESPACE, SECRETS, parse, secret_problems
 from stacks.project import ROOT, full_name, project_name
 from stacks.settings.errors import SettingsError

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stacks.planning import plan_for
-from stacks.report.made import write_report
 from stacks.report.state import StateError, outputs
+from stacks.report.write_report import write_report
 from stacks.settings.errors import SettingsError
 from stacks.stack_settings import settings_of
 

@@ -13,7 +13,7 @@ from planner import Plan
 from planner.counted import counted
 from planner.page import drawn, templates
 from stacks.cost import Cost
-from stacks.report.happened import Row
+from stacks.report.actual_timeline import Row
 from stacks.report.machines import Event, Seen
 from stacks.report.state import Difference
 

@@ -16,6 +16,7 @@ from stacks.settings.accelerator import AcceleratorSettings
 from stacks.settings.base import SettingsModel
 from stacks.settings.benchmark import DESCRIPTION, BenchmarkMode
 from stacks.settings.cloud import CloudSettings
+from stacks.settings.egress import MirrorSettings
 from stacks.settings.firewall import FirewallSettings
 from stacks.settings.gateway import GatewaySettings
 from stacks.settings.image import ImageSettings
@@ -23,7 +24,6 @@ from stacks.settings.machine import MachineSettings
 from stacks.settings.model import ModelSettings
 from stacks.settings.monitoring import MonitoringSettings
 from stacks.settings.native import NativeSettings
-from stacks.settings.outside import MirrorSettings
 from stacks.settings.secrecy import Secrecy
 from stacks.settings.serving import ServingSettings, task_of
 from stacks.settings.ssh import SshSettings

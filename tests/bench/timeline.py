@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stacks.report.happened import needs
+from stacks.report.actual_timeline import needs
 
 
 @dataclass(frozen=True)

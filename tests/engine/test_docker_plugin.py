@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from components.half_made import HALF_MADE
+from components.partial_creation import PARTIALLY_CREATED
 from localcloud.depot.registry import Registry
 from localcloud.depot.server import Contents, Depot
 from localcloud.fixtures.images import GATEWAY, write_images
@@ -181,7 +181,7 @@ def test_a_preview_does_without_a_host_that_is_not_known_yet(project: Project, d
 def test_a_container_whose_start_failed_is_kept_with_its_error_and_made_anew(project: Project, daemon: Daemon) -> None:
     """As the program asks for; without, the next `up` may call it good."""
     project.program(
-        program(daemon, "restart='no', entrypoints=['/missing']", options=f"replace_on_changes={HALF_MADE}")
+        program(daemon, "restart='no', entrypoints=['/missing']", options=f"replace_on_changes={PARTIALLY_CREATED}")
     )
     failed = project.run("up", "--yes", "--skip-preview")
     assert failed.returncode != 0

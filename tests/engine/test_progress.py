@@ -29,7 +29,7 @@ sys.path.insert(0, {str(ROOT)!r})
 import pulumi
 from pulumi_command import local
 from components.machine import progress
-from stacks.large import settled
+from stacks.large_stacks import settled
 
 class Weights(pulumi.ComponentResource):
     def __init__(self):

@@ -20,8 +20,8 @@ sys.path.insert(0, {str(ROOT)!r})
 from pathlib import Path
 import pulumi
 from pulumi_command import local
-from stacks.large import settled
-from stacks.measured import report
+from stacks.large_stacks import settled
+from stacks.measurements import report
 from stacks import project
 from stacks.load_settings import parse
 

@@ -25,7 +25,7 @@ sys.path.insert(0, {str(ROOT)!r})
 from components.alicloud.api import Api
 from components.alicloud.network import Network, NetworkArgs
 from components.alicloud.security_rules import find_undeclared
-from components.alicloud.watch import watch_security_rules
+from components.alicloud.rule_watch import watch_security_rules
 
 tags = {{"tandem-stack": "rules"}}
 under = pulumi.ResourceOptions(providers=[provider])

@@ -195,6 +195,15 @@ def test_a_data_parallel_rank_is_busy_by_its_own_part_of_the_gpus(tmp_path, monk
     assert still.busy("nvidia")
 
 
+@pytest.mark.timeout(30)
+def test_a_model_whose_folder_hangs_holds_up_nobody(tmp_path):
+    """A pipe that nobody writes to hangs as a file of a share does; the supervisor has an engine to look after."""
+    os.mkfifo(tmp_path / "config.json")
+    watched = alive.Alive("http://127.0.0.1:1/v1", "m", "", str(tmp_path), ["x"])
+    assert not watched.serves()
+    watched.end()
+
+
 def test_an_answer_that_waits_its_turn_is_no_stall(supervised, monkeypatch):
     """The question has no answer, and tokens are counted: others are served."""
     seen = iter(range(1000))

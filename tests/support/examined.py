@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from components.alicloud.leftovers import Leftover
-from stacks.doctor.bounded import Answer
-from stacks.doctor.known import Known
-from stacks.doctor.looking import Look
-from stacks.doctor.outside import Certificate
-from stacks.doctor.places import places_of
-from stacks.doctor.questions import rights
+from stacks.doctor.account_queries import rights
+from stacks.doctor.addresses import places_of
+from stacks.doctor.deadline import Answer
+from stacks.doctor.evidence import Known
+from stacks.doctor.external_probe import Certificate
+from stacks.doctor.machine_probe import Look
 from stacks.doctor.stack import Resource, Stack
 from stacks.load_settings import parse
 from tests.support.settings import stack, values
@@ -23,7 +23,7 @@ GIB = 1 << 30
 
 
 def container(name: str, **changes: Any) -> dict[str, Any]:
-    """One as look.py tells it."""
+    """One as machine_state.py tells it."""
     fields = {
         "name": f"tandem-test-{name}", "id": f"id-{name}", "image": "sha256:aa", "status": "running", "oom": False,
         "code": 0, "restarts": 0, "group": None,
@@ -35,7 +35,7 @@ GROUP = {"attempt": 1, "exits": 0, "trouble": "", "exit": None, "still": {}, "st
 
 
 def facts(name: str, other: str) -> dict[str, Any]:
-    """What look.py says of a machine with one L20."""
+    """What machine_state.py says of a machine with one L20."""
     names = ["engine", *(["gateway"] if name.endswith("0") else [])]
     ports = {8000: False, 8100: True, 6379: False} if name.endswith("0") else {6380: False}
     return {

@@ -8,7 +8,7 @@ from typing import Any
 from components.alicloud.costs import Bill, Rented
 from planner import PlanRequest, find_model, plan, rented
 from stacks.cost import Cost
-from stacks.report.happened import rows
+from stacks.report.actual_timeline import rows
 from stacks.report.machines import parse
 from stacks.report.page import Report
 from stacks.report.state import Difference

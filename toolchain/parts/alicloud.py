@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from toolchain.bridged import bridged_part
+from toolchain.bridged_plugins import bridged_part
 
 PART = bridged_part("alicloud", "github.com/aliyun/terraform-provider-alicloud")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from toolchain.bridged import bridged_part
+from toolchain.bridged_plugins import bridged_part
 
 # The name that the provider's own go.mod has; upstream/docker/go.mod says where it really is.
 PART = bridged_part("docker", "github.com/terraform-providers/terraform-provider-docker")

@@ -56,7 +56,7 @@ class Alive:
 
     def __init__(self, base: str, model: str, task: str, folder: str, series: list[str], *, ranks: int = 1) -> None:
         self.base, self.model, self.series = base, model, set(series)
-        self.task = task or question.find_task(Path(folder))
+        self.task, self.folder = task, Path(folder)
         self.ranks = [Rank() for _ in range(ranks)]
         self.ended = threading.Event()
         threading.Thread(target=self._watch, daemon=True).start()
@@ -78,6 +78,8 @@ class Alive:
         self.ended.set()
 
     def _watch(self) -> None:
+        # Here and not before: where the storage hangs, whoever looks after the engine that loads from it must not wait.
+        self.task = self.task or question.find_task(self.folder)
         while not self.ended.wait(SAMPLE):
             now, counted = time.monotonic(), self.count()
             for number, rank in enumerate(self.ranks):

@@ -20,13 +20,13 @@ from typing import NoReturn
 HERE = Path(os.environ["TANDEM_DIR"])
 sys.path.insert(0, str(HERE))
 
+from changed_revision import Moved  # noqa: E402
 from folder import File, read_manifest, write_manifest, wrong_files  # noqa: E402
 from git_lfs import GitLfs  # noqa: E402
 from hubs import ENDPOINTS, Hub, HuggingFace, ModelScope, explain  # noqa: E402
-from inside import ENDING, Inside, alike, check_names  # noqa: E402
 from integrity import check_beginnings, check_files, check_listing, first  # noqa: E402
-from moved import Moved  # noqa: E402
 from progress import Progress, State, amount  # noqa: E402
+from safe_paths import ENDING, Inside, alike, check_names  # noqa: E402
 from select_files import left_out, model_folder, select_files  # noqa: E402  # all of these lie beside us
 from target import StorageFailure  # noqa: E402
 from transfer import Differs, Transfer, Unfinished  # noqa: E402

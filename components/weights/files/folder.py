@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from inside import Inside, check_names
+from safe_paths import Inside, check_names
 
 MANIFEST = ".tandem-weights.json"
 CHUNK = 8 << 20

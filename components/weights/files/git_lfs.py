@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 
 from folder import File
 from hubs import IGNORED, TIMEOUT, gated, last_word, listed
-from inside import ENDING, Inside
+from safe_paths import ENDING, Inside
 from target import StorageFailure
 from transfer import Place
 from web import TRIES, Refusal, Web, same_host

@@ -7,8 +7,8 @@ import threading
 from typing import NamedTuple
 
 from folder import CHUNK, File, checksum
-from inside import ENDING, Inside
 from progress import Progress
+from safe_paths import ENDING, Inside
 
 
 class StorageFailure(Exception):

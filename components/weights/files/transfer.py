@@ -16,8 +16,8 @@ from http.client import HTTPResponse
 from typing import NamedTuple
 
 from folder import File
-from inside import Inside
 from progress import Progress
+from safe_paths import Inside
 from sink import BLOCK, Sink
 from target import Block, Target
 from web import BROKEN, TRIES, Refusal, Web, pause, same_host

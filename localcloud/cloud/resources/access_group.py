@@ -3,11 +3,11 @@
 import ipaddress
 
 from localcloud.cloud.actions import action
-from localcloud.cloud.answers import page
 from localcloud.cloud.checks import access_group_name, nas_description, one_of
 from localcloud.cloud.cloud import Cloud, stamp
 from localcloud.cloud.model import AccessGroup, AccessRule, MountTarget
 from localcloud.cloud.model.nas import OPEN_GROUP, access_group_key
+from localcloud.cloud.paging import page
 from localcloud.cloud.params import Params
 from localcloud.cloud.shares import publish_group
 from localcloud.cloud.wire import Json

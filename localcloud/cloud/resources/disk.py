@@ -1,11 +1,11 @@
 """Disks: the system's and data disks that machines are made with."""
 
 from localcloud.cloud.actions import action
-from localcloud.cloud.answers import copy_given, filtered, page, tagged
 from localcloud.cloud.catalog import DISK_CATEGORIES
 from localcloud.cloud.checks import dry_run, unsupported
 from localcloud.cloud.cloud import Cloud, stamp
 from localcloud.cloud.model import Disk, Instance
+from localcloud.cloud.paging import copy_given, filtered, page, tagged
 from localcloud.cloud.params import Params
 from localcloud.cloud.wire import Json
 from localcloud.errors import ApiError, invalid

@@ -1,11 +1,11 @@
 """Elastic public addresses."""
 
 from localcloud.cloud.actions import action
-from localcloud.cloud.answers import copy_given, filtered, locked, page, tagged
 from localcloud.cloud.checks import description, dry_run, new_tags, one_of, unsupported, vpc_name
 from localcloud.cloud.cloud import GONE, Cloud, stamp
 from localcloud.cloud.model import Eip, Instance
 from localcloud.cloud.model.instance import BoundEip
+from localcloud.cloud.paging import copy_given, filtered, locked, page, tagged
 from localcloud.cloud.params import Params
 from localcloud.cloud.public_addresses import free_public_address
 from localcloud.cloud.wire import Json

@@ -4,11 +4,11 @@ import json
 import secrets
 
 from localcloud.cloud.actions import action
-from localcloud.cloud.answers import page, tagged
 from localcloud.cloud.catalog import NAS_STORAGE, ZONES
 from localcloud.cloud.checks import nas_description, new_tags, unsupported
 from localcloud.cloud.cloud import GONE, Cloud, stamp
 from localcloud.cloud.model import FileSystem, MountTarget, NasStock
+from localcloud.cloud.paging import page, tagged
 from localcloud.cloud.params import Params
 from localcloud.cloud.wire import Json
 from localcloud.errors import ApiError, invalid, missing

@@ -3,9 +3,9 @@
 import re
 
 from localcloud.cloud.actions import action
-from localcloud.cloud.answers import page
 from localcloud.cloud.catalog import IMAGES, TYPES, Image
 from localcloud.cloud.cloud import Cloud
+from localcloud.cloud.paging import page
 from localcloud.cloud.params import Params
 from localcloud.cloud.wire import Json
 

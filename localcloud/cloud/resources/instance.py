@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 
 from localcloud.cloud.actions import action
-from localcloud.cloud.answers import filtered, locked, page, tagged
 from localcloud.cloud.cloud import Cloud
 from localcloud.cloud.model import Instance, NetworkInterface
 from localcloud.cloud.model.instance import MAINTENANCE
+from localcloud.cloud.paging import filtered, locked, page, tagged
 from localcloud.cloud.params import Params
 from localcloud.cloud.wire import Json
 

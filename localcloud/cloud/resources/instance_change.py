@@ -3,7 +3,6 @@
 import base64
 
 from localcloud.cloud.actions import action
-from localcloud.cloud.answers import copy_given
 from localcloud.cloud.catalog import IMAGES, TYPES, move_stock, sold_in, stock
 from localcloud.cloud.checks import description, dry_run, ecs_name, host_name, one_of, password, unsupported
 from localcloud.cloud.cloud import Cloud
@@ -11,6 +10,7 @@ from localcloud.cloud.firewall import apply_to
 from localcloud.cloud.machines import problem
 from localcloud.cloud.model import Disk, Instance, KeyPair, NetworkInterface, VSwitch
 from localcloud.cloud.model.instance import ECONOMICAL, MAINTENANCE
+from localcloud.cloud.paging import copy_given
 from localcloud.cloud.params import Params
 from localcloud.cloud.public_addresses import free_public_address
 from localcloud.cloud.resources.instance import MISSING

@@ -9,10 +9,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from localcloud.cloud.actions import action
-from localcloud.cloud.answers import filtered, page, tagged
 from localcloud.cloud.checks import ecs_name, malformed, new_tags
 from localcloud.cloud.cloud import Cloud, stamp
 from localcloud.cloud.model import Instance, KeyPair
+from localcloud.cloud.paging import filtered, page, tagged
 from localcloud.cloud.params import Params
 from localcloud.cloud.wire import Json
 from localcloud.errors import ApiError

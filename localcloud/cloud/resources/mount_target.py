@@ -4,11 +4,11 @@ import secrets
 import string
 
 from localcloud.cloud.actions import action
-from localcloud.cloud.answers import page
 from localcloud.cloud.checks import unsupported
 from localcloud.cloud.cloud import GONE, Cloud
 from localcloud.cloud.model import AccessGroup, FileSystem, MountTarget, VSwitch
 from localcloud.cloud.model.nas import OPEN_GROUP, access_group_key
+from localcloud.cloud.paging import page
 from localcloud.cloud.params import Params
 from localcloud.cloud.resources.vswitch import free_address
 from localcloud.cloud.shares import publish

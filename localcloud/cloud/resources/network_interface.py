@@ -1,10 +1,10 @@
 """Network interfaces: the primary one that each machine is born with."""
 
 from localcloud.cloud.actions import action
-from localcloud.cloud.answers import copy_given, page, tagged
 from localcloud.cloud.cloud import Cloud, stamp
 from localcloud.cloud.model import Instance, NetworkInterface
 from localcloud.cloud.model.instance import BoundEip
+from localcloud.cloud.paging import copy_given, page, tagged
 from localcloud.cloud.params import Params
 from localcloud.cloud.wire import Json
 

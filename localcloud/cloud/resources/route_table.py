@@ -1,9 +1,9 @@
 """Route tables: the system's one of each VPC."""
 
 from localcloud.cloud.actions import action
-from localcloud.cloud.answers import copy_given, page
 from localcloud.cloud.cloud import Cloud, stamp
 from localcloud.cloud.model import RouteTable, VSwitch
+from localcloud.cloud.paging import copy_given, page
 from localcloud.cloud.params import Params
 from localcloud.cloud.wire import Json
 from localcloud.errors import not_found

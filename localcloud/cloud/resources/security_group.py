@@ -1,11 +1,11 @@
 """Security groups."""
 
 from localcloud.cloud.actions import action
-from localcloud.cloud.answers import copy_given, filtered, page, tagged
 from localcloud.cloud.checks import description, dry_run, ecs_name, new_tags, one_of
 from localcloud.cloud.cloud import Cloud, stamp
 from localcloud.cloud.firewall import apply_to
 from localcloud.cloud.model import Instance, NetworkInterface, SecurityGroup, Vpc
+from localcloud.cloud.paging import copy_given, filtered, page, tagged
 from localcloud.cloud.params import Params
 from localcloud.cloud.wire import Json
 from localcloud.errors import ApiError, dependency, invalid, not_found

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from localcloud.cloud.actions import action
-from localcloud.cloud.answers import tagged
 from localcloud.cloud.checks import new_tags
 from localcloud.cloud.cloud import Cloud
 from localcloud.cloud.model import (
@@ -19,6 +18,7 @@ from localcloud.cloud.model import (
     VSwitch,
 )
 from localcloud.cloud.model.document import Resource
+from localcloud.cloud.paging import tagged
 from localcloud.cloud.params import Params
 from localcloud.cloud.wire import Json
 from localcloud.errors import ApiError, missing, not_found

@@ -3,10 +3,10 @@
 import ipaddress
 
 from localcloud.cloud.actions import action
-from localcloud.cloud.answers import copy_given, filtered, page, tagged
 from localcloud.cloud.checks import description, dry_run, new_tags, unsupported, vpc_name
 from localcloud.cloud.cloud import GONE, Cloud, stamp
 from localcloud.cloud.model import RouteTable, SecurityGroup, Vpc, VSwitch
+from localcloud.cloud.paging import copy_given, filtered, page, tagged
 from localcloud.cloud.params import Params
 from localcloud.cloud.resources.route_table import create_system_table
 from localcloud.cloud.wire import Json

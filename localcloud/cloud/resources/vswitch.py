@@ -3,11 +3,11 @@
 import ipaddress
 
 from localcloud.cloud.actions import action
-from localcloud.cloud.answers import copy_given, filtered, page, tagged
 from localcloud.cloud.catalog import ZONES
 from localcloud.cloud.checks import description, dry_run, new_tags, unsupported, vpc_name
 from localcloud.cloud.cloud import GONE, Cloud, stamp
 from localcloud.cloud.model import Instance, MountTarget, NetworkInterface, Vpc, VSwitch
+from localcloud.cloud.paging import copy_given, filtered, page, tagged
 from localcloud.cloud.params import Params
 from localcloud.cloud.wire import Json
 from localcloud.errors import ApiError, LocalCloudError, dependency, not_found, wrong_status

@@ -9,10 +9,10 @@ from typing import Any
 from components.alicloud.account import account_name
 from components.alicloud.api import ApiError
 from components.alicloud.errors import REFRESH, Kind
+from stacks.doctor.account_queries import POST_PAID, REAL_NAME, SPOT, rights
+from stacks.doctor.addresses import INSTANCE
+from stacks.doctor.evidence import Known
 from stacks.doctor.finding import Check, NotApplicableError, NotCheckedError, Problem, error, warning
-from stacks.doctor.known import Known
-from stacks.doctor.places import INSTANCE
-from stacks.doctor.questions import POST_PAID, REAL_NAME, SPOT, rights
 
 LEAST_BALANCE = 100.0
 """Yuan that pay-as-you-go asks for before it rents (Alibaba Cloud's documentation of pay-as-you-go)."""

@@ -8,9 +8,9 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
+from stacks.doctor.evidence import Known
+from stacks.doctor.external_probe import Certificate, days_until
 from stacks.doctor.finding import Check, NotApplicableError, NotCheckedError, Problem, error, warning
-from stacks.doctor.known import Known
-from stacks.doctor.outside import Certificate, days_until
 
 DAYS = 14.0
 RENEWED = 0.2

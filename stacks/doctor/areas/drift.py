@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from components.alicloud.errors import REFRESH
 from components.alicloud.leftovers import WEIGHTS, Leftover
+from stacks.doctor.addresses import FETCHER, INSTANCE
+from stacks.doctor.evidence import Known
 from stacks.doctor.finding import Check, NotCheckedError, Problem, error, warning
-from stacks.doctor.known import Known
-from stacks.doctor.places import FETCHER, INSTANCE
 from stacks.doctor.stack import Resource
 
 KINDS = {

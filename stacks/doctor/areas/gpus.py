@@ -7,10 +7,10 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from stacks.doctor.addresses import Place
+from stacks.doctor.evidence import Known
 from stacks.doctor.finding import Check, NotApplicableError, NotCheckedError, Problem, error, warning
-from stacks.doctor.known import Known
-from stacks.doctor.looking import HOST_FILES
-from stacks.doctor.places import Place
+from stacks.doctor.machine_probe import HOST_FILES
 
 if str(HOST_FILES) not in sys.path:
     sys.path.append(str(HOST_FILES))

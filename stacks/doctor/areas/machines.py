@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from stacks.doctor.evidence import Known
 from stacks.doctor.finding import Check, NotApplicableError, NotCheckedError, Problem, error, warning
-from stacks.doctor.known import Known
-from stacks.doctor.looking import WRITTEN
+from stacks.doctor.machine_probe import WRITTEN
 from stacks.settings.stack import Settings
 
 CLOCK_WARNING, CLOCK_ERROR = 2.0, 120.0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from stacks.doctor.egress_targets import ways_of
+from stacks.doctor.evidence import Known
 from stacks.doctor.finding import Check, NotApplicableError, NotCheckedError, Problem, error, warning
-from stacks.doctor.known import Known
-from stacks.doctor.reach import ways_of
 
 MOST_LOSS = 2.0
 """Percent of packets: TCP halves its speed at each lost one, and collectives wait for the slowest."""

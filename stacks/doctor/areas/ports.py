@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from stacks.doctor.evidence import Known
+from stacks.doctor.external_probe import within
 from stacks.doctor.finding import Check, NotApplicableError, NotCheckedError, Problem, error, warning
-from stacks.doctor.known import Known
-from stacks.doctor.looking import has_firewall
-from stacks.doctor.outside import within
+from stacks.doctor.machine_probe import has_firewall
 from stacks.settings.ports import Ports, of_machine
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from stacks.doctor.evidence import Known
 from stacks.doctor.finding import Check, NotCheckedError, Problem, error, warning
-from stacks.doctor.known import Known
 
 SETTLED_SECONDS = 1800.0
 """A worker of Ray is started again until its head listens; later than this a restart has another cause."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from stacks.doctor.evidence import Known
 from stacks.doctor.finding import Check, NotApplicableError, NotCheckedError, Problem, error, warning
-from stacks.doctor.known import Known
 from stacks.platforms.keys import expanded
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from stacks.doctor.addresses import Place
+from stacks.doctor.evidence import Known
 from stacks.doctor.finding import Check, NotCheckedError, Problem, error, warning
-from stacks.doctor.known import Known
-from stacks.doctor.places import Place
 
 SLOW = 50e6
 """Bytes a second: less than a gigabit link gives; 100 GB then take more than half an hour."""

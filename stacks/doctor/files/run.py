@@ -1,4 +1,4 @@
-"""Runs `look.py` on a machine, from memory: a full or read-only disk is one of the things that it looks for.
+"""Runs `machine_state.py` on a machine, from memory: a full or read-only disk is one of the things that it looks for.
 
 Standard input is JSON: `modules`, texts by name in the order in which they import each other, and `call`, what
 `look.main` takes. Python 3.8 and newer.
@@ -15,7 +15,7 @@ def main() -> None:
     for name, text in sent["modules"].items():
         module = sys.modules[name] = types.ModuleType(name)
         exec(compile(text, f"{name}.py", "exec"), module.__dict__)  # noqa: S102  # our own files
-    sys.modules["look"].main(sent["call"])
+    sys.modules["machine_state"].main(sent["call"])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Weights as a machine sees them: which files, by names and sizes, and how fast they are read. Writes nothing.
 
-Runs on the machine beside look.py (Python 3.8 and newer, nothing else).
+Runs on the machine beside machine_state.py (Python 3.8 and newer, nothing else).
 """
 
 from __future__ import annotations

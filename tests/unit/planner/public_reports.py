@@ -28,8 +28,6 @@ OFF = {
     "r1-16xh20": "NCCL between two machines: 1.6 GiB a GPU more than measured within one; version 0.8.4 counts it "
     "(v1/worker/gpu_worker.py:127, before init_worker_distributed_environment). `plan` has NVLink multicast there, as "
     "`--nvlink-multicast` has: 336,208 tokens (+0.3 %)",
-    "glm4.7-nvfp4": "the log's checkpoint isn't the one of this config, whose attention stays in 16 bits: in 4 bits, "
-    "as its 41 files of 5 GB have it, 47.14 GiB of weights and 31.05 of cache are planned (+0.1 %, -2.9 %)",
     "v024-7b-a": "the model's name is hidden: Qwen2.5-7B's shape, which was assumed, has neither 14.37 GiB of weights "
     "nor graphs of 0.63",
     "l4-qwen3-30b-fp8-tp4": "sums in captured graphs over PCIe: its report has 2.3 to 2.4 GiB of context and NCCL a "

@@ -15,7 +15,7 @@ import pytest
 from components.benchmark import Benchmark
 from components.machine import Installation
 from components.serving.replica import PROGRAMS
-from stacks import measured
+from stacks import measurements
 from stacks.load_settings import parse
 from stacks.platforms import hosts
 from stacks.settings.errors import SettingsError
@@ -252,7 +252,7 @@ def test_a_measurement_is_kept_with_the_very_words_that_the_engine_gets(monkeypa
             arguments.apply(kept.append)
             super().__init__(*args, arguments=arguments, **more)
 
-    monkeypatch.setattr(measured, "Benchmark", Seen)
+    monkeypatch.setattr(measurements, "Benchmark", Seen)
     more = {"tensorParallelSize": 1, "dataParallelSize": 2}
     seen = graph(monkeypatch, tmp_path, executor="mp", benchmark="quick", **more)
     command = list(seen["n0-engine"].object.fields["command"].list_value)

@@ -15,11 +15,11 @@ import pulumi
 import pytest
 from google.protobuf.json_format import MessageToDict
 
-from components.host.outside import with_password
+from components.host.egress import with_password
 from stacks.deployment import deploy
+from stacks.egress import registry_of
 from stacks.image_disk import image_gib
 from stacks.load_settings import parse
-from stacks.outside import registry_of
 from stacks.settings.registry import registry_problems
 from tests.support.graph import Answers, Recorder
 from tests.support.settings import refusal, values

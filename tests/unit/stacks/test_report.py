@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from stacks.report.happened import GROUPS, Span, happened, rows
+from stacks.report.actual_timeline import GROUPS, Span, happened, rows
 from stacks.report.machines import Seen, parse
 from stacks.report.page import page
 from tests.support import reported

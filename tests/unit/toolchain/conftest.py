@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.release_site import Site
-from toolchain import official
+from toolchain import official_cli
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +57,7 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     thread.start()
     served.url = f"http://127.0.0.1:{server.server_address[1]}"
     monkeypatch.setenv("TANDEM_PULUMI_URL", served.url)
-    monkeypatch.setattr(official, "_CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr(official_cli, "_CONNECT_SECONDS", 0.5)
     yield served
     released.set()
     server.shutdown()

@@ -16,10 +16,10 @@ import pytest
 
 from tests.support.paths import ROOT
 from tests.support.release_site import Site, program
-from toolchain import ToolchainError, assembly, ensuring, environment
-from toolchain.chooser import Origin, choose
+from toolchain import ToolchainError, assembly, ensure_toolchain, environment
 from toolchain.part import Part
 from toolchain.paths import cache_dir, state_dir
+from toolchain.select_cli import Origin, choose
 from toolchain.versions import parse, versions
 
 VERSION = versions().pulumi
@@ -43,7 +43,11 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         "cli": make_part("cli", ("pulumi",), record),
         "host": make_part("host", ("pulumi-language-python", "pulumi-resource-command"), record),
     }
-    for module in (ensuring, assembly, import_module("toolchain.environment")):  # whose name a function has, too
+    for module in (
+        ensure_toolchain,
+        assembly,
+        import_module("toolchain.environment"),
+    ):  # whose name a function has, too
         monkeypatch.setattr(module, "all_parts", lambda: parts)
     return record
 
@@ -94,18 +98,18 @@ def test_an_old_pulumi_on_path_gives_way_to_the_download(private: Path, site: Si
 
 
 def test_without_path_and_download_it_is_built_and_the_second_run_does_nothing(private: Path, built: list[str]) -> None:
-    lines = ensuring.ensure()
+    lines = ensure_toolchain.ensure()
     assert built == ["cli", "host"]
     assert lines[0].startswith("pulumi: built here (no pulumi on PATH; downloading is off")
     before = snapshot(cache_dir())
-    assert ensuring.ensure() == lines
+    assert ensure_toolchain.ensure() == lines
     assert built == ["cli", "host"]
     assert snapshot(cache_dir()) == before
 
 
 def test_official_plugins_are_used_with_an_official_cli(private: Path, built: list[str]) -> None:
     pulumi_on_path(private, NEWER)
-    lines = ensuring.ensure()
+    lines = ensure_toolchain.ensure()
     assert built == []
     assert lines[1] == "command: official plugin 1.2.1, installed by Pulumi"
     path = environment()["PATH"].split(os.pathsep)
@@ -116,7 +120,7 @@ def test_official_plugins_are_used_with_an_official_cli(private: Path, built: li
 def test_an_official_cli_that_can_download_no_plugin_gets_ours(private: Path, built: list[str]) -> None:
     pulumi_on_path(private, NEWER)
     (private / "offline").touch()
-    lines = ensuring.ensure()
+    lines = ensure_toolchain.ensure()
     assert built == ["host"]
     assert "could not download" in lines[1]
     folder = environment()["PATH"].split(os.pathsep)[1]
@@ -130,7 +134,7 @@ def test_environment_before_ensure_names_the_command(private: Path, built: list[
 
 
 def test_environment_has_a_local_backend_with_a_passphrase_that_stays(private: Path, built: list[str]) -> None:
-    ensuring.ensure()
+    ensure_toolchain.ensure()
     first, second = environment(), environment()
     assert first == second
     assert first["PATH"].split(os.pathsep)[0] == str(assembly.tools_dir() / "bin")
@@ -146,7 +150,7 @@ def test_environment_has_a_local_backend_with_a_passphrase_that_stays(private: P
 def test_what_the_user_set_himself_stays(
     private: Path, built: list[str], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    ensuring.ensure()
+    ensure_toolchain.ensure()
     monkeypatch.setenv(name, "mine")
     assert not {"PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE_FILE"} & environment().keys()
 
@@ -154,7 +158,7 @@ def test_what_the_user_set_himself_stays(
 def test_an_ssh_agent_that_is_gone_is_hidden_from_the_plugins(
     private: Path, built: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ensuring.ensure()
+    ensure_toolchain.ensure()
     monkeypatch.setenv("SSH_AUTH_SOCK", str(private / "agent"))
     assert environment()["SSH_AUTH_SOCK"] == ""
     with socket.socket(socket.AF_UNIX) as agent:
@@ -166,7 +170,7 @@ def test_an_ssh_agent_that_is_gone_is_hidden_from_the_plugins(
 def test_a_shell_that_evaluated_env_is_not_taken_for_the_users_choice(
     private: Path, built: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ensuring.ensure()
+    ensure_toolchain.ensure()
     for name, value in environment().items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("TANDEM_STATE", str(private / "other"))
@@ -180,18 +184,18 @@ def test_a_failed_build_leaves_nothing_and_is_done_again(private: Path, built: l
 
     broken = Part(name="broken", programs=("x",), build=fail)
     with pytest.raises(ToolchainError, match="no"):
-        ensuring.build(broken)
+        ensure_toolchain.build(broken)
     assert list(broken.directory().parent.iterdir()) == []
     remnant = broken.directory().parent / ".killed"
     remnant.mkdir()
-    ensuring.build(make_part("broken", ("x",), built))
+    ensure_toolchain.build(make_part("broken", ("x",), built))
     assert not remnant.exists()
 
 
 def test_a_build_that_forgets_a_program_is_refused(private: Path) -> None:
     part = Part(name="empty", programs=("x",), build=lambda _: None)
     with pytest.raises(ToolchainError, match="left no executable x"):
-        ensuring.build(part)
+        ensure_toolchain.build(part)
     assert not part.present()
 
 
@@ -200,12 +204,12 @@ def test_a_full_disk_is_said_with_its_remedy(private: Path) -> None:
         raise OSError(28, "No space left on device")
 
     with pytest.raises(ToolchainError, match=r"No space left.*TANDEM_CACHE"):
-        ensuring.build(Part(name="big", programs=("x",), build=full))
+        ensure_toolchain.build(Part(name="big", programs=("x",), build=full))
 
 
 def test_two_ensures_at_once_build_once(private: Path, built: list[str]) -> None:
     with ThreadPoolExecutor(4) as pool:
-        results = list(pool.map(lambda _: ensuring.ensure(), range(4)))
+        results = list(pool.map(lambda _: ensure_toolchain.ensure(), range(4)))
     assert results == [results[0]] * 4
     assert sorted(built) == ["cli", "host"]
 

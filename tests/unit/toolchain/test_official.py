@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.release_site import Site, seconds
-from toolchain import official
+from toolchain import official_cli
 from toolchain.paths import cache_dir
 from toolchain.versions import versions
 
@@ -17,7 +17,7 @@ VERSION = versions().pulumi
 
 
 def fetched() -> tuple[Path | None, str]:
-    return official.fetch(VERSION)
+    return official_cli.fetch(VERSION)
 
 
 def test_a_good_download_is_unpacked_and_kept(site: Site) -> None:

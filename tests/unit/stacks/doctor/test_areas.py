@@ -12,10 +12,10 @@ import pytest
 from components.alicloud.api import ApiError
 from components.alicloud.leftovers import Leftover
 from components.alicloud.security_rules import Rule, UndeclaredRule
-from stacks.doctor.bounded import Answer
+from stacks.doctor.deadline import Answer
+from stacks.doctor.evidence import Known
 from stacks.doctor.finding import Severity
-from stacks.doctor.known import Known
-from stacks.doctor.looking import Look
+from stacks.doctor.machine_probe import Look
 from stacks.doctor.registry import CHECKS, judge
 from tests.support.examined import GROUP, certificate, container, hosts, rented
 
@@ -242,7 +242,7 @@ def test_a_machine_that_is_missing_leaves_the_others_checked():
 
 
 def test_facts_of_another_shape_are_no_traceback():
-    """A machine with another version of look.py, say: the check says that it failed, and the others go on."""
+    """A machine with another version of machine_state.py, say: the check says that it failed, and the others go on."""
     known = hosts()
     known.looks["node-0"].facts["disks"] = ["nonsense"]
     [found] = [each for each in judge(known) if each.id == "machines.disk"]

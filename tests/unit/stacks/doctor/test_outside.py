@@ -10,9 +10,9 @@ import time
 import pytest
 
 from components.gateway.certificate import make_pair
-from stacks.doctor import outside
-from stacks.doctor.bounded import ask_all
-from stacks.doctor.places import Place
+from stacks.doctor import external_probe
+from stacks.doctor.addresses import Place
+from stacks.doctor.deadline import ask_all
 from stacks.doctor.stack import Stack
 from stacks.load_settings import parse
 from tests.support.settings import values
@@ -46,11 +46,11 @@ def shown(tmp_path):
 
 def test_a_certificate_is_read_and_tried(shown):
     authority, port = shown
-    found = outside.certificate(f"https://127.0.0.1:{port}/v1", authority)
+    found = external_probe.certificate(f"https://127.0.0.1:{port}/v1", authority)
     assert (found.refusal, set(found.names)) == ("", {"127.0.0.1", "localhost"})
-    assert found.begins < found.ends and outside.days_until(found.ends) > 14
+    assert found.begins < found.ends and external_probe.days_until(found.ends) > 14
     other = make_pair("other", "tandem-test", ["127.0.0.1"], 1).authority
-    assert outside.certificate(f"https://127.0.0.1:{port}/v1", other).refusal
+    assert external_probe.certificate(f"https://127.0.0.1:{port}/v1", other).refusal
 
 
 def test_inner_ports_that_are_open_are_reported():
@@ -61,7 +61,7 @@ def test_inner_ports_that_are_open_are_reported():
         config = values(machines=here, serving=serving)
         stack = Stack("test", "tandem", config, parse(config))
         place = Place("a", "", "127.0.0.1", "127.0.0.1", number=0)
-        assert outside.open_inner_ports(stack, [place]) == {"a": [port]}
+        assert external_probe.open_inner_ports(stack, [place]) == {"a": [port]}
 
 
 def test_a_question_without_an_answer_holds_nobody_up():
@@ -73,5 +73,5 @@ def test_a_question_without_an_answer_holds_nobody_up():
 
 
 def test_who_may_reach_inner_ports_is_no_witness():
-    assert outside.within({"10.0.0.7"}, ["10.0.0.0/24"])
-    assert not outside.within({"10.0.1.7"}, ["10.0.0.0/24"])
+    assert external_probe.within({"10.0.0.7"}, ["10.0.0.0/24"])
+    assert not external_probe.within({"10.0.1.7"}, ["10.0.0.0/24"])

@@ -13,11 +13,11 @@ from localcloud.cloud.model import CallFault, FileSystem, Vpc
 from localcloud.cloud.service import Service
 from localcloud.cloud.settings import Settings as CloudOfTests
 from localcloud.http.messages import Request
+from stacks.doctor.account_queries import UNTRIED, questions, rights
 from stacks.doctor.areas import account as area
-from stacks.doctor.bounded import ask_all
+from stacks.doctor.deadline import ask_all
+from stacks.doctor.evidence import Known
 from stacks.doctor.finding import Severity
-from stacks.doctor.known import Known
-from stacks.doctor.questions import UNTRIED, questions, rights
 from stacks.doctor.stack import Stack
 from stacks.load_settings import parse
 from tests.support.settings import stack

@@ -11,11 +11,11 @@ import pytest
 
 from stacks import support
 from stacks.ask_pulumi import PulumiError
-from stacks.doctor import outside
+from stacks.doctor import external_probe
 from stacks.doctor import stack as reading
-from stacks.doctor.looking import clock_offset
-from stacks.doctor.places import places_of
-from stacks.doctor.reach import HUBS
+from stacks.doctor.addresses import places_of
+from stacks.doctor.egress_targets import HUBS
+from stacks.doctor.machine_probe import clock_offset
 from stacks.doctor.redaction import Redaction
 from stacks.doctor.stack import SECRET, Stack, StackError, read_stack
 from tests.support.paths import ROOT
@@ -94,7 +94,7 @@ def world(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "LTAI-not-a-secret")
     monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", ACCOUNT_SECRET)
-    monkeypatch.setattr(outside, "ASK_SECONDS", 0)
+    monkeypatch.setattr(external_probe, "ASK_SECONDS", 0)
     return tmp_path
 
 
@@ -178,6 +178,6 @@ def test_hubs_are_those_of_the_program_that_fetches():
 
 
 def test_time_is_reported_in_days():
-    from stacks.doctor.outside import days_until
+    from stacks.doctor.external_probe import days_until
 
     assert 4.9 < days_until(datetime.now(UTC) + timedelta(days=5)) < 5

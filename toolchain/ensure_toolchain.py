@@ -10,13 +10,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from toolchain import installed
+from toolchain import installed_plugins
 from toolchain.assembly import assemble
-from toolchain.chooser import Choice, Origin, choose
 from toolchain.errors import ToolchainError
 from toolchain.locking import exclusive
 from toolchain.part import Part
 from toolchain.parts import all_parts
+from toolchain.select_cli import Choice, Origin, choose
 from toolchain.versions import versions
 
 
@@ -48,11 +48,13 @@ def ensure() -> list[str]:
 
 
 def _plugins(part: Part, pulumi: Path) -> list[str]:
-    if installed.missing(part):
+    if installed_plugins.missing(part):
         with exclusive():
-            if not all(installed.install(pulumi / "pulumi", plugin) for plugin in installed.missing(part)):
+            if not all(
+                installed_plugins.install(pulumi / "pulumi", plugin) for plugin in installed_plugins.missing(part)
+            ):
                 build(part)
-    return installed.describe(part)
+    return installed_plugins.describe(part)
 
 
 def build(part: Part) -> None:

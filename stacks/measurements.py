@@ -67,7 +67,7 @@ async def report(settings: Settings, outputs: Mapping[str, pulumi.Output[Any]]) 
     found = {"report": str(report_file(own))}
     if pulumi.runtime.is_dry_run():
         return found
-    from stacks.report.made import write_report  # a template engine, which a preview needs not load
+    from stacks.report.write_report import write_report  # a template engine, which a preview needs not load
 
     url = None
     with contextlib.suppress(Exception):  # a failure is reported where it happened

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from toolchain import official
+from toolchain import official_cli
 from toolchain.paths import cache_dir
 from toolchain.versions import parse, versions
 
@@ -41,7 +41,7 @@ def choose(*, download: bool) -> Choice:
     found, why_not_path = _on_path(needed)
     if found:
         return Choice(Origin.PATH, why_not_path, found)
-    directory, why_not_download = official.fetch(needed, download=download)
+    directory, why_not_download = official_cli.fetch(needed, download=download)
     if directory:
         return Choice(Origin.DOWNLOAD, f"{why_not_path}; official {needed}, checksum verified", directory)
     return Choice(Origin.BUILD, f"{why_not_path}; {why_not_download}")

@@ -25,7 +25,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import loss
+import packet_loss
 import pci
 import ports
 import weights
@@ -138,7 +138,7 @@ def peers(call: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
     def look(name: str, address: str, port: int) -> None:
         found[name] = {"error": connect(address, port)}
-        found[name]["loss"] = None if found[name]["error"] else loss.percent(address)
+        found[name]["loss"] = None if found[name]["error"] else packet_loss.percent(address)
 
     threads = [
         threading.Thread(target=look, args=(name, each["address"], each["port"]), daemon=True)

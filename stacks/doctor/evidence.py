@@ -8,12 +8,12 @@ from typing import Any
 
 from components.alicloud.account import MISSING_KEYS, has_keys
 from components.alicloud.api import Api, ApiError
-from stacks.doctor import outside
-from stacks.doctor.bounded import Answer, ask_all
+from stacks.doctor import external_probe
+from stacks.doctor.account_queries import questions
+from stacks.doctor.addresses import Place, places_of
+from stacks.doctor.deadline import Answer, ask_all
 from stacks.doctor.finding import NotApplicableError, NotCheckedError
-from stacks.doctor.looking import SSH_SECONDS, Look, look_at
-from stacks.doctor.places import Place, places_of
-from stacks.doctor.questions import questions
+from stacks.doctor.machine_probe import SSH_SECONDS, Look, look_at
 from stacks.doctor.stack import Stack
 from stacks.settings.cloud import CloudSettings
 from stacks.settings.stack import Settings
@@ -31,7 +31,7 @@ class Known:
         places: its machines.
         account: answers of the account by question; none where nothing is rented.
         looks: what each machine said, by name.
-        outside: answers of `stacks.doctor.outside` by question.
+        outside: answers of `stacks.doctor.external_probe` by question.
         here: this computer's own addresses, as machines see them.
     """
 
@@ -131,18 +131,18 @@ def collect(stack: Stack) -> Known:
     # The fetcher rests when the weights are there.
     places = [each for each in places_of(stack) if each.number is not None or not finished]
     head = next((each for each in places if each.number == 0), None)
-    url = outside.url_of(stack, places)
+    url = external_probe.url_of(stack, places)
     direct = bool(url) and not (head and head.between and not (stack.settings and stack.settings.gateway.url))
     calls: dict[str, Callable[[], Any]] = {
         **{f"machine {each.name}": lambda each=each: look_at(stack, each, places) for each in places},  # type: ignore[misc]
         "account": lambda: _account(stack),
-        "completion": lambda: outside.completion(stack),
-        "inner": lambda: outside.open_inner_ports(stack, places),
+        "completion": lambda: external_probe.completion(stack),
+        "inner": lambda: external_probe.open_inner_ports(stack, places),
     }
     if direct:
-        calls["url"] = lambda: outside.connect(url)
+        calls["url"] = lambda: external_probe.connect(url)
     if direct and url.startswith("https:"):
-        calls["certificate"] = lambda: outside.certificate(url, str(stack.outputs.get("apiCa") or ""))
+        calls["certificate"] = lambda: external_probe.certificate(url, str(stack.outputs.get("apiCa") or ""))
     found = ask_all(calls, SSH_SECONDS + 5)
     account = found.pop("account")
     looks = {each.name: found.pop(f"machine {each.name}") for each in places}
@@ -152,7 +152,7 @@ def collect(stack: Stack) -> Known:
         account.value if account.failure is None else {"identity": account},
         {name: each.value or Look(str(each.failure)) for name, each in looks.items()},
         found,
-        frozenset(outside.own_addresses(places)),
+        frozenset(external_probe.own_addresses(places)),
     )
 
 

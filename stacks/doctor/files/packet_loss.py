@@ -1,7 +1,7 @@
 """How many packets between two machines are lost: ICMP echoes (RFC 792), counted here, for few machines have ping.
 
-Runs on the machine beside look.py (Python 3.8 and newer, nothing else). A raw socket is root's; anybody else needs the
-kernel's leave (net.ipv4.ping_group_range).
+Runs on the machine beside machine_state.py (Python 3.8 and newer, nothing else). A raw socket is root's; anybody else
+needs the kernel's leave (net.ipv4.ping_group_range).
 """
 
 from __future__ import annotations

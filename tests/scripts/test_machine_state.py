@@ -11,7 +11,7 @@ import tarfile
 
 import pytest
 
-from stacks.doctor.looking import FILES, HOST_FILES, MODULES
+from stacks.doctor.machine_probe import FILES, HOST_FILES, MODULES
 
 GROUP = {"attempt": 1, "exits": 0}
 INSPECTED = {

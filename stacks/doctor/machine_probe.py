@@ -1,4 +1,4 @@
-"""Sends `files/look.py` to a machine and reads what it says."""
+"""Sends `files/machine_state.py` to a machine and reads what it says."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from components.machine.standalone import sudo_stdin, sudo_words
-from stacks.doctor.places import Place, folder_of
-from stacks.doctor.reach import ways_of
+from stacks.doctor.addresses import Place, folder_of
+from stacks.doctor.egress_targets import ways_of
 from stacks.doctor.stack import Stack
 from stacks.remote import run_on
 from stacks.settings import ports
@@ -21,7 +21,7 @@ FILES = Path(__file__).parent / "files"
 HOST_FILES = Path(__file__).parents[2] / "components/host/files"
 MODULES = (
     *(HOST_FILES / name for name in ("pci.py", "ports.py", "weights_seen.py")),
-    *(FILES / name for name in ("weights.py", "loss.py", "look.py")),
+    *(FILES / name for name in ("weights.py", "packet_loss.py", "machine_state.py")),
 )
 """In the order in which they import each other."""
 WRITTEN = ("/", "/tmp", "/var/log")  # noqa: S108  # folders that programs of a machine write to, looked at only
@@ -36,7 +36,7 @@ class Look:
 
     Attributes:
         error: why it said nothing; empty when it did.
-        facts: what look.py found, by name.
+        facts: what machine_state.py found, by name.
         late: facts that didn't come in time.
         failed: why others could not be read.
         clock: seconds by which its clock is surely off from this computer's; 0 where they may agree.

@@ -13,7 +13,7 @@ from planner import Plan
 from stacks.cost import Cost, cost
 from stacks.planning import unplanned
 from stacks.project import full_name
-from stacks.report.happened import rows
+from stacks.report.actual_timeline import rows
 from stacks.report.machines import Seen, look
 from stacks.report.page import Report, page
 from stacks.report.state import Difference, StateError, differences, facts, resources

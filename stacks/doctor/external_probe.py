@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 from cryptography import x509
 
-from stacks.doctor.bounded import ask_all
-from stacks.doctor.places import Place
+from stacks.doctor.addresses import Place
+from stacks.doctor.deadline import ask_all
 from stacks.doctor.stack import Stack
 from stacks.project import ROOT
 from stacks.settings import ports

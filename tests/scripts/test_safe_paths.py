@@ -1,4 +1,4 @@
-"""inside.py, and what fetch.py does with it: whatever a hub lists, bytes come to lie below one folder or nowhere."""
+"""safe_paths.py, and what fetch.py does with it: whatever a hub lists, bytes lie below one folder or nowhere."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.paths import ROOT
 sys.path.insert(0, str(ROOT / "components/weights/files"))
 
 from folder import MANIFEST  # lie there for the machine
-from inside import Inside, Outside, alike, check_names, refused_name
+from safe_paths import Inside, Outside, alike, check_names, refused_name
 
 PARTS = st.one_of(
     st.sampled_from(["..", ".", "", ".git", ".GIT", "a", "sub", "link", "..a", "a\\b", "~", "-rf", ".tandem-part"]),

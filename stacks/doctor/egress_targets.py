@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from stacks.doctor.places import Place
+from stacks.doctor.addresses import Place
 from stacks.settings.model import Repository
 from stacks.settings.stack import Settings
 
