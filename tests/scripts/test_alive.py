@@ -116,10 +116,12 @@ def test_one_that_stands_still_is_started_again_and_stays_down_after_three_times
 
 def test_one_that_loops_on_processors_is_started_again_later(supervised):
     """Computing is a sign there, as a long prompt takes its time; for so long it is none."""
-    engine = supervised(dead=1, accelerator="cpu", LOOPS="yes", TANDEM_LOOP_SECONDS="8")
-    until(lambda: len(engine.pids) > 1, 90)
+    engine = supervised(
+        dead=1, limit=6, accelerator="cpu", LOOPS="yes", TANDEM_STILL_SECONDS="6", TANDEM_LOOP_SECONDS="12"
+    )
+    until(lambda: len(engine.pids) > 1, 150)
     (stall,) = engine.state["stalls"]
-    assert float(stall["why"].split()[3]) >= 8
+    assert float(stall["why"].split()[3]) >= 12
     assert "rank 0 on gpu-7 computes and gets nowhere" in stall["why"]
     assert (stall["rank"], stall["machine"]) == (0, "gpu-7")
 
@@ -177,6 +179,15 @@ def test_one_of_two_data_parallel_ranks_that_stands_still_is_found(supervised):
     (stall,) = engine.state["stalls"]
     assert "VLLM::EngineCore_DP1" in stall["why"].split(";")[0]
     assert "SIGSTOP" in stall["why"]
+
+
+def test_whoever_waits_for_the_share_is_told_first(monkeypatch):
+    names = {1: "ray::DashboardAgent", 2: "vllm serve"}
+    monkeypatch.setattr(still, "name", names.get)
+    monkeypatch.setattr(still, "state", lambda pid: "S")
+    monkeypatch.setattr(still, "share", lambda pid: "rpc_wait_bit_killable" if pid == 2 else "")
+    said = still.where([1, 2])
+    assert said.startswith("vllm serve (process 2) stands: it waits for the share (rpc_wait_bit_killable)")
 
 
 def test_each_data_parallel_rank_has_the_processes_of_its_own(monkeypatch):
