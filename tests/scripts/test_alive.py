@@ -114,16 +114,19 @@ def test_one_that_stands_still_is_started_again_and_stays_down_after_three_times
     assert engine.process.poll() is None
 
 
-def test_one_that_loops_on_processors_is_started_again_later(supervised):
-    """Computing is a sign there, as a long prompt takes its time; for so long it is none."""
-    engine = supervised(
-        dead=1, limit=6, accelerator="cpu", LOOPS="yes", TANDEM_STILL_SECONDS="6", TANDEM_LOOP_SECONDS="12"
-    )
-    until(lambda: len(engine.pids) > 1, 150)
-    (stall,) = engine.state["stalls"]
-    assert float(stall["why"].split()[3]) >= 12
-    assert "rank 0 on gpu-7 computes and gets nowhere" in stall["why"]
-    assert (stall["rank"], stall["machine"]) == (0, "gpu-7")
+def test_computing_alone_is_a_sign_on_processors_and_told_apart(monkeypatch):
+    """One that loops computes, and so does one with a long prompt: it stands still only after stalls.LOOP."""
+    now = [0.0]
+    monkeypatch.setattr(still.time, "monotonic", lambda: now[0])
+    seen = {}
+    for kind in ("cpu", "nvidia"):
+        watch = still.Still(kind, limit=20)
+        for tick in range(12):
+            now[0] += 5
+            found = {"read": 0.0, "memory": 0.0, "seconds": 4.0 * tick, "said": 0.0}
+            watch.take(found, [7], held=False, works=lambda: None)
+        seen[kind] = (watch.stands() > 0, watch.computes() > 0)
+    assert seen == {"cpu": (False, True), "nvidia": (True, False)}
 
 
 class Silent:
