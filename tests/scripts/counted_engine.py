@@ -2,7 +2,7 @@
 
 Its API lives on when its "rank" stands still, as vLLM's does: answers wait for ever, counters stay. With RANKS in its
 environment, it has so many data parallel ranks, processes of their own with vLLM's names; with SECONDS it takes so
-long for an answer; with LOOPS it computes for ever instead of standing still.
+long for an answer.
 """
 
 from __future__ import annotations
@@ -64,9 +64,6 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         self.rfile.read(int(self.headers["Content-Length"]))
         if Handler.made >= Handler.last:
-            if "LOOPS" in os.environ:
-                for _ in range(8):  # so that their share of a busy computer is seen
-                    subprocess.Popen([sys.executable, "-c", "while True: pass"])
             threading.Event().wait()
         time.sleep(float(os.environ.get("SECONDS", "0")))
         Handler.made += 1

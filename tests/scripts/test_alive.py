@@ -114,14 +114,19 @@ def test_one_that_stands_still_is_started_again_and_stays_down_after_three_times
     assert engine.process.poll() is None
 
 
-def test_one_that_loops_on_processors_is_started_again_later(supervised):
-    """Computing is a sign there, as a long prompt takes its time; for so long it is none."""
-    engine = supervised(dead=1, accelerator="cpu", LOOPS="yes", TANDEM_LOOP_SECONDS="8")
-    until(lambda: len(engine.pids) > 1, 90)
-    (stall,) = engine.state["stalls"]
-    assert float(stall["why"].split()[3]) >= 8
-    assert "rank 0 on gpu-7 computes and gets nowhere" in stall["why"]
-    assert (stall["rank"], stall["machine"]) == (0, "gpu-7")
+def test_computing_alone_is_a_sign_on_processors_and_told_apart(monkeypatch):
+    """One that loops computes, and so does one with a long prompt: it stands still only after stalls.LOOP."""
+    now = [0.0]
+    monkeypatch.setattr(still.time, "monotonic", lambda: now[0])
+    seen = {}
+    for kind in ("cpu", "nvidia"):
+        watch = still.Still(kind, limit=20)
+        for tick in range(12):
+            now[0] += 5
+            found = {"read": 0.0, "memory": 0.0, "seconds": 4.0 * tick, "said": 0.0}
+            watch.take(found, [7], held=False, works=lambda: None)
+        seen[kind] = (watch.stands() > 0, watch.computes() > 0)
+    assert seen == {"cpu": (False, True), "nvidia": (True, False)}
 
 
 class Silent:
@@ -177,6 +182,15 @@ def test_one_of_two_data_parallel_ranks_that_stands_still_is_found(supervised):
     (stall,) = engine.state["stalls"]
     assert "VLLM::EngineCore_DP1" in stall["why"].split(";")[0]
     assert "SIGSTOP" in stall["why"]
+
+
+def test_whoever_waits_for_the_share_is_told_first(monkeypatch):
+    names = {1: "ray::DashboardAgent", 2: "vllm serve"}
+    monkeypatch.setattr(still, "name", names.get)
+    monkeypatch.setattr(still, "state", lambda pid: "S")
+    monkeypatch.setattr(still, "share", lambda pid: "rpc_wait_bit_killable" if pid == 2 else "")
+    said = still.where([1, 2])
+    assert said.startswith("vllm serve (process 2) stands: it waits for the share (rpc_wait_bit_killable)")
 
 
 def test_each_data_parallel_rank_has_the_processes_of_its_own(monkeypatch):

@@ -30,6 +30,7 @@ KERNEL = {
     "t": "a debugger holds it",
     "D": "it waits for a disk or the share",
 }
+SHARE = re.compile(r"rpc_wait|nfs|request_wait_answer|fuse_")
 HOLDS = ("T", "t")
 """Of these the ones that nothing but another signal ends."""
 DATA = re.compile(r"_DP(\d+)")
@@ -210,7 +211,9 @@ class Still:
 
 def where(pids: list[int]) -> str:
     """Where processes stand, those first that the kernel holds: readers may cut it, and others wait for that one."""
-    ranked = sorted(pids, key=lambda pid: (state(pid) not in KERNEL, WORKERS.search(name(pid)) is None, pid))
+    ranked = sorted(
+        pids, key=lambda pid: (state(pid) not in KERNEL and not share(pid), WORKERS.search(name(pid)) is None, pid)
+    )
     stacks = [f"{name(pid)} (process {pid}) {stand(pid)}" for pid in ranked[:MOST] if name(pid)]
     return "; ".join(stacks) or "no process of it is left"
 
@@ -232,6 +235,15 @@ def state(pid: int) -> str:
         return ""
 
 
+def share(pid: int) -> str:
+    """The kernel's function in which a process waits for a share's server, NFS or FUSE; empty for one that doesn't."""
+    try:
+        where = Path(f"/proc/{pid}/wchan").read_text().strip()
+    except OSError:
+        return ""
+    return where if SHARE.search(where) else ""
+
+
 def stand(pid: int) -> str:
     """Where one process stands: its Python stack, innermost first, or what the kernel says of its threads."""
     letter = state(pid)
@@ -239,6 +251,8 @@ def stand(pid: int) -> str:
         return "is gone"
     if letter in KERNEL:
         return f"stands: {KERNEL[letter]}"
+    if share(pid):
+        return f"stands: it waits for the share ({share(pid)})"
     spy = shutil.which("py-spy")
     if spy:
         try:
