@@ -117,7 +117,7 @@ def test_one_that_stands_still_is_started_again_and_stays_down_after_three_times
 def test_computing_alone_is_a_sign_on_processors_and_told_apart(monkeypatch):
     """One that loops computes, and so does one with a long prompt: it stands still only after stalls.LOOP."""
     now = [0.0]
-    monkeypatch.setattr(still.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     seen = {}
     for kind in ("cpu", "nvidia"):
         watch = still.Still(kind, limit=20)

@@ -129,7 +129,8 @@ def test_rules_are_evaluated_and_an_alert_has_its_words(prometheus):
     groups = prometheus.get("rules")["groups"]
     assert {rule["health"] for group in groups for rule in group["rules"]} == {"ok"}
     words = firing()["EngineDown"]["annotations"]
-    assert words["summary"] == "the engine does not answer on n0; users get 503"
+    last = "rank 0 on n0 ended with code 1: error: memory"
+    assert words["summary"] == f"the engine does not answer on n0; users get 503. Last: {last}"
 
 
 @pytest.fixture
