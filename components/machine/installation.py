@@ -36,9 +36,11 @@ class Installation:
 
 
 def from_project(file: Path) -> str:
-    """A file of the project as `agent.py` takes it, which runs there: the state names no folder of one user's.
+    """A file as `agent.py` takes it, which runs in the project: of the project's own the state names no folder of one
+    user's; others are named whole.
 
     A path and a digest stand for a file wherever the engine passes it: each input passes a dozen times between engine
     and plugins, and through the engine's log (docs/decisions/0017).
     """
-    return file.relative_to(PROJECT).as_posix()
+    inside = file.is_relative_to(PROJECT)
+    return (file.relative_to(PROJECT) if inside else file.absolute()).as_posix()

@@ -99,3 +99,14 @@ def test_no_program_passes_through_the_engine(monkeypatch, tmp_path):
     inputs |= {name: MessageToDict(seen[name].object)["stdin"] for name in ("n0-lease", "n0-firewall")}
     assert {f"n0-{part}" for part in ("prepare-run", "engine-whole-run", "weights-run")} <= inputs.keys()
     assert {name: len(str(sent)) for name, sent in inputs.items() if len(str(sent)) > LONGEST} == {}
+
+
+def test_a_file_outside_the_project_is_named_whole(tmp_path):
+    script = tmp_path / "step.sh"
+    script.write_text("echo here\n")
+    files = {"step.sh": from_project(script), "run.sh": from_project(RUNNER["run.sh"])}
+    assert files == {"step.sh": str(script), "run.sh": "components/machine/files/run.sh"}
+    contents = {"step.sh": script.read_bytes(), "run.sh": RUNNER["run.sh"].read_bytes()}
+    version = content_hash(contents, VARIABLES)
+    ssh = Answering([0], files=files)
+    assert deliver(ssh, STEP, version, "sync").returncode == 0
