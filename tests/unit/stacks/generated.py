@@ -75,8 +75,8 @@ def refusals(seed: int, count: int) -> Iterator[str]:
     for _ in range(count):
         config = copy.deepcopy(_base(rng.choice(STACKS)))
         for _ in range(rng.randint(1, 3)):
-            if rng.random() < 0.2:
-                # Settings that stacks leave out.
+            if rng.random() < 0.2 and isinstance(config.get("serving"), dict):
+                # Settings that stacks leave out; an earlier mistake may have left no section at all.
                 config["serving"].setdefault(rng.choice(FEATURES), None)
             places = list(_places(config))
             likely = [place for place in places if place[1] in LIKELY]
