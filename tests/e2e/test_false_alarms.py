@@ -14,9 +14,11 @@ import pytest
 
 from tests.support.deployment import chat
 from tests.support.load import Load
-from tests.support.monitored import Look, bring_up, make_deployment
+from tests.support.monitored import Look, make_deployment, out, webhook
 from tests.support.waiting import until
-from tests.support.webhook import Receiver, firing, listen
+from tests.support.webhook import Receiver, firing
+
+__all__ = ["out", "webhook"]  # fixtures of that module
 
 IDLE_MINUTES = float(os.environ.get("TANDEM_IDLE_MINUTES", "60"))
 LOAD_MINUTES = float(os.environ.get("TANDEM_LOAD_MINUTES", "60"))
@@ -112,18 +114,6 @@ def deployment(tmp_path_factory):
     made = make_deployment(tmp_path_factory.mktemp("alarms"), "tandemz", "10.93.0.0/24")
     yield made
     made.close()
-
-
-@pytest.fixture(scope="module")
-def webhook(deployment):
-    server = listen(deployment.subnet)
-    yield server
-    server.close()
-
-
-@pytest.fixture(scope="module")
-def out(deployment, webhook):
-    return bring_up(deployment, webhook)
 
 
 @pytest.fixture(scope="module")

@@ -11,11 +11,12 @@ import time
 import pytest
 
 from tests.support.deployment import chat
-from tests.support.monitored import PROGRAMS, Look, bring_up, make_deployment
+from tests.support.monitored import PROGRAMS, Look, make_deployment, out, webhook
 from tests.support.processes import used
 from tests.support.waiting import until
 from tests.support.webhook import firing, listen
 
+__all__ = ["out", "webhook"]  # fixtures of that module
 pytestmark = [pytest.mark.root, pytest.mark.engine, pytest.mark.long, pytest.mark.timeout(2400)]
 
 MODEL = "tiny-qwen2"
@@ -26,18 +27,6 @@ def deployment(tmp_path_factory):
     made = make_deployment(tmp_path_factory.mktemp("monitoring"), "tandemo", "10.87.0.0/24")
     yield made
     made.close()
-
-
-@pytest.fixture(scope="module")
-def webhook(deployment):
-    server = listen(deployment.subnet)
-    yield server
-    server.close()
-
-
-@pytest.fixture(scope="module")
-def out(deployment, webhook):
-    return bring_up(deployment, webhook)
 
 
 @pytest.fixture(scope="module")

@@ -17,12 +17,12 @@ import pytest
 from localcloud.fixtures.uv import install
 from tests.support.deployment import chat
 from tests.support.hanging_share import HangingShare
-from tests.support.monitored import bring_up, make_deployment
+from tests.support.monitored import bring_up, make_deployment, webhook
 from tests.support.paths import ROOT
 from tests.support.stalls import FOUND, RATIO, Client, first, happen, log, own_start
 from tests.support.waiting import until
-from tests.support.webhook import listen
 
+__all__ = ["webhook"]  # a fixture of that module
 pytestmark = [pytest.mark.root, pytest.mark.engine, pytest.mark.long, pytest.mark.timeout(3600)]
 
 MODEL, NODES = "tiny-qwen2", ("node-0", "node-1")
@@ -45,13 +45,6 @@ def deployment(tmp_path_factory):
     made.config["serving"]["environment"] |= {"PATH": f"{PATH}:{IN_ENGINE}/bin", "PYTHONPATH": IN_ENGINE}
     yield made
     made.close()
-
-
-@pytest.fixture(scope="module")
-def webhook(deployment):
-    server = listen(deployment.subnet)
-    yield server
-    server.close()
 
 
 @pytest.fixture(scope="module")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 
 from tests.support.deployment import Deployment
-from tests.support.webhook import Receiver
+from tests.support.webhook import Receiver, listen
 
 PROGRAMS = {
     "prometheus": r"prometheus --config",
@@ -44,6 +46,20 @@ def make_deployment(folder: Path, bridge: str, subnet: str, **more: Any) -> Depl
     made.config["serving"]["executor"] = "mp"
     made.config = with_monitoring(made.config)
     return made
+
+
+@pytest.fixture(scope="module")
+def webhook(deployment: Deployment) -> Iterator[Receiver]:
+    """Where the alerts of a module's deployment arrive."""
+    server = listen(deployment.subnet)
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def out(deployment: Deployment, webhook: Receiver) -> dict[str, Any]:
+    """The outputs of a module's deployment, once it is up."""
+    return bring_up(deployment, webhook)
 
 
 class Look:
