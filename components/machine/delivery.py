@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ import pulumi
 
 from components.machine.agent_call import agent_call, hide
 from components.machine.inputs import combined
-from components.machine.installation import BASE, FILES, from_project
+from components.machine.installation import BASE, FILES, content, from_project
 from components.machine.machine import Machine
 from components.machine.payload import content_hash, pack
 
@@ -87,7 +86,7 @@ class Delivery:
     def _packed(self, known: Mapping[str, Any]) -> str:
         texts = {name: str(text).encode() for name, text in known["texts"].items()}
         packed = pack({**_contents(self.files), **texts}, {**known["variables"], **known["secrets"]})
-        return base64.b64encode(_content(FILES / "receive.sh")).decode() + "\n" + packed
+        return base64.b64encode(content(FILES / "receive.sh")).decode() + "\n" + packed
 
 
 def delivery(
@@ -125,10 +124,4 @@ def delivery(
 
 
 def _contents(files: Mapping[str, Path]) -> dict[str, bytes]:
-    return {name: _content(file) for name, file in files.items()}
-
-
-@functools.cache
-def _content(file: Path) -> bytes:
-    """Read once, for however many machines."""
-    return file.read_bytes()
+    return {name: content(file) for name, file in files.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,12 @@ class Installation:
             f"{name}.sh": [from_project(FILES / f"{name}_common.sh"), from_project(script)]
             for name, script in (("acquire", self.acquire), ("cleanup", self.cleanup))
         }
+
+
+@functools.cache
+def content(file: Path) -> bytes:
+    """A file of the project, read once for however many machines."""
+    return file.read_bytes()
 
 
 def from_project(file: Path) -> str:

@@ -13,7 +13,7 @@ from pulumi_command import remote
 
 from components.machine.agent_call import agent_call
 from components.machine.host_key import HostKeys
-from components.machine.installation import PROJECT, Installation
+from components.machine.installation import PROJECT, Installation, content
 from components.machine.local_command import run_here
 from components.machine.standalone import content_hash, sudo_stdin, sudo_words
 
@@ -203,9 +203,7 @@ class Lease:
             "base": machine.installation.base,
             "cleanup": dict(cleanup or {}),
             "script_files": scripts,
-            "digest": content_hash(
-                {name: (PROJECT / name).read_bytes() for names in scripts.values() for name in names}, {}
-            ),
+            "digest": content_hash({name: content(PROJECT / name) for names in scripts.values() for name in names}, {}),
         }
         new: dict[str, pulumi.Input[Any]] = {}
         if host_keys:
