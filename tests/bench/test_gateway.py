@@ -58,7 +58,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     port = free_port()
     engine = subprocess.Popen([sys.executable, "-m", "tests.support.engine", str(port)], cwd=ROOT)
     gateway = Gateway(tmp_path_factory.mktemp("gateway"), port)
-    until(lambda: gateway.listens(port), 20)
+    until(lambda: gateway.listens(port))
     yield Pair(port, gateway)
     gateway.close()
     engine.terminate()

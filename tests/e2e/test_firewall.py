@@ -58,13 +58,13 @@ def test_what_nobody_confirms_is_taken_back(bare: Firewalled) -> None:
     """Nothing is left of a first one; a second one goes back to the first."""
     assert bare.armed("one", seconds=4).startswith("table=")
     assert bare.seen("one") == LEFT
-    until(lambda: bare.seen("one") == ALL, 10)
+    until(lambda: bare.seen("one") == ALL)
     late = bare.run("one", 'exec bash "$1" confirm', STATE)
     assert (late.returncode, "was taken back before this connection came" in late.stderr) == (1, True)
     bare.closed("one")
     bare.armed("one", seconds=4, allowed=f"{bare.address('third')}/32")
     assert bare.seen("one", by="third") == ALL
-    until(lambda: bare.seen("one", by="third") == LEFT, 10)
+    until(lambda: bare.seen("one", by="third") == LEFT)
 
 
 def test_it_holds_over_a_reboot_and_destroy_leaves_nothing(bare: Firewalled) -> None:

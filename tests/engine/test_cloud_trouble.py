@@ -175,7 +175,7 @@ def stays_as_it_is_when_it_rests(project: Renting, fetcher: str) -> None:
     project.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes")
     project.api().call("ecs", "StopInstance", InstanceId=fetcher, StoppedMode="StopCharging")
     status = lambda: project.api().call("ecs", "DescribeInstanceAttribute", InstanceId=fetcher)["Status"]  # noqa: E731
-    until(lambda: status() == "Stopped", 20)
+    until(lambda: status() == "Stopped")
     project.pulumi("refresh", "--yes", "--skip-preview")
     project.pulumi("preview", "--expect-no-changes")
 

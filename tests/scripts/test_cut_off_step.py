@@ -58,7 +58,7 @@ class Deliveries:
     def cut_off(self, caller: subprocess.Popen[str]) -> int:
         """The caller goes once the step runs; returns what the step has started."""
         child = self.home / "child"
-        until(lambda: child.exists() and child.read_text().strip(), 20)
+        until(lambda: child.exists() and child.read_text().strip())
         os.killpg(caller.pid, signal.SIGKILL)
         caller.wait()
         pid = int(child.read_text())

@@ -46,10 +46,10 @@ def waiting(tmp_path):
 
 
 def test_it_waits_for_the_number_whatever_the_line_says(waiting):
-    until(lambda: "not begun" in waiting.status(), 20)
+    until(lambda: "not begun" in waiting.status())
     waiting.says(seconds_left=600.0)
     (waiting.weights / "status").write_text("downloading some/model: 99 % of 700 GB, 1 GB/s, 3 s left\n")
-    until(lambda: "600 s left" in waiting.status(), 20)
+    until(lambda: "600 s left" in waiting.status())
     assert waiting.process.poll() is None
     waiting.says(seconds_left=59.0)
     assert waiting.process.wait(20) == 0
@@ -61,9 +61,9 @@ def test_it_waits_for_the_number_whatever_the_line_says(waiting):
 )
 def test_a_rate_that_means_nothing_yet_rents_nothing(waiting, state):
     waiting.says(**state)
-    until(lambda: "not begun" in waiting.status(), 20)
+    until(lambda: "not begun" in waiting.status())
     (waiting.here / "status").unlink()
-    until(lambda: "not begun" in waiting.status(), 20)
+    until(lambda: "not begun" in waiting.status())
     assert waiting.process.poll() is None
 
 

@@ -104,7 +104,7 @@ def test_a_killed_download_goes_on_where_it_was(hub: Hub, model):
     hub.depot.faults.order(Fault("stall", f"*{SHARD}", at=200_000, seconds=30))
     process, _ = hub.start(more={**SMALL, "DOWNLOAD_CONNECTIONS": "1"}, stall_seconds=60)
     part = hub.folder() / f"{SHARD}.tandem-part"
-    until(lambda: part.exists() and part.stat().st_size >= 196_608 - 65_536, 20)
+    until(lambda: part.exists() and part.stat().st_size >= 196_608 - 65_536)
     process.kill()
     process.wait()
     held = part.stat().st_size
@@ -266,9 +266,9 @@ def test_too_little_space_is_reported_before_the_first_byte(hub: Hub, tmp_path):
 def test_of_two_that_want_the_same_one_writes_and_the_other_finds_it_done(hub: Hub, model):
     hub.depot.faults.order(Fault("throttle", f"*{SHARD}", rate=150_000))
     first, at = hub.start(home="machine-1", stall_seconds=30)
-    until(lambda: "downloading" in ((at / "status").read_text() if (at / "status").exists() else ""), 20)
+    until(lambda: "downloading" in ((at / "status").read_text() if (at / "status").exists() else ""))
     second, other = hub.start(home="machine-2", stall_seconds=30)
-    until(lambda: "writes" in ((other / "status").read_text() if (other / "status").exists() else ""), 20)
+    until(lambda: "writes" in ((other / "status").read_text() if (other / "status").exists() else ""))
     assert ended(first, at).code == 0
     assert ended(second, other).code == 0
     assert differing(hub.folder(), model) == []
@@ -281,7 +281,7 @@ def test_a_writer_that_vanished_elsewhere_is_waited_for_and_then_replaced(hub: H
     lock.parent.mkdir(parents=True)
     lock.write_text("gpu-9 0123456789abcdef 4711 99")
     process, folder = hub.start(more={"LOCK_BEAT_SECONDS": "0.1"})
-    until(lambda: "gpu-9 writes" in ((folder / "status").read_text() if (folder / "status").exists() else ""), 20)
+    until(lambda: "gpu-9 writes" in ((folder / "status").read_text() if (folder / "status").exists() else ""))
     assert ended(process, folder).code == 0
     assert differing(hub.folder(), model) == []
     assert not lock.exists()

@@ -63,7 +63,7 @@ class Authority:
             stdout=self.log,
             stderr=self.log,
         )
-        until(lambda: b"listening" in (folder / "log").read_bytes().lower(), 20)
+        until(lambda: b"listening" in (folder / "log").read_bytes().lower())
 
     def tls(self, name: str) -> Tls:
         directory = f"https://127.0.0.1:{self.port}/dir"

@@ -107,7 +107,7 @@ def test_a_page_does_all_that_a_client_does_from_an_origin_that_is_let_in(tmp_pa
             "chat": WORDS, "stream": WORDS, "abort": "closed", "wrong key": "invalid_api_key", "wrong key, image": 401,
             "image": WORDS, "tools": "look", "request id": True,
         }  # fmt: skip
-        until(lambda: engine.cancelled, 10)
+        until(lambda: engine.cancelled)
     finally:
         gateway.close()
 

@@ -38,7 +38,7 @@ def test_a_port_and_a_certificate_change_without_a_restart(own):
     assert gateway.configure(port=free_port()) == ""
     assert gateway.ask("/v1/models").status == 200
     assert b"[DONE]" in reply.read()
-    until(lambda: not gateway.listens(old), 5)
+    until(lambda: not gateway.listens(old))
     assert gateway.process.pid == process
 
 

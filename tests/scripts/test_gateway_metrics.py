@@ -30,7 +30,7 @@ def count():
     def start(folder: Path) -> subprocess.Popen[bytes]:
         process = subprocess.Popen([sys.executable, FILES / "key_metrics.py", folder])
         running.append(process)
-        until(lambda: metrics_of(folder) is not None, 10)
+        until(lambda: metrics_of(folder) is not None)
         return process
 
     yield start
@@ -82,7 +82,7 @@ def test_requests_bytes_and_seconds_are_counted_by_key(own, count):
     gateway.ask('/v1/x","key":"invented","status":200', None)
     _, reply = send_stream(gateway, max_tokens=5, pace=0.05)
     sent = len(reply.read())
-    until(lambda: requests(gateway.folder).get("default,200") == 2, 5)
+    until(lambda: requests(gateway.folder).get("default,200") == 2)
     seen = counted(gateway.ask("/gateway/metrics/keys", None).text)
     seen["requests"].pop("-,200", None)  # whoever asked for metrics
     assert seen["requests"] == {"default,200": 2, "other,200": 1, "-,401": 1, "-,404": 1, "-,503": 1}
@@ -102,7 +102,7 @@ def test_what_is_counted_from_holds_names_and_numbers_alone_and_needs_no_access_
     gateway = own(metrics_cidrs=INSIDE, access_log=False)
     count(gateway.folder)
     gateway.ask("/v1/models?secret-word", OTHER, X_Request_Id="id-word")
-    until(lambda: requests(gateway.folder) == {"other,200": 1}, 5)
+    until(lambda: requests(gateway.folder) == {"other,200": 1})
     assert gateway.lines() == []
     log = gateway.folder / "keys.log"
     assert not [file for file in gateway.folder.glob("keys*") if file.stat().st_mode & 0o077]
@@ -132,7 +132,7 @@ def test_nothing_is_lost_or_counted_twice_when_logs_are_renamed_and_programs_kil
         made += 50
         if kill in ("counter", "both"):
             counter = count(gateway.folder)
-        until(lambda: requests(gateway.folder)["default,200"] >= made, 10)  # noqa: B023  # of this round
+        until(lambda: requests(gateway.folder)["default,200"] >= made)  # noqa: B023  # of this round
         seen = requests(gateway.folder)["default,200"]
         assert before < seen == made
         before = seen
@@ -165,7 +165,7 @@ def test_started_by_root_it_counts_as_the_user_that_it_is_told(tmp_path):
         os.chown(each, 65532, 65532)
     process = subprocess.Popen([sys.executable, FILES / "key_metrics.py", folder, "65532"])
     try:
-        until(lambda: requests(folder) == {"a,200": 1}, 10)
+        until(lambda: requests(folder) == {"a,200": 1})
         owners = {file.name: file.stat().st_uid for file in folder.glob("keys*")}
     finally:
         end(process)

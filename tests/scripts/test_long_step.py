@@ -89,7 +89,7 @@ class StepWithoutSystemd(LongStep):
             lines[:] = self.run("poll")
             return lines[0] != "running"
 
-        until(ended, 20)
+        until(ended)
         return lines
 
 
@@ -103,7 +103,7 @@ def own_session(tmp_path):
 def test_without_systemd_a_step_runs_on_after_its_caller_and_is_watched(own_session):
     own_session.script("echo $BASHPID >$TANDEM_DIR/pid; until [[ -e $TANDEM_DIR/go ]]; do sleep 0.1; done; result a=1")
     own_session.run("launch")
-    until((own_session.dir / "pid").exists, 10)
+    until((own_session.dir / "pid").exists)
     assert own_session.run("poll")[0] == "running"
     assert os.getsid(int((own_session.dir / "pid").read_text())) != os.getsid(0)
     # Asked for again while it runs: it goes on.
@@ -117,7 +117,7 @@ def test_without_systemd_a_step_runs_on_after_its_caller_and_is_watched(own_sess
 def test_without_systemd_a_step_that_was_cut_off_is_started_again(own_session):
     own_session.script("[[ -e $TANDEM_DIR/go ]] || { touch $TANDEM_DIR/began; sleep 600; }; result a=1")
     own_session.run("launch")
-    until((own_session.dir / "began").exists, 10)
+    until((own_session.dir / "began").exists)
     own_session.run("end")
     (own_session.dir / "go").touch()
     assert own_session.run("poll") == ["running", "started again after an interruption"]
@@ -128,7 +128,7 @@ def test_without_systemd_another_version_ends_the_old_one_with_all_its_processes
     own_session.script("sleep 600 & echo $! >$TANDEM_HOME/child; wait")
     own_session.run("launch")
     child = own_session.dir.parents[2] / "child"
-    until(lambda: child.exists() and child.read_text().strip(), 10)
+    until(lambda: child.exists() and child.read_text().strip())
     pid = int(child.read_text())
     newer = own_session.dir.with_name("4567")
     shutil.copytree(own_session.dir, newer)
@@ -138,3 +138,21 @@ def test_without_systemd_another_version_ends_the_old_one_with_all_its_processes
     assert own_session.wait() == ["finished", "a=2"]
     assert not old.exists()
     assert not alive(pid)
+
+
+@pytest.mark.parametrize("how", ["launch", "sync"])
+def test_without_systemd_a_step_runs_though_somebody_asks_for_it_as_it_begins(own_session, how):
+    """Who asks holds the lock for a moment; here it's always the moment at which the step wants it."""
+    flock = shutil.which("flock")
+    own_session._program(
+        "flock",
+        f'[[ $1 == --close ]] || exec {flock} "$@"\n'
+        f"coproc {{ {flock} --shared unit.lock sh -c 'echo held; sleep 1' 2>/dev/null; }}\n"
+        f'read -r _ <&"${{COPROC[0]}}"\n'
+        f'exec {flock} "$@"',
+    )
+    own_session.script("echo >>$TANDEM_DIR/runs; result a=1")
+    own_session.run(how)
+    until((own_session.dir / "exit").exists)
+    assert own_session.run("poll") == ["finished", "a=1"]
+    assert (own_session.dir / "runs").read_text() == "\n"

@@ -34,14 +34,14 @@ def test_words_and_variables_name_what_is_here_and_the_steps_own_are_gone(proces
         renames={"/tandem": "./files", "/var/cache/tandem": str(tmp_path / "cache")},
     )
     files, cache = process.folder / "files", tmp_path / "cache"
-    until(lambda: process.log, 10)
+    until(lambda: process.log)
     assert process.log == f"{cache} --file={files}/a:{cache}/b:/x/tandem none\n"
 
 
 def test_what_an_engine_compiles_lies_with_the_stack(process):
     process.start('echo "$XDG_CACHE_HOME $TRITON_HOME $CUDA_CACHE_PATH"; exec sleep 600')
     cache = process.folder.parents[1] / "cache"
-    until(lambda: process.log, 10)
+    until(lambda: process.log)
     assert process.log == f"{cache} {cache} {cache}/nv\n"
 
 
@@ -72,7 +72,7 @@ def test_a_keeper_that_is_killed_leaves_no_process_on_its_port(process):
     pid = process.pid("pid")
     supervisor = int((process.folder / "supervisor").read_text().split()[0])
     os.kill(supervisor, signal.SIGKILL)
-    until(lambda: not alive(pid), 10)
+    until(lambda: not alive(pid))
     assert process.run("status") == "gone"
     process.run("start")
     assert process.run("status").startswith("running ")
@@ -96,4 +96,4 @@ def test_a_command_gets_the_processs_environment(process, tmp_path):
 
 def test_a_program_that_is_not_there_is_named(process):
     process.start("", argv=["no-such-program"])
-    until(lambda: "error: no-such-program can't be started" in process.log, 10)
+    until(lambda: "error: no-such-program can't be started" in process.log)

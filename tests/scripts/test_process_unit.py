@@ -48,7 +48,7 @@ class Machine:
         (self.step.dir / "spec.json").write_text(json.dumps(whole))
         found, error = self.step.run(self.script, PROCESS="p", UNIT="yes")
         assert not error
-        until(lambda: (self.step.home / "seen").exists() and (self.step.home / "seen").read_text() == text, 10)
+        until(lambda: (self.step.home / "seen").exists() and (self.step.home / "seen").read_text() == text)
         return found["id"]
 
     def words(self):

@@ -42,7 +42,7 @@ class Supervised:
         return file.read_text() if file.exists() else ""
 
     def pid(self, name: str) -> int:
-        until(lambda: (self.folder / name).exists() and (self.folder / name).read_text().strip(), 10)
+        until(lambda: (self.folder / name).exists() and (self.folder / name).read_text().strip())
         return int((self.folder / name).read_text())
 
 

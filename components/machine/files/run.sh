@@ -15,6 +15,7 @@ step=$(basename "$(dirname "$dir")")
 stack=$(basename "$(dirname "$(dirname "$(dirname "$dir")")")")
 home=$(dirname "$(dirname "$(dirname "$dir")")") # what is ours on this machine for this stack
 unit="$stack-$step.service"
+probing=5 # seconds: who asks whether the step runs holds unit.lock for a moment, see held()
 
 # What a login has in its environment and a unit of systemd has not, and the deployment's own way outside (outside.sh).
 # Never a proxy to this machine itself.
@@ -121,7 +122,7 @@ drop_other_versions() {
 
 launch() {
   if own_sessions; then
-    setsid --fork flock --close --nonblock unit.lock bash "$dir/run.sh" execute </dev/null >/dev/null 2>&1
+    setsid --fork flock --close --wait "$probing" unit.lock bash "$dir/run.sh" execute </dev/null >/dev/null 2>&1
     for ((n = 0; n < 50; n++)); do # until it holds the lock, or has ended already
       if active || [[ -f exit ]]; then return; fi
       sleep 0.1
@@ -145,7 +146,7 @@ held() {
 
 # In a session of its own, so that who is cut off leaves it whole.
 run_now() {
-  setsid flock --close --nonblock --conflict-exit-code 75 unit.lock bash "$dir/run.sh" execute </dev/null >/dev/null 2>&1
+  setsid flock --close --wait "$probing" --conflict-exit-code 75 unit.lock bash "$dir/run.sh" execute </dev/null >/dev/null 2>&1
 }
 
 # what_lies_here: the content as it was delivered, secrets included, which are no part of the folder's name.
