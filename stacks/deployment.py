@@ -123,7 +123,7 @@ def deploy(
         machines = [_lease(settings, machine, writer=not number) for number, machine in enumerate(found)]
         hosts = _hosts(settings, machines, storage, passwords)
         weights, *more = _weights(settings, hosts[0], hub_token)
-        ssh = {machine.name: hosts_platform.ssh_command(settings, machine) for machine in settings.machines}
+        ssh = {machine.name: hosts_platform.ssh_command(settings.ssh, machine) for machine in settings.machines}
     head = hosts[0]
     mounts = [Mount.parse(text) for text in settings.images.mounts]
     programs = [host.prepare(f"{host.machine.name}-engine", engine_programs(settings, kind)) for host in hosts]

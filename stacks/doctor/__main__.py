@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from stacks.doctor.evidence import collect
@@ -14,7 +15,7 @@ from stacks.doctor.finding import Severity
 from stacks.doctor.redaction import Redaction
 from stacks.doctor.registry import judge
 from stacks.doctor.stack import StackError, read_stack
-from stacks.doctor.table import lines, summary
+from stacks.doctor.table import answered, lines, summary
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,7 +26,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--config-file", type=Path, metavar="FILE", help="in place of Pulumi.STACK.yaml, as pulumi has it"
     )
     parser.add_argument("--json", action="store_true", help="for programs: findings, one object each")
-    parser.add_argument("--all", action="store_true", help="also what could not be checked, and why")
+    parser.add_argument(
+        "--all", action="store_true", help="also what could not be checked, and why, and which machines were looked at"
+    )
     args = parser.parse_args(argv)
     began = time.monotonic()
     try:
@@ -33,13 +36,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     except StackError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    findings = Redaction(stack).of_findings(judge(collect(stack)))
+    known, redaction = collect(stack), Redaction(stack)
+    findings, machines = redaction.of_findings(judge(known)), redaction.of_machines(known.examined)
     seconds = time.monotonic() - began
     if args.json:
-        report = {"stack": stack.name, "seconds": round(seconds, 1), "findings": [each.as_data() for each in findings]}
+        report = {
+            "stack": stack.name,
+            "seconds": round(seconds, 1),
+            "machines": [asdict(each) for each in machines],
+            "findings": [each.as_data() for each in findings],
+        }
         print(json.dumps(report, indent=1))
     else:
-        print("\n".join([*lines(findings, every=args.all), summary(findings, seconds)]))
+        every = [answered(machines)] if args.all else []
+        print("\n".join([*lines(findings, every=args.all), *every, summary(findings, machines, seconds)]))
     return 1 if any(each.severity is Severity.ERROR for each in findings) else 0
 
 

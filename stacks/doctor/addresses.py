@@ -9,8 +9,11 @@ from typing import Any
 
 from components.alicloud.compute import ssh_command as cloud_ssh
 from components.machine import BASE
+from stacks.doctor.reach import Reach, reach_of
 from stacks.doctor.stack import Stack
 from stacks.platforms.hosts import ssh_command as hosts_ssh
+from stacks.settings.machine import MachineSettings
+from stacks.settings.native import NativeSettings
 from stacks.settings.stack import Settings
 
 FETCHER = "fetcher"
@@ -39,9 +42,16 @@ class Place:
     number: int | None = None
     between: bool = False
 
+    @property
+    def user(self) -> str:
+        """The login that the command line names."""
+        return self.ssh.rpartition("@")[0].rpartition(" ")[2]
+
 
 def places_of(stack: Stack) -> list[Place]:
     """All machines that are there, those that serve first."""
+    if reach := reach_of(stack):
+        return [_own(reach, number, each) for number, each in reach.machines.items()]
     settings = stack.settings
     if settings is None:
         machines: Mapping[str, str] = stack.outputs.get("machines") or {}
@@ -49,18 +59,17 @@ def places_of(stack: Stack) -> list[Place]:
             Place(name, ssh, ssh.rpartition("@")[2], "", number=number)
             for number, (name, ssh) in enumerate(machines.items())
         ]
-    if settings.platform == "hosts":
-        return [
-            Place(
-                each.name, hosts_ssh(settings, each), each.address, each.peer_address, each.port, number,
-                between="ProxyCommand=" in hosts_ssh(settings, each),
-            )
-            for number, each in enumerate(settings.machines)
-        ]  # fmt: skip
     found = [
         _rented(stack, settings, each.name.removesuffix("-instance"), each.outputs) for each in stack.of_kind(INSTANCE)
     ]
     return sorted((each for each in found if each), key=lambda each: 10**6 if each.number is None else each.number)
+
+
+def _own(reach: Reach, number: int, machine: MachineSettings) -> Place:
+    ssh = hosts_ssh(reach.ssh, machine)
+    return Place(
+        machine.name, ssh, machine.address, machine.peer_address, machine.port, number, between="ProxyCommand=" in ssh
+    )
 
 
 def _rented(stack: Stack, settings: Settings, name: str, instance: Mapping[str, Any]) -> Place | None:
@@ -80,6 +89,5 @@ def _rented(stack: Stack, settings: Settings, name: str, instance: Mapping[str, 
 
 def folder_of(stack: Stack) -> str:
     """The deployment's folder on every machine."""
-    native = stack.settings is not None and stack.settings.runtime == "native"
-    base = stack.settings.native.folder if stack.settings and native else BASE
+    base = (stack.settings.native if stack.settings else NativeSettings()).folder if stack.native else BASE  # type: ignore[call-arg]
     return f"{base}/{stack.full}"

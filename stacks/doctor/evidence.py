@@ -12,6 +12,7 @@ from stacks.doctor import external_probe
 from stacks.doctor.account_queries import questions
 from stacks.doctor.addresses import Place, places_of
 from stacks.doctor.deadline import Answer, ask_all
+from stacks.doctor.examined import Examined
 from stacks.doctor.finding import NotApplicableError, NotCheckedError
 from stacks.doctor.machine_probe import SSH_SECONDS, Look, look_at
 from stacks.doctor.stack import Stack
@@ -19,6 +20,8 @@ from stacks.settings.cloud import CloudSettings
 from stacks.settings.stack import Settings
 
 ACCOUNT_SECONDS = 50.0
+TIMES = {"began", "ended"}
+"""What a machine tells beside facts."""
 NOT_KNOWN = Answer(failure=LookupError("it was not asked"))
 
 
@@ -70,6 +73,16 @@ class Known:
         """The machines that serve."""
         return [each for each in self.places if each.number is not None]
 
+    @property
+    def examined(self) -> list[Examined]:
+        """All machines, with what each told."""
+        return [Examined(each.name, tuple(sorted({*self._facts_of(each)} - TIMES))) for each in self.places]
+
+    @property
+    def no_machine(self) -> str:
+        """Why there is no machine to ask."""
+        return "no machine is there" if self.stack.settings else "the settings can't be used, and name no machine"
+
     def answer(self, question: str) -> Any:  # noqa: ANN401  # JSON is any
         """An answer of the account.
 
@@ -94,7 +107,7 @@ class Known:
         """
         found = [(p, self.looks[p.name].facts[name]) for p in self.places if name in self._facts_of(p)]
         if not found:
-            why = next((w for p in self.places if (w := self._silent(p, name))), "no machine is there")
+            why = next((w for p in self.places if (w := self._silent(p, name))), self.no_machine)
             raise NotCheckedError(why)
         return found
 

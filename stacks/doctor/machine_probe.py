@@ -51,14 +51,13 @@ class Look:
 
 def look_at(stack: Stack, place: Place, places: Sequence[Place]) -> Look:
     """Asks a machine for its facts."""
-    settings = stack.settings
     sent = {
         "modules": {file.stem: file.read_text() for file in MODULES},
         "call": _call(stack, place, places),
     }
     root = {
-        "user": settings.ssh.user if settings else "root",
-        "root": settings is None or settings.runtime != "native",
+        "user": place.user,
+        "root": not stack.native,
         "sudo_password": stack.values.get("sudoPassword"),
     }
     words = [
@@ -97,28 +96,33 @@ def clock_offset(before: float, after: float, began: float, ended: float) -> flo
 def _call(stack: Stack, place: Place, places: Sequence[Place]) -> dict[str, Any]:
     settings = stack.settings
     call: dict[str, Any] = {
-        "stack": stack.full, "folder": folder_of(stack), "native": False, "seconds": LOOK_SECONDS, "peers": {},
+        "stack": stack.full, "folder": folder_of(stack), "native": stack.native, "seconds": LOOK_SECONDS,
+        "peers": _peers(place, places),
         "fetch": [], "mount": "/nowhere", "weights": [], "ports": [], "nvidia": "", "firewall": False,
         "path": list(WRITTEN),
     }  # fmt: skip
     if settings is None:
         return call
-    call |= {"native": settings.runtime == "native", "mount": settings.storage.folder}
+    call["mount"] = settings.storage.folder
     whole = stack.named("answer-asked") is not None
     call["fetch"] = [url for way in ways_of(settings, place, whole=whole) for url in way.urls]
     if place.number is None:
         return call
     nvidia = [HOST_FILES / "nvidia_state.sh", FILES / "nvidia.sh"] if settings.accelerator.kind == "nvidia" else []
     return call | {
-        "peers": {
-            each.name: {"address": each.peer_address, "port": each.port}
-            for each in places
-            if each.number is not None and each.name != place.name and each.peer_address
-        },
         "weights": [each.folder for each in all_weights(settings).values()],
         "ports": [f"{one.setting}={one.span}" for one in ports.of_machine(settings, place.number)],
         "nvidia": "".join(file.read_text() for file in nvidia),
         "firewall": has_firewall(stack),
+    }
+
+
+def _peers(place: Place, places: Sequence[Place]) -> dict[str, dict[str, Any]]:
+    """Where the others that serve are; the fetcher needs none of them."""
+    return {
+        each.name: {"address": each.peer_address, "port": each.port}
+        for each in places
+        if None not in (place.number, each.number) and each.name != place.name and each.peer_address
     }
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from components.alicloud.account import KEYS
+from stacks.doctor.examined import Examined
 from stacks.doctor.finding import Finding
 from stacks.doctor.stack import Stack
 from stacks.settings.secrecy import HIDDEN
@@ -53,6 +54,10 @@ class Redaction:
             )
             for each in findings
         ]
+
+    def of_machines(self, machines: Sequence[Examined]) -> list[Examined]:
+        """Machines without them, for a name may be one."""
+        return [dataclasses.replace(each, name=self._plain(each.name)) for each in machines]
 
     def _plain(self, text: str) -> str:
         """Our own sentences: by the secrets themselves, for a remedy may name a token."""

@@ -78,6 +78,11 @@ class Stack:
         return f"{self.project}-{self.name}"
 
     @property
+    def native(self) -> bool:
+        """Whether processes serve in place of containers."""
+        return self.values.get("runtime") == "native"
+
+    @property
     def shown_values(self) -> dict[str, str]:
         """Settings without those that are secret."""
         return {name: HIDDEN if name in self.hidden | SECRETS else value for name, value in self.values.items()}

@@ -6,6 +6,7 @@ import dataclasses
 import textwrap
 from collections.abc import Iterator, Sequence
 
+from stacks.doctor.examined import Examined
 from stacks.doctor.finding import Finding, Severity
 
 WIDTH = 110
@@ -46,9 +47,18 @@ def _lines(each: Finding) -> Iterator[str]:
             )  # fmt: skip
 
 
-def summary(findings: Sequence[Finding], seconds: float) -> str:
+def answered(machines: Sequence[Examined]) -> str:
+    """The machines that were looked at, by name."""
+    names = ", ".join(each.name for each in machines if each.facts) or "no machine"
+    return textwrap.fill(
+        f"{'looked at':<13}{names}", WIDTH, subsequent_indent=" " * 13, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def summary(findings: Sequence[Finding], machines: Sequence[Examined], seconds: float) -> str:
     """The last line."""
     errors, warnings = (sum(each.severity is kind for each in findings) for kind in WRONG)
     skipped = sum(each.severity is Severity.NOT_CHECKED for each in findings)
     more = f", {skipped} not checked (--all says why)" if skipped else ""
-    return f"{errors} errors, {warnings} warnings{more}; {seconds:.0f} s"
+    looked = f"; {sum(bool(each.facts) for each in machines)} of {len(machines)} machines looked at" if machines else ""
+    return f"{errors} errors, {warnings} warnings{more}{looked}; {seconds:.0f} s"

@@ -56,7 +56,7 @@ def machines(
         key = private_key(own, passphrase=passphrase is not None, remedy=remedy)
     found = []
     for machine in settings.machines:
-        between = _jump_of(settings, machine)
+        between = _jump_of(settings.ssh, machine)
         _has_ipv4(f"machines: {machine.name}'s address", machine.address, seen_from_here=between is None)
         found.append(
             Machine(
@@ -88,8 +88,8 @@ def _passphrase_is_of_use(settings: Settings, passphrase: pulumi.Output[str] | N
         )
 
 
-def _jump_of(settings: Settings, machine: MachineSettings) -> JumpSettings | None:
-    between = machine.proxy_jump or settings.ssh.proxy_jump
+def _jump_of(own: SshSettings, machine: MachineSettings) -> JumpSettings | None:
+    between = machine.proxy_jump or own.proxy_jump
     return None if between is None or between.address == DIRECT else between
 
 
@@ -175,13 +175,12 @@ def _has_ipv4(what: str, address: str, *, seen_from_here: bool) -> None:
         )
 
 
-def ssh_command(settings: Settings, machine: MachineSettings) -> str:
+def ssh_command(own: SshSettings, machine: MachineSettings) -> str:
     """A command that opens a machine."""
-    own = settings.ssh
     known = f"-o UserKnownHostsFile={own.known_hosts_file}"
     words = [] if own.agent else [f"-i {own.private_key_file}"]
     words.append(known)
-    if between := _jump_of(settings, machine):
+    if between := _jump_of(own, machine):
         key = "" if own.agent else f"-i {between.private_key_file or own.private_key_file} "
         target = shlex.quote(f"{between.user or own.user}@{between.address}")
         words.append(f"-o 'ProxyCommand=ssh {key}{known} -p {between.port} -W %h:%p {target}'")

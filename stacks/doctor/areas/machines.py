@@ -23,7 +23,7 @@ CONTAINER_NICS = ("docker", "br-", "veth", "virbr", "cni", "flannel", "cali", "l
 def reached(known: Known) -> Iterator[Problem]:
     """Whether SSH opens each machine, and it tells what is asked."""
     if not known.places:
-        raise NotCheckedError("no machine is there")
+        raise NotCheckedError(known.no_machine)
     for place in known.places:
         look = known.looks.get(place.name)
         if look is None or look.error:

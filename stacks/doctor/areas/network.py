@@ -43,9 +43,12 @@ def peers(known: Known) -> Iterator[Problem]:
     """Whether each machine reaches each other at its private address."""
     if len(known.serving) < 2:
         raise NotApplicableError
-    settings = known.settings
-    setting = "machines[].privateAddress" if settings.platform == "hosts" else "the security groups (pulumi refresh)"
-    for place, found in known.facts("peers"):
+    rents = known.stack.values.get("platform") == "alicloud"
+    setting = "the security groups (pulumi refresh)" if rents else "machines[].privateAddress"
+    told = known.facts("peers")
+    if not any(found for _, found in told):
+        raise NotCheckedError("where machines reach each other is in the settings, which can't be used")
+    for place, found in told:
         for name, each in sorted(found.items()):
             if each["error"]:
                 address = next(p.peer_address for p in known.places if p.name == name)

@@ -36,6 +36,7 @@ def _always(one: Ports) -> bool:
 
 def taken(known: Known) -> Iterator[Problem]:
     """Whether a port of the deployment is held by somebody else."""
+    _ = known.settings  # name the ports
     for place, found in known.facts("listening"):
         if found["taken"]:
             cause, _, remedy = found["taken"].partition("; ")
@@ -45,8 +46,11 @@ def taken(known: Known) -> Iterator[Problem]:
 def loopback(known: Known) -> Iterator[Problem]:
     """Whether the engine's own API listens on loopback alone."""
     port = str(known.settings.serving.port)
-    for place, found in known.facts("listening"):
-        if place.number == 0 and found["open"].get(port) is False:
+    heads = [(place, found) for place, found in known.facts("listening") if place.number == 0]
+    if not any(port in found["open"] for _, found in heads):
+        raise NotCheckedError("the engine does not listen" if heads else "the first machine does not tell")
+    for place, found in heads:
+        if found["open"].get(port) is False:
             yield error(
                 place.name, f"the engine's port {port} listens on more than loopback, where no key is asked for",
                 "take --host out of serving.arguments",
@@ -57,8 +61,10 @@ def table(known: Known) -> Iterator[Problem]:
     """Whether the machines' own firewall is loaded, and comes back after a reboot."""
     if not has_firewall(known.stack):
         raise NotApplicableError
-    up = f"pulumi up --stack {known.stack.name}"
-    for place, found in known.facts("firewall"):
+    up, told = f"pulumi up --stack {known.stack.name}", known.facts("firewall")
+    if not known.stack.outputs.get("apiUrl") and not any(found and found["made"] for _, found in told):
+        raise NotCheckedError("no `pulumi up` has come to the end yet")
+    for place, found in told:
         if not found or not found["made"]:
             if known.stack.outputs.get("apiUrl"):
                 yield error(place.name, "no firewall was made, and firewall.enabled is true", up)
@@ -83,6 +89,8 @@ def closed(known: Known) -> Iterator[Problem]:
     if within(set(known.here), settings.firewall.allowed_cidrs) or known.here & {p.peer_address for p in known.places}:
         raise NotCheckedError("this computer is one that may reach them")
     loaded = {place.name for place, found in known.facts("firewall") if found and found["loaded"]}
+    if settings.platform == "hosts" and not loaded:
+        raise NotCheckedError("no machine has the firewall that closes them")
     for name, ports in sorted(known.seen("inner").items()):
         if settings.platform == "hosts" and name not in loaded:
             continue  # ports.firewall says why

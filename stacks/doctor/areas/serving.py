@@ -24,11 +24,13 @@ def tokens(known: Known) -> Iterator[Problem]:
 
 def running(known: Known) -> Iterator[Problem]:
     """Whether containers run, and keep running."""
+    said = False
     for place, found in known.facts("containers"):
         for each in found:
             logs = f"make logs STACK={known.stack.name} SINCE=30m"
             if not _declared(known, each["name"]):
                 continue  # drift.serving says so
+            said = True
             if each["oom"]:
                 yield error(
                     place.name,
@@ -44,6 +46,8 @@ def running(known: Known) -> Iterator[Problem]:
                 )
             elif each["restarts"] and _age(each) > SETTLED_SECONDS:
                 yield warning(place.name, f"{each['name']} was restarted {each['restarts']} times", logs)
+    if not said:
+        raise NotCheckedError("nothing of the deployment is on the machines")
 
 
 def _age(container: dict[str, Any]) -> float:

@@ -72,7 +72,10 @@ def weights(known: Known) -> Iterator[Problem]:
 
 def room(known: Known) -> Iterator[Problem]:
     """Whether the storage has room."""
-    for place, found in _serving(known)[:1]:
+    there = [each for each in _serving(known) if each[1]["source"] or known.settings.storage.path]
+    if not there:
+        raise NotCheckedError("the shared folder is mounted nowhere")
+    for place, found in there[:1]:
         total, free = found.get("bytes"), found.get("free")
         if isinstance(total, int) and isinstance(free, int) and total and free < ROOM_WARNING * total:
             yield warning(

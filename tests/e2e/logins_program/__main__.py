@@ -37,4 +37,4 @@ container = host.run(
     opts=pulumi.ResourceOptions(depends_on=[host.prepared]),
 )
 pulumi.export("container", container.id)
-pulumi.export("ssh", hosts.ssh_command(loaded, loaded.machines[0]))
+pulumi.export("ssh", hosts.ssh_command(loaded.ssh, loaded.machines[0]))

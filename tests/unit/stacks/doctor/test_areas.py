@@ -19,6 +19,7 @@ from stacks.doctor.machine_probe import Look
 from stacks.doctor.registry import CHECKS, judge
 from tests.support.examined import GROUP, certificate, container, hosts, rented
 
+NOT = Severity.NOT_CHECKED
 Change = Callable[[Known], None]
 
 
@@ -239,6 +240,40 @@ def test_a_machine_that_is_missing_leaves_the_others_checked():
     known.looks["node-0"] = Look("Connection refused")  # type: ignore[index]
     skipped = [each for each in judge(known) if each.severity is Severity.NOT_CHECKED]
     assert {each.cause for each in skipped if each.id.startswith("storage.")} == {"node-0: Connection refused"}
+
+
+def without_settings(known: Known) -> Known:
+    """The same machines in a stack whose settings hold a mistake."""
+    return dataclasses.replace(known, stack=dataclasses.replace(known.stack, settings=None, resources=[], outputs={}))
+
+
+def test_machines_are_judged_also_where_settings_do_not_hold():
+    known = without_settings(hosts())
+    assert wrong(known) == []
+    known.looks["node-1"].facts["disks"]["/"]["free"] = 0
+    known.looks["node-0"].facts["peers"]["node-1"]["error"] = "timed out"
+    assert {(each[0], each[2]) for each in wrong(known)} == {("machines.disk", "node-1"), ("network.peers", "node-0")}
+    none = dataclasses.replace(known, places=())
+    [found] = [each for each in judge(none) if each.id == "machines.reached"]
+    assert (found.severity, found.cause) == (NOT, "the settings can't be used, and name no machine")
+
+
+def test_nothing_is_called_right_that_is_not_there():
+    """Bare machines, before the first `up`: no share, no container, no engine, no firewall."""
+    known = hosts()
+    known.stack.outputs.clear()  # type: ignore[attr-defined]
+    known = dataclasses.replace(known, stack=dataclasses.replace(known.stack, resources=[]))
+    for name in ("node-0", "node-1"):
+        facts = known.looks[name].facts
+        facts.update(containers=[], fetch={"https://huggingface.co": "", "https://registry.example/v2/": ""})
+        facts.update(firewall={"made": False, "loaded": False}, listening={"open": {"22": False}, "taken": ""})
+        facts["storage"] = {"source": "", "there": False, "weights": {}, "read": {}}
+    assert wrong(known) == []
+    skipped = {each.id for each in judge(known) if each.severity is NOT}
+    assert skipped >= {
+        "storage.mounted", "storage.weights", "storage.room", "storage.speed", "serving.running", "serving.ranks",
+        "ports.listening", "ports.loopback", "ports.firewall", "ports.closed", "network.url", "settings.state",
+    }  # fmt: skip
 
 
 def test_facts_of_another_shape_are_no_traceback():

@@ -9,15 +9,18 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from components.machine import BASE
 from stacks import support
 from stacks.ask_pulumi import PulumiError
-from stacks.doctor import external_probe
+from stacks.doctor import __main__ as doctor
+from stacks.doctor import external_probe, machine_probe
 from stacks.doctor import stack as reading
 from stacks.doctor.addresses import places_of
 from stacks.doctor.egress_targets import HUBS
 from stacks.doctor.machine_probe import clock_offset
 from stacks.doctor.redaction import Redaction
 from stacks.doctor.stack import SECRET, Stack, StackError, read_stack
+from stacks.remote import Reply
 from tests.support.paths import ROOT
 from tests.support.settings import values
 
@@ -153,6 +156,81 @@ def test_mistakes_of_settings_are_reported_and_no_end(tmp_path, monkeypatch):
     file.write_text(json.dumps({"config": {"tandem:platform": "hosts", "tandem:modle": {}}}))
     found = read_stack("new", file)
     assert found.settings is None and "modle: no such setting" in found.mistakes
+
+
+MISFIT = {"tensorParallelSize": 2, "pipelineParallelSize": 3}
+"""More accelerators than the two machines have."""
+UBUNTU = {"user": "ubuntu", "privateKeyFile": "~/.ssh/id"}
+
+
+def reached(tmp_path, monkeypatch, **changes: object) -> Stack:
+    """A stack whose settings hold a mistake, never brought up."""
+    monkeypatch.setattr(
+        reading, "ask_pulumi", lambda *_, **__: (_ for _ in ()).throw(PulumiError("no stack named 'new' found"))
+    )
+    config = {f"tandem:{name}": json.loads(text) if text[0] in "[{" else text for name, text in
+              values(**{"serving": MISFIT, **changes}).items()}  # fmt: skip
+    file = tmp_path / "Pulumi.new.yaml"
+    file.write_text(json.dumps({"config": config}))
+    found = read_stack("new", file)
+    assert found.settings is None and found.mistakes
+    return found
+
+
+def test_a_mistake_elsewhere_leaves_machines_looked_at(tmp_path, monkeypatch):
+    """The split does not fit the machines, and the machines may have faults of their own."""
+    ssh = {"user": "ubuntu", "privateKeyFile": "~/.ssh/id", "proxyJump": "admin@bastion.example", "knwonHosts": "x"}
+    machines = [
+        {"name": "a", "address": "10.0.0.1", "port": 2222, "gpu": "no such GPU", "privateAddress": "192.168.0.1"},
+        {"name": "b", "address": "fe80::1"},
+        {"name": "c", "address": "10.0.0.3", "proxyJump": "none", "acelerators": 1},
+    ]
+    found = places_of(reached(tmp_path, monkeypatch, ssh=ssh, machines=machines))
+    assert [(each.name, each.number, each.user, each.between) for each in found] == [
+        ("a", 0, "ubuntu", True), ("c", 2, "ubuntu", False),
+    ]  # fmt: skip
+    assert found[0].peer_address == "192.168.0.1" and "-p 2222 ubuntu@10.0.0.1" in found[0].ssh
+
+
+@pytest.mark.parametrize("changes", [{"ssh": {"user": "root"}}, {"machines": None}, {"machines": {"name": "a"}}])
+def test_no_machine_is_reached_where_settings_do_not_say_how(tmp_path, monkeypatch, changes):
+    assert places_of(reached(tmp_path, monkeypatch, **changes)) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "words", "folder"),
+    [
+        ({}, ["bash"], BASE),
+        ({"ssh": UBUNTU}, ["sudo", "-n", "bash"], BASE),
+        ({"ssh": UBUNTU, "runtime": "native"}, ["bash"], "~/.tandem"),
+    ],
+)
+def test_a_machine_is_asked_as_its_login_may_also_by_settings_that_do_not_hold(
+    tmp_path, monkeypatch, changes, words, folder
+):
+    asked = []
+
+    def answer(ssh, said, stdin, seconds):
+        asked.append((said, json.loads(stdin)["call"]))
+        return Reply(json.dumps({"began": 0, "ended": 0, "late": [], "failed": {}, "frozen": []}), "")
+
+    monkeypatch.setattr(machine_probe, "run_on", answer)
+    stack = reached(tmp_path, monkeypatch, **changes)
+    places = places_of(stack)
+    assert machine_probe.look_at(stack, places[0], places).facts["frozen"] == []
+    [(said, call)] = asked
+    assert said[: len(words)] == words
+    assert call["peers"] == {"b": {"address": "10.0.0.2", "port": 22}}
+    assert (call["native"], call["folder"]) == ("runtime" in changes, f"{folder}/tandem-new")
+
+
+def test_the_report_names_the_machines_that_were_looked_at(world, capsys):
+    assert doctor.main(["test", "--json"]) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert report["machines"] == [{"name": name, "facts": ["frozen"]} for name in ("a", "b")]
+    doctor.main(["test", "--all"])
+    said = capsys.readouterr().out.splitlines()
+    assert said[-2] == "looked at    a, b" and "; 2 of 2 machines looked at; " in said[-1]
 
 
 def test_words_that_stand_in_clear_elsewhere_stay():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from stacks.doctor.examined import Examined
 from stacks.doctor.finding import Check, Finding, NotApplicableError, NotCheckedError, Severity, warning
-from stacks.doctor.table import lines, summary
+from stacks.doctor.table import answered, lines, summary
 
 FOUND = [
     Finding("a.one", Severity.OK),
@@ -21,7 +22,15 @@ def test_what_is_wrong_in_detail_and_what_is_right_as_a_count():
         "              mend: docker system prune",
         "b            1 not checked",
     ]
-    assert summary(FOUND, 12.3) == "2 errors, 0 warnings, 1 not checked (--all says why); 12 s"
+    assert summary(FOUND, [], 12.3) == "2 errors, 0 warnings, 1 not checked (--all says why); 12 s"
+
+
+def test_machines_that_were_looked_at_are_counted_and_named():
+    """A machine of which nothing is found is in no finding."""
+    machines = [Examined("node-0", ("disks",)), Examined("node-1"), Examined("node-2", ("disks",))]
+    assert summary([], machines, 1) == "0 errors, 0 warnings; 2 of 3 machines looked at; 1 s"
+    assert answered(machines) == "looked at    node-0, node-2"
+    assert answered([]) == "looked at    no machine"
 
 
 def test_what_was_not_checked_is_reported_when_it_is_asked_for():
