@@ -107,7 +107,7 @@ class Faults(Deployment):
         """Tells the hub what goes wrong next; nothing clears."""
         body = json.dumps(order).encode() if order else b""
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        opener.open(urllib.request.Request(f"{self.url}/depot/faults", body, method="POST"), timeout=10).close()
+        opener.open(urllib.request.Request(f"{self.url}/depot/faults", body, method="POST"), timeout=60).close()
 
     def requests(self, since: int = 0) -> list[dict[str, object]]:
         """The hub's journal of the first shard, from a line on."""
