@@ -38,7 +38,7 @@ class ServeArgs:
         ready_timeout: seconds to the first completion.
         engine_port: the engine's own port between machines, the first of `Engine.port_count`; None takes the one in
             `Engine.ports`.
-        task: what the model is for, as in components/serving/files/question.py; None is found from its files.
+        task: what the model is for, as in components/serving/files/inference_probe.py; None is found from its files.
     """
 
     served_name: str

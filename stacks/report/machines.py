@@ -120,7 +120,7 @@ def _of_group(machine: str, group: Mapping[str, Any]) -> Sequence[Event]:
         found.append(Event("", machine, f"the engine has ended {times}, last {where}"))
     if group.get("trouble"):
         found.append(Event("", machine, str(group["trouble"])))
-    for rank in (group.get("still") or {}).values():
+    for rank in (group.get("stalled") or {}).values():
         found.append(
             Event("", machine, f"rank {rank['rank']} on {rank['machine']} stands still for {rank['seconds']} s")
         )

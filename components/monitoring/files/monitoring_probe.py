@@ -18,7 +18,7 @@ from typing import Any
 for part in ("machine", "serving"):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2] / part / "files"))
 
-import question  # noqa: E402  # these lie in folders that are no packages
+import inference_probe  # noqa: E402  # these lie in folders that are no packages
 from openssh import Failure  # noqa: E402
 from probe import main, teller  # noqa: E402
 
@@ -107,7 +107,8 @@ def _fetch(call: dict[str, Any], path: str, *, login: bool) -> Any:  # noqa: ANN
     word = base64.b64encode(f"{call['user']}:{call['password']}".encode()).decode()
     headers = {"Authorization": f"Basic {word}"} if login else {}
     request = urllib.request.Request(call["url"] + path, headers=headers)  # noqa: S310  # http(s) by construction
-    with question.opener(call.get("authority", ""), call.get("server", "")).open(request, timeout=60) as response:
+    opener = inference_probe.opener(call.get("authority", ""), call.get("server", ""))
+    with opener.open(request, timeout=60) as response:
         return json.load(response)
 
 

@@ -10,12 +10,12 @@ group breaks for everybody. Needs nothing but Python; `--group=ray` needs Ray.
 --find=FOLDER/*.gguf: the engine's first word that says this is a file that is looked for here; one of several parts is
 named by its first. Without it, what follows the first --model is. All other words reach the engine as they stand.
 
---state=FOLDER: group.json in it says how the ranks are, for programs: attempt, exits, trouble, exit (the last), still
-(ranks that give no sign, looked for while somebody touches the file `asked`, the engine starts, or --alive counts no
-token), stalls (the last, once it served), ended (our own process by its guard).
+--state=FOLDER: group.json in it says how the ranks are, for programs: attempt, exits, trouble, exit (the last), stalled
+(ranks that give no sign, looked for while somebody touches the file `status-requested`, the engine starts, or
+--liveness counts no token), stalls (the last, once it served), ended (our own process by its guard).
 
---alive=FILE: alive.py's arguments, JSON, by which the first rank sees that the engine makes tokens. One that makes
-none, while some rank gives no sign, is ended and started again; after STALLS times in an hour it stays down.
+--liveness=FILE: liveness.py's arguments, JSON, by which the first rank sees that the engine makes tokens. One that
+makes none, while some rank gives no sign, is ended and started again; after STALLS times in an hour it stays down.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
-import alive
-import stalls
-import still
-from group import Alone, Group, Leader, Member, say, wish
+import liveness
+import stall_detector
+import stall_report
+from group import Alone, Group, Leader, Member, say, watch_requests
 from group_state import STALLS, State, key
 from guard import guarded
 from ray_group import RayCluster
@@ -182,24 +182,24 @@ def run(
         return
     current[:] = [engine]
     output, stalled = Output(engine), None
-    watches: dict[int, still.Still] = {}
-    tokens = alive.Alive(**json.loads(args.alive.read_text())) if args.alive else None
+    watches: dict[int, stall_detector.StallDetector] = {}
+    tokens = liveness.Liveness(**json.loads(args.liveness.read_text())) if args.liveness else None
     while engine.poll() is None and group.intact() and not stalled:
         take_reports(group, state)
         if tokens:
-            group.looks, group.silent = not tokens.serves(), tokens.silent() > alive.SAMPLE
-            stalled = stalls.find(tokens, list(state.known["still"].values())) if group.silent else None
-        if group.asked():
+            group.looks, group.silent = not tokens.serves(), tokens.silent() > liveness.SAMPLE
+            stalled = stall_report.find(tokens, list(state.known["stalled"].values())) if group.silent else None
+        if group.status_requested():
             look(group, state, watches, engine, 0 if group.silent else output.said)
-        elif watches or state.known["still"]:  # another rank's report may come later than the answer
+        elif watches or state.known["stalled"]:  # another rank's report may come later than the answer
             watches.clear()
-            state.write(still={})
+            state.write(stalled={})
         time.sleep(0.5)
     if tokens:
         tokens.end()
     if stalled:
         say(stalled["why"])
-        state.stalled(stalled)
+        state.add_stall(stalled)
     deadline = time.monotonic() + LAST_WORDS
     while group.exited_elsewhere and engine.poll() is None and time.monotonic() < deadline:
         time.sleep(0.2)
@@ -214,7 +214,7 @@ def run(
         state.exited(entry)
     group.leave(exited=code is not None)
     end(engine, broken=True)
-    state.write(still={})
+    state.write(stalled={})
 
 
 def take_reports(group: Group, state: State) -> None:
@@ -223,11 +223,15 @@ def take_reports(group: Group, state: State) -> None:
         if "exit" in entry:
             state.exited(entry["exit"])
         elif "rank" in entry:
-            state.stands(entry)
+            state.set_stalled(entry)
 
 
 def look(
-    group: Group, state: State, watches: dict[int, still.Still], engine: subprocess.Popen[bytes], said: int
+    group: Group,
+    state: State,
+    watches: dict[int, stall_detector.StallDetector],
+    engine: subprocess.Popen[bytes],
+    said: int,
 ) -> None:
     """Tells of an engine that stands still, and when it moves again.
 
@@ -238,20 +242,20 @@ def look(
         engine: whose processes are looked at.
         said: bytes that it has said; of one that serves, lines tell of requests as well, and don't count.
     """
-    pids = still.tree([engine.pid, *(still.of_ray() if isinstance(group, RayCluster) else [])])
-    ranks = still.data_ranks(pids)
+    pids = stall_detector.tree([engine.pid, *(stall_detector.of_ray() if isinstance(group, RayCluster) else [])])
+    ranks = stall_detector.data_ranks(pids)
     for part, (data, own) in enumerate(ranks.items()):
-        watch = watches.setdefault(data, still.Still(state.accelerator))
-        watch.limit = min(still.LIMIT, alive.LIMIT) if group.silent else still.LIMIT
+        watch = watches.setdefault(data, stall_detector.StallDetector(state.accelerator))
+        watch.limit = min(stall_detector.LIMIT, liveness.LIMIT) if group.silent else stall_detector.LIMIT
         watch.look(own, said, (part, len(ranks)))
-        entry = stalls.report((state.rank, state.machine, data), watch, own, silent=group.silent)
-        before = state.known["still"].get(key(entry))
+        entry = stall_report.report((state.rank, state.machine, data), watch, own, silent=group.silent)
+        before = state.known["stalled"].get(key(entry))
         if not entry["seconds"] and before is None:
             continue
         if entry["seconds"] and before is None:
-            say(f"for {entry['seconds']} s {stalls.sentence(entry)}")
+            say(f"for {entry['seconds']} s {stall_report.sentence(entry)}")
         group.report(entry)
-        state.stands(entry)
+        state.set_stalled(entry)
 
 
 def supervise(group: Group, words: list[str], args: argparse.Namespace, state: State) -> NoReturn:
@@ -275,7 +279,7 @@ def supervise(group: Group, words: list[str], args: argparse.Namespace, state: S
             continue
         attempt += 1
         began = time.monotonic()
-        state.write(attempt=attempt, trouble="", still={})
+        state.write(attempt=attempt, trouble="", stalled={})
         try:
             command = settled(words, args.find)
         except Trouble as trouble:
@@ -311,12 +315,12 @@ def main() -> NoReturn:
     parser.add_argument("--state", type=Path)
     parser.add_argument("--machine", default=os.uname().nodename)
     parser.add_argument("--accelerator", choices=("cpu", "nvidia", "ascend"), default="cpu")
-    parser.add_argument("--alive", type=Path)
+    parser.add_argument("--liveness", type=Path)
     parser.add_argument("command", nargs="+")
     args = parser.parse_args()
     group: Group
-    wish(args.state)
-    told = guarded(args.rank)
+    watch_requests(args.state)
+    restart_reason = guarded(args.rank)
     if args.group == "ray":
         group = RayCluster(args.accelerators, args.resource, dict(args.node), args.accelerator)
     elif args.ranks == 1:
@@ -329,8 +333,8 @@ def main() -> NoReturn:
             else Leader(args.leader, args.port, args.ranks, token)
         )
     state = State(args.rank, args.machine, args.state, args.accelerator)
-    if told:
-        state.ended(told)
+    if restart_reason:
+        state.ended(restart_reason)
     supervise(group, args.command, args, state)
 
 

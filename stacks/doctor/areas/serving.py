@@ -79,11 +79,11 @@ def _rank(known: Known, machine: str, group: dict[str, Any]) -> Iterator[Problem
     logs = f"make logs STACK={known.stack.name} SINCE=1h"
     if group.get("trouble"):
         yield error(machine, str(group["trouble"]), logs)
-    for rank, still in sorted((group.get("still") or {}).items()):
-        where = still.get("machine", machine)
+    for rank, stalled in sorted((group.get("stalled") or {}).items()):
+        where = stalled.get("machine", machine)
         yield error(
             where,
-            f"rank {rank} gives no sign for {still.get('seconds', '?')} s",
+            f"rank {rank} gives no sign for {stalled.get('seconds', '?')} s",
             f"docker restart its container, and {logs}",
         )
     recent = [each for each in group.get("stalls") or [] if time.time() - float(each["time"]) < 86400]

@@ -208,7 +208,7 @@ def test_a_robot_that_is_down_is_reported_to_alertmanager_without_its_address(se
     assert requests.post(f"{base}/dingtalk", data=b"x", timeout=5).status_code == 400
 
 
-STILL = {"rank": 1, "where": "VLLM::Worker stands in spin (a.py:3)", "kind": ""}
+STALLED = {"rank": 1, "where": "VLLM::Worker stands in spin (a.py:3)", "kind": ""}
 
 
 class DockerSocket(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
@@ -228,7 +228,7 @@ class DockerApi(BaseHTTPRequestHandler):
         path, _, query = self.path.partition("?")
         archive = io.BytesIO()
         with tarfile.open(fileobj=archive, mode="w") as opened:
-            content = json.dumps({"attempt": 1, "exits": 4, "trouble": "", "still": {"1": STILL}}).encode()
+            content = json.dumps({"attempt": 1, "exits": 4, "trouble": "", "stalled": {"1": STALLED}}).encode()
             entry = tarfile.TarInfo("group.json")
             entry.size = len(content)
             opened.addfile(entry, io.BytesIO(content))
@@ -263,7 +263,7 @@ def test_ranks_are_read_out_of_their_containers(monkeypatch, tmp_path, serving):
     monkeypatch.setattr(state, "DOCKER", str(tmp_path / "socket"))
     (found,) = state.containers("tandem-x")
     shown = samples(state.rank_samples([found], 0))
-    assert shown["tandem_rank_state", "1", "still"] == 1
+    assert shown["tandem_rank_state", "1", "stalled"] == 1
     assert shown["tandem_rank_restarts_total", "1"] == 4
 
 
@@ -286,7 +286,7 @@ def samples(found):
 
 
 def rank(running=True, number=0, **known):
-    base = {"attempt": 1, "exits": 0, "trouble": "", "exit": None, "still": {}, "stalls": []}
+    base = {"attempt": 1, "exits": 0, "trouble": "", "exit": None, "stalled": {}, "stalls": []}
     return state.Rank(running, ["x", f"--rank={number}"], {**base, **known})
 
 
@@ -296,10 +296,10 @@ def rank(running=True, number=0, **known):
         (rank(), "serving"),
         (rank(number=1), "running"),
         (rank(number=1, attempt=0), "starting"),
-        (rank(number=1, still={"1": STILL}), "still"),
-        (rank(number=1, still={"1.3": STILL}), "still"),  # one of its data parallel ranks
-        (rank(number=1, still={"1": {**STILL, "kind": "computes"}}), "running"),
-        (rank(still={"1": STILL}), "serving"),  # another rank's
+        (rank(number=1, stalled={"1": STALLED}), "stalled"),
+        (rank(number=1, stalled={"1.3": STALLED}), "stalled"),  # one of its data parallel ranks
+        (rank(number=1, stalled={"1": {**STALLED, "kind": "computes"}}), "running"),
+        (rank(stalled={"1": STALLED}), "serving"),  # another rank's
         (rank(trouble="stood still 3 times in an hour"), "down"),
         (rank(running=False), "down"),
         (state.Rank(True, ["x"], None), "serving"),
