@@ -11,7 +11,7 @@ from components.machine import shown
 from stacks.deployment import deploy
 from stacks.large_stacks import settled, spare_large_graphs
 from stacks.load_settings import load, named_secrets, secret
-from stacks.measurements import report
+from stacks.measurements import load_report, report
 
 
 async def main() -> pulumi.Inputs:
@@ -34,6 +34,7 @@ async def main() -> pulumi.Inputs:
         key_passphrase=secret("sshKeyPassphrase"),
         sudo_password=secret("sudoPassword"),
     )
+    load_report(settings)
     with shown(f"{pulumi.get_project()}-{pulumi.get_stack()}"):
         await settled(outputs)
     return {**outputs, **await report(settings, outputs)}

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 import pulumi
 
+from components.alicloud.api import LIBRARIES
 from components.benchmark import Benchmark
 from components.benchmark.record import Planned, Record, lines, report_file, save
 from components.gateway import Answer
@@ -53,6 +56,18 @@ def _kept(measured: Record, plan: Plan | None) -> Record:
     return record
 
 
+def load_report(settings: Settings) -> None:
+    """Imports what `report` needs, a template engine and the account's API, while the engine works on resources."""
+    if pulumi.runtime.is_dry_run():
+        return
+
+    def load() -> None:
+        for name in ("stacks.report.write_report", *(LIBRARIES if settings.cloud else ())):
+            import_module(name)
+
+    threading.Thread(target=load, daemon=True).start()
+
+
 async def report(settings: Settings, outputs: Mapping[str, pulumi.Output[Any]]) -> dict[str, Any]:
     """Writes the report of what is there now, without a look at machines: an `up` without changes logs in nowhere.
 
@@ -67,7 +82,7 @@ async def report(settings: Settings, outputs: Mapping[str, pulumi.Output[Any]]) 
     found = {"report": str(report_file(own))}
     if pulumi.runtime.is_dry_run():
         return found
-    from stacks.report.write_report import write_report  # a template engine, which a preview needs not load
+    from stacks.report.write_report import write_report
 
     url = None
     with contextlib.suppress(Exception):  # a failure is reported where it happened

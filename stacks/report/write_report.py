@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -50,16 +51,18 @@ def write_report(
     found: list[dict[str, Any]] = []
     differing: list[Difference] | None = None
     spent: Cost | None = None
-    try:
-        found = resources(stack)
-        differing = differences(stack, config_file) if look_for_differences else None
-    except StateError as error:
-        notes.append(str(error))
-    if settings.cloud:
+    with ThreadPoolExecutor(1) as pool:
+        state = pool.submit(resources, stack)  # Pulumi's command line starts while the account is asked
+        if settings.cloud:
+            try:
+                spent = cost(settings.cloud, own)
+            except ApiError as error:
+                notes.append(f"costs are not known: {error}")
         try:
-            spent = cost(settings.cloud, own)
-        except ApiError as error:
-            notes.append(f"costs are not known: {error}")
+            found = state.result()
+            differing = differences(stack, config_file) if look_for_differences else None
+        except StateError as error:
+            notes.append(str(error))
     prepared = {name: said for name, said in facts(found).items() if name != FETCHER}
     order = list(prepared)  # that of the ranks; outputs come by name
     ssh: Mapping[str, str] = outputs.get("machines") or {}

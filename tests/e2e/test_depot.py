@@ -59,7 +59,7 @@ def url(depot: Depot, path: str) -> str:
 
 def fetch(depot: Depot, path: str, body: bytes | None = None, **headers: str) -> bytes:
     request = urllib.request.Request(url(depot, path), data=body, headers=headers)  # a URL of our own
-    with OPENER.open(request, timeout=10) as answer:
+    with OPENER.open(request, timeout=60) as answer:
         return bytes(answer.read())
 
 

@@ -107,7 +107,7 @@ class Faults(Deployment):
         """Tells the hub what goes wrong next; nothing clears."""
         body = json.dumps(order).encode() if order else b""
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        opener.open(urllib.request.Request(f"{self.url}/depot/faults", body, method="POST"), timeout=10).close()
+        opener.open(urllib.request.Request(f"{self.url}/depot/faults", body, method="POST"), timeout=60).close()
 
     def requests(self, since: int = 0) -> list[dict[str, object]]:
         """The hub's journal of the first shard, from a line on."""
@@ -278,6 +278,7 @@ def test_an_up_killed_in_the_middle_is_gone_on_with(faults):
     assert "pending operations" not in faults.up().good().text
 
 
+@pytest.mark.long  # installs Docker on a machine that has none, which test_cloud.py does too
 def test_apts_lock_is_waited_for_and_its_holder_named(faults):
     faults.ssh(NODE, "apt-get update -qq && apt-get install -qq --no-install-recommends docker.io nfs-common")
     faults.before = faults.inventory()
@@ -415,6 +416,7 @@ def test_a_storage_that_fills_up_in_mid_download_is_reported_and_gone_on_with(fa
         faults.ssh(NODE, f"umount {MOUNT} && systemctl start mnt-tandem.mount")
 
 
+@pytest.mark.long  # goes on from apt's lock; test_hosts.py looks at what a destroy leaves
 def test_destroy_leaves_the_machine_as_it_was_and_keeps_the_weights_it_names(faults):
     kept = f"{MOUNT}/models/tandem--big"
     faults.up(prepare=True, weights=faults.weights(), cleanup={"KEPT_WEIGHTS": kept}).good()
@@ -427,6 +429,7 @@ def test_destroy_leaves_the_machine_as_it_was_and_keeps_the_weights_it_names(fau
     assert after == {name: listed for name, listed in faults.before.items() if name != "ours"}
 
 
+@pytest.mark.long  # goes on from the test above
 def test_destroy_deletes_the_weights_on_request_and_kept_ones_are_verified_first(faults):
     """A byte that changed between two lives of the stack is found by the second's first `up`."""
     stored = faults.share / "models/tandem--big" / SHARD
@@ -438,6 +441,7 @@ def test_destroy_deletes_the_weights_on_request_and_kept_ones_are_verified_first
     assert not stored.parent.exists()
 
 
+@pytest.mark.long  # test_hosts.py does it with two machines
 def test_destroy_when_the_machine_is_gone(faults):
     faults.up(step=faults.step("/etc/hostname", name="quick")).good()
     faults.machine(NODE).kill()

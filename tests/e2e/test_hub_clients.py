@@ -99,6 +99,7 @@ class TestClients:
         assert fetch(environment, shared, depot, client).returncode == 0
         assert sent(depot) == transferred
 
+    @pytest.mark.long  # that a cut can be resumed test_fetch.py shows with our own client; this is the hubs' own
     def test_a_cut_transfer_is_resumed_where_it_was_cut(
         self, environment: Path, shared: Path, depot: Depot, client: str
     ) -> None:
@@ -112,6 +113,7 @@ class TestClients:
         assert shard[0]["fault"] == "cut"
         assert any(line["status"] == 206 and line["range"] for line in shard[1:]), shard
 
+    @pytest.mark.long  # what a client compares changes with its version only
     def test_a_corrupted_byte_is_noticed_or_seen_by_its_checksum(
         self, environment: Path, shared: Path, depot: Depot, client: str
     ) -> None:

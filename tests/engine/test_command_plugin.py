@@ -65,6 +65,7 @@ def test_create_update_replace_delete_each_run_their_command(project: Project, t
     assert log.read_text().splitlines() == said
 
 
+@pytest.mark.long  # a plugin's version changes rarely; the first tests of this file go through it by default
 def test_preview_runs_nothing_and_output_is_unknown_to_those_who_use_it(project: Project, tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     project.program(
@@ -130,6 +131,7 @@ def test_a_failed_update_keeps_the_old_state_and_the_next_up_tries_again(project
     assert project.outputs() == {"out": "two"}
 
 
+@pytest.mark.long  # a plugin's version changes rarely; the first tests of this file go through it by default
 def test_a_host_key_that_is_none_passes_a_preview_and_fails_before_anything_runs(project: Project) -> None:
     project.program(
         f"{HEAD}remote.Command('it', create='touch ran', connection={{'host': '127.0.0.1', 'host_key': 'x'}})\n"

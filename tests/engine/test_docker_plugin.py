@@ -133,6 +133,7 @@ def test_a_refresh_of_what_can_t_be_reached_fails_and_an_up_goes_on(project: Pro
     assert project.up() == {"same": 4}
 
 
+@pytest.mark.long  # a plugin's version changes rarely; the first tests of this file go through it by default
 def test_drift_is_seen_after_a_refresh_and_put_right(project: Project, daemon: Daemon) -> None:
     project.program(program(daemon, "restart='no'")).up()
     daemon.docker("update", "--restart", "always", project.outputs()["name"])

@@ -45,7 +45,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 def metrics_of(folder: Path) -> str | None:
     """What the program says on its own socket; None while nobody is there."""
-    connection = http.client.HTTPConnection("localhost", timeout=5)
+    connection = http.client.HTTPConnection("localhost", timeout=60)
     connection.sock = socket.socket(socket.AF_UNIX)
     try:
         connection.sock.connect(str(folder / "keys.socket"))

@@ -122,7 +122,7 @@ def test_a_part_that_is_down_is_said_and_the_api_goes_on(parts, tmp_path):
 def test_the_gateways_own_metrics_are_on_loopback_and_not_at_its_port(gateway):
     port = gateway.config.monitored.metrics_port
     gateway.ask("/v1/models")
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     connection.request("GET", "/gateway/metrics")
     assert "caddy_http_requests_total" in connection.getresponse().read().decode()
     assert gateway.ask("/gateway/metrics", None).status == 404

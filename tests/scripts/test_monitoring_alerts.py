@@ -161,15 +161,15 @@ def test_a_receiver_that_is_down_is_counted_and_harms_nobody(chain):
     _, prometheus, url, _ = chain
 
     def failed():
-        lines = requests.get(f"{url}/metrics", timeout=10).text.splitlines()
+        lines = requests.get(f"{url}/metrics", timeout=60).text.splitlines()
         name = 'alertmanager_notifications_failed_total{integration="webhook"'
         return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
 
     def tried():
-        lines = requests.get(f"{url}/metrics", timeout=10).text.splitlines()
+        lines = requests.get(f"{url}/metrics", timeout=60).text.splitlines()
         name = 'alertmanager_notification_requests_failed_total{integration="webhook"'
         return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
 
     until(lambda: failed() + tried() > 0, 60)
     assert prometheus.ready()
-    assert requests.get(f"{url}/-/healthy", timeout=10).status_code == 200
+    assert requests.get(f"{url}/-/healthy", timeout=60).status_code == 200

@@ -72,11 +72,11 @@ def test_the_declared_processes_are_prometheus_and_its_companions_and_know_each_
     until(lambda: f"{PATH}/alertmanager/api" in get(first, f"{PATH}/prometheus/api/v1/alertmanagers"), 60)
 
     def jobs():
-        found = requests.get(f"http://127.0.0.1:{first}{PATH}/prometheus/api/v1/targets", timeout=5).json()
+        found = requests.get(f"http://127.0.0.1:{first}{PATH}/prometheus/api/v1/targets", timeout=60).json()
         return {one["labels"]["job"]: one["health"] for one in found["data"]["activeTargets"]}
 
     until(lambda: {jobs().get(name) for name in ("node", "alertmanager", "prometheus", "relay")} == {"up"}, 60)
-    rules = requests.get(f"http://127.0.0.1:{first}{PATH}/prometheus/api/v1/rules", timeout=5).json()
+    rules = requests.get(f"http://127.0.0.1:{first}{PATH}/prometheus/api/v1/rules", timeout=60).json()
     assert {group["name"] for group in rules["data"]["groups"]} == {
         "accelerators", "cloud", "engine", "machines", "records",
     }  # fmt: skip

@@ -152,7 +152,7 @@ def test_a_disk_that_is_full_stops_neither_prometheus_nor_its_rules_and_with_roo
     made = monitoring.Prometheus(small_disk, ports, engine.port, gpus=False, log=tmp_path_factory.mktemp("log") / "log")
 
     def failed_writes():
-        text = requests.get(made.base + "/metrics", timeout=10).text
+        text = requests.get(made.base + "/metrics", timeout=60).text
         return sum(map(float, re.findall(r"^prometheus_tsdb_wal_writes_failed_total (\S+)$", text, re.M)))
 
     try:

@@ -43,13 +43,13 @@ def agent(tmp_path):
 
 
 def test_words_are_a_shells_line_as_ssh_takes_them(agent):
-    out, _ = agent.call("A=1;", "export", "A;", "echo", "is", "$A").communicate(timeout=20)
+    out, _ = agent.call("A=1;", "export", "A;", "echo", "is", "$A").communicate(timeout=60)
     assert out == "is 1\n"
 
 
 def test_who_does_not_know_the_token_gets_nothing(agent, tmp_path):
     witness = tmp_path / "witness"
-    out, _ = agent.call("touch", str(witness), token="wrong").communicate(timeout=20)  # noqa: S106  # a test's own
+    out, _ = agent.call("touch", str(witness), token="wrong").communicate(timeout=60)  # noqa: S106  # a test's own
     until(lambda: "does not know the group's token" in agent.log.read_text())
     assert (out, witness.exists()) == ("", False)
     assert agent.server.poll() is None
@@ -61,7 +61,7 @@ def test_a_command_that_loses_its_connection_ends_with_the_agent(agent, tmp_path
     until(lambda: pid.exists() and pid.read_text().strip())
     caller.kill()
     caller.wait()
-    assert agent.server.wait(timeout=20) == -signal.SIGTERM
+    assert agent.server.wait(timeout=60) == -signal.SIGTERM
     number = int(pid.read_text())
 
     def gone():

@@ -109,7 +109,7 @@ def test_the_leader_says_whose_engine_ended_first(group):
     until(lambda: "tandem: rank 1: engine exited" in ranks.log(0))
 
 
-@pytest.mark.parametrize("victim", [0, 1])
+@pytest.mark.parametrize("victim", [pytest.param(0, marks=pytest.mark.long), 1])
 def test_an_engine_that_dies_takes_the_group_down_and_up_again(group, victim):
     ranks = group(2)
     for rank in (0, 1):
@@ -138,7 +138,7 @@ def supervisor_of(guard: subprocess.Popen[str]) -> int:
     return int(subprocess.run(["pgrep", "-P", str(guard.pid)], capture_output=True, text=True, check=True).stdout)
 
 
-@pytest.mark.parametrize("victim", [0, 1])
+@pytest.mark.parametrize("victim", [0, pytest.param(1, marks=pytest.mark.long)])
 def test_a_supervisor_that_is_stopped_is_ended_by_its_guard_and_begins_anew(group, victim):
     ranks = group(2)
     for rank in (0, 1):

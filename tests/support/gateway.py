@@ -101,8 +101,8 @@ class Gateway:
     def connection(self, port: int = 0, source: str = "") -> http.client.HTTPConnection:
         place, own = ("127.0.0.1", port or self.port), (source, 0) if source else None
         if self.config.tls.mode == "none":
-            return http.client.HTTPConnection(*place, timeout=20, source_address=own)
-        return http.client.HTTPSConnection(*place, timeout=20, context=self.context, source_address=own)
+            return http.client.HTTPConnection(*place, timeout=60, source_address=own)
+        return http.client.HTTPSConnection(*place, timeout=60, context=self.context, source_address=own)
 
     def ask(
         self, path: str, key: str | None = KEY, method: str = "GET", body: Any = None, port: int = 0, *,
@@ -120,7 +120,7 @@ class Gateway:
         return reply
 
     def socket(self) -> socket.socket:
-        plain = socket.create_connection(("127.0.0.1", self.port), timeout=20)
+        plain = socket.create_connection(("127.0.0.1", self.port), timeout=60)
         return plain if self.config.tls.mode == "none" else self.context.wrap_socket(plain, server_hostname="127.0.0.1")
 
     def raw(self, text: bytes) -> bytes:

@@ -9,7 +9,7 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
-def until(condition, seconds=30.0, seen=lambda: "never happened", pause=0.05):
+def until(condition, seconds=60.0, seen=lambda: "never happened", pause=0.05):
     """Waits for a condition and returns what it gave; the bound, for a broken program only, says what was seen.
 
     A condition that costs something, such as SSH, is looked at with a longer pause.

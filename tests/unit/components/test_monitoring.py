@@ -186,7 +186,7 @@ def test_a_robot_takes_a_signed_alert_with_its_remedy_and_refuses_a_wrong_signat
     url = f"http://127.0.0.1:{robot.server_address[1]}{path}"
     for secret, code in (("SECRET", 200), ("another", 502)):
         server = serving(relay.Relay(0, {name: {"url": url, "secret": secret}}))
-        reply = requests.post(f"http://127.0.0.1:{server.server_address[1]}/{name}", json=NOTIFICATION, timeout=5)
+        reply = requests.post(f"http://127.0.0.1:{server.server_address[1]}/{name}", json=NOTIFICATION, timeout=60)
         assert reply.status_code == code, reply.text
     assert "sign" in reply.text
     text = said(robot.got[0])
@@ -201,11 +201,11 @@ def test_a_robot_that_is_down_is_reported_to_alertmanager_without_its_address(se
         url = f"http://127.0.0.1:{free.getsockname()[1]}/robot/send?access_token=token-of-it"
     server = serving(relay.Relay(0, {"dingtalk": {"url": url, "secret": ""}}))
     base = f"http://127.0.0.1:{server.server_address[1]}"
-    reply = requests.post(f"{base}/dingtalk", json=NOTIFICATION, timeout=5)
+    reply = requests.post(f"{base}/dingtalk", json=NOTIFICATION, timeout=60)
     assert (reply.status_code, "dingtalk is not reached" in reply.text) == (502, True)
     assert "token-of-it" not in reply.text
-    assert requests.post(f"{base}/feishu", json=NOTIFICATION, timeout=5).status_code == 404
-    assert requests.post(f"{base}/dingtalk", data=b"x", timeout=5).status_code == 400
+    assert requests.post(f"{base}/feishu", json=NOTIFICATION, timeout=60).status_code == 404
+    assert requests.post(f"{base}/dingtalk", data=b"x", timeout=60).status_code == 400
 
 
 STALLED = {"rank": 1, "where": "VLLM::Worker stands in spin (a.py:3)", "kind": ""}
