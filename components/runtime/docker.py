@@ -104,7 +104,7 @@ class DockerHost(Host):
                 docker.ProviderRegistryAuthArgs(
                     address=login.provider_address, username=login.username, password=login.password
                 )
-                for login in args.outside.logins
+                for login in args.egress.logins
             ]
             or None,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[self.prepared]),

@@ -67,7 +67,7 @@ class Replica(pulumi.ComponentResource):
         """
         super().__init__("tandem:serving:Replica", name, None, opts)
         head = nodes[0].host
-        child = pulumi.ResourceOptions(parent=self, depends_on=[*after, *([cluster.counted] if cluster else [])])
+        child = pulumi.ResourceOptions(parent=self, depends_on=[*after, *([cluster.ready] if cluster else [])])
         supervisor = {f"/tandem/{name}": FILES / name for name in PROGRAMS}
         accelerators = [node.accelerators for node in nodes]
         shared: list[Mount] = []

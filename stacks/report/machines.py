@@ -118,8 +118,8 @@ def _of_group(machine: str, group: Mapping[str, Any]) -> Sequence[Event]:
         times, code = pluralize(group["exits"], "time"), f", exit code {last['code']}" if "code" in last else ""
         where = f"rank {last.get('rank')} on {last.get('machine')}{code}"
         found.append(Event("", machine, f"the engine has ended {times}, last {where}"))
-    if group.get("trouble"):
-        found.append(Event("", machine, str(group["trouble"])))
+    if group.get("error"):
+        found.append(Event("", machine, str(group["error"])))
     for rank in (group.get("stalled") or {}).values():
         found.append(
             Event("", machine, f"rank {rank['rank']} on {rank['machine']} stands still for {rank['seconds']} s")

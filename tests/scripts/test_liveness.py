@@ -109,8 +109,8 @@ def test_one_that_stands_still_is_started_again_and_stays_down_after_three_times
     until(lambda: len(engine.pids) > 1, 60)
     assert "rank 0 on gpu-7 gives no sign" in engine.said
     assert "starting the engine again" in engine.said
-    until(lambda: engine.state["trouble"], 120)
-    assert engine.state["trouble"].startswith("stood still 3 times in an hour: no token for ")
+    until(lambda: engine.state["error"], 120)
+    assert engine.state["error"].startswith("stood still 3 times in an hour: no token for ")
     assert len(engine.pids) == 3
     assert [each["why"][:13] for each in engine.state["stalls"]] == ["no token for "] * 3
     assert engine.process.poll() is None

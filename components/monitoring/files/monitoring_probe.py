@@ -42,7 +42,7 @@ def look(call: dict[str, Any]) -> str:
     while True:
         try:
             rules = _fetch(call, "/prometheus/api/v1/rules", login=True)["data"]["groups"]
-            if not _refused(call):
+            if not _requires_login(call):
                 raise Failure(f"{call['url']}: shows everybody what only the login may see; run `pulumi up` again")
             reason = silent(call, before)
             if not reason:
@@ -94,7 +94,7 @@ def silent(call: dict[str, Any], before: dict[str, str]) -> str:
     return ""
 
 
-def _refused(call: dict[str, Any]) -> bool:
+def _requires_login(call: dict[str, Any]) -> bool:
     """Whether nobody sees it without the login."""
     try:
         _fetch(call, "/prometheus/api/v1/rules", login=False)

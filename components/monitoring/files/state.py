@@ -193,12 +193,12 @@ def rank_samples(found: list[Rank], api: int) -> list[Sample]:
     samples: list[Sample] = []
     for running, words, written in found:
         rank = next((word.split("=", 1)[1] for word in words if word.startswith("--rank=")), "0")
-        known = written or {"attempt": 0, "exits": 0, "trouble": "", "exit": None, "stalled": {}, "stalls": []}
+        known = written or {"attempt": 0, "exits": 0, "error": "", "exit": None, "stalled": {}, "stalls": []}
         labels, stalls = {"rank": rank}, known.get("stalls") or []
         ended = [known["ended"]] if known.get("ended") else []
         stall: dict[str, Any] = max([*stalls, *ended], key=_time, default={})
         stalled = _stalled(known, rank)
-        if not running or known.get("trouble"):
+        if not running or known.get("error"):
             state = "down"
         elif stalled:
             state = "stalled"
@@ -220,7 +220,7 @@ def rank_samples(found: list[Rank], api: int) -> list[Sample]:
             named = {"of_rank": str(last["rank"]), "of_machine": str(last["machine"]), "reason": _exit(last)[:REASON]}
             samples.append(Sample("tandem_rank_last_exit_timestamp_seconds", {**labels, **named}, _time(last)))
         newest = stall["why"] if stall and _time(stall) >= _time(last) else _exit(last)
-        reason = known.get("trouble") or stalled or newest
+        reason = known.get("error") or stalled or newest
         if reason:
             samples.append(Sample("tandem_rank_last_reason_info", {**labels, "reason": str(reason)[:REASON]}, 1.0))
     return samples

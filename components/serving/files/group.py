@@ -146,7 +146,7 @@ class Link:
         while not self.closed:
             try:
                 heard = self.connection.recv(65536)
-                self._take_in(heard)
+                self._parse(heard)
                 self.exited = self.exited or EXITED in heard
                 if not heard or self.exited:
                     self.close()
@@ -156,7 +156,7 @@ class Link:
             except OSError:
                 self.close()
 
-    def _take_in(self, heard: bytes) -> None:
+    def _parse(self, heard: bytes) -> None:
         if beats := BEATS.findall(heard):
             self.last_beat = beats[-1]
         *whole, self.rest = (self.rest + heard).split(b"\n")

@@ -21,7 +21,7 @@ class State:
     def __init__(self, rank: int, machine: str, folder: Path | None = None, accelerator: str = "cpu") -> None:
         self.rank, self.machine, self.accelerator = rank, machine, accelerator
         self.file = folder / "group.json" if folder else None
-        self.known: dict[str, Any] = {"attempt": 0, "exits": 0, "trouble": "", "exit": None, "stalled": {}}
+        self.known: dict[str, Any] = {"attempt": 0, "exits": 0, "error": "", "exit": None, "stalled": {}}
         self.known["stalls"] = []
         if self.file:
             with contextlib.suppress(OSError, ValueError, KeyError):

@@ -10,7 +10,7 @@ group breaks for everybody. Needs nothing but Python; `--group=ray` needs Ray.
 --find=FOLDER/*.gguf: the engine's first word that says this is a file that is looked for here; one of several parts is
 named by its first. Without it, what follows the first --model is. All other words reach the engine as they stand.
 
---state=FOLDER: group.json in it says how the ranks are, for programs: attempt, exits, trouble, exit (the last), stalled
+--state=FOLDER: group.json in it says how the ranks are, for programs: attempt, exits, error, exit (the last), stalled
 (ranks that give no sign, looked for while somebody touches the file `status-requested`, the engine starts, or
 --liveness counts no token), stalls (the last, once it served), ended (our own process by its guard).
 
@@ -78,7 +78,7 @@ def end(engine: subprocess.Popen[bytes], *, broken: bool = False) -> None:
             time.sleep(0.1)
 
 
-class Trouble(Exception):
+class StartError(Exception):
     """Why the engine can't be started, as one sentence."""
 
 
@@ -86,7 +86,7 @@ def find_file(word: str) -> str:
     """The one file that a pattern names; a projector beside a model (mmproj) is no second one.
 
     Raises:
-        Trouble: none, or several that aren't the parts of one.
+        StartError: none, or several that aren't the parts of one.
     """
     folder, pattern = os.path.split(word)
     every = sorted(str(path) for path in Path(folder).glob(pattern))
@@ -95,14 +95,14 @@ def find_file(word: str) -> str:
     if found and (len(found) == 1 or (len(parts) == len(found) and len({PART.sub("", n) for n in found}) == 1)):
         return found[0]
     why = f"{len(found)} files and not the parts of one" if found else "none"
-    raise Trouble(f"of {pattern} there are {why} in {folder}: choose one by model.files, or name it by --model")
+    raise StartError(f"of {pattern} there are {why} in {folder}: choose one by model.files, or name it by --model")
 
 
-def settled(words: list[str], pattern: str) -> list[str]:
+def with_model_file(words: list[str], pattern: str) -> list[str]:
     """The engine's words with the file that ours names; a --model of the user's, who comes last, wins over ours.
 
     Raises:
-        Trouble: the file can't be named.
+        StartError: the file can't be named.
     """
     at = next((n for n, word in enumerate(words) if word == pattern), None) if pattern else None
     if not pattern:
@@ -185,7 +185,7 @@ def run(
     watches: dict[int, stall_detector.StallDetector] = {}
     tokens = liveness.Liveness(**json.loads(args.liveness.read_text())) if args.liveness else None
     while engine.poll() is None and group.intact() and not stalled:
-        take_reports(group, state)
+        collect_reports(group, state)
         if tokens:
             group.looks, group.silent = not tokens.serves(), tokens.silent() > liveness.SAMPLE
             stalled = stall_report.find(tokens, list(state.known["stalled"].values())) if group.silent else None
@@ -207,7 +207,7 @@ def run(
     words = output.words() if code is not None else []
     if not stalled:
         say(f"engine exited with code {code}" if code is not None else "the group broke, ending the engine")
-    take_reports(group, state)
+    collect_reports(group, state)
     if code is not None:
         entry = {"rank": state.rank, "machine": state.machine, "code": code, "words": words[-60:]}
         group.report({"exit": entry})
@@ -217,7 +217,7 @@ def run(
     state.write(stalled={})
 
 
-def take_reports(group: Group, state: State) -> None:
+def collect_reports(group: Group, state: State) -> None:
     """What other ranks have reported, into the file."""
     for entry in group.reports():
         if "exit" in entry:
@@ -279,19 +279,19 @@ def supervise(group: Group, words: list[str], args: argparse.Namespace, state: S
             continue
         attempt += 1
         began = time.monotonic()
-        state.write(attempt=attempt, trouble="", stalled={})
+        state.write(attempt=attempt, error="", stalled={})
         try:
-            command = settled(words, args.find)
-        except Trouble as trouble:
-            say(f"error: {trouble}")
-            state.write(trouble=str(trouble))
+            command = with_model_file(words, args.find)
+        except StartError as error:
+            say(f"error: {error}")
+            state.write(error=str(error))
             group.leave(exited=True)
         else:
             say(f"the group is whole, starting the engine (attempt {attempt})")
             run(group, command, state, current, args)
         if state.gives_up():
             say(f"error: the engine stood still {STALLS} times in an hour and stays down until it is started anew")
-            state.write(trouble=f"stood still {STALLS} times in an hour: {state.known['stalls'][-1]['why']}")
+            state.write(error=f"stood still {STALLS} times in an hour: {state.known['stalls'][-1]['why']}")
             signal.pause()
         # Quick failures wait longer and longer; an engine that ran for minutes is started again at once.
         pause = 1.0 if time.monotonic() - began > 120 else min(pause * 2, 30.0)

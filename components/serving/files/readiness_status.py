@@ -36,7 +36,7 @@ def main(words: list[str]) -> None:
     )
     found = {
         "good": answer.get("good"), "task": answer.get("task"), "code": answer.get("code"), "said": answer.get("said"),
-        "exits": group.get("exits"), "trouble": group.get("trouble"),
+        "exits": group.get("exits"), "error": group.get("error"),
         "rank": end.get("rank"), "machine": end.get("machine"), "exit": end.get("code"),
         "stalled": stalled[:LINE], "stalled_in_full": stalled[:SENTENCE],
     }  # fmt: skip

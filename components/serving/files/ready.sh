@@ -64,7 +64,7 @@ while :; do
     exit 0
   fi
   running=$(runtime_state "$CONTAINER")
-  [[ -z ${facts[trouble]} ]] || fail "the engine can't be started: ${facts[trouble]}"
+  [[ -z ${facts[error]} ]] || fail "the engine can't be started: ${facts[error]}"
   if ((exits > before)); then
     log 60
     rank=${facts[rank]} why=$(words_of_the_exit | reason)

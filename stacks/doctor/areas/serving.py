@@ -77,8 +77,8 @@ def ranks(known: Known) -> Iterator[Problem]:
 
 def _rank(known: Known, machine: str, group: dict[str, Any]) -> Iterator[Problem]:
     logs = f"make logs STACK={known.stack.name} SINCE=1h"
-    if group.get("trouble"):
-        yield error(machine, str(group["trouble"]), logs)
+    if group.get("error"):
+        yield error(machine, str(group["error"]), logs)
     for rank, stalled in sorted((group.get("stalled") or {}).items()):
         where = stalled.get("machine", machine)
         yield error(
@@ -112,7 +112,7 @@ CHECKS = (
     Check("serving.running", "containers or processes run, and were not restarted", running),
     Check(
         "serving.ranks",
-        "each rank's supervisor is content: no trouble, none that gives no sign, none that ended",
+        "each rank's supervisor is content: no error, none that gives no sign, none that ended",
         ranks,
     ),
     Check("serving.frozen", "no process of the deployment is stopped by a signal", frozen),

@@ -228,7 +228,7 @@ class DockerApi(BaseHTTPRequestHandler):
         path, _, query = self.path.partition("?")
         archive = io.BytesIO()
         with tarfile.open(fileobj=archive, mode="w") as opened:
-            content = json.dumps({"attempt": 1, "exits": 4, "trouble": "", "stalled": {"1": STALLED}}).encode()
+            content = json.dumps({"attempt": 1, "exits": 4, "error": "", "stalled": {"1": STALLED}}).encode()
             entry = tarfile.TarInfo("group.json")
             entry.size = len(content)
             opened.addfile(entry, io.BytesIO(content))
@@ -286,7 +286,7 @@ def samples(found):
 
 
 def rank(running=True, number=0, **known):
-    base = {"attempt": 1, "exits": 0, "trouble": "", "exit": None, "stalled": {}, "stalls": []}
+    base = {"attempt": 1, "exits": 0, "error": "", "exit": None, "stalled": {}, "stalls": []}
     return state.Rank(running, ["x", f"--rank={number}"], {**base, **known})
 
 
@@ -300,7 +300,7 @@ def rank(running=True, number=0, **known):
         (rank(number=1, stalled={"1.3": STALLED}), "stalled"),  # one of its data parallel ranks
         (rank(number=1, stalled={"1": {**STALLED, "kind": "computes"}}), "running"),
         (rank(stalled={"1": STALLED}), "serving"),  # another rank's
-        (rank(trouble="stood still 3 times in an hour"), "down"),
+        (rank(error="stood still 3 times in an hour"), "down"),
         (rank(running=False), "down"),
         (state.Rank(True, ["x"], None), "serving"),
     ],
@@ -346,7 +346,7 @@ def test_a_supervisor_that_its_guard_ended_is_told_of(monkeypatch):
 
 
 def test_promtool_reads_what_is_written(tmp_path):
-    found = state.rank_samples([rank(number=1, trouble='a "word"\\ and\na line')], 0)
+    found = state.rank_samples([rank(number=1, error='a "word"\\ and\na line')], 0)
     file = tmp_path / "tandem.prom"
     state.write(file, state.render([*found, state.Sample("tandem_accelerators", {}, 2.0)]))
     done = subprocess.run(

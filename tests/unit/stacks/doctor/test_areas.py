@@ -138,7 +138,7 @@ ON_HOSTS: list[tuple[Change, str, Severity, str, str]] = [
     (engine(oom=True), "serving.running", E, "node-1", "lack of memory"),
     (engine(restarts=3, created=EARLY, started=LATE), "serving.running", W, "node-1", "restarted 3 times"),
     (engine(group={**GROUP, "stalled": STALLED}), "serving.ranks", E, "node-0", "no sign for 90 s"),
-    (engine(group={**GROUP, "trouble": "all ranks wait"}), "serving.ranks", E, "node-1", "all ranks wait"),
+    (engine(group={**GROUP, "error": "all ranks wait"}), "serving.ranks", E, "node-1", "all ranks wait"),
     (engine(group={**GROUP, "exits": 2, "exit": EXIT}), "serving.ranks", W, "node-1", "out of memory"),
     (of("node-1", frozen=["vllm serve (process 7, container x)"]), "serving.frozen", E, "node-1", "stopped"),
 ]  # fmt: skip
