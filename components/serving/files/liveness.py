@@ -62,7 +62,7 @@ class Liveness:
         threading.Thread(target=self._watch, daemon=True).start()
 
     def serves(self) -> bool:
-        """Whether it has once told of its tokens, so that it has started."""
+        """Whether its counters of tokens have moved once, so that it has started."""
         return any(rank.moved for rank in self.ranks)
 
     def silent(self) -> float:
