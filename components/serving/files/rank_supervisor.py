@@ -45,7 +45,7 @@ from ray_group import RayCluster
 KEPT_LINES = 400
 LAST_WORDS = 10.0
 """Seconds our engine has to tell by itself why another rank's ended: often it is the same mistake."""
-GRACE, BROKEN = 15.0, 5.0
+GRACE, BROKEN = 15.0, 2.0
 """Seconds an engine has to end by itself when all of it is stopped, and when its group is no more: nothing is saved."""
 PART = re.compile(r"-\d{5}-of-\d{5}(?=\.gguf$)")
 """How llama.cpp numbers the files of a split model."""
