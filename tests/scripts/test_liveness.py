@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from typing import cast
 
@@ -222,20 +223,24 @@ def test_a_model_whose_folder_hangs_holds_up_nobody(tmp_path):
 
 def test_an_answer_that_waits_its_turn_is_no_stall(supervised, monkeypatch):
     """The question has no answer, and tokens are counted: others are served."""
-    seen = iter(range(1000))
+    seen, answered = iter(range(10_000)), threading.Event()
     monkeypatch.setattr(liveness, "IDLE", 0.0)
     monkeypatch.setattr(liveness, "SAMPLE", 0.05)
-    monkeypatch.setattr(inference_probe, "ask", lambda *_, **__: time.sleep(3))
+    monkeypatch.setattr(inference_probe, "ask", lambda *_, **__: answered.wait(60))
     monkeypatch.setattr(liveness.Liveness, "count", lambda _: {0: float(next(seen) // 2)})
     watched = liveness.Liveness("http://127.0.0.1:1/v1", "m", "chat", "", ["x"])
-    silences = []
-    until(lambda: watched.ranks[0].question)
-    deadline = time.monotonic() + 1
-    while time.monotonic() < deadline:
+    question = until(lambda: watched.ranks[0].question)
+    silences = [0.0]
+
+    def shrinks() -> bool:
+        """As it would not without tokens."""
         silences.append(watched.silent())
-        time.sleep(0.02)
+        return silences[-1] < silences[-2]
+
+    until(shrinks, pause=0.02)
     watched.end()
-    assert 0 < max(silences) < 0.6
+    assert question.is_alive()
+    answered.set()
 
 
 def test_ranks_that_rest_between_questions_do_not_stand_still(supervised, tmp_path):
