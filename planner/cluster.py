@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from planner.catalog.device import Device, device, processor
 from planner.catalog.machines import GpuMachine, instance_type
-from planner.counted import counted
+from planner.pluralize import pluralize
 from planner.refusal import Refusal
 
 
@@ -65,7 +65,7 @@ class Cluster:
     def words(self) -> str:
         """The machines as a sentence has them: `2 machines with 4 x L20 each`."""
         if self.device.kind == "cpu":
-            return f"{counted(self.machines, 'machine')} without GPU"
+            return f"{pluralize(self.machines, 'machine')} without GPU"
         if self.cny_hour is not None:
             return f"{self.machines} x {self.name}, {self.accelerators} x {self.device.name}"
         if self.machines == 1:

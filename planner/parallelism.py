@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from math import gcd
 
-from planner.counted import counted
+from planner.pluralize import pluralize
 from planner.refusal import Change, Refusal
 
 VOCAB_PADDING = 64
@@ -51,9 +51,9 @@ def check_world_size(
         raise Refusal(
             "too_few_accelerators",
             TENSOR,
-            f"is {tensor_parallel_size}, which with {counted(pipeline_parallel_size, 'stage')}{ranks} makes "
-            f"{counted(world, 'accelerator')}, but the machines have {accelerators}",
-            f"bring {counted(world - accelerators, 'more accelerator')}",
+            f"is {tensor_parallel_size}, which with {pluralize(pipeline_parallel_size, 'stage')}{ranks} makes "
+            f"{pluralize(world, 'accelerator')}, but the machines have {accelerators}",
+            f"bring {pluralize(world - accelerators, 'more accelerator')}",
             (
                 Change(TENSOR, tp), Change(PIPELINE, pp),
                 *((Change(DATA, data),) if data_parallel_size > 1 else ()),
@@ -108,7 +108,7 @@ def check_nodes(tensor_parallel_size: int, pipeline_parallel_size: int, nodes: i
         raise Refusal(
             "ranks_not_equal_on_nodes",
             "nodes",
-            f"{counted(world, 'rank')} can't be shared equally by {counted(nodes, 'machine')}",
+            f"{pluralize(world, 'rank')} can't be shared equally by {pluralize(nodes, 'machine')}",
             f"use pipeline stages in a multiple of {max(1, nodes)}",
             (Change("nodes", fit),),
         )
@@ -154,7 +154,7 @@ def check_heads(heads: int, tensor_parallel_size: int, whose: str = "the model")
     if heads % tensor_parallel_size:
         _refuse_tensor(
             "heads_not_divisible",
-            f"{whose}'s {counted(heads, 'attention head')} can't be shared equally by "
+            f"{whose}'s {pluralize(heads, 'attention head')} can't be shared equally by "
             f"{tensor_parallel_size} accelerators",
             tensor_parallel_size,
             lambda tp: heads % tp == 0,
@@ -166,7 +166,7 @@ def check_kv_heads(kv_heads: int, tensor_parallel_size: int) -> None:
     if not _kv_heads_fit(kv_heads, tensor_parallel_size):
         _refuse_tensor(
             "kv_heads_not_divisible",
-            f"the model's {counted(kv_heads, 'KV head')} can be neither shared equally by nor copied equally to "
+            f"the model's {pluralize(kv_heads, 'KV head')} can be neither shared equally by nor copied equally to "
             f"{tensor_parallel_size} accelerators",
             tensor_parallel_size,
             lambda tp: _kv_heads_fit(kv_heads, tp),
@@ -267,7 +267,7 @@ def check_pipeline(layers: int, pipeline_parallel_size: int, *, supported: bool 
         raise Refusal(
             "more_stages_than_layers",
             PIPELINE,
-            f"is {pipeline_parallel_size}, but the model has {counted(layers, 'layer')} and each stage needs one",
+            f"is {pipeline_parallel_size}, but the model has {pluralize(layers, 'layer')} and each stage needs one",
             "to less",
             [Change(PIPELINE, layers)],
         )
@@ -283,8 +283,8 @@ def check_experts(experts: int, ranks: int, *, even: bool = False) -> None:
         raise Refusal(
             "experts_not_divisible",
             EXPERT,
-            f"{counted(experts, 'expert')} can't be shared by {counted(ranks, 'rank')}",
-            f"use {counted(fit, 'rank')}",
+            f"{pluralize(experts, 'expert')} can't be shared by {pluralize(ranks, 'rank')}",
+            f"use {pluralize(fit, 'rank')}",
             (Change(EXPERT, False),),
         )
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from planner.counted import counted
 from planner.engine import Engine
 from planner.llamacpp.estimate import OffloadEstimate
 from planner.plan import Plan
+from planner.pluralize import pluralize
 from planner.vllm.estimate import ReservedEstimate
 from planner.vllm.memory import GIB, RankMemory
 from planner.vllm.throughput import ANSWER, PROMPT, Span
@@ -83,7 +83,7 @@ def _devices(estimate: OffloadEstimate) -> list[str]:
     """A line a device: its layers, weights and KV cache."""
     held = zip(estimate.layers, estimate.weights, estimate.cache, strict=True)
     return [
-        f"  device {i:<3} {counted(layers, 'layer'):>10} {weights / GIB:6.1f} GiB + {cache / GIB:.1f} of KV cache"
+        f"  device {i:<3} {pluralize(layers, 'layer'):>10} {weights / GIB:6.1f} GiB + {cache / GIB:.1f} of KV cache"
         for i, (layers, weights, cache) in enumerate(held)
     ]
 

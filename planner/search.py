@@ -11,11 +11,11 @@ from typing import NamedTuple
 from planner.catalog.versions import vllm_version
 from planner.choice import free_splits, ranked, reasons
 from planner.cluster import Cluster
-from planner.counted import counted
 from planner.engine import Engine
 from planner.model.entry import catalog_model
 from planner.parallelism import nearest_split, nearest_splits
 from planner.plan import Plan, attempt
+from planner.pluralize import pluralize
 from planner.refusal import Change, Refusal, Unplanned
 from planner.request import PlanRequest
 from planner.split import PARTITION, Split
@@ -95,7 +95,7 @@ def nearest_refusal(request: PlanRequest, refusals: list[Refusal]) -> Refusal:
     for changes in _alternatives(request, closest):
         found = _first_plan(apply_changes(request, changes))
         if found is not None:
-            split, machines = found.estimate.split, counted(found.cluster.machines, "machine")
+            split, machines = found.estimate.split, pluralize(found.cluster.machines, "machine")
             works = machines if request.engine.offloads else f"{split.short}, {machines}"
             return Refusal(closest.code, closest.setting, closest.reason, "", changes, works=works)
     if request.whole and any(c.setting in SPLIT for c in closest.changes):

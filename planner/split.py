@@ -4,7 +4,7 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import NamedTuple
 
-from planner.counted import counted
+from planner.pluralize import pluralize
 from planner.refusal import Change, Refusal
 
 PARTITION = "VLLM_PP_LAYER_PARTITION"
@@ -80,8 +80,8 @@ class Split(NamedTuple):
                 even = ",".join(str(len(r)) for r in Split(1, self.pipeline).stages(layers))
                 raise Refusal(
                     "bad_partition", PARTITION,
-                    f"{','.join(map(str, self.partition))} isn't {counted(self.pipeline, 'stage')} of "
-                    f"{counted(layers, 'layer')} together",
+                    f"{','.join(map(str, self.partition))} isn't {pluralize(self.pipeline, 'stage')} of "
+                    f"{pluralize(layers, 'layer')} together",
                     changes=[Change(PARTITION, even)],
                 )  # fmt: skip
             sizes = self.partition

@@ -17,12 +17,12 @@ from components.gateway import Answer
 from components.host import (
     AcceleratorArgs,
     CollectiveCheck,
+    Egress,
     FirewallArgs,
     Host,
     HostArgs,
     Mount,
     Node,
-    Outside,
     addresses_of,
     check_weights,
     close_inner_ports,
@@ -34,7 +34,7 @@ from components.serving import Replica, find_engine
 from components.webui import Login, WebUi, WebUiArgs
 from components.weights import EarlyStart, Weights
 from stacks import planning
-from stacks.egress import Passwords, outside_of
+from stacks.egress import Passwords, egress_of
 from stacks.gateway import Front, GatewaySecrets, make_gateway, scheme
 from stacks.image_disk import image_gib
 from stacks.measurements import measure
@@ -105,8 +105,8 @@ def deploy(
     if settings.platform == "alicloud":
         cloud = rent(settings, stack)
         storage: StorageAt = (cloud.storage.server, "/")
-        outside = outside_of(settings, passwords, [cloud.fetcher.peer_address, cloud.storage.server])
-        fetcher = _host(settings, cloud.fetcher, cloud.fetcher, storage, outside=outside, containers=False, writes=True)
+        egress = egress_of(settings, passwords, [cloud.fetcher.peer_address, cloud.storage.server])
+        fetcher = _host(settings, cloud.fetcher, cloud.fetcher, storage, egress=egress, containers=False, writes=True)
         weights, *more = _weights(settings, fetcher, hub_token)
         # No GPU is paid for while a model downloads.
         early = _early_start(settings, fetcher)
@@ -173,7 +173,7 @@ def deploy(
         key=front.key,
         authority=front.authority,
         task=engine.task,
-        served_by=pulumi.Output.concat(front.gateway.version, "-", engine.version),
+        trigger=pulumi.Output.concat(front.gateway.version, "-", engine.version),
         # Where a host stands between, no address of a machine leads anywhere from here.
         through=None if settings.gateway.url else head.machine.jump,
         after=[engine],
@@ -240,7 +240,7 @@ def _webui(
         model=settings.model.name,
         email=page_settings.admin_email,
         password=password,
-        served_by=pulumi.Output.concat(page.version, "-", front.gateway.version),
+        trigger=pulumi.Output.concat(page.version, "-", front.gateway.version),
         through=None if page_settings.url else head.machine.jump,
         after=[after],
     )
@@ -285,11 +285,11 @@ def _lease(settings: Settings, machine: Machine, *, writer: bool) -> Machine:
 
 def _hosts(settings: Settings, machines: Sequence[Machine], storage: StorageAt, passwords: Passwords) -> list[Host]:
     inside = [*(machine.peer_address for machine in machines), *(machine.address for machine in machines), storage[0]]
-    outside = outside_of(settings, passwords, [name for name in inside if name])
+    egress = egress_of(settings, passwords, [name for name in inside if name])
     return [
         _host(
             settings, machine, next((m for m in machines if m is not machine), machine), storage,
-            outside=outside, accelerators=count, devices=devices, number=number,
+            egress=egress, accelerators=count, devices=devices, number=number,
             writes=settings.platform == "hosts" and bool(fetched_folders(settings)) and not number,
         )
         for number, (machine, count, devices) in enumerate(
@@ -304,7 +304,7 @@ def _host(
     peer: Machine,
     storage: StorageAt,
     *,
-    outside: Outside,
+    egress: Egress,
     accelerators: int = 0,
     devices: tuple[str, ...] = (),
     containers: bool = True,
@@ -336,7 +336,7 @@ def _host(
             writes=writes,
             mounted=settings.storage.path is not None,
             trigger=settings.native.trigger,
-            outside=outside,
+            egress=egress,
             docker_packages=settings.mirrors.docker_packages,
             nic=(own.nic if own else None) or "",
             ports=tuple(f"{one.setting}={one.span}" for one in ports.of_machine(settings, number))

@@ -1,4 +1,4 @@
-"""The way outside, from settings and secrets to arguments of every machine."""
+"""Egress, from settings and secrets to arguments of every machine."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from urllib.parse import urlsplit
 
 import pulumi
 
-from components.host import Outside, RegistryLogin
+from components.host import Egress, RegistryLogin
 from stacks.settings.registry import passwords_by_registry
 from stacks.settings.stack import Settings
 
 
 @dataclass(frozen=True)
 class Passwords:
-    """Secrets of the way outside; None for those that nobody gave."""
+    """Secrets for egress; None for those that nobody gave."""
 
     registry: pulumi.Output[str] | None = None
     proxy: pulumi.Output[str] | None = None
 
 
-def outside_of(settings: Settings, passwords: Passwords, inside: Sequence[pulumi.Input[str]]) -> Outside:
+def egress_of(settings: Settings, passwords: Passwords, inside: Sequence[pulumi.Input[str]]) -> Egress:
     """Arguments of every machine.
 
     Args:
@@ -31,7 +31,7 @@ def outside_of(settings: Settings, passwords: Passwords, inside: Sequence[pulumi
         inside: the machines' own addresses, and the storage's.
     """
     mirrors, images = settings.mirrors, settings.images
-    return Outside(
+    return Egress(
         proxies=mirrors.proxies,
         password=passwords.proxy,
         inside=inside,

@@ -9,15 +9,18 @@ from collections.abc import Mapping
 
 import pulumi
 
+COLLECT = (100_000, 50, 1000)
+"""New objects until the young are looked at, and how often they are until older ones are; Python's own: 700, 10, 10."""
+
 
 def spare_large_graphs() -> None:
-    """Switches off what grows with the graph and serves nobody. docs/decisions/0017 has the figures.
+    """Has less of what grows with the graph and serves nobody. docs/decisions/0017 has the figures.
 
     Everything declared is needed until the program ends, so the collector of cycles reads all of it again and again
-    and frees next to nothing. And the SDK tells the engine of its own doings some five times a resource, each time
-    waiting for an answer; TANDEM_SDK_DEBUG=1 brings them back for `pulumi up --debug`.
+    and frees next to nothing: it looks less often. And the SDK tells the engine of its own doings some five times a
+    resource, each time waiting for an answer; TANDEM_SDK_DEBUG=1 brings them back for `pulumi up --debug`.
     """
-    gc.disable()
+    gc.set_threshold(*COLLECT)
     if not os.environ.get("TANDEM_SDK_DEBUG"):
         pulumi.log.debug = lambda *_, **__: None
 

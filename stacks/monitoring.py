@@ -122,7 +122,7 @@ def make_monitoring(
         password=password,
         grafana=section.grafana,
         authority=front.authority,
-        served_by=pulumi.Output.concat(monitoring.version, "-", front.gateway.version),
+        trigger=pulumi.Output.concat(monitoring.version, "-", front.gateway.version),
         through=None if settings.gateway.url else head.machine.jump,
         after=[monitoring],
     )

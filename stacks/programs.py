@@ -17,14 +17,14 @@ from stacks.settings.stack import Settings
 
 
 def engine_programs(settings: Settings, engine: Engine) -> ProgramsArgs:
-    """The engine's: its image is made whole where it lacks something."""
-    needs = engine.needs
+    """The engine's: what its image lacks is added."""
+    requirements = engine.image_requirements
     cpu = versions.CPU_IMAGE_ARGUMENTS if settings.accelerator.kind == "cpu" else {}
-    recipe = needs.recipe.name if needs.recipe else ""
+    recipe = requirements.recipe.name if requirements.recipe else ""
     return ProgramsArgs(
         image=settings.engine_image,
         environment=_environment(settings),
-        needs=needs,
+        image_requirements=requirements,
         build=BuildArgs(
             arguments=cpu.get(recipe) or versions.IMAGE_ARGUMENTS.get(recipe, {}),
             pip_index=settings.mirrors.pip,

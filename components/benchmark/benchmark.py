@@ -16,8 +16,8 @@ from components.machine import RemoteStep
 FILES = Path(__file__).parent / "files"
 PROGRAMS = {
     "benchmark.sh": FILES / "benchmark.sh",
-    "measured.py": FILES / "measured.py",
-    "question.py": FILES.parents[1] / "serving" / "files" / "question.py",
+    "benchmark_result.py": FILES / "benchmark_result.py",
+    "inference_probe.py": FILES.parents[1] / "serving" / "files" / "inference_probe.py",
 }
 """What measures, by the name it has on the machine; `Host.step_files` comes beside it."""
 
@@ -28,7 +28,7 @@ class Benchmark(pulumi.ComponentResource):
     Fails for nothing that the engine or the load on it does: that stands in the result.
 
     Attributes:
-        measured: what files/measured.py has found, with the arguments; record.py keeps it.
+        measured: what files/benchmark_result.py has found, with the arguments; record.py keeps it.
     """
 
     measured: pulumi.Output[dict[str, Any]]

@@ -1,6 +1,6 @@
 """Benchmarks kept on this computer, each beside its plan and compared with the one before it.
 
-A record is what files/measured.py makes, and more:
+A record is what files/benchmark_result.py makes, and more:
 
     date, engine, mode, tool, version, image, arguments    of what was measured, and with what
     error, missing     why nothing was measured, or why the levels named there were not; empty where all was
@@ -54,7 +54,7 @@ def save(stack: str, measured: Mapping[str, Any], planned: Planned, *, written: 
 
     Args:
         stack: the deployment's own name.
-        measured: as measured.py makes it.
+        measured: as benchmark_result.py makes it.
         planned: the plan's figures of a level.
         written: false for a look at what would be.
     """

@@ -31,7 +31,7 @@ class Answer(pulumi.ComponentResource):
         key: pulumi.Input[str],
         authority: pulumi.Input[str] = "",
         task: pulumi.Input[str] = "chat",
-        served_by: pulumi.Input[str],
+        trigger: pulumi.Input[str],
         through: Jump | None = None,
         after: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
@@ -45,7 +45,7 @@ class Answer(pulumi.ComponentResource):
             key: the API key, a secret.
             authority: what the certificate is verified with, PEM; empty for this computer's public ones.
             task: what the model is for; a question of that kind is asked.
-            served_by: changes whenever what serves has changed, so that the question is asked again.
+            trigger: changes whenever what serves has changed, so that the question is asked again.
             through: the host between, from which it is asked; None to ask from here.
             after: what must be done before.
             opts: Pulumi options.
@@ -56,7 +56,7 @@ class Answer(pulumi.ComponentResource):
             program=PROBE,
             call={"url": url, "model": model, "key": key, "task": task},
             authority=authority,
-            served_by=served_by,
+            trigger=trigger,
             through=through,
             after=after,
             parent=self,

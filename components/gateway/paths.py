@@ -51,7 +51,7 @@ def allowed(task: str, more: Sequence[str] = ()) -> dict[tuple[str, ...], str]:
     """Methods, and one regular expression of the request targets they may have.
 
     Args:
-        task: what the model is for, see components/serving/files/question.py.
+        task: what the model is for, see components/serving/files/inference_probe.py.
         more: paths of the engine that the settings open, to the letter; with any method.
 
     Returns:

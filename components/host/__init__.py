@@ -14,7 +14,7 @@ from components.host.accelerators import (
 from components.host.access import AcceleratorAccess
 from components.host.args import DOCKER_PACKAGES, HostArgs
 from components.host.collective_check import CollectiveCheck
-from components.host.egress import Outside, RegistryLogin
+from components.host.egress import Egress, RegistryLogin
 from components.host.firewall import FirewallArgs, addresses_of, close_inner_ports
 from components.host.host import Host
 from components.host.node import Node
@@ -29,13 +29,13 @@ __all__ = [
     "AcceleratorAccess",
     "AcceleratorArgs",
     "CollectiveCheck",
+    "Egress",
     "Environment",
     "FirewallArgs",
     "Host",
     "HostArgs",
     "Mount",
     "Node",
-    "Outside",
     "Programs",
     "ProgramsArgs",
     "RegistryLogin",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pulumi
 
 from components.host.accelerator import AcceleratorArgs
-from components.host.egress import Outside
+from components.host.egress import Egress
 
 DOCKER_PACKAGES = "https://download.docker.com/linux"
 
@@ -33,7 +33,7 @@ class HostArgs:
         writes: this machine downloads to the storage; the others only read it.
         mounted: the storage is the folder `mount_point`, mounted by others or the machine's own: looked at, no more.
         trigger: native: any text; another has every process looked after again.
-        outside: how it reaches what lies outside.
+        egress: proxies, authorities and logins for what it fetches.
         docker_packages: URL of Docker's own packages, for systems with dnf.
         nic: the network interface that engines use; found by the route to the peer when empty.
         firewall: inner ports will be closed, for which nftables is installed.
@@ -56,7 +56,7 @@ class HostArgs:
     writes: bool = False
     mounted: bool = False
     trigger: str = ""
-    outside: Outside = field(default_factory=Outside)
+    egress: Egress = field(default_factory=Egress)
     docker_packages: str = DOCKER_PACKAGES
     nic: str = ""
     firewall: bool = False

@@ -1,4 +1,4 @@
-"""How a machine reaches what lies outside: proxies, an authority of one's own, logins of registries."""
+"""Egress: how a machine reaches registries, hubs and mirrors, by proxies, authorities and logins of its own."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class RegistryLogin:
 
 
 @dataclass(frozen=True)
-class Outside:
+class Egress:
     """How a machine reaches what lies outside. The default is none: it is reached directly.
 
     Attributes:
@@ -52,34 +52,34 @@ class Outside:
     logins: Sequence[RegistryLogin] = ()
 
 
-def way_outside(
+def configure_egress(
     machine: Machine,
-    outside: Outside,
+    egress: Egress,
     *,
     containers: bool,
     parent: pulumi.Resource,
 ) -> pulumi.Resource | None:
     """The step before all that fetch something; None where there is nothing to say."""
-    if not outside.proxies and not outside.authority:
+    if not egress.proxies and not egress.authority:
         return None
-    inside = pulumi.Output.all(*outside.inside, *outside.direct).apply(
+    inside = pulumi.Output.all(*egress.inside, *egress.direct).apply(
         lambda names: ",".join(dict.fromkeys(map(str, names)))
     )
     return RemoteStep(
-        f"{machine.name}-outside",
+        f"{machine.name}-egress",
         machine=machine,
-        script=FILES / "outside.sh",
+        script=FILES / "egress.sh",
         environment={
-            "PROXIES": " ".join(f"{scheme}={url}" for scheme, url in sorted(outside.proxies.items())),
+            "PROXIES": " ".join(f"{scheme}={url}" for scheme, url in sorted(egress.proxies.items())),
             "INSIDE": inside,
-            "DIRECT": ",".join(dict.fromkeys(outside.direct)),
-            "AUTHORITY": outside.authority,
-            "AUTHORITY_HOSTS": " ".join(outside.authority_hosts) if containers else "",
+            "DIRECT": ",".join(dict.fromkeys(egress.direct)),
+            "AUTHORITY": egress.authority,
+            "AUTHORITY_HOSTS": " ".join(egress.authority_hosts) if containers else "",
             "OWN": "yes" if machine.installation.root else "no",
             "CONTAINERS": "yes" if containers else "no",
         },
         secrets={
-            f"{scheme.upper()}_PROXY_URL": with_password(outside.proxies.get(scheme, ""), outside.password)
+            f"{scheme.upper()}_PROXY_URL": with_password(egress.proxies.get(scheme, ""), egress.password)
             for scheme in ("http", "https")
         },
         timeout=300,

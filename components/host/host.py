@@ -12,7 +12,7 @@ import pulumi
 from components.host import preparation
 from components.host.access import AcceleratorAccess
 from components.host.args import HostArgs
-from components.host.egress import way_outside
+from components.host.egress import configure_egress
 from components.host.workload import Mount, Programs, ProgramsArgs, Running, Workload
 from components.machine import BASE, Installation, Machine, Stage, run_stages
 
@@ -47,12 +47,12 @@ class Host(pulumi.ComponentResource, ABC):
         super().__init__("tandem:host:Host", name, None, opts)
         self.machine, self.args, self.accelerator = machine, args, args.accelerator
         containers = args.containers and self.has_containers
-        outside = way_outside(machine, args.outside, containers=containers, parent=self)
+        egress = configure_egress(machine, args.egress, containers=containers, parent=self)
         step = run_stages(
             f"{name}-prepare",
             machine=machine,
             stages=[preparation.facts(machine, args), *self._stages()],
-            after=[outside] if outside else [],
+            after=[egress] if egress else [],
             parent=self,
         )
         self.prepared = step.done

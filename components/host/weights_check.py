@@ -26,8 +26,8 @@ def check_weights(hosts: Sequence[Host], folder: pulumi.Input[str]) -> list[pulu
     listed = RemoteStep(
         f"{head.machine.name}-weights-listed",
         machine=head.machine,
-        script=FILES / "weights_seen.sh",
-        files={"weights_seen.py": FILES / "weights_seen.py"},
+        script=FILES / "weights_listing.sh",
+        files={"weights_listing.py": FILES / "weights_listing.py"},
         environment={"FOLDER": folder, "LIST": "yes"},
         timeout=120,
         after=[head.prepared],
@@ -37,8 +37,8 @@ def check_weights(hosts: Sequence[Host], folder: pulumi.Input[str]) -> list[pulu
         RemoteStep(
             f"{host.machine.name}-weights-seen",
             machine=host.machine,
-            script=FILES / "weights_seen.sh",
-            files={"weights_seen.py": FILES / "weights_seen.py"},
+            script=FILES / "weights_listing.sh",
+            files={"weights_listing.py": FILES / "weights_listing.py"},
             environment={"FOLDER": folder, "LISTED": listed.result.apply(lambda found: found.get("listed", ""))},
             timeout=120,
             after=[host.prepared],

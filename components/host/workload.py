@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pulumi
 
-from components.images import BuildArgs, ImageNeeds
+from components.images import BuildArgs, ImageRequirements
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class ProgramsArgs:
     Attributes:
         image: a container's, by name.
         environment: where they are without containers; None for what every machine has, such as python3.
-        needs: what the image must hold; None takes it as it is.
+        image_requirements: what the image must hold; None takes it as it is.
         build: how the image is completed where it lacks some of that.
         mounts: folders that containers of it get.
         variables: environment of its processes; what says where programs are is looked at.
@@ -74,7 +74,7 @@ class ProgramsArgs:
 
     image: str
     environment: Environment | None = None
-    needs: ImageNeeds | None = None
+    image_requirements: ImageRequirements | None = None
     build: BuildArgs = field(default_factory=BuildArgs)
     mounts: Sequence[Mount] = ()
     variables: Mapping[str, str] = field(default_factory=dict)

@@ -18,7 +18,7 @@ def probe_here(
     program: str,
     call: Mapping[str, pulumi.Input[Any]],
     authority: pulumi.Input[str],
-    served_by: pulumi.Input[str],
+    trigger: pulumi.Input[str],
     through: Jump | None,
     after: Sequence[pulumi.Resource],
     parent: pulumi.Resource,
@@ -30,14 +30,14 @@ def probe_here(
         program: relative to the project, so that the state names no folder of one user's.
         call: its input, `url` and what else it needs.
         authority: what the certificate is verified with, PEM; empty for this computer's public ones.
-        served_by: changes whenever what serves has changed, so that it is asked again.
+        trigger: changes whenever what serves has changed, so that it is asked again.
         through: the host between, from which it is asked; None to ask from here.
         after: what must be done before.
         parent: the component that it is a part of.
     """
     return run_here(
         name,
-        create=pulumi.Output.concat(f"python3 {program} ", served_by),
+        create=pulumi.Output.concat(f"python3 {program} ", trigger),
         call={**call, "authority": authority, **({"through": through.facts()} if through else {})},
         opts=pulumi.ResourceOptions(parent=parent, depends_on=list(after)),
     )

@@ -29,7 +29,7 @@ class MonitoringLogin(pulumi.ComponentResource):
         password: pulumi.Input[str],
         grafana: bool,
         authority: pulumi.Input[str] = "",
-        served_by: pulumi.Input[str],
+        trigger: pulumi.Input[str],
         through: Jump | None = None,
         after: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
@@ -43,7 +43,7 @@ class MonitoringLogin(pulumi.ComponentResource):
             password: its password, a secret.
             grafana: there is one.
             authority: what the certificate is verified with, PEM; empty for this computer's public ones.
-            served_by: changes whenever what serves has changed, so that it is asked again.
+            trigger: changes whenever what serves has changed, so that it is asked again.
             through: the host between, from which it is asked; None to ask from here.
             after: what must be done before.
             opts: Pulumi options.
@@ -54,7 +54,7 @@ class MonitoringLogin(pulumi.ComponentResource):
             program=PROBE,
             call={"url": url, "user": user, "password": password, "grafana": grafana},
             authority=authority,
-            served_by=served_by,
+            trigger=trigger,
             through=through,
             after=after,
             parent=self,

@@ -67,7 +67,7 @@ class RayCluster(pulumi.ComponentResource):
     Attributes:
         address: `host:port` of the head.
         token: authenticates to the cluster, a secret.
-        counted: done when every node and accelerator has been seen.
+        ready: done when every node and accelerator has been seen.
         version: changes whenever a container of the cluster has changed.
     """
 
@@ -143,7 +143,7 @@ class RayCluster(pulumi.ComponentResource):
                     opts=pulumi.ResourceOptions(parent=self, depends_on=list(after)),
                 )
             )
-        self.counted = RemoteStep(
+        self.ready = RemoteStep(
             f"{head.machine.name}-ray-count",
             machine=head.machine,
             script=FILES / "count.sh",

@@ -28,7 +28,7 @@ from components.host import (
     storage,
     tuning,
 )
-from components.images import completion
+from components.images import complete_image
 from components.machine import BASE, PACKAGE_MANAGER, PIP, Installation, Machine, Stage, run_stages
 from components.partial_creation import PARTIALLY_CREATED
 from components.runtime.process import run_process
@@ -104,7 +104,7 @@ class DockerHost(Host):
                 docker.ProviderRegistryAuthArgs(
                     address=login.provider_address, username=login.username, password=login.password
                 )
-                for login in args.outside.logins
+                for login in args.egress.logins
             ]
             or None,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[self.prepared]),
@@ -118,13 +118,13 @@ class DockerHost(Host):
             keep_locally=True,
             opts=self._owned(pulumi.ResourceOptions(custom_timeouts=pulumi.CustomTimeouts(create="2h", update="2h"))),
         )
-        if args.needs is None:
+        if args.image_requirements is None:
             return Programs(image.image_id, done=image)
         stages = []
         if args.accelerated and self.accelerator.kind == "nvidia":
             stages.append(_fits(args.image, image.image_id))
-        stages.append(completion(
-            image=args.image, image_id=image.image_id, needs=args.needs, args=args.build,
+        stages.append(complete_image(
+            image=args.image, image_id=image.image_id, requirements=args.image_requirements, args=args.build,
             mounts=[str(mount) for mount in args.mounts], variables=args.variables,
         ))  # fmt: skip
         step = run_stages(f"{name}-whole", machine=self.machine, stages=stages, after=[self.prepared], parent=self)

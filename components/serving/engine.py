@@ -13,7 +13,7 @@ from typing import Protocol
 
 import pulumi
 
-from components.images import ImageNeeds
+from components.images import ImageRequirements
 
 IMAGES = Path(__file__).parent / "images"
 """Recipes of images that lack something: a folder each."""
@@ -38,7 +38,7 @@ class ServeArgs:
         ready_timeout: seconds to the first completion.
         engine_port: the engine's own port between machines, the first of `Engine.port_count`; None takes the one in
             `Engine.ports`.
-        task: what the model is for, as in components/serving/files/question.py; None is found from its files.
+        task: what the model is for, as in components/serving/files/inference_probe.py; None is found from its files.
     """
 
     served_name: str
@@ -97,7 +97,7 @@ class Engine(Protocol):
         ports: its own port between machines by what it is for, beside the API's; `ServeArgs.engine_port` moves it.
         files: programs of ours it needs in its containers, by path inside.
         cache: folder inside its containers that outlives them, so that a restart is quicker; None for none.
-        needs: what its image must hold.
+        image_requirements: what its image must hold.
         counters: names of what moves at /metrics of the API's port while it computes; none where it has none.
     """
 
@@ -126,7 +126,7 @@ class Engine(Protocol):
         """A folder that outlives containers."""
 
     @property
-    def needs(self) -> ImageNeeds:
+    def image_requirements(self) -> ImageRequirements:
         """What its image must hold."""
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 from components.serving.ascend import AscendVllm
@@ -15,6 +16,24 @@ from components.serving.vllm import Vllm
 EngineName = Literal["vllm", "sglang", "llamacpp", "ollama", "tensorrt-llm", "vllm-ascend", "vllm-mindspore"]
 
 
+_ENGINES: Mapping[EngineName, Callable[[Literal["ray", "mp"]], Engine]] = {
+    "vllm": Vllm,
+    "sglang": lambda _: Sglang(),
+    "llamacpp": lambda _: LlamaCpp(),
+    "ollama": lambda _: Ollama(),
+    "tensorrt-llm": lambda _: TensorRtLlm(),
+    "vllm-ascend": AscendVllm,
+    "vllm-mindspore": lambda executor: AscendVllm(
+        executor,
+        name="vllm-mindspore",
+        program="vllm-mindspore",
+        mindspore=True,
+        collective=False,
+        data_parallel=False,
+    ),
+}
+
+
 def find_engine(name: EngineName, executor: Literal["ray", "mp"] = "ray") -> Engine:
     """An engine.
 
@@ -22,20 +41,4 @@ def find_engine(name: EngineName, executor: Literal["ray", "mp"] = "ray") -> Eng
         name: which.
         executor: for those that know both, vLLM and its kin; the others have their own way.
     """
-    engines: dict[EngineName, Engine] = {
-        "vllm": Vllm(executor),
-        "sglang": Sglang(),
-        "llamacpp": LlamaCpp(),
-        "ollama": Ollama(),
-        "tensorrt-llm": TensorRtLlm(),
-        "vllm-ascend": AscendVllm(executor),
-        "vllm-mindspore": AscendVllm(
-            executor,
-            name="vllm-mindspore",
-            program="vllm-mindspore",
-            mindspore=True,
-            collective=False,
-            data_parallel=False,
-        ),
-    }
-    return engines[name]
+    return _ENGINES[name](executor)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pulumi
 
-from components.images import ImageNeeds
+from components.images import ImageRequirements
 from components.serving.engine import IMAGES, Peer, Process, ServeArgs
 from components.serving.topology import check_layers, check_one_copy
 
@@ -33,8 +33,10 @@ class LlamaCpp:
     counters: Sequence[str] = ()
     cache: str | None = CACHE
     # Official images hold no RPC server, and llama-server outside PATH.
-    needs: ImageNeeds = field(
-        default_factory=lambda: ImageNeeds(("python3", "llama-server", "ggml-rpc-server"), recipe=IMAGES / "llamacpp")
+    image_requirements: ImageRequirements = field(
+        default_factory=lambda: ImageRequirements(
+            ("python3", "llama-server", "ggml-rpc-server"), recipe=IMAGES / "llamacpp"
+        )
     )
 
     def port_count(self, args: ServeArgs, accelerators: Sequence[int]) -> int:

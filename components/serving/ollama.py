@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pulumi
 
-from components.images import ImageNeeds
+from components.images import ImageRequirements
 from components.serving.engine import IMAGES, Peer, Process, ServeArgs
 from components.serving.topology import check_layers, check_one_copy
 
@@ -32,8 +32,8 @@ class Ollama:
     counters: Sequence[str] = ()
     cache: str | None = CACHE
     # Its image holds no Python, which the supervisor is written in.
-    needs: ImageNeeds = field(
-        default_factory=lambda: ImageNeeds(("python3", "bash", "ollama"), recipe=IMAGES / "ollama")
+    image_requirements: ImageRequirements = field(
+        default_factory=lambda: ImageRequirements(("python3", "bash", "ollama"), recipe=IMAGES / "ollama")
     )
 
     def port_count(self, args: ServeArgs, accelerators: Sequence[int]) -> int:

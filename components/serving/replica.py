@@ -17,11 +17,11 @@ from components.serving.engine import GROUP_PORT, Engine, Peer, ServeArgs
 
 FILES = Path(__file__).parent / "files"
 PROGRAMS = (
-    "rank_supervisor.py", "group.py", "group_state.py", "guard.py", "ray_group.py", "ray_watch.py", "stalls.py",
-    "still.py", "alive.py", "question.py",
+    "rank_supervisor.py", "group.py", "group_state.py", "guard.py", "ray_group.py", "ray_watch.py", "stall_report.py",
+    "stall_detector.py", "liveness.py", "inference_probe.py",
 )  # fmt: skip
 SUPERVISOR = "/tandem/rank_supervisor.py"
-ALIVE = "/tandem/alive.json"
+LIVENESS = "/tandem/liveness.json"
 GROUP_TOKEN_FILE = "/tandem/group-token"  # noqa: S105  # a path, not a token
 
 
@@ -67,7 +67,7 @@ class Replica(pulumi.ComponentResource):
         """
         super().__init__("tandem:serving:Replica", name, None, opts)
         head = nodes[0].host
-        child = pulumi.ResourceOptions(parent=self, depends_on=[*after, *([cluster.counted] if cluster else [])])
+        child = pulumi.ResourceOptions(parent=self, depends_on=[*after, *([cluster.ready] if cluster else [])])
         supervisor = {f"/tandem/{name}": FILES / name for name in PROGRAMS}
         accelerators = [node.accelerators for node in nodes]
         shared: list[Mount] = []
@@ -91,8 +91,8 @@ class Replica(pulumi.ComponentResource):
                 f"--accelerator={host.accelerator.kind}",
                 "--state=/tandem",
             ]
-            watched = {ALIVE: _alive(engine, args, model)} if engine.counters and not rank else {}
-            own += [f"--alive={ALIVE}"] if watched else []
+            watched = {LIVENESS: _liveness(engine, args, model)} if engine.counters and not rank else {}
+            own += [f"--liveness={LIVENESS}"] if watched else []
             cache = [Mount(f"{host.machine.folder}/cache", engine.cache)] if engine.cache else []
             containers.append(
                 host.run(
@@ -122,7 +122,7 @@ class Replica(pulumi.ComponentResource):
             f"{head.machine.name}-{name}-ready",
             machine=head.machine,
             script=FILES / "ready.sh",
-            files={**head.step_files, **{name: FILES / name for name in ("question.py", "seen.py")}},
+            files={**head.step_files, **{name: FILES / name for name in ("inference_probe.py", "readiness_status.py")}},
             environment={
                 "FOLDER": model,
                 "TASK": args.task or "",
@@ -161,12 +161,12 @@ def _processes(
     return found
 
 
-def _alive(engine: Engine, args: ServeArgs, model: pulumi.Input[str]) -> pulumi.Output[str]:
+def _liveness(engine: Engine, args: ServeArgs, model: pulumi.Input[str]) -> pulumi.Output[str]:
     """What the first rank's supervisor asks so as to see that tokens are made."""
-    alive: dict[str, object] = {"base": f"http://127.0.0.1:{args.port}/v1", "model": args.served_name}
-    alive |= {"task": args.task or "", "ranks": args.data_parallel_size}
+    liveness: dict[str, object] = {"base": f"http://127.0.0.1:{args.port}/v1", "model": args.served_name}
+    liveness |= {"task": args.task or "", "ranks": args.data_parallel_size}
     return pulumi.Output.from_input(model).apply(
-        lambda folder: json.dumps({**alive, "folder": folder, "series": list(engine.counters)})
+        lambda folder: json.dumps({**liveness, "folder": folder, "series": list(engine.counters)})
     )
 
 

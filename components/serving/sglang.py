@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pulumi
 
-from components.images import ImageNeeds
+from components.images import ImageRequirements
 from components.serving.engine import Peer, Process, ServeArgs
 from components.serving.topology import check_ranks
 
@@ -29,7 +29,7 @@ class Sglang:
     files: Mapping[str, Path] = field(default_factory=dict)
     counters: Sequence[str] = ()
     cache: str | None = None
-    needs: ImageNeeds = field(default_factory=lambda: ImageNeeds(("python3",), ("sglang",)))
+    image_requirements: ImageRequirements = field(default_factory=lambda: ImageRequirements(("python3",), ("sglang",)))
 
     def port_count(self, args: ServeArgs, accelerators: Sequence[int]) -> int:
         """See `Engine`."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pulumi
 
-from components.images import ImageNeeds
+from components.images import ImageRequirements
 from components.serving.engine import Peer, Process, ServeArgs
 from components.serving.topology import check_one_copy, check_ranks
 
@@ -34,7 +34,9 @@ class TensorRtLlm:
     files: Mapping[str, Path] = field(default_factory=lambda: {AGENT: FILES / "mpi_agent.py"})
     counters: Sequence[str] = ()
     cache: str | None = None
-    needs: ImageNeeds = field(default_factory=lambda: ImageNeeds(("python3", "trtllm-serve")))
+    image_requirements: ImageRequirements = field(
+        default_factory=lambda: ImageRequirements(("python3", "trtllm-serve"))
+    )
 
     def port_count(self, args: ServeArgs, accelerators: Sequence[int]) -> int:
         """See `Engine`."""

@@ -9,7 +9,7 @@ from typing import Literal
 
 import pulumi
 
-from components.images import ImageNeeds
+from components.images import ImageRequirements
 from components.serving.engine import IMAGES, Peer, Process, ServeArgs
 from components.serving.topology import check_one_copy, check_ranks, data_ranks, ranks_span, spans_machines
 from planner import Change, Refusal
@@ -52,12 +52,12 @@ class Vllm:
         return {"rendezvous": MASTER_PORT} if self.executor == "mp" else {}
 
     @property
-    def needs(self) -> ImageNeeds:
+    def image_requirements(self) -> ImageRequirements:
         """vLLM's own image holds no Ray since 0.18."""
         programs = ("python3", self.program)
         if self.executor != "ray":
-            return ImageNeeds(programs)
-        return ImageNeeds((*programs, "ray"), ("ray",), IMAGES / "ray")
+            return ImageRequirements(programs)
+        return ImageRequirements((*programs, "ray"), ("ray",), IMAGES / "ray")
 
     def port_count(self, args: ServeArgs, accelerators: Sequence[int]) -> int:
         """See `Engine`."""

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Literal, NamedTuple
 
 from planner.catalog.table import entries
-from planner.likeness import likest
+from planner.close_matches import close_matches
 from planner.refusal import Change, Refusal
 
 MIB = 2**20
@@ -107,7 +107,7 @@ def device(name: str) -> Device:
     What nvidia-smi calls it is understood too: `NVIDIA A800-SXM4-80GB` is the A800-80GB.
 
     Raises:
-        Refusal: `unknown_gpu`; the remedy names what is likest.
+        Refusal: `unknown_gpu`; the remedy names the closest.
     """
     name = _catalog_name(name)
     entry = _catalog()[name]
@@ -169,7 +169,7 @@ def _catalog_name(name: str) -> str:
     if len(sized) == 1 and plain:
         return sized[0]
     meant = sized if plain else []
-    meant = meant or [catalog[near] for near in likest(plain, catalog, n=2)]
+    meant = meant or [catalog[near] for near in close_matches(plain, catalog, n=2)]
     first, *others = dict.fromkeys(meant) or ("",)
     otherwise = f"to {' or '.join(others)}" if others else "" if first else f"one of {', '.join(_catalog())}"
     raise Refusal(

@@ -9,7 +9,6 @@ from itertools import accumulate
 
 from planner.catalog.device import Device
 from planner.cluster import Cluster
-from planner.counted import counted
 from planner.engine import Engine
 from planner.estimate import Estimate
 from planner.llamacpp.offload import Offload, read_offload
@@ -17,6 +16,7 @@ from planner.model.entry import ModelEntry
 from planner.model.gguf import GgufTensor, tensor_bytes
 from planner.model.shapes import LatentAttention, Model
 from planner.parallelism import check_one_machine, check_rpc_devices
+from planner.pluralize import pluralize
 from planner.refusal import Refusal, Unplanned
 from planner.request import PlanRequest
 from planner.split import Split
@@ -68,7 +68,7 @@ class OffloadEstimate(Estimate):
     def placement(self) -> str:
         """Layers on devices, and on the processor."""
         left = f", {self.host_layers} on the processor" if self.host_layers else ""
-        return f"{counted(sum(self.layers), 'layer')} on {counted(len(self.layers), 'device')}{left}"
+        return f"{pluralize(sum(self.layers), 'layer')} on {pluralize(len(self.layers), 'device')}{left}"
 
     def summary(self, machines: str) -> str:
         """Layers on devices, and the machines."""
@@ -99,8 +99,8 @@ def offload_estimate(request: PlanRequest, cluster: Cluster) -> OffloadEstimate:
         raise Unplanned("model.config", f"the size of {entry.name}'s weights isn't known", "name it by its hub's id")
     if offload.shares and len(offload.shares) > cluster.accelerators:
         raise Refusal(
-            "bad_argument", "tensor_split", f"gives {counted(len(offload.shares), 'share')} for "
-            f"{counted(cluster.accelerators, 'device')}", f"give at most {cluster.accelerators}",
+            "bad_argument", "tensor_split", f"gives {pluralize(len(offload.shares), 'share')} for "
+            f"{pluralize(cluster.accelerators, 'device')}", f"give at most {cluster.accelerators}",
         )  # fmt: skip
     weighed = [(tensor, nbytes, offload.host(tensor.name)) for tensor, nbytes in tensor_bytes(entry)]
     wanted = offload.gpu_layers
@@ -160,7 +160,7 @@ def _laid_out(entry: ModelEntry, cluster: Cluster, offload: Offload, weighed: We
 
 def _notes(entry: ModelEntry, offload: Offload, host: float, of_layer: Sequence[int | None]) -> tuple[str, ...]:
     left = of_layer.count(None)
-    layers = f", {left} of {counted(len(of_layer), 'layer')} among them" if left else ""
+    layers = f", {left} of {pluralize(len(of_layer), 'layer')} among them" if left else ""
     notes = [f"the first machine's own memory holds about {host / GIB:.0f} GiB of weights and KV cache{layers}"]
     if entry.estimated:
         notes.append("the file's size isn't known: it is estimated by the usual width of its quantization")

@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from planner.catalog.architectures import Architecture, Family, architectures
-from planner.counted import counted
 from planner.model.experts import experts_of
 from planner.model.fields import Fields
 from planner.model.outline import INNER, outline
@@ -18,6 +17,7 @@ from planner.model.recorded import NAME, Recorded, read_record
 from planner.model.shapes import Attention, Experts, LatentAttention, LayerKind, Model
 from planner.model.states import state_of
 from planner.model.vision import parse_tower
+from planner.pluralize import pluralize
 from planner.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -263,7 +263,7 @@ def _kinds(  # noqa: PLR0911  # one return a way of telling it, none nested
         return _every(layers, lambda i: (i + 1) % step == 0, "linear")
     if types is not None and len(types) != layers:
         raise Refusal(
-            "bad_config", "config.json: layer_types", f"has length {len(types)} for {counted(layers, 'layer')}",
+            "bad_config", "config.json: layer_types", f"has length {len(types)} for {pluralize(layers, 'layer')}",
             "download config.json of the model again",
         )  # fmt: skip
     if window is None:

@@ -5,7 +5,7 @@ from functools import cache
 from typing import NamedTuple
 
 from planner.catalog.models import model_config, models
-from planner.likeness import likest
+from planner.close_matches import close_matches
 from planner.model.config import find_record, load_config, parse_model
 from planner.model.safetensors import folder_bytes
 from planner.model.shapes import Model
@@ -45,7 +45,7 @@ def catalog_model(name: str) -> ModelEntry:
         if own in (short, entry.id.rsplit("/", 1)[-1].lower()):
             model = parse_model(model_config(short))
             return ModelEntry(short, model, int(entry.weights_gb * 1e9), entry.variants, entry.id)
-    near = likest(wanted, models(), n=1, cutoff=0.5)
+    near = close_matches(wanted, models(), n=1, cutoff=0.5)
     remedy = f"did you mean {near[0]}? Or give" if near else "give"
     raise Refusal("unknown_model", "model", f"{name[:60]!r} isn't in the catalog", f"{remedy} its config.json's path")
 

@@ -8,7 +8,7 @@ import math
 import re
 from typing import NamedTuple
 
-from planner.likeness import likest
+from planner.close_matches import close_matches
 from planner.model.shapes import Model
 from planner.refusal import Change, Refusal
 from planner.split import Split
@@ -75,7 +75,7 @@ def serve_arguments(model: Model, split: Split, given: dict[str, str]) -> ServeA
     values = {}
     for name, text in given.items():
         if name not in COUNTED and name not in ALIASES and name != "enable_expert_parallel":
-            near = likest(name, COUNTED, n=1)
+            near = close_matches(name, COUNTED, n=1)
             remedy = f"did you mean {near[0]}?" if near else f"arguments that change memory: {', '.join(COUNTED)}"
             raise Refusal(
                 "unknown_argument", name[:60] or "arguments", "is no argument of TensorRT-LLM's that the planner can "

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from planner.catalog.device import Device
 from planner.catalog.versions import EngineVersion
-from planner.likeness import likest
+from planner.close_matches import close_matches
 from planner.model.shapes import Model
 from planner.refusal import Change, Refusal
 from planner.vllm.lora import Lora
@@ -149,7 +149,7 @@ def _resolved(
     values = {name.replace("-", "_").lstrip("_"): text for name, text in given}
     for name in values:
         if name not in COUNTED and name not in NEUTRAL:
-            near = likest(name, [*COUNTED, *NEUTRAL], n=1)
+            near = close_matches(name, [*COUNTED, *NEUTRAL], n=1)
             remedy = f"did you mean {near[0]}?" if near else f"arguments that change memory: {', '.join(COUNTED)}"
             raise Refusal(
                 "unknown_argument", name[:60] or "arguments", "is no engine argument the planner can count", remedy

@@ -20,7 +20,7 @@ from stacks.settings.weights import all_weights
 FILES = Path(__file__).parent / "files"
 HOST_FILES = Path(__file__).parents[2] / "components/host/files"
 MODULES = (
-    *(HOST_FILES / name for name in ("pci.py", "ports.py", "weights_seen.py")),
+    *(HOST_FILES / name for name in ("pci.py", "ports.py", "weights_listing.py")),
     *(FILES / name for name in ("weights.py", "packet_loss.py", "machine_state.py")),
 )
 """In the order in which they import each other."""

@@ -18,12 +18,12 @@ set -a
 . "$TANDEM_DIR/env"
 set +a
 if [[ -n $native ]]; then
-  for found in "$TANDEM_HOME"/processes/*-engine/files/alive.json; do
+  for found in "$TANDEM_HOME"/processes/*-engine/files/liveness.json; do
     [[ ! -e $found ]] || CONTAINER=$(basename "$(dirname "$(dirname "$found")")")
   done
 else
   for found in $(docker ps --filter "name=^/?$stack-.*-engine$" --format '{{.Names}}'); do
-    ! docker exec "$found" test -e /tandem/alive.json </dev/null || CONTAINER=$found
+    ! docker exec "$found" test -e /tandem/liveness.json </dev/null || CONTAINER=$found
   done
 fi
 [[ -n $CONTAINER ]] || exit 3

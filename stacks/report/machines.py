@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from planner.counted import counted
+from planner.pluralize import pluralize
 from stacks.remote import run_on
 
 SCRIPT = Path(__file__).parents[1] / "files" / "state.sh"
@@ -102,7 +102,7 @@ def parse(machine: str, text: str) -> Seen:
             one = Workload(name.removeprefix(f"{machine}-"), status, int(restarts or 0), started[:19], image)
             workloads.append(one)
             if one.restarts:
-                events.append(Event("", machine, f"{one.name} was started again {counted(one.restarts, 'time')}"))
+                events.append(Event("", machine, f"{one.name} was started again {pluralize(one.restarts, 'time')}"))
             if status != "running":
                 events.append(Event("", machine, f"{one.name} does not run ({status})"))
         elif kind == "group":
@@ -115,12 +115,12 @@ def _of_group(machine: str, group: Mapping[str, Any]) -> Sequence[Event]:
     found = [Event(_stamp(stall["time"]), machine, f"stall: {stall['why']}") for stall in group.get("stalls") or []]
     last = group.get("exit")
     if group.get("exits") and last:
-        times, code = counted(group["exits"], "time"), f", exit code {last['code']}" if "code" in last else ""
+        times, code = pluralize(group["exits"], "time"), f", exit code {last['code']}" if "code" in last else ""
         where = f"rank {last.get('rank')} on {last.get('machine')}{code}"
         found.append(Event("", machine, f"the engine has ended {times}, last {where}"))
-    if group.get("trouble"):
-        found.append(Event("", machine, str(group["trouble"])))
-    for rank in (group.get("still") or {}).values():
+    if group.get("error"):
+        found.append(Event("", machine, str(group["error"])))
+    for rank in (group.get("stalled") or {}).values():
         found.append(
             Event("", machine, f"rank {rank['rank']} on {rank['machine']} stands still for {rank['seconds']} s")
         )

@@ -10,8 +10,8 @@ from typing import Any
 
 from components.benchmark.record import Record
 from planner import Plan
-from planner.counted import counted
 from planner.page import drawn, templates
+from planner.pluralize import pluralize
 from stacks.cost import Cost
 from stacks.report.actual_timeline import Row
 from stacks.report.machines import Event, Seen
@@ -62,7 +62,7 @@ def page(report: Report) -> str:
     measured = [record for record in report.benchmarks if record["levels"]]
     whole = max((span.end for row in report.timeline for span in (row.planned, row.happened) if span), default=1.0)
     environment = templates(Path(__file__).parent)
-    environment.filters["counted"] = counted
+    environment.filters["pluralize"] = pluralize
     return environment.get_template("report.html.j2").render(
         **plan,
         report=report,

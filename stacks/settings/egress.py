@@ -1,4 +1,4 @@
-"""Settings of the way outside: mirrors, proxies, and an authority of one's own."""
+"""Settings for egress: mirrors, proxies, and an authority of one's own."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from stacks.settings.text_types import AsItStands, HostPort, Url
 PLAIN = re.compile(r"[\x21-\x7e]+")
 
 
-class OutsideSettings(SettingsModel):
-    """How machines reach what lies outside."""
+class EgressSettings(SettingsModel):
+    """How machines reach registries, hubs and mirrors."""
 
     http_proxy: str | None = Field(
         None, description="proxy for http, such as http://proxy.example:3128; its password is the secret proxyPassword"
@@ -113,7 +113,7 @@ class OutsideSettings(SettingsModel):
         return {scheme: url for scheme, url in found.items() if url}
 
 
-class MirrorSettings(OutsideSettings):
+class MirrorSettings(EgressSettings):
     """Where machines fetch from when the usual places are slow or out of reach."""
 
     pip: Url | None = Field(None, description="Python package index, such as https://mirror/simple")

@@ -10,7 +10,7 @@ began=$SECONDS
 on() { # on MACHINE COMMAND
   ssh -F none -n -i "$KEY" -o UserKnownHostsFile="$KNOWN_HOSTS" -o BatchMode=yes "root@$1" "$2"
 }
-told() { printf 'by hand %4d s: %s\n' $((SECONDS - began)) "$1"; }
+log() { printf 'by hand %4d s: %s\n' $((SECONDS - began)) "$1"; }
 until_ok() { # until_ok SECONDS COMMAND...
   local end=$((SECONDS + $1))
   shift
@@ -29,7 +29,7 @@ for machine in "$head" "$worker"; do
     echo '{\"insecure-registries\": [\"$DEPOT\"]}' >/etc/docker/daemon.json
     systemctl restart docker
     mount -t nfs -o vers=3,nolock nas:/share /mnt/tandem" >/dev/null 2>&1
-  told "$machine has Docker and the share"
+  log "$machine has Docker and the share"
 done
 
 on "$head" "set -e
@@ -37,10 +37,10 @@ on "$head" "set -e
   hub/bin/pip install -q --index-url http://$DEPOT/pypi/simple --trusted-host ${DEPOT%:*} huggingface_hub==2.4.0
   HF_ENDPOINT=http://$DEPOT/hf HF_HUB_DISABLE_XET=1 hub/bin/hf download tandem/tiny-qwen2 --local-dir ./tiny-qwen2
   rsync -a ./tiny-qwen2 /mnt/tandem/" >/dev/null 2>&1
-told "the weights are on the share"
+log "the weights are on the share"
 
 for machine in "$head" "$worker"; do on "$machine" "docker pull -q $image" >/dev/null; done
-told "both machines have the image"
+log "both machines have the image"
 
 node() { # node MACHINE RAY-START-ARGUMENTS
   on "$1" "docker run -d --name node --network host --shm-size 1g -v /mnt/tandem:/models \
@@ -54,10 +54,10 @@ node() { # node MACHINE RAY-START-ARGUMENTS
 counted() { on "$head" "docker exec node ray status 2>/dev/null" | grep -q "/2.0 GPU"; }
 node "$head" "--head --port=6379 --include-dashboard=false"
 until_ok 120 on "$head" "docker exec node ray status >/dev/null 2>&1"
-told "the head runs"
+log "the head runs"
 node "$worker" "--address=$head:6379"
 until_ok 120 counted
-told "ray status counts two"
+log "ray status counts two"
 
 on "$head" "docker exec -d node sh -c 'exec vllm serve /models/tiny-qwen2 --served-model-name tiny-qwen2 \
   --tensor-parallel-size 2 --distributed-executor-backend ray --host 0.0.0.0 --port 8000 --max-model-len 512 \
@@ -68,4 +68,4 @@ completes() {
     "http://$head:8000/v1/chat/completions"
 }
 until_ok 300 completes
-told "a completion came back"
+log "a completion came back"

@@ -7,7 +7,7 @@ head=${1:?} worker=${2:?} folder=${3:?}
 : "${KEY:?}" "${KNOWN_HOSTS:?}" "${DEPOT:?}" "${RAY:?}" "${PYTHON:?}"
 began=$SECONDS
 ray() { PYTHONPATH=$RAY "$PYTHON" -m ray.scripts.scripts "$@"; }
-told() { printf 'ray up  %4d s: %s\n' $((SECONDS - began)) "$1"; }
+log() { printf 'ray up  %4d s: %s\n' $((SECONDS - began)) "$1"; }
 until_ok() { # until_ok SECONDS COMMAND...
   local end=$((SECONDS + $1))
   shift
@@ -31,13 +31,13 @@ bare() { # what the launcher calls before its first command of ours
 bare "$head" & first=$!
 bare "$worker"
 wait $first
-told "both machines have rsync"
+log "both machines have rsync"
 
 ray up --yes --no-config-cache --disable-usage-stats "$cluster" >"$folder/up.log" 2>&1 || { tail -n 60 "$folder/up.log" >&2; exit 1; }
-told "ray up came back: the head runs"
+log "ray up came back: the head runs"
 counted() { on "$head" "docker exec node ray status 2>/dev/null" | grep -q "/2.0 GPU"; }
 until_ok 240 counted
-told "ray status counts two"
+log "ray status counts two"
 
 ray exec --no-config-cache "$cluster" "setsid --fork vllm serve /models/tiny-qwen2 --served-model-name tiny-qwen2 \
   --tensor-parallel-size 2 --distributed-executor-backend ray --host 0.0.0.0 --port 8000 --max-model-len 512 \
@@ -49,4 +49,4 @@ completes() {
     "http://$head:8000/v1/chat/completions"
 }
 until_ok 300 completes
-told "a completion came back"
+log "a completion came back"

@@ -100,7 +100,7 @@ def interval(pairs: list[tuple[float, float]]) -> tuple[float, float]:
     return statistics.mean(changes) - half, statistics.mean(changes) + half
 
 
-def told(pairs: list[tuple[float, float]]) -> str:
+def summary(pairs: list[tuple[float, float]]) -> str:
     """Medians and the interval."""
     low, high = interval(pairs)
     return (
@@ -135,6 +135,6 @@ def test_tokens_a_second_with_and_without(cost):
         for program, now in programs.items():
             seconds = now.seconds - before[machine][program].seconds
             print(f"{machine} {program}: {seconds / took:.3%} of a processor, {now.mib:.0f} MiB")
-    print(told(pairs))
+    print(summary(pairs))
     assert interval(pairs)[0] < 0.01
     assert sum(each.mib for each in after[cost.names[0]].values()) < 200

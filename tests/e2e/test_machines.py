@@ -216,7 +216,7 @@ def test_a_reboot_from_inside_keeps_address_and_disk(bench: Bench) -> None:
     before = bench.ok(TWO, "touch /root/kept; cat /proc/sys/kernel/random/boot_id")
     bench.ssh(TWO, "systemctl reboot")
     machine = bench.site.machine("two")
-    assert wait_until(lambda: machine.facts()["boots"] == 2)
+    assert wait_until(lambda: machine.facts()["boots"] == 2, 60)
     machine.wait_for_ssh()
     assert bench.ok(TWO, "ls /root/kept; cat /proc/sys/kernel/random/boot_id").split()[1] != before
 
@@ -236,7 +236,7 @@ def test_a_reboot_from_outside_and_a_stop_and_start_keep_address_and_disk(bench:
 def test_poweroff_from_inside_leaves_it_stopped(bench: Bench) -> None:
     bench.ssh(ONE, "systemctl poweroff")
     machine = bench.site.machine("one")
-    assert wait_until(lambda: not machine.running)
+    assert wait_until(lambda: not machine.running, 60)
     bench.site.start("one")
     machine.wait_for_ssh()
 
@@ -266,7 +266,7 @@ def test_a_power_cut_ends_everything_in_the_machine_and_it_starts_again(bench: B
         machine.kill()
     else:
         ProcessRecord.load(machine.paths.supervisor).signal(9)
-    assert wait_until(lambda: not leader.alive())
+    assert wait_until(lambda: not leader.alive(), 60)
     assert machine.facts()["state"] == "stopped"
     bench.site.start("one")
     machine.wait_for_ssh()
@@ -378,7 +378,7 @@ def test_destroy_leaves_nothing(bench: Bench, tmp_path: Path) -> None:
     marks = (str(tmp_path / "site"), machine.paths.id, bridge)
     assert left_of(marks), "the check sees a machine that is there"
     site.destroy_all()
-    assert wait_until(lambda: not left_of(marks), 10), left_of(marks)
+    assert wait_until(lambda: not left_of(marks), 60), left_of(marks)
     assert not Path(f"/proc/{facts['leader']}/root").exists()
     assert not (tmp_path / "site").exists()
     assert bench.site.machine("one").running

@@ -1,8 +1,8 @@
-"""Each kind of process of a deployment stands still, loops or is gone: that is told with its place, and mended.
+"""Each kind of process of a deployment stands still, loops or is gone: that is reported with its place, and repaired.
 
 Two machines, Docker, the real vLLM on processors with monitoring; by vLLM's own ranks, then by Ray. One deployment is
-changed step by step, so the tests run in this order. A stopped process is told at the webhook within 120 s, and what
-follows takes no more than 1.2 times the engine's own start.
+changed step by step, so the tests run in this order. A stopped process is reported at the webhook within 120 s, and
+what follows takes no more than 1.2 times the engine's own start.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def stalls(deployment, webhook, client):
 
     def judged(name, fault, **how):
         seen = happen(name, fault, deployment=deployment, webhook=webhook, client=client, **how)
-        assert seen.told < FOUND
+        assert seen.alerted < FOUND
         assert seen.ratio <= RATIO
         return seen
 
@@ -129,13 +129,13 @@ def test_a_worker_of_the_first_machine(deployment, stalls):
 
 
 def test_the_gateway(deployment, webhook, client):
-    """Nobody starts it again by itself; what mends it is told, and the engine is left alone."""
+    """Nobody starts it again by itself; what mends it is reported, and the engine is left alone."""
     began = time.time()
     caddy = pids(deployment, "node-0", "^caddy run")[0]
     deployment.ssh("node-0", f"kill -STOP {caddy}")
     until(lambda: webhook.fired("GatewayDown", began), FOUND)
     at, alert = webhook.fired("GatewayDown", began)[0]
-    print(f"gateway: told after {at - began:.0f} s ({alert['annotations']['summary']})")
+    print(f"gateway: alert after {at - began:.0f} s ({alert['annotations']['summary']})")
     assert alert["labels"]["machine"] == "node-0"
     assert "docker restart" in alert["annotations"]["remedy"]
     deployment.ssh("node-0", f"kill -CONT {caddy}")
@@ -204,18 +204,18 @@ def test_with_ray_a_service_of_ray(ray, webhook, client, name, service):
     start = first(lines, "Ray runtime started", ended)[0] - ended
     print(f"{service} on {name}: Ray's own start there {start:.0f} s")
     assert ended
-    assert seen.told < FOUND
+    assert seen.alerted < FOUND
     assert seen.again - seen.found <= RATIO * (seen.start + start)
 
 
-def test_storage_that_hangs_is_told_and_an_engine_that_serves_goes_on(ray, webhook, client, shares):
+def test_storage_that_hangs_is_reported_and_an_engine_that_serves_goes_on(ray, webhook, client, shares):
     began = time.time()
     shares["node-1"].hang()
     try:
         until(lambda: webhook.fired("StorageSlow", began), FOUND)
         at, alert = webhook.fired("StorageSlow", began)[0]
         summary = alert["annotations"]["summary"]
-        print(f"storage: told after {at - began:.0f} s ({summary})")
+        print(f"storage: alert after {at - began:.0f} s ({summary})")
         assert "nas:/share mounted on node-1 at /mnt/tandem" in summary
         until(lambda: time.time() > at + 90, 100, pause=1)  # as long as a stall would need
         assert {answer.code for answer in client.since(began)} == {200}
@@ -224,7 +224,7 @@ def test_storage_that_hangs_is_told_and_an_engine_that_serves_goes_on(ray, webho
         shares["node-1"].go_on()
 
 
-def test_an_engine_that_loads_from_storage_that_hangs_is_told(ray, webhook, client, shares):
+def test_an_engine_that_loads_from_storage_that_hangs_is_reported(ray, webhook, client, shares):
     """It is not ended for it, and goes on by itself."""
     began = time.time()
     for share in shares.values():
@@ -233,7 +233,7 @@ def test_an_engine_that_loads_from_storage_that_hangs_is_told(ray, webhook, clie
         sent(ray, "node-0", CORE, "KILL")()
         until(lambda: webhook.fired("RankGivesNoSign", began), 600)
         at, alert = webhook.fired("RankGivesNoSign", began)[0]
-        print(f"loading from storage that hangs: told after {at - began:.0f} s ({alert['annotations']['summary']})")
+        print(f"loading from storage that hangs: alert after {at - began:.0f} s ({alert['annotations']['summary']})")
         assert webhook.fired("StorageSlow", began)
     finally:
         for share in shares.values():

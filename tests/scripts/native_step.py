@@ -41,8 +41,8 @@ class Step:
             "runtime.sh": named("native.sh"),
             "run.sh": FILES / "run.sh",
             "lib.sh": FILES / "lib.sh",
-            "question.py": ROOT / "components/serving/files/question.py",
-            "seen.py": ROOT / "components/serving/files/seen.py",
+            "inference_probe.py": ROOT / "components/serving/files/inference_probe.py",
+            "readiness_status.py": ROOT / "components/serving/files/readiness_status.py",
         }
         for name, source in {**sources, **{other: named(other) for other in others}}.items():
             (self.dir / name).write_bytes(source.read_bytes())

@@ -58,8 +58,8 @@ def step(tmp_path, engine):
     (process / "files").mkdir(parents=True)
     (process / "process_supervisor.py").write_text(SUPERVISOR.replace("@BIN@", str(made.programs)))
     alive = {"base": f"http://127.0.0.1:{engine.port}/v1", "model": "m", "task": "chat", "folder": "/mnt/m"}
-    (process / "files/alive.json").write_text(json.dumps(alive))
-    (made.dir / "measured.py").write_bytes((FILES / "measured.py").read_bytes())
+    (process / "files/liveness.json").write_text(json.dumps(alive))
+    (made.dir / "benchmark_result.py").write_bytes((FILES / "benchmark_result.py").read_bytes())
     return made
 
 
@@ -116,7 +116,7 @@ def test_what_can_t_be_measured_says_so(step, changes, why):
 
 
 def test_a_model_that_makes_no_text_is_not_measured(step):
-    alive = step.home / "processes/node-0-engine/files/alive.json"
+    alive = step.home / "processes/node-0-engine/files/liveness.json"
     alive.write_text(json.dumps({**json.loads(alive.read_text()), "task": "embedding"}))
     assert "a model for embedding is not measured" in measured(step)["error"]
 

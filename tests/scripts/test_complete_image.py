@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from components.images.completed import FILES, _files
+from components.images.complete_image import FILES, _files
 from components.serving import find_engine
 from stacks import versions
 from tests.scripts.native_step import Step
 
 HERE = Path(__file__).parent
-RAY = find_engine("vllm", "ray").needs
-LLAMA = find_engine("llamacpp").needs
+RAY = find_engine("vllm", "ray").image_requirements
+LLAMA = find_engine("llamacpp").image_requirements
 
 
 class Machine:
@@ -48,18 +48,18 @@ class Machine:
     def builds(self) -> list[str]:
         return [call for call in self.calls if call.startswith(("build ", "buildx build"))]
 
-    def run(self, needs=RAY, **variables: str) -> tuple[dict[str, str], str]:
+    def run(self, requirements=RAY, **variables: str) -> tuple[dict[str, str], str]:
         for name in ("probe.sh", "build.sh"):
             (self.step.dir / name).write_bytes((FILES / name).read_bytes())
         recipe = self.step.dir / "recipe"
         recipe.mkdir(exist_ok=True)
-        for file in _files(needs.recipe) if needs.recipe else []:
+        for file in _files(requirements.recipe) if requirements.recipe else []:
             (recipe / file.name).write_bytes(file.read_bytes())
-        name = needs.recipe.name if needs.recipe else ""
+        name = requirements.recipe.name if requirements.recipe else ""
         arguments = versions.IMAGE_ARGUMENTS.get(name, {})
         usual = {
-            "IMAGE": "vllm/vllm-openai:v1", "IMAGE_ID": "base", "PROGRAMS": " ".join(needs.programs),
-            "MODULES": " ".join(needs.modules), "RECIPE": name, "MOUNTS": "", "PLACES": "", "KEEP": "no",
+            "IMAGE": "vllm/vllm-openai:v1", "IMAGE_ID": "base", "PROGRAMS": " ".join(requirements.programs),
+            "MODULES": " ".join(requirements.modules), "RECIPE": name, "MOUNTS": "", "PLACES": "", "KEEP": "no",
             "ARGUMENTS": "\n".join(f"{key}={value}" for key, value in arguments.items()),
             "PIP_INDEX": "", "APT_MIRROR": "",
         }  # fmt: skip
@@ -170,7 +170,7 @@ def test_what_compiles_cannot_be_pulled(machine: Machine, monkeypatch) -> None:
 
 def test_an_image_that_nothing_can_complete_is_refused(machine: Machine) -> None:
     machine.has("base", lacks="sglang")
-    _, error = machine.run(find_engine("sglang").needs)
+    _, error = machine.run(find_engine("sglang").image_requirements)
     assert (
         "images.engine: vllm/vllm-openai:v1 has no sglang, which this engine is started with; take images.engine"
         in error

@@ -63,10 +63,15 @@ class Supervised:
         shutil.copy(self.program, folder)
         engine = [sys.executable, str(ROOT / "tests/scripts/counted_engine.py"), str(port), str(folder / "pids")]
         watched = {"base": f"http://127.0.0.1:{port}/v1", "model": "m", "task": "chat", "folder": str(folder)}
-        (folder / "alive.json").write_text(json.dumps({**watched, "series": ["vllm:generation_tokens_total"]}))
-        words = [f"--state={folder}/files", f"--alive={folder}/alive.json", "--machine=n0", "--accelerator=nvidia"]
+        (folder / "liveness.json").write_text(json.dumps({**watched, "series": ["vllm:generation_tokens_total"]}))
+        words = [
+            f"--state={folder}/files",
+            f"--liveness={folder}/liveness.json",
+            "--machine=n0",
+            "--accelerator=nvidia",
+        ]
         argv = [sys.executable, str(files / "rank_supervisor.py"), "--group=peers", "--ranks=1", *words, "--", *engine]
-        short = {"TANDEM_ALIVE_SECONDS": "2", "TANDEM_STILL_SECONDS": "2"}
+        short = {"TANDEM_LIVENESS_SECONDS": "2", "TANDEM_STALL_SECONDS": "2"}
         spec = {"argv": argv, "environment": short, "path": [], "renames": {}, "owner": f"alerts-{os.getpid()}"}
         (folder / "spec.json").write_text(json.dumps(spec))
         subprocess.run([sys.executable, self.program, "start", folder], check=True, timeout=60)

@@ -34,7 +34,7 @@ RANKS = [
         },
     ),
     state.Rank(
-        True, ["x", "--rank=1"], {"attempt": 2, "trouble": "stood still 3 times", "stalls": [{"time": 1, "why": "x"}]}
+        True, ["x", "--rank=1"], {"attempt": 2, "error": "stood still 3 times", "stalls": [{"time": 1, "why": "x"}]}
     ),
 ]
 

@@ -183,11 +183,13 @@ def test_a_shared_folder_that_will_not_do_is_named(step, script, variables, sent
 def test_weights_that_others_have_written_are_seen(step, tmp_path):
     (tmp_path / "m").mkdir()
     (tmp_path / "m/config.json").touch()
-    assert step.run("weights_seen", FOLDER=str(tmp_path / "m"))[0] == {"weights": str(tmp_path / "m")}
+    assert step.run("weights_listing", FOLDER=str(tmp_path / "m"))[0] == {"weights": str(tmp_path / "m")}
 
 
 def test_weights_that_are_only_on_the_first_machine_are_named(step):
-    assert "is no folder that the machines share" in step.run("weights_seen", FOLDER="/nowhere/m", WAIT_SECONDS="0")[1]
+    assert (
+        "is no folder that the machines share" in step.run("weights_listing", FOLDER="/nowhere/m", WAIT_SECONDS="0")[1]
+    )
 
 
 def copies(step, tmp_path, *, here):
@@ -200,8 +202,10 @@ def copies(step, tmp_path, *, here):
             if text is not None:
                 (folders[name] / path).parent.mkdir(parents=True, exist_ok=True)
                 (folders[name] / path).write_text(text)
-    listed = step.run("weights_seen", "weights_seen.py", FOLDER=str(folders["first"]), LIST="yes")[0]["listed"]
-    return step.run("weights_seen", "weights_seen.py", FOLDER=str(folders["here"]), LISTED=listed, WAIT_SECONDS="0")
+    listed = step.run("weights_listing", "weights_listing.py", FOLDER=str(folders["first"]), LIST="yes")[0]["listed"]
+    return step.run(
+        "weights_listing", "weights_listing.py", FOLDER=str(folders["here"]), LISTED=listed, WAIT_SECONDS="0"
+    )
 
 
 @pytest.mark.parametrize(
@@ -224,7 +228,7 @@ def test_a_copy_of_the_weights_is_the_first_machines(step, tmp_path, here, says)
 def test_a_folder_with_something_else_in_it_is_no_weights(step, tmp_path):
     (tmp_path / "m").mkdir()
     (tmp_path / "m/half-of-something.tmp").write_text("x")
-    error = step.run("weights_seen", FOLDER=str(tmp_path / "m"), WAIT_SECONDS="0")[1]
+    error = step.run("weights_listing", FOLDER=str(tmp_path / "m"), WAIT_SECONDS="0")[1]
     assert "m holds no model, neither a config.json nor GGUF or safetensors files, only half-of-something.tmp;" in error
 
 

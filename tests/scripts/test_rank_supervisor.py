@@ -45,7 +45,7 @@ class Ranks:
                 "--",
                 *engine,
             ],
-            env={**os.environ, "TANDEM_STILL_SECONDS": "3"},
+            env={**os.environ, "TANDEM_STALL_SECONDS": "3"},
             stdout=log,
             stderr=log,
             text=True,
@@ -180,7 +180,7 @@ def test_stopping_ends_the_engine_with_the_supervisor(group):
 
 def alone(tmp_path, *words, **environment):
     """One rank that somebody waits for, its state in the test's folder."""
-    (tmp_path / "asked").touch()
+    (tmp_path / "status-requested").touch()
     log = (tmp_path / "log").open("w")
     argv = [sys.executable, str(SUPERVISE), "--group=peers", "--ranks=1", f"--state={tmp_path}", *words]
     return subprocess.Popen(argv, stdout=log, stderr=log, env={**os.environ, **environment})
@@ -204,9 +204,9 @@ SPIN = "def hung():\n    while True: pass\nhung()"
 def test_an_engine_that_stands_still_is_reported_with_the_place(tmp_path, kind, engine, where):
     """On an accelerator a processor that spins is no sign of life: ranks spin while they wait."""
     with alone(
-        tmp_path, f"--accelerator={kind}", "--machine=gpu-7", "--", *engine, TANDEM_STILL_SECONDS="2"
+        tmp_path, f"--accelerator={kind}", "--machine=gpu-7", "--", *engine, TANDEM_STALL_SECONDS="2"
     ) as process:
-        found = until(lambda: state(tmp_path).get("still"), 90)["0"]
+        found = until(lambda: state(tmp_path).get("stalled"), 90)["0"]
         process.terminate()
     assert (found["rank"], found["machine"]) == (0, "gpu-7")
     assert found["seconds"] >= 1
@@ -241,8 +241,8 @@ def test_an_engine_that_is_not_there_counts_as_one_that_ended(tmp_path):
 def test_of_an_engines_processes_the_one_that_is_stopped_is_reported_first(tmp_path):
     """A worker that waits for it has a long story of its own, behind which it would be cut off."""
     engine = ["bash", "-c", "(exec -a worker sleep 60) & kill -STOP $$"]
-    with alone(tmp_path, "--accelerator=cpu", "--", *engine, TANDEM_STILL_SECONDS="2") as process:
-        found = until(lambda: state(tmp_path).get("still"), 90)["0"]
+    with alone(tmp_path, "--accelerator=cpu", "--", *engine, TANDEM_STALL_SECONDS="2") as process:
+        found = until(lambda: state(tmp_path).get("stalled"), 90)["0"]
         process.terminate()
     assert re.match(r"bash -c \(process \d+\) stands: it was stopped by a signal \(SIGSTOP\); worker", found["where"])
 
@@ -260,7 +260,7 @@ def test_the_first_machine_knows_of_a_rank_that_stands_still_on_another(group, t
         ranks.start(rank)
     stopped = until(lambda: ranks.pids(0) and ranks.pids(1) and ranks.pids(1)[0])
     os.kill(stopped, signal.SIGSTOP)
-    (tmp_path / "asked").touch()
-    found = until(lambda: (state(tmp_path).get("still") or {}).get("1"), 90)
+    (tmp_path / "status-requested").touch()
+    found = until(lambda: (state(tmp_path).get("stalled") or {}).get("1"), 90)
     assert found["machine"] == "gpu-1"
     assert "SIGSTOP" in found["where"]

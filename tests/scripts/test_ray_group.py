@@ -17,7 +17,7 @@ sys.path.append(str(ROOT / "components/serving/files"))  # its modules import ea
 
 import ray_group
 import ray_watch
-import still
+import stall_detector
 
 MACHINES = {"10.0.0.1": "n0", "10.0.0.2": "n1"}
 IDLE = {"counters": {"read": 0.0, "memory": 0.0, "seconds": 0.0}, "pids": [7], "held": False, "busy": None,
@@ -55,8 +55,8 @@ def test_a_node_that_gives_no_answer_is_one_that_stands(others):
 
 
 def test_workers_without_a_sign_are_reported_after_their_time(others, monkeypatch):
-    monkeypatch.setattr(still, "LIMIT", 0.1)
-    monkeypatch.setattr(still, "SAMPLE", 0.0)
+    monkeypatch.setattr(stall_detector, "LIMIT", 0.1)
+    monkeypatch.setattr(stall_detector, "SAMPLE", 0.0)
     (found,) = until(others({"10.0.0.2": IDLE}, {"10.0.0.2": IDLE}).reports)
     assert (found["rank"], found["kind"], found["where"]) == (1, "", IDLE["where"])
 
@@ -67,7 +67,7 @@ def test_a_cluster_that_says_nothing_is_the_first_machines(others, monkeypatch):
     assert (found["rank"], found["machine"], found["kind"]) == (0, "n0", "held")
 
 
-def test_what_is_looked_at_on_a_node_is_what_still_py_says():
-    found = ray_watch.looked((ROOT / "components/serving/files/still.py").read_text(), "cpu")
+def test_what_is_looked_at_on_a_node_is_what_the_stall_detector_says():
+    found = ray_watch.looked((ROOT / "components/serving/files/stall_detector.py").read_text(), "cpu")
     assert set(found) == set(IDLE)
     assert json.loads(json.dumps(found)) == found

@@ -112,7 +112,7 @@ def surrounded(step, names, *, outside="", **login):
     etc.write_text(ETC)
     step.home.mkdir(exist_ok=True)
     if outside:
-        (step.home / "outside.env").write_text(outside)
+        (step.home / "egress.env").write_text(outside)
     shown = " ".join(f'"{name}=${{{name}-unset}}"' for name in names)
     variables = {
         **{k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")},

@@ -76,10 +76,10 @@ function plain(found) {
 const named = ({ data, ...rest }) => (data ? { ...rest, data: { result: plain(Object.values(data)[0]) } } : rest)
 
 async function asked(body, transaction) {
-  const told = JSON.parse(body)
-  const question = told.batch
-    ? { batch: told.batch.map(translated), ...(told.transaction ? { transaction: { isolationLevel: told.isolationLevel } } : {}) }
-    : translated(told)
+  const request = JSON.parse(body)
+  const question = request.batch
+    ? { batch: request.batch.map(translated), ...(request.transaction ? { transaction: { isolationLevel: request.isolationLevel } } : {}) }
+    : translated(request)
   const found = JSON.parse(await engine.query(JSON.stringify(question), '{}', transaction))
   return JSON.stringify(found.batchResult ? { batchResult: found.batchResult.map(named) } : named(found))
 }

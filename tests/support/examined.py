@@ -31,7 +31,7 @@ def container(name: str, **changes: Any) -> dict[str, Any]:
     return {**fields, **changes}
 
 
-GROUP = {"attempt": 1, "exits": 0, "trouble": "", "exit": None, "still": {}, "stalls": []}
+GROUP = {"attempt": 1, "exits": 0, "error": "", "exit": None, "stalled": {}, "stalls": []}
 
 
 def facts(name: str, other: str) -> dict[str, Any]:

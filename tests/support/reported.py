@@ -32,8 +32,9 @@ workload\tnode-{n}-engine\trunning\t{restarts}\t2026-11-29T02:11:09.1Z\tsha256:1
 workload\tnode-{n}-ray\trunning\t0\t2026-11-28T05:58:00.1Z\tsha256:1f
 """
 STALL = (
-    'group\tnode-0-engine\t{"exits": 1, "exit": {"rank": 1, "machine": "node-1", "code": 137}, "trouble": "", "still": '
-    '{}, "stalls": [{"time": 1795918000, "why": "no token for 75 s; rank 1 on node-1 gives no sign: SIGSTOP"}]}\n'
+    'group\tnode-0-engine\t{"exits": 1, "exit": {"rank": 1, "machine": "node-1", "code": 137}, "error": "", '
+    '"stalled": {}, "stalls": '
+    '[{"time": 1795918000, "why": "no token for 75 s; rank 1 on node-1 gives no sign: SIGSTOP"}]}\n'
 )
 
 

@@ -1,4 +1,4 @@
-"""A fault of a deployment that serves: what is told and when, what the gateway answers, and when it serves again."""
+"""A fault of a deployment that serves: the alert and its time, what the gateway answers, and when it serves again."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.webhook import Receiver
 STARTS = "the group is whole, starting the engine"
 SERVES = "Application startup complete"
 FOUND, RATIO = 120.0, 1.2
-"""Seconds until a stall is told; and how much longer than the engine's own start it takes to serve again."""
+"""Seconds until a stall is reported; and how much longer than the engine's own start it takes to serve again."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Seen:
 
     Attributes:
         found: the supervisor's own line, or the engine's end.
-        told: the alert at the webhook.
+        alerted: the alert at the webhook.
         summary: its words.
         again: the first completion through the gateway afterwards.
         start: what the engine's start took then, seconds.
@@ -117,7 +117,7 @@ class Seen:
 
     name: str
     found: float
-    told: float
+    alerted: float
     summary: str
     again: float
     start: float
@@ -131,7 +131,7 @@ class Seen:
     def __str__(self) -> str:
         load = Path("/proc/loadavg").read_text().split()[0]
         return (
-            f"{self.name}: found after {self.found:.0f} s, told after {self.told:.0f} s ({self.summary}), serving "
+            f"{self.name}: found after {self.found:.0f} s, alert after {self.alerted:.0f} s ({self.summary}), serving "
             f"again {self.again - self.found:.0f} s after found, own start {self.start:.0f} s, ratio {self.ratio:.2f}, "
             f"answers {self.codes}, load {load}"
         )
@@ -174,8 +174,8 @@ def happen(
         heard = [(round(at - began), one["annotations"]["summary"]) for at, one in webhook.alerts if at > began]
         return f"{name}: {heard}"
 
-    told, summary = until(heard, 300, seen)
-    again = until(lambda: client.served(told), 1200, seen, pause=1)
+    alerted, summary = until(heard, 300, seen)
+    again = until(lambda: client.served(alerted), 1200, seen, pause=1)
     lines = log(deployment)
     found = first(lines if where == "node-0" else log(deployment, where), line, began)[0]
     assert found, f"{name}: no line of the supervisor names it"
@@ -183,7 +183,7 @@ def happen(
     start = first(lines, SERVES, begun)[0] - begun
     meanwhile = [answer for answer in client.since(began) if answer.time < again]
     codes = {code: sum(one.code == code for one in meanwhile) for code in sorted({one.code for one in meanwhile})}
-    result = Seen(name, found - began, told - began, summary, again - began, start, codes)
+    result = Seen(name, found - began, alerted - began, summary, again - began, start, codes)
     print(result, flush=True)
     refused = [one for one in meanwhile if one.code == 503]
     assert refused, codes

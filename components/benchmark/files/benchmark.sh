@@ -7,25 +7,25 @@
 . "$TANDEM_DIR/runtime.sh"
 trap - ERR
 
-measured() { python3 "$TANDEM_DIR/measured.py" "$@"; }
+benchmark_result() { python3 "$TANDEM_DIR/benchmark_result.py" "$@"; }
 inside() { runtime_exec "$CONTAINER" "$@" </dev/null; }
 finish() { # [WHY]
-  measured result "$TANDEM_DIR/levels" "${1:-}" >"$TANDEM_DIR/result"
+  benchmark_result result "$TANDEM_DIR/levels" "${1:-}" >"$TANDEM_DIR/result"
   exit 0
 }
 
 rm -rf "$TANDEM_DIR/levels"
 mkdir "$TANDEM_DIR/levels"
-measured facts "$ENGINE" "$MODE" >"$TANDEM_DIR/levels/facts.json"
+benchmark_result facts "$ENGINE" "$MODE" >"$TANDEM_DIR/levels/facts.json"
 case $ENGINE in
   vllm | vllm-ascend) ;;
   *) finish "$ENGINE is not measured: it has no load generator of its own that is used here; vLLM and vllm-ascend have one, \`vllm bench serve\`" ;;
 esac
-inside cat /tandem/alive.json >"$TANDEM_DIR/levels/alive.json" || finish "the engine ($CONTAINER) does not run"
-question=$(python3 "$TANDEM_DIR/question.py" task "$(measured alive "$TANDEM_DIR/levels" folder)")
-task=$(measured alive "$TANDEM_DIR/levels" task)
-[[ ${task:-$question} =~ ^(chat|completion)$ ]] || finish "a model for ${task:-$question} is not measured: only those that make text are"
-port=$(measured alive "$TANDEM_DIR/levels" port)
+inside cat /tandem/liveness.json >"$TANDEM_DIR/levels/liveness.json" || finish "the engine ($CONTAINER) does not run"
+found=$(python3 "$TANDEM_DIR/inference_probe.py" task "$(benchmark_result engine "$TANDEM_DIR/levels" folder)")
+task=$(benchmark_result engine "$TANDEM_DIR/levels" task)
+[[ ${task:-$found} =~ ^(chat|completion)$ ]] || finish "a model for ${task:-$found} is not measured: only those that make text are"
+port=$(benchmark_result engine "$TANDEM_DIR/levels" port)
 inside python3 -c 'import importlib.metadata as m; print(m.version("vllm"))' >"$TANDEM_DIR/levels/version" 2>/dev/null || true
 docker inspect --format '{{.Image}}' "$CONTAINER" >"$TANDEM_DIR/levels/image" 2>/dev/null || true
 folder=$(inside mktemp -d) || finish "no folder can be made in $CONTAINER"
@@ -38,19 +38,19 @@ for level in $LEVELS; do
   IFS=: read -r streams input output most <<<"$level"
   name="${streams}x$input+$output"
   # Fewer and shorter where the engine is slow, and none that is longer than it takes.
-  if ! planned=$(measured requests "$TANDEM_DIR/levels" "$streams" "$input" "$output" "$most" "$LEVEL_SECONDS" 2>"$TANDEM_DIR/levels/$name.why"); then continue; fi
+  if ! planned=$(benchmark_result requests "$TANDEM_DIR/levels" "$streams" "$input" "$output" "$most" "$LEVEL_SECONDS" 2>"$TANDEM_DIR/levels/$name.why"); then continue; fi
   read -r requests input output words <<<"$planned"
   name="${streams}x$input+$output"
   # shellcheck disable=SC2086 # words of the engine's own, without blanks
-  inside timeout --kill-after=10 $((4 * LEVEL_SECONDS)) vllm bench serve --model="$(measured alive "$TANDEM_DIR/levels" folder)" \
-    --served-model-name="$(measured alive "$TANDEM_DIR/levels" model)" --host=127.0.0.1 --port="$port" \
+  inside timeout --kill-after=10 $((4 * LEVEL_SECONDS)) vllm bench serve --model="$(benchmark_result engine "$TANDEM_DIR/levels" folder)" \
+    --served-model-name="$(benchmark_result engine "$TANDEM_DIR/levels" model)" --host=127.0.0.1 --port="$port" \
     --dataset-name=random --random-input-len="$input" --random-output-len="$output" --ignore-eos --temperature=0 \
     --num-prompts="$requests" --max-concurrency="$streams" --seed=$((seed + number)) \
     --percentile-metrics=ttft,itl --metric-percentiles=50,99 \
     --save-result --result-dir="$folder" --result-filename="$name.json" $words >"$TANDEM_DIR/levels/$name.log" 2>&1 &
   client=$!
   while kill -0 "$client" 2>/dev/null; do
-    status "benchmark: $streams x $input + $output tokens, level $number of $count$(measured progress "$TANDEM_DIR/levels/$name.log")"
+    status "benchmark: $streams x $input + $output tokens, level $number of $count$(benchmark_result progress "$TANDEM_DIR/levels/$name.log")"
     sleep 1
   done
   code=0
@@ -60,7 +60,7 @@ for level in $LEVELS; do
   if ((code == 124 || code == 137)); then
     echo "$requests requests were not finished in $((4 * LEVEL_SECONDS)) s" >"$TANDEM_DIR/levels/$name.why"
   else
-    measured reason "$TANDEM_DIR/levels/$name.log" >"$TANDEM_DIR/levels/$name.why"
+    benchmark_result reason "$TANDEM_DIR/levels/$name.log" >"$TANDEM_DIR/levels/$name.why"
   fi
 done
 finish

@@ -11,7 +11,7 @@ from typing import Any
 for part in ("machine", "serving"):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2] / part / "files"))
 
-import question  # noqa: E402  # these lie in folders that are no packages
+import inference_probe  # noqa: E402  # these lie in folders that are no packages
 from openssh import Failure  # noqa: E402
 from probe import main, teller  # noqa: E402
 
@@ -41,7 +41,7 @@ def sentence(call: dict[str, Any], heard: dict[str, Any]) -> str:
     if code in refusals:
         return f"{url}: {refusals[code].format(f'HTTP {code}: {said}')}"
     if 400 <= code < 500:
-        return f"{url}: a {task} was refused (HTTP {code}: {said}); {question.remedy(task, code, said)}"
+        return f"{url}: a {task} was refused (HTTP {code}: {said}); {inference_probe.remedy(task, code, said)}"
     why = said if code == 200 else f"HTTP {code}: {said}"
     return f"{url}: no {task} came back in {SECONDS} s ({why}); see what the engine says on its machine"
 
@@ -50,7 +50,8 @@ def ask(call: dict[str, Any]) -> str:
     """What the model made.
 
     Args:
-        call: `url` (ending in /v1), `model`, `key` and `task`; `authority` and `server` as `question.opener` has them.
+        call: `url` (ending in /v1), `model`, `key` and `task`; `authority` and `server` as in
+            `inference_probe.opener`.
 
     Raises:
         Failure: nothing that counts came in time.
@@ -59,7 +60,7 @@ def ask(call: dict[str, Any]) -> str:
     best: dict[str, Any] | None = None
     tell = teller()
     while True:
-        heard = question.ask(
+        heard = inference_probe.ask(
             call["url"], call["model"], call.get("task") or "chat", call["key"], seconds=60,
             authority=call.get("authority", ""), server=call.get("server", ""),
         )  # fmt: skip

@@ -9,7 +9,7 @@ if [[ -f /etc/systemd/system/$unit ]]; then
   systemctl disable --quiet --now "$unit"
   rm -f "/etc/systemd/system/$unit"
   systemctl daemon-reload
-  # What it took to undo it is done: a second time would be told as a failure.
+  # What it took to undo it is done: a second time would be reported as a failure.
   grep -vF -- "$unit" "$home/undo" >"$home/undo.new" || true
   mv "$home/undo.new" "$home/undo"
 fi

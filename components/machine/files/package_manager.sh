@@ -30,7 +30,7 @@ wait_for_lock() {
 
 apt() {
   local authority=()
-  # apt reads no variable for it, as others do (outside.sh).
+  # apt reads no variable for it, as others do (egress.sh).
   if [[ -n ${SSL_CERT_FILE:-} ]]; then authority=(-o "Acquire::https::CAInfo=$SSL_CERT_FILE"); fi
   wait_for_lock
   apt-get -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 "${authority[@]}" "$@"

@@ -17,7 +17,7 @@ home=$(dirname "$(dirname "$(dirname "$dir")")") # what is ours on this machine 
 unit="$stack-$step.service"
 probing=5 # seconds: who asks whether the step runs holds unit.lock for a moment, see held()
 
-# What a login has in its environment and a unit of systemd has not, and the deployment's own way outside (outside.sh).
+# What a login has in its environment and a unit of systemd has not, and the deployment's own way outside (egress.sh).
 # Never a proxy to this machine itself.
 surroundings() {
   local line name value proxies=''
@@ -34,8 +34,8 @@ surroundings() {
     done <"${ETC_ENVIRONMENT:-/etc/environment}"
   fi
   set -a
-  # shellcheck source=/dev/null # written by components/host/files/outside.sh
-  if [[ -r $home/outside.env ]]; then . "$home/outside.env"; fi
+  # shellcheck source=/dev/null # written by components/host/files/egress.sh
+  if [[ -r $home/egress.env ]]; then . "$home/egress.env"; fi
   set +a
   for name in http_proxy https_proxy no_proxy; do # curl and apt don't know the name in capitals
     value=${name^^}

@@ -18,7 +18,7 @@ from typing import Any
 for part in ("machine", "serving"):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2] / part / "files"))
 
-import question  # noqa: E402  # these lie in folders that are no packages
+import inference_probe  # noqa: E402  # these lie in folders that are no packages
 from openssh import Failure  # noqa: E402
 from probe import main, teller  # noqa: E402
 
@@ -42,7 +42,7 @@ def look(call: dict[str, Any]) -> str:
     while True:
         try:
             rules = _fetch(call, "/prometheus/api/v1/rules", login=True)["data"]["groups"]
-            if not _refused(call):
+            if not _requires_login(call):
                 raise Failure(f"{call['url']}: shows everybody what only the login may see; run `pulumi up` again")
             reason = silent(call, before)
             if not reason:
@@ -94,7 +94,7 @@ def silent(call: dict[str, Any], before: dict[str, str]) -> str:
     return ""
 
 
-def _refused(call: dict[str, Any]) -> bool:
+def _requires_login(call: dict[str, Any]) -> bool:
     """Whether nobody sees it without the login."""
     try:
         _fetch(call, "/prometheus/api/v1/rules", login=False)
@@ -107,7 +107,8 @@ def _fetch(call: dict[str, Any], path: str, *, login: bool) -> Any:  # noqa: ANN
     word = base64.b64encode(f"{call['user']}:{call['password']}".encode()).decode()
     headers = {"Authorization": f"Basic {word}"} if login else {}
     request = urllib.request.Request(call["url"] + path, headers=headers)  # noqa: S310  # http(s) by construction
-    with question.opener(call.get("authority", ""), call.get("server", "")).open(request, timeout=60) as response:
+    opener = inference_probe.opener(call.get("authority", ""), call.get("server", ""))
+    with opener.open(request, timeout=60) as response:
         return json.load(response)
 
 

@@ -40,7 +40,7 @@ METADATA = os.environ.get("TANDEM_METADATA", "http://100.100.100.200/latest")
 """Alibaba Cloud's own service for what runs on a machine (instance/spot/termination-time)."""
 DOCKER = "/var/run/docker.sock"
 SUPERVISOR = "/rank_supervisor.py"
-STATES = ("starting", "serving", "running", "still", "down")
+STATES = ("starting", "serving", "running", "stalled", "down")
 """Of a rank. `serving` is the one that has the API, while it answers; the others of a whole group are `running`."""
 REASON = 200
 FAILED = re.compile(r"\bERROR\b|Error\b|\berror:")
@@ -193,33 +193,34 @@ def rank_samples(found: list[Rank], api: int) -> list[Sample]:
     samples: list[Sample] = []
     for running, words, written in found:
         rank = next((word.split("=", 1)[1] for word in words if word.startswith("--rank=")), "0")
-        known = written or {"attempt": 0, "exits": 0, "trouble": "", "exit": None, "still": {}, "stalls": []}
+        known = written or {"attempt": 0, "exits": 0, "error": "", "exit": None, "stalled": {}, "stalls": []}
         labels, stalls = {"rank": rank}, known.get("stalls") or []
-        told: dict[str, Any] = max([*stalls, *([known["ended"]] if known.get("ended") else [])], key=_time, default={})
-        still = _still(known, rank)
-        if not running or known.get("trouble"):
+        ended = [known["ended"]] if known.get("ended") else []
+        stall: dict[str, Any] = max([*stalls, *ended], key=_time, default={})
+        stalled = _stalled(known, rank)
+        if not running or known.get("error"):
             state = "down"
-        elif still:
-            state = "still"
+        elif stalled:
+            state = "stalled"
         elif api and rank == "0":
             state = "serving" if answers(api) else "starting"
         else:
             state = "running" if known.get("attempt") else "starting"
         samples += [Sample("tandem_rank_state", {**labels, "state": each}, float(each == state)) for each in STATES]
         samples.append(Sample("tandem_rank_restarts_total", labels, float(known.get("exits", 0) + len(stalls))))
-        if told:
+        if stall:
             # Whom the others waited for may be on another machine than the first rank, which has found it.
-            named = {"of_rank": str(told.get("rank", rank)), "of_machine": str(told.get("machine", ""))}
-            where = str(told.get("where") or told["why"])[:REASON]
+            named = {"of_rank": str(stall.get("rank", rank)), "of_machine": str(stall.get("machine", ""))}
+            where = str(stall.get("where") or stall["why"])[:REASON]
             samples.append(
-                Sample("tandem_rank_last_stall_timestamp_seconds", {**labels, **named, "reason": where}, _time(told))
+                Sample("tandem_rank_last_stall_timestamp_seconds", {**labels, **named, "reason": where}, _time(stall))
             )
         last = known.get("exit") or {}
         if "time" in last:
             named = {"of_rank": str(last["rank"]), "of_machine": str(last["machine"]), "reason": _exit(last)[:REASON]}
             samples.append(Sample("tandem_rank_last_exit_timestamp_seconds", {**labels, **named}, _time(last)))
-        newest = told["why"] if told and _time(told) >= _time(last) else _exit(last)
-        reason = known.get("trouble") or still or newest
+        newest = stall["why"] if stall and _time(stall) >= _time(last) else _exit(last)
+        reason = known.get("error") or stalled or newest
         if reason:
             samples.append(Sample("tandem_rank_last_reason_info", {**labels, "reason": str(reason)[:REASON]}, 1.0))
     return samples
@@ -238,9 +239,9 @@ def _exit(last: dict[str, Any]) -> str:
     return f"rank {last['rank']} on {last['machine']} ended with code {last['code']}" + (f": {word}" if word else "")
 
 
-def _still(known: dict[str, Any], rank: str) -> str:
+def _stalled(known: dict[str, Any], rank: str) -> str:
     """Where a rank stands; empty for one that gives signs. Its data parallel ranks are keys of their own: 0.1."""
-    found = [one for name, one in (known.get("still") or {}).items() if name.partition(".")[0] == rank]
+    found = [one for name, one in (known.get("stalled") or {}).items() if name.partition(".")[0] == rank]
     return next((str(one["where"]) for one in found if one.get("kind") != "computes"), "")
 
 

@@ -25,14 +25,14 @@ EXITED = b"X"
 """Sent instead of a heartbeat by a rank whose engine ended by itself."""
 REPORT = b"S"
 """Begins a report of a rank: JSON in hexadecimal, so that no byte of it is one of the others, and a line's end."""
-QUIET, ASKED, SILENT = b".", b"W", b"Q"
+QUIET, REQUESTED, SILENT = b".", b"W", b"Q"
 """Heartbeats. Nothing is asked; somebody wants to know of ranks that stand still, since the engine starts and doesn't
 serve yet, or since a question has no answer. The last one counts: a rank that rests between two questions, each of
 which takes its time, gives no sign either."""
-BEATS = re.compile(b"[" + re.escape(QUIET) + ASKED + SILENT + b"]")
-ASKED_SECONDS = 60.0
+BEATS = re.compile(b"[" + re.escape(QUIET) + REQUESTED + SILENT + b"]")
+REQUEST_SECONDS = 60.0
 """How long a touch of the file below counts."""
-WISH: list[Path] = []
+REQUEST_FILE: list[Path] = []
 """A file that is touched by whoever waits for the engine."""
 
 
@@ -41,15 +41,15 @@ def say(line: str) -> None:
     print(f"tandem: {line}", flush=True)
 
 
-def wish(folder: Path | None) -> None:
+def watch_requests(folder: Path | None) -> None:
     """Where whoever waits for the engine says so."""
-    WISH[:] = [folder / "asked"] if folder else []
+    REQUEST_FILE[:] = [folder / "status-requested"] if folder else []
 
 
-def wished() -> bool:
+def requested() -> bool:
     """Whether somebody waits for the engine."""
     try:
-        return any(time.time() - file.stat().st_mtime < ASKED_SECONDS for file in WISH)
+        return any(time.time() - file.stat().st_mtime < REQUEST_SECONDS for file in REQUEST_FILE)
     except OSError:
         return False
 
@@ -73,7 +73,7 @@ class Group(Protocol):
     def reports(self) -> list[dict[str, Any]]:
         """What others have reported since the last time."""
 
-    def asked(self) -> bool:
+    def status_requested(self) -> bool:
         """Whether somebody wants to know of ranks that stand still."""
 
     def form(self) -> None:
@@ -98,9 +98,9 @@ class Apart:
         """None."""
         return []
 
-    def asked(self) -> bool:
+    def status_requested(self) -> bool:
         """As on this machine."""
-        return self.looks or self.silent or wished()
+        return self.looks or self.silent or requested()
 
 
 class Alone(Apart):
@@ -123,7 +123,7 @@ class Link:
     def __init__(self, connection: socket.socket) -> None:
         self.connection, self.heard, self.closed = connection, time.monotonic(), False
         self.exited = False
-        self.beat = self.asked = QUIET
+        self.beat = self.last_beat = QUIET
         self.reports: list[dict[str, Any]] = []
         self.rest = b""
         self.guard = threading.Lock()
@@ -146,7 +146,7 @@ class Link:
         while not self.closed:
             try:
                 heard = self.connection.recv(65536)
-                self._take_in(heard)
+                self._parse(heard)
                 self.exited = self.exited or EXITED in heard
                 if not heard or self.exited:
                     self.close()
@@ -156,9 +156,9 @@ class Link:
             except OSError:
                 self.close()
 
-    def _take_in(self, heard: bytes) -> None:
+    def _parse(self, heard: bytes) -> None:
         if beats := BEATS.findall(heard):
-            self.asked = beats[-1]
+            self.last_beat = beats[-1]
         *whole, self.rest = (self.rest + heard).split(b"\n")
         if REPORT not in self.rest:
             self.rest = b""
@@ -275,11 +275,11 @@ class Leader:
             found += taken
         return found
 
-    def asked(self) -> bool:
+    def status_requested(self) -> bool:
         """As on this machine; the others hear of it."""
-        now = self.looks or self.silent or wished()
+        now = self.looks or self.silent or requested()
         for link in self.links.values():
-            link.beat = SILENT if self.silent else ASKED if now else QUIET
+            link.beat = SILENT if self.silent else REQUESTED if now else QUIET
         return now
 
     def leave(self, *, exited: bool = False) -> None:
@@ -331,11 +331,11 @@ class Member:
         """Only the first rank hears of it."""
         return []
 
-    def asked(self) -> bool:
+    def status_requested(self) -> bool:
         """As the first rank says."""
-        asked = self.link.asked if self.link else QUIET
-        self.silent = asked == SILENT
-        return asked != QUIET
+        beat = self.link.last_beat if self.link else QUIET
+        self.silent = beat == SILENT
+        return beat != QUIET
 
     def leave(self, *, exited: bool = False) -> None:
         """Hangs up."""

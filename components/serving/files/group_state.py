@@ -1,6 +1,6 @@
 """What programs read of a rank and, on the first, of all others: a file of its own, apart from the log.
 
-`exit` and `exits` are of engines that ended by themselves; `still` has the ranks that give no sign, or none but that
+`exit` and `exits` are of engines that ended by themselves; `stalled` has the ranks that give no sign, or none but that
 they compute; `stalls` those that stood still once the engine served, `at` when this was last written.
 """
 
@@ -21,7 +21,7 @@ class State:
     def __init__(self, rank: int, machine: str, folder: Path | None = None, accelerator: str = "cpu") -> None:
         self.rank, self.machine, self.accelerator = rank, machine, accelerator
         self.file = folder / "group.json" if folder else None
-        self.known: dict[str, Any] = {"attempt": 0, "exits": 0, "trouble": "", "exit": None, "still": {}}
+        self.known: dict[str, Any] = {"attempt": 0, "exits": 0, "error": "", "exit": None, "stalled": {}}
         self.known["stalls"] = []
         if self.file:
             with contextlib.suppress(OSError, ValueError, KeyError):
@@ -29,7 +29,7 @@ class State:
         self.write()
 
     def ended(self, why: str) -> None:
-        """Our own process was ended by its guard; that counts as a stall to be told, and not to be given up for."""
+        """Our own process was ended by its guard; it is reported as a stall, and doesn't count towards giving up."""
         self.write(ended={"time": time.time(), "why": why, "rank": self.rank, "machine": self.machine})
 
     def write(self, **changed: object) -> None:
@@ -47,8 +47,8 @@ class State:
             now = {"attempt": self.known["attempt"], "time": time.time()}
             self.write(exits=self.known["exits"] + 1, exit={**report, **now})
 
-    def stalled(self, found: dict[str, Any]) -> None:
-        """The engine served and made no tokens any more; `found` as stalls.py has it."""
+    def add_stall(self, found: dict[str, Any]) -> None:
+        """The engine served and made no tokens any more; `found` as stall_report.py has it."""
         self.write(stalls=[*self.known["stalls"], {"time": time.time(), **found}][-STALLS:])
 
     def gives_up(self) -> bool:
@@ -56,14 +56,14 @@ class State:
         stalls = self.known["stalls"]
         return len(stalls) == STALLS and time.time() - float(stalls[0]["time"]) < HOUR
 
-    def stands(self, report: dict[str, Any]) -> None:
+    def set_stalled(self, report: dict[str, Any]) -> None:
         """A rank gives no sign, or does again."""
-        ranks, name = dict(self.known["still"]), key(report)
+        ranks, name = dict(self.known["stalled"]), key(report)
         ranks.pop(name, None)
         if report.get("seconds"):
             ranks[name] = report
-        if ranks != self.known["still"]:
-            self.write(still=ranks)
+        if ranks != self.known["stalled"]:
+            self.write(stalled=ranks)
 
 
 def key(report: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ import threading
 import time
 from types import FrameType
 
-import still
+import stall_detector
 from group import say
 
 STOPPED = 10.0
@@ -43,7 +43,7 @@ def guarded(rank: int) -> str:
         _watch(child)
         why = f"the supervisor of rank {rank} was stopped for {STOPPED:.0f} s (SIGSTOP), so it was started again"
         say(f"{why}, with its engine")
-        for pid in reversed(still.tree([child])):
+        for pid in reversed(stall_detector.tree([child])):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         with contextlib.suppress(ChildProcessError):
@@ -69,7 +69,7 @@ def _watch(child: int) -> None:
                 code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
                 sys.stdout.flush()
                 os._exit(code)
-        since = (since or time.monotonic()) if still.state(child) in still.HOLDS else 0.0
+        since = (since or time.monotonic()) if stall_detector.state(child) in stall_detector.HOLDS else 0.0
         if since and time.monotonic() - since > STOPPED:
             return
         time.sleep(0.2)
@@ -78,7 +78,7 @@ def _watch(child: int) -> None:
 def _look_after(guard: int) -> None:
     """A guard that is stopped goes on."""
     while os.getppid() == guard:
-        if still.state(guard) in still.HOLDS:
+        if stall_detector.state(guard) in stall_detector.HOLDS:
             say("what guards the supervisor was stopped (SIGSTOP); it goes on")
             with contextlib.suppress(OSError):
                 os.kill(guard, signal.SIGCONT)

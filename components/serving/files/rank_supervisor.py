@@ -10,12 +10,12 @@ group breaks for everybody. Needs nothing but Python; `--group=ray` needs Ray.
 --find=FOLDER/*.gguf: the engine's first word that says this is a file that is looked for here; one of several parts is
 named by its first. Without it, what follows the first --model is. All other words reach the engine as they stand.
 
---state=FOLDER: group.json in it says how the ranks are, for programs: attempt, exits, trouble, exit (the last), still
-(ranks that give no sign, looked for while somebody touches the file `asked`, the engine starts, or --alive counts no
-token), stalls (the last, once it served), ended (our own process by its guard).
+--state=FOLDER: group.json in it says how the ranks are, for programs: attempt, exits, error, exit (the last), stalled
+(ranks that give no sign, looked for while somebody touches the file `status-requested`, the engine starts, or
+--liveness counts no token), stalls (the last, once it served), ended (our own process by its guard).
 
---alive=FILE: alive.py's arguments, JSON, by which the first rank sees that the engine makes tokens. One that makes
-none, while some rank gives no sign, is ended and started again; after STALLS times in an hour it stays down.
+--liveness=FILE: liveness.py's arguments, JSON, by which the first rank sees that the engine makes tokens. One that
+makes none, while some rank gives no sign, is ended and started again; after STALLS times in an hour it stays down.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
-import alive
-import stalls
-import still
-from group import Alone, Group, Leader, Member, say, wish
+import liveness
+import stall_detector
+import stall_report
+from group import Alone, Group, Leader, Member, say, watch_requests
 from group_state import STALLS, State, key
 from guard import guarded
 from ray_group import RayCluster
@@ -45,7 +45,7 @@ from ray_group import RayCluster
 KEPT_LINES = 400
 LAST_WORDS = 10.0
 """Seconds our engine has to tell by itself why another rank's ended: often it is the same mistake."""
-GRACE, BROKEN = 15.0, 5.0
+GRACE, BROKEN = 15.0, 2.0
 """Seconds an engine has to end by itself when all of it is stopped, and when its group is no more: nothing is saved."""
 PART = re.compile(r"-\d{5}-of-\d{5}(?=\.gguf$)")
 """How llama.cpp numbers the files of a split model."""
@@ -78,7 +78,7 @@ def end(engine: subprocess.Popen[bytes], *, broken: bool = False) -> None:
             time.sleep(0.1)
 
 
-class Trouble(Exception):
+class StartError(Exception):
     """Why the engine can't be started, as one sentence."""
 
 
@@ -86,7 +86,7 @@ def find_file(word: str) -> str:
     """The one file that a pattern names; a projector beside a model (mmproj) is no second one.
 
     Raises:
-        Trouble: none, or several that aren't the parts of one.
+        StartError: none, or several that aren't the parts of one.
     """
     folder, pattern = os.path.split(word)
     every = sorted(str(path) for path in Path(folder).glob(pattern))
@@ -95,14 +95,14 @@ def find_file(word: str) -> str:
     if found and (len(found) == 1 or (len(parts) == len(found) and len({PART.sub("", n) for n in found}) == 1)):
         return found[0]
     why = f"{len(found)} files and not the parts of one" if found else "none"
-    raise Trouble(f"of {pattern} there are {why} in {folder}: choose one by model.files, or name it by --model")
+    raise StartError(f"of {pattern} there are {why} in {folder}: choose one by model.files, or name it by --model")
 
 
-def settled(words: list[str], pattern: str) -> list[str]:
+def with_model_file(words: list[str], pattern: str) -> list[str]:
     """The engine's words with the file that ours names; a --model of the user's, who comes last, wins over ours.
 
     Raises:
-        Trouble: the file can't be named.
+        StartError: the file can't be named.
     """
     at = next((n for n, word in enumerate(words) if word == pattern), None) if pattern else None
     if not pattern:
@@ -182,24 +182,24 @@ def run(
         return
     current[:] = [engine]
     output, stalled = Output(engine), None
-    watches: dict[int, still.Still] = {}
-    tokens = alive.Alive(**json.loads(args.alive.read_text())) if args.alive else None
+    watches: dict[int, stall_detector.StallDetector] = {}
+    tokens = liveness.Liveness(**json.loads(args.liveness.read_text())) if args.liveness else None
     while engine.poll() is None and group.intact() and not stalled:
-        take_reports(group, state)
+        collect_reports(group, state)
         if tokens:
-            group.looks, group.silent = not tokens.serves(), tokens.silent() > alive.SAMPLE
-            stalled = stalls.find(tokens, list(state.known["still"].values())) if group.silent else None
-        if group.asked():
+            group.looks, group.silent = not tokens.serves(), tokens.silent() > liveness.SAMPLE
+            stalled = stall_report.find(tokens, list(state.known["stalled"].values())) if group.silent else None
+        if group.status_requested():
             look(group, state, watches, engine, 0 if group.silent else output.said)
-        elif watches or state.known["still"]:  # another rank's report may come later than the answer
+        elif watches or state.known["stalled"]:  # another rank's report may come later than the answer
             watches.clear()
-            state.write(still={})
+            state.write(stalled={})
         time.sleep(0.5)
     if tokens:
         tokens.end()
     if stalled:
         say(stalled["why"])
-        state.stalled(stalled)
+        state.add_stall(stalled)
     deadline = time.monotonic() + LAST_WORDS
     while group.exited_elsewhere and engine.poll() is None and time.monotonic() < deadline:
         time.sleep(0.2)
@@ -207,27 +207,31 @@ def run(
     words = output.words() if code is not None else []
     if not stalled:
         say(f"engine exited with code {code}" if code is not None else "the group broke, ending the engine")
-    take_reports(group, state)
+    collect_reports(group, state)
     if code is not None:
         entry = {"rank": state.rank, "machine": state.machine, "code": code, "words": words[-60:]}
         group.report({"exit": entry})
         state.exited(entry)
     group.leave(exited=code is not None)
     end(engine, broken=True)
-    state.write(still={})
+    state.write(stalled={})
 
 
-def take_reports(group: Group, state: State) -> None:
+def collect_reports(group: Group, state: State) -> None:
     """What other ranks have reported, into the file."""
     for entry in group.reports():
         if "exit" in entry:
             state.exited(entry["exit"])
         elif "rank" in entry:
-            state.stands(entry)
+            state.set_stalled(entry)
 
 
 def look(
-    group: Group, state: State, watches: dict[int, still.Still], engine: subprocess.Popen[bytes], said: int
+    group: Group,
+    state: State,
+    watches: dict[int, stall_detector.StallDetector],
+    engine: subprocess.Popen[bytes],
+    said: int,
 ) -> None:
     """Tells of an engine that stands still, and when it moves again.
 
@@ -238,20 +242,20 @@ def look(
         engine: whose processes are looked at.
         said: bytes that it has said; of one that serves, lines tell of requests as well, and don't count.
     """
-    pids = still.tree([engine.pid, *(still.of_ray() if isinstance(group, RayCluster) else [])])
-    ranks = still.data_ranks(pids)
+    pids = stall_detector.tree([engine.pid, *(stall_detector.of_ray() if isinstance(group, RayCluster) else [])])
+    ranks = stall_detector.data_ranks(pids)
     for part, (data, own) in enumerate(ranks.items()):
-        watch = watches.setdefault(data, still.Still(state.accelerator))
-        watch.limit = min(still.LIMIT, alive.LIMIT) if group.silent else still.LIMIT
+        watch = watches.setdefault(data, stall_detector.StallDetector(state.accelerator))
+        watch.limit = min(stall_detector.LIMIT, liveness.LIMIT) if group.silent else stall_detector.LIMIT
         watch.look(own, said, (part, len(ranks)))
-        entry = stalls.report((state.rank, state.machine, data), watch, own, silent=group.silent)
-        before = state.known["still"].get(key(entry))
+        entry = stall_report.report((state.rank, state.machine, data), watch, own, silent=group.silent)
+        before = state.known["stalled"].get(key(entry))
         if not entry["seconds"] and before is None:
             continue
         if entry["seconds"] and before is None:
-            say(f"for {entry['seconds']} s {stalls.sentence(entry)}")
+            say(f"for {entry['seconds']} s {stall_report.sentence(entry)}")
         group.report(entry)
-        state.stands(entry)
+        state.set_stalled(entry)
 
 
 def supervise(group: Group, words: list[str], args: argparse.Namespace, state: State) -> NoReturn:
@@ -275,19 +279,19 @@ def supervise(group: Group, words: list[str], args: argparse.Namespace, state: S
             continue
         attempt += 1
         began = time.monotonic()
-        state.write(attempt=attempt, trouble="", still={})
+        state.write(attempt=attempt, error="", stalled={})
         try:
-            command = settled(words, args.find)
-        except Trouble as trouble:
-            say(f"error: {trouble}")
-            state.write(trouble=str(trouble))
+            command = with_model_file(words, args.find)
+        except StartError as error:
+            say(f"error: {error}")
+            state.write(error=str(error))
             group.leave(exited=True)
         else:
             say(f"the group is whole, starting the engine (attempt {attempt})")
             run(group, command, state, current, args)
         if state.gives_up():
             say(f"error: the engine stood still {STALLS} times in an hour and stays down until it is started anew")
-            state.write(trouble=f"stood still {STALLS} times in an hour: {state.known['stalls'][-1]['why']}")
+            state.write(error=f"stood still {STALLS} times in an hour: {state.known['stalls'][-1]['why']}")
             signal.pause()
         # Quick failures wait longer and longer; an engine that ran for minutes is started again at once.
         pause = 1.0 if time.monotonic() - began > 120 else min(pause * 2, 30.0)
@@ -311,12 +315,12 @@ def main() -> NoReturn:
     parser.add_argument("--state", type=Path)
     parser.add_argument("--machine", default=os.uname().nodename)
     parser.add_argument("--accelerator", choices=("cpu", "nvidia", "ascend"), default="cpu")
-    parser.add_argument("--alive", type=Path)
+    parser.add_argument("--liveness", type=Path)
     parser.add_argument("command", nargs="+")
     args = parser.parse_args()
     group: Group
-    wish(args.state)
-    told = guarded(args.rank)
+    watch_requests(args.state)
+    restart_reason = guarded(args.rank)
     if args.group == "ray":
         group = RayCluster(args.accelerators, args.resource, dict(args.node), args.accelerator)
     elif args.ranks == 1:
@@ -329,8 +333,8 @@ def main() -> NoReturn:
             else Leader(args.leader, args.port, args.ranks, token)
         )
     state = State(args.rank, args.machine, args.state, args.accelerator)
-    if told:
-        state.ended(told)
+    if restart_reason:
+        state.ended(restart_reason)
     supervise(group, args.command, args, state)
 
 

@@ -11,9 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import alive
-import stalls
-import still
+import liveness
+import stall_detector
+import stall_report
 from group import Apart, say
 
 WATCH = Path(__file__).with_name("ray_watch.py")
@@ -91,10 +91,11 @@ class Others:
     def __init__(self, machines: dict[str, str], kind: str) -> None:
         self.machines, self.kind = machines, kind
         self.began = self.heard = time.monotonic()
-        self.watches = {address: still.Still(kind, min(still.LIMIT, alive.LIMIT)) for address in list(machines)[1:]}
+        limit = min(stall_detector.LIMIT, liveness.LIMIT)
+        self.watches = {address: stall_detector.StallDetector(kind, limit) for address in list(machines)[1:]}
         self.unanswered: dict[str, float] = {}
         self.latest: dict[str, Any] = {}
-        self.told: set[int] = set()
+        self.reported: set[int] = set()
         self.process = subprocess.Popen(
             [sys.executable, str(WATCH), kind], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
@@ -112,7 +113,8 @@ class Others:
                 seen = found.get(address)
                 if seen:
                     self.unanswered.pop(address, None)
-                    watch.take({**seen["counters"], "said": 0.0}, seen["pids"], seen["held"], partial(seen.get, "busy"))
+                    counters = {**seen["counters"], "said": 0.0}
+                    watch.record(counters, seen["pids"], seen["held"], partial(seen.get, "busy"))
                 else:
                     self.unanswered.setdefault(address, now)
             self.latest = found
@@ -136,10 +138,10 @@ class Others:
                 if seen["held"]:  # for as long as the question waits: Ray began to look later
                     entry.update(seconds=round(now - self.began) + 1, kind="held", where=seen["where"])
                 else:
-                    entry = stalls.report((rank, machine, -1), watch, [], silent=True, where=seen["where"])
-            if entry["seconds"] or rank in self.told:
+                    entry = stall_report.report((rank, machine, -1), watch, [], silent=True, where=seen["where"])
+            if entry["seconds"] or rank in self.reported:
                 found.append(entry)
-                (self.told.add if entry["seconds"] else self.told.discard)(rank)
+                (self.reported.add if entry["seconds"] else self.reported.discard)(rank)
         return found
 
     def end(self) -> None:
@@ -150,4 +152,4 @@ class Others:
 
 def _services() -> str:
     """Why the first machine's Ray gives no answer, as far as it is seen here."""
-    return f"Ray on it gives no answer: {still.where(still.services())}"
+    return f"Ray on it gives no answer: {stall_detector.where(stall_detector.services())}"

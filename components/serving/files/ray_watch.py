@@ -2,8 +2,8 @@
 
     ray_watch.py KIND    of accelerator; asks the cluster that RAY_ADDRESS names
 
-A line is an object by the nodes' addresses: `counters`, `pids`, `held`, `busy` and `where` by still.py, or null for a
-node that gives no answer. A cluster without an answer prints nothing.
+A line is an object by the nodes' addresses: `counters`, `pids`, `held`, `busy` and `where` by stall_detector.py, or
+null for a node that gives no answer. A cluster without an answer prints nothing.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ ROUND, PATIENCE = 5.0, 25.0
 
 
 def looked(source: str, kind: str) -> dict[str, Any]:
-    """On the node: still.py's source has all that is asked of it."""
-    known: dict[str, Any] = {"__name__": "still"}
-    exec(compile(source, "still.py", "exec"), known)  # noqa: S102  # our own file, which that machine's container lacks
+    """On the node: stall_detector.py's source has all that is asked of it."""
+    known: dict[str, Any] = {"__name__": "stall_detector"}
+    exec(compile(source, "stall_detector.py", "exec"), known)  # noqa: S102  # our own file, which that machine's container lacks
     pids = [pid for pid in known["tree"](known["of_ray"]()) if pid != os.getpid()]
     held = [pid for pid in [*known["services"](), *pids] if known["state"](pid) in known["HOLDS"]]
     return {
@@ -43,7 +43,7 @@ def main() -> None:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     ray.init(address="auto", logging_level="ERROR", log_to_driver=False)
-    source = Path(__file__).with_name("still.py").read_text()
+    source = Path(__file__).with_name("stall_detector.py").read_text()
     remote = ray.remote(num_cpus=0, max_retries=0)(looked)
     own = ray.get_runtime_context().get_node_id()
     while True:

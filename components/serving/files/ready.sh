@@ -6,30 +6,30 @@
 # shellcheck source=components/runtime/files/docker.sh
 . "$TANDEM_DIR/runtime.sh"
 
-question=$TANDEM_DIR/question.py
+probe=$TANDEM_DIR/inference_probe.py
 answer=$TANDEM_DIR/answer.json
 group=$TANDEM_DIR/group.json
 began=$SECONDS
-task=${TASK:-$(python3 "$question" task "${FOLDER:-/nowhere}" || echo chat)}
+task=${TASK:-$(python3 "$probe" task "${FOLDER:-/nowhere}" || echo chat)}
 call=$(python3 -c 'import json, sys; print(json.dumps(dict(zip(sys.argv[1::2], sys.argv[2::2]))))' \
   url "http://127.0.0.1:$PORT/v1" model "$MODEL" task "$task")
 
 log() { runtime_log "$CONTAINER" "${1:-40}"; }
-# How the ranks are, in the supervisor's own file; it looks for ranks that stand still while it is asked. All that a look finds
+# How the ranks are, in the supervisor's own file; it looks for stalled ranks while that is requested. All that a look finds
 # is read by one start of Python: a machine that loads an engine has better things to do.
-declare -A seen
+declare -A facts
 look() {
   local name value
-  runtime_exec "$CONTAINER" sh -c 'touch /tandem/asked; cat /tandem/group.json' >"$group" 2>/dev/null || true
-  while IFS='=' read -r name value; do seen[$name]=$value; done < <(python3 "$TANDEM_DIR/seen.py" "$answer" "$group")
+  runtime_exec "$CONTAINER" sh -c 'touch /tandem/status-requested; cat /tandem/group.json' >"$group" 2>/dev/null || true
+  while IFS='=' read -r name value; do facts[$name]=$value; done < <(python3 "$TANDEM_DIR/readiness_status.py" "$answer" "$group")
   # Without that file, a supervisor that can't write, its words have to do.
-  exits=${seen[exits]:-$(runtime_log "$CONTAINER" | grep -cE '^tandem: (rank [0-9]+: )?engine exited' || true)}
+  exits=${facts[exits]:-$(runtime_log "$CONTAINER" | grep -cE '^tandem: (rank [0-9]+: )?engine exited' || true)}
 }
 # Nothing is asked while nobody listens.
 ask() {
   : >"$answer"
   (: <"/dev/tcp/127.0.0.1/$PORT") 2>/dev/null || return 0
-  python3 "$question" ask <<<"$call" >"$answer"
+  python3 "$probe" ask <<<"$call" >"$answer"
 }
 # The engine's log as a reader wants it: no colours, no process names, no time stamps.
 plain() {
@@ -59,28 +59,28 @@ before=$exits restarts=$(runtime_restarts "$CONTAINER" 2>/dev/null || echo 0)
 while :; do
   ask
   look
-  if [[ ${seen[good]} == true ]]; then
-    result "ready_seconds=$((SECONDS - began)) task=${seen[task]}"
+  if [[ ${facts[good]} == true ]]; then
+    result "ready_seconds=$((SECONDS - began)) task=${facts[task]}"
     exit 0
   fi
   running=$(runtime_state "$CONTAINER")
-  [[ -z ${seen[trouble]} ]] || fail "the engine can't be started: ${seen[trouble]}"
+  [[ -z ${facts[error]} ]] || fail "the engine can't be started: ${facts[error]}"
   if ((exits > before)); then
     log 60
-    rank=${seen[rank]} why=$(words_of_the_exit | reason)
+    rank=${facts[rank]} why=$(words_of_the_exit | reason)
     [[ -n $why ]] || why=$(log 2000 | reason)
     if [[ -z $why ]]; then
       why=$(words_of_the_exit | plain | grep -v '^ *$' | tail -n 1 | cut -c1-200 || true)
       why="this machine shows no error, so see $runtime_log_place of the rank that exited${why:+, whose last words are: $why}"
     fi
-    [[ -z $rank ]] || rank=" (rank $rank on ${seen[machine]}, exit code ${seen[exit]})"
+    [[ -z $rank ]] || rank=" (rank $rank on ${facts[machine]}, exit code ${facts[exit]})"
     fail "the engine ended before its first completion$rank: $why; change serving.* accordingly and run \`pulumi up\` again"
   fi
   if [[ $running != true ]] || (($(runtime_restarts "$CONTAINER" 2>/dev/null || echo 0) > restarts + 2)); then
     log
     fail "the engine ($CONTAINER) does not stay up: $(log 20 | grep -v '^tandem: supervisor: the process ended' | tail -n 1)"
   fi
-  if [[ ${seen[code]} == 500 ]]; then
+  if [[ ${facts[code]} == 500 ]]; then
     # It came up and can't answer: give it a moment to end by itself, then say so.
     for ((n = 0; n < 30; n++)); do
       look
@@ -89,18 +89,18 @@ while :; do
     done
     log 60
     why=$(log 2000 | reason)
-    fail "the engine is up but its first $task failed: ${why:-${seen[said]}}; its health page says ready all the same; a rank on another machine may have failed first: see $runtime_log_place there"
+    fail "the engine is up but its first $task failed: ${why:-${facts[said]}}; its health page says ready all the same; a rank on another machine may have failed first: see $runtime_log_place there"
   fi
-  if [[ ${seen[code]} =~ ^4 ]]; then
-    code=${seen[code]} said=${seen[said]}
-    fail "the engine refused a $task (HTTP $code): $said; $(python3 -c 'import sys; sys.path.insert(0, sys.argv[1]); import question; print(question.remedy(sys.argv[2], int(sys.argv[3]), sys.argv[4]))' "$TANDEM_DIR" "$task" "$code" "$said")"
+  if [[ ${facts[code]} =~ ^4 ]]; then
+    code=${facts[code]} said=${facts[said]}
+    fail "the engine refused a $task (HTTP $code): $said; $(python3 -c 'import sys; sys.path.insert(0, sys.argv[1]); import inference_probe; print(inference_probe.remedy(sys.argv[2], int(sys.argv[3]), sys.argv[4]))' "$TANDEM_DIR" "$task" "$code" "$said")"
   fi
-  stands=${seen[stands]}
-  status "engine: ${seen[still]:-$(stage)}"
+  stalled=${facts[stalled_in_full]}
+  status "engine: ${facts[stalled]:-$(stage)}"
   if ((SECONDS - began >= READY_SECONDS)); then
     log 40
-    [[ -z $stands ]] || fail "no $task within $READY_SECONDS s: $stands"
-    [[ ${seen[code]} != 200 ]] || fail "no $task within $READY_SECONDS s, though the engine answers: ${seen[said]}"
+    [[ -z $stalled ]] || fail "no $task within $READY_SECONDS s: $stalled"
+    [[ ${facts[code]} != 200 ]] || fail "no $task within $READY_SECONDS s, though the engine answers: ${facts[said]}"
     why=$(log 2000 | reason)
     [[ -z $why ]] || fail "no $task within $READY_SECONDS s: $why; change serving.* accordingly and run \`pulumi up\` again"
     fail "no $task within $READY_SECONDS s; raise serving.readyTimeout if the log still moves: $(log 1)"

@@ -14,7 +14,7 @@ from typing import Any
 for part in ("machine", "serving"):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2] / part / "files"))
 
-import question  # noqa: E402  # these lie in folders that are no packages
+import inference_probe  # noqa: E402  # these lie in folders that are no packages
 from openssh import Failure  # noqa: E402
 from probe import main, teller  # noqa: E402
 
@@ -55,7 +55,7 @@ def login(call: dict[str, Any]) -> str:
 def _fetch(url: str, token: str, body: bytes | None = None, *, authority: str = "", server: str = "") -> Any:  # noqa: ANN401  # JSON is any
     headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
     request = urllib.request.Request(url, body, headers)  # noqa: S310  # http(s) by construction
-    with question.opener(authority, server).open(request, timeout=60) as response:
+    with inference_probe.opener(authority, server).open(request, timeout=60) as response:
         return json.load(response)
 
 

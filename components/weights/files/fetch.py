@@ -17,21 +17,20 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import NoReturn
 
-HERE = Path(os.environ["TANDEM_DIR"])
-sys.path.insert(0, str(HERE))
+from changed_revision import Moved
+from folder import File, read_manifest, write_manifest, wrong_files
+from git_lfs import GitLfs
+from hubs import ENDPOINTS, Hub, HuggingFace, ModelScope, explain
+from integrity import check_beginnings, check_files, check_listing, first
+from progress import Progress, State, amount
+from safe_paths import ENDING, Inside, alike, check_names
+from select_files import left_out, model_folder, select_files
+from target import StorageFailure
+from transfer import Differs, Transfer, Unfinished
+from web import BROKEN, TRIES, Refusal
+from writer_lock import WriterLock
 
-from changed_revision import Moved  # noqa: E402
-from folder import File, read_manifest, write_manifest, wrong_files  # noqa: E402
-from git_lfs import GitLfs  # noqa: E402
-from hubs import ENDPOINTS, Hub, HuggingFace, ModelScope, explain  # noqa: E402
-from integrity import check_beginnings, check_files, check_listing, first  # noqa: E402
-from progress import Progress, State, amount  # noqa: E402
-from safe_paths import ENDING, Inside, alike, check_names  # noqa: E402
-from select_files import left_out, model_folder, select_files  # noqa: E402  # all of these lie beside us
-from target import StorageFailure  # noqa: E402
-from transfer import Differs, Transfer, Unfinished  # noqa: E402
-from web import BROKEN, TRIES, Refusal  # noqa: E402
-from writer_lock import WriterLock  # noqa: E402
+HERE = Path(os.environ["TANDEM_DIR"])
 
 SOURCE, MODEL, REVISION = os.environ["SOURCE"], os.environ["MODEL_ID"], os.environ["REVISION"]
 ENDPOINT, TOKEN = os.environ["ENDPOINT"], os.environ.get("HUB_TOKEN", "")

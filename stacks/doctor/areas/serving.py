@@ -81,13 +81,13 @@ def ranks(known: Known) -> Iterator[Problem]:
 
 def _rank(known: Known, machine: str, group: dict[str, Any]) -> Iterator[Problem]:
     logs = f"make logs STACK={known.stack.name} SINCE=1h"
-    if group.get("trouble"):
-        yield error(machine, str(group["trouble"]), logs)
-    for rank, still in sorted((group.get("still") or {}).items()):
-        where = still.get("machine", machine)
+    if group.get("error"):
+        yield error(machine, str(group["error"]), logs)
+    for rank, stalled in sorted((group.get("stalled") or {}).items()):
+        where = stalled.get("machine", machine)
         yield error(
             where,
-            f"rank {rank} gives no sign for {still.get('seconds', '?')} s",
+            f"rank {rank} gives no sign for {stalled.get('seconds', '?')} s",
             f"docker restart its container, and {logs}",
         )
     recent = [each for each in group.get("stalls") or [] if time.time() - float(each["time"]) < 86400]
@@ -116,7 +116,7 @@ CHECKS = (
     Check("serving.running", "containers or processes run, and were not restarted", running),
     Check(
         "serving.ranks",
-        "each rank's supervisor is content: no trouble, none that gives no sign, none that ended",
+        "each rank's supervisor is content: no error, none that gives no sign, none that ended",
         ranks,
     ),
     Check("serving.frozen", "no process of the deployment is stopped by a signal", frozen),

@@ -186,9 +186,9 @@ def fetch(call: dict[str, Any]) -> dict[str, str]:
 
 
 def _outside(folder: Path) -> dict[str, str]:
-    """How the deployment's own steps reach what lies outside (components/host/files/outside.sh)."""
+    """How the deployment's own steps reach what lies outside (components/host/files/egress.sh)."""
     try:
-        lines = (folder / "outside.env").read_text().splitlines()
+        lines = (folder / "egress.env").read_text().splitlines()
     except OSError:
         return {}
     pairs = (word.partition("=") for line in lines for word in shlex.split(line))

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import weights_seen
+import weights_listing
 
 MANIFEST = ".tandem-weights.json"
 """What fetch.py writes when all is verified (components/weights/files/folder.py)."""
@@ -28,7 +28,7 @@ def look(folder: str) -> dict[str, Any]:
     """
     if not os.path.isdir(folder):  # noqa: PTH112
         return {"files": 0, "bytes": 0, "manifest": False, "wrong": "is not there"}
-    here = weights_seen.files_in(folder)
+    here = weights_listing.files_in(folder)
     found = {"files": len(here), "bytes": sum(here.values()), "manifest": False, "wrong": ""}
     try:
         listed = json.loads((Path(folder) / MANIFEST).read_text())["files"]
@@ -54,7 +54,7 @@ def speed(folders: list[str]) -> dict[str, Any]:
         `file`, `bytes` and `seconds`; nothing where there is no file.
     """
     files = {
-        str(Path(folder) / path): size for folder in folders for path, size in weights_seen.files_in(folder).items()
+        str(Path(folder) / path): size for folder in folders for path, size in weights_listing.files_in(folder).items()
     }
     if not files:
         return {}

@@ -20,7 +20,7 @@ SAVED = {  # vllm bench serve 0.32.0, shortened
 }  # fmt: skip
 
 
-spec = importlib.util.spec_from_file_location("measured", FILES / "measured.py")
+spec = importlib.util.spec_from_file_location("benchmark_result", FILES / "benchmark_result.py")
 assert spec and spec.loader
 measured = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(measured)
@@ -39,7 +39,7 @@ def levels(tmp_path):
     (tmp_path / "facts.json").write_text(run("facts", "vllm", "quick"))
     (tmp_path / "version").write_text("0.32.0\n")
     alive = {"base": "http://127.0.0.1:8100/v1", "model": "m", "task": "", "folder": "/mnt/m"}
-    (tmp_path / "alive.json").write_text(json.dumps(alive))
+    (tmp_path / "liveness.json").write_text(json.dumps(alive))
     (tmp_path / "16x256+128.json").write_text(json.dumps(SAVED))
     return tmp_path
 

@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from components.images.completed import _files
+from components.images.complete_image import _files
 from components.serving import EngineName, find_engine
 from components.serving.engine import IMAGES
 from stacks import versions
@@ -31,11 +31,13 @@ def test_a_recipe_has_what_it_copies_and_gets_its_arguments(recipe) -> None:
 
 def test_every_recipe_belongs_to_an_engine_and_every_engine_has_an_image() -> None:
     engines = [find_engine(name, "ray") for name in get_args(EngineName)]
-    assert {engine.needs.recipe for engine in engines} - {None} == set(RECIPES)
+    assert {engine.image_requirements.recipe for engine in engines} - {None} == set(RECIPES)
     assert set(versions.ENGINE_IMAGES) == set(get_args(EngineName))
-    assert all("python3" in engine.needs.programs for engine in engines)
+    assert all("python3" in engine.image_requirements.programs for engine in engines)
 
 
 def test_ray_is_asked_for_where_it_places_the_ranks_alone() -> None:
-    assert find_engine("vllm", "ray").needs.modules == ("ray",)
-    assert find_engine("vllm", "mp").needs == type(find_engine("vllm", "mp").needs)(("python3", "vllm"))
+    assert find_engine("vllm", "ray").image_requirements.modules == ("ray",)
+    assert find_engine("vllm", "mp").image_requirements == type(find_engine("vllm", "mp").image_requirements)(
+        ("python3", "vllm")
+    )

@@ -208,7 +208,7 @@ def test_a_robot_that_is_down_is_reported_to_alertmanager_without_its_address(se
     assert requests.post(f"{base}/dingtalk", data=b"x", timeout=60).status_code == 400
 
 
-STILL = {"rank": 1, "where": "VLLM::Worker stands in spin (a.py:3)", "kind": ""}
+STALLED = {"rank": 1, "where": "VLLM::Worker stands in spin (a.py:3)", "kind": ""}
 
 
 class DockerSocket(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
@@ -228,7 +228,7 @@ class DockerApi(BaseHTTPRequestHandler):
         path, _, query = self.path.partition("?")
         archive = io.BytesIO()
         with tarfile.open(fileobj=archive, mode="w") as opened:
-            content = json.dumps({"attempt": 1, "exits": 4, "trouble": "", "still": {"1": STILL}}).encode()
+            content = json.dumps({"attempt": 1, "exits": 4, "error": "", "stalled": {"1": STALLED}}).encode()
             entry = tarfile.TarInfo("group.json")
             entry.size = len(content)
             opened.addfile(entry, io.BytesIO(content))
@@ -263,7 +263,7 @@ def test_ranks_are_read_out_of_their_containers(monkeypatch, tmp_path, serving):
     monkeypatch.setattr(state, "DOCKER", str(tmp_path / "socket"))
     (found,) = state.containers("tandem-x")
     shown = samples(state.rank_samples([found], 0))
-    assert shown["tandem_rank_state", "1", "still"] == 1
+    assert shown["tandem_rank_state", "1", "stalled"] == 1
     assert shown["tandem_rank_restarts_total", "1"] == 4
 
 
@@ -286,7 +286,7 @@ def samples(found):
 
 
 def rank(running=True, number=0, **known):
-    base = {"attempt": 1, "exits": 0, "trouble": "", "exit": None, "still": {}, "stalls": []}
+    base = {"attempt": 1, "exits": 0, "error": "", "exit": None, "stalled": {}, "stalls": []}
     return state.Rank(running, ["x", f"--rank={number}"], {**base, **known})
 
 
@@ -296,11 +296,11 @@ def rank(running=True, number=0, **known):
         (rank(), "serving"),
         (rank(number=1), "running"),
         (rank(number=1, attempt=0), "starting"),
-        (rank(number=1, still={"1": STILL}), "still"),
-        (rank(number=1, still={"1.3": STILL}), "still"),  # one of its data parallel ranks
-        (rank(number=1, still={"1": {**STILL, "kind": "computes"}}), "running"),
-        (rank(still={"1": STILL}), "serving"),  # another rank's
-        (rank(trouble="stood still 3 times in an hour"), "down"),
+        (rank(number=1, stalled={"1": STALLED}), "stalled"),
+        (rank(number=1, stalled={"1.3": STALLED}), "stalled"),  # one of its data parallel ranks
+        (rank(number=1, stalled={"1": {**STALLED, "kind": "computes"}}), "running"),
+        (rank(stalled={"1": STALLED}), "serving"),  # another rank's
+        (rank(error="stood still 3 times in an hour"), "down"),
         (rank(running=False), "down"),
         (state.Rank(True, ["x"], None), "serving"),
     ],
@@ -346,7 +346,7 @@ def test_a_supervisor_that_its_guard_ended_is_told_of(monkeypatch):
 
 
 def test_promtool_reads_what_is_written(tmp_path):
-    found = state.rank_samples([rank(number=1, trouble='a "word"\\ and\na line')], 0)
+    found = state.rank_samples([rank(number=1, error='a "word"\\ and\na line')], 0)
     file = tmp_path / "tandem.prom"
     state.write(file, state.render([*found, state.Sample("tandem_accelerators", {}, 2.0)]))
     done = subprocess.run(

@@ -58,7 +58,7 @@ def healthy(load):
         found |= {
             f'up{{job="node",machine="{name}"}}': constant(1),
             f"tandem_rank_state{rank % 'serving'}": constant(1),
-            f"tandem_rank_state{rank % 'still'}": constant(0),
+            f"tandem_rank_state{rank % 'stalled'}": constant(0),
             f"tandem_rank_state{rank % 'down'}": constant(0),
             f'tandem_rank_last_reason_info{{machine="{name}",rank="{name[1]}",reason="it ended"}}': constant(1),
             f"tandem_rank_restarts_total{at}": constant(1),
@@ -96,7 +96,7 @@ TROUBLES = {
         'tandem_rank_last_exit_timestamp_seconds{machine="n0",rank="0",of_machine="n1",of_rank="1"}':
         constant(-10 * DAY, BEGIN * 60.0)
     },
-    "RankGivesNoSign": {'tandem_rank_state{machine="n1",rank="1",state="still"}': constant(0, 1)},
+    "RankGivesNoSign": {'tandem_rank_state{machine="n1",rank="1",state="stalled"}': constant(0, 1)},
     "GatewayDown": {'up{job="gateway",machine="n0"}': constant(1, 0)},
     "EngineDown": {'up{job="engine",machine="n0"}': constant(1, 0)},
     "EngineDown by its rank": {'tandem_rank_state{machine="n1",rank="1",state="down"}': constant(0, 1)},

@@ -6,13 +6,13 @@ import pytest
 
 from planner import Change, PlanRequest, Refusal, catalog_model, owned, plan, processors, rented
 from planner.__main__ import main
-from planner.counted import counted
 from planner.engine import Engine
+from planner.pluralize import pluralize
 from tests.support.paths import ROOT
 
 
 def test_numbers_of_things_are_singular_and_plural():
-    assert [counted(n, "machine") for n in (0, 1, 2, 1000)] == [
+    assert [pluralize(n, "machine") for n in (0, 1, 2, 1000)] == [
         "0 machines",
         "1 machine",
         "2 machines",

@@ -92,7 +92,7 @@ MODEL, HELD = "/mnt/tandem/models/x", "port 1, which a needs, is held by b; stop
 NOW, DAYS = datetime.now(UTC), timedelta(days=5)
 SOON, EXPIRED = certificate(ends=NOW + DAYS), certificate(ends=NOW - DAYS, refusal="expired")
 REFUSED = certificate(refusal="IP address mismatch")
-STILL = {"0": {"rank": 0, "machine": "node-0", "seconds": 90}}
+STALLED = {"0": {"rank": 0, "machine": "node-0", "seconds": 90}}
 EXIT = {"rank": 1, "machine": "node-1", "code": 9, "words": ["out of memory"]}
 ON_HOSTS: list[tuple[Change, str, Severity, str, str]] = [
     (look("node-1", error="no answer", facts={}), "machines.reached", E, "node-1", "no answer"),
@@ -138,8 +138,8 @@ ON_HOSTS: list[tuple[Change, str, Severity, str, str]] = [
     (engine(status="exited", code=137), "serving.running", E, "node-1", "exit code 137"),
     (engine(oom=True), "serving.running", E, "node-1", "lack of memory"),
     (engine(restarts=3, created=EARLY, started=LATE), "serving.running", W, "node-1", "restarted 3 times"),
-    (engine(group={**GROUP, "still": STILL}), "serving.ranks", E, "node-0", "no sign for 90 s"),
-    (engine(group={**GROUP, "trouble": "all ranks wait"}), "serving.ranks", E, "node-1", "all ranks wait"),
+    (engine(group={**GROUP, "stalled": STALLED}), "serving.ranks", E, "node-0", "no sign for 90 s"),
+    (engine(group={**GROUP, "error": "all ranks wait"}), "serving.ranks", E, "node-1", "all ranks wait"),
     (engine(group={**GROUP, "exits": 2, "exit": EXIT}), "serving.ranks", W, "node-1", "out of memory"),
     (of("node-1", frozen=["vllm serve (process 7, container x)"]), "serving.frozen", E, "node-1", "stopped"),
 ]  # fmt: skip

@@ -1,12 +1,12 @@
 """What benchmark.sh finds, put together. Needs nothing but Python 3.8.
 
-measured.py facts ENGINE MODE                  the first fields of the result, as JSON
-measured.py alive FOLDER folder|model|port|task   a field of the engine's own alive.json
-measured.py requests FOLDER STREAMS INPUT OUTPUT MOST SECONDS   how many requests, how long they are, and more
+benchmark_result.py facts ENGINE MODE                  the first fields of the result, as JSON
+benchmark_result.py engine FOLDER folder|model|port|task   a field of the engine's own liveness.json
+benchmark_result.py requests FOLDER STREAMS INPUT OUTPUT MOST SECONDS   how many requests, how long they are, and more
                                                  words for the client
-measured.py progress LOG                       what the client's progress bar says, as it follows a stage's name
-measured.py reason LOG                         why the client failed, in its own words
-measured.py result FOLDER [WHY]                `measured=JSON`, quoted for a shell
+benchmark_result.py progress LOG                       what the client's progress bar says, as it follows a stage's name
+benchmark_result.py reason LOG                         why the client failed, in its own words
+benchmark_result.py result FOLDER [WHY]                `measured=JSON`, quoted for a shell
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ PROGRESS = re.compile(r"\r?[^\n\r]*\d+%\|[^|]*\|[^\[\n\r]*\[[^\]]*\]")
 BAR = re.compile(r"(\d+)%\|[^|]*\| *(\d+)/(\d+) \[[\d:]+<([\d:?]+)")
 
 
-def alive(folder: Path, field: str) -> str:
+def engine(folder: Path, field: str) -> str:
     """A field of what the supervisor knows of its engine; `port` of its API, `folder` of the model."""
-    known = json.loads((folder / "alive.json").read_text())
+    known = json.loads((folder / "liveness.json").read_text())
     return str(urllib.parse.urlsplit(known["base"]).port if field == "port" else known.get(field, ""))
 
 
@@ -80,8 +80,8 @@ def ask(folder: Path) -> float:
     """Tokens a second of one request; the second of two, as the first one compiles."""
     rate = 0.0
     for _ in range(2):
-        body = {"model": alive(folder, "model"), "prompt": "Hello", "max_tokens": PROBE_TOKENS, "ignore_eos": True}
-        url = f"http://127.0.0.1:{alive(folder, 'port')}/v1/completions"
+        body = {"model": engine(folder, "model"), "prompt": "Hello", "max_tokens": PROBE_TOKENS, "ignore_eos": True}
+        url = f"http://127.0.0.1:{engine(folder, 'port')}/v1/completions"
         request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
         began = time.monotonic()
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=300) as answer:
@@ -100,7 +100,7 @@ def requests(folder: Path, load: list[int], seconds: int) -> tuple[int, int, int
         ValueError: the engine takes not even the shortest.
     """
     streams, given, made, most = load
-    most_tokens = limit(serving(alive(folder, "port")))
+    most_tokens = limit(serving(engine(folder, "port")))
     longest = most_tokens - SPECIAL if most_tokens else given + made
     while given + made > longest and given > LEAST:
         given //= 2
@@ -169,8 +169,8 @@ def result(folder: Path, why: str) -> dict[str, Any]:
         file = folder / name
         measured[name] = file.read_text().strip() if file.exists() else ""
     # Where the program knows them, some may be secret, and what comes back from here is not.
-    if not os.environ.get("ARGUMENTS_KNOWN") and (folder / "alive.json").exists():
-        measured["arguments"] = serving(alive(folder, "port"))
+    if not os.environ.get("ARGUMENTS_KNOWN") and (folder / "liveness.json").exists():
+        measured["arguments"] = serving(engine(folder, "port"))
     for name, said in levels(folder).items():
         if said.get("completed"):
             measured["levels"].append(level(name, said))
@@ -190,8 +190,8 @@ def main(words: list[str]) -> int:
     if what == "facts":
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         print(json.dumps({"date": now, "engine": rest[0], "mode": rest[1], "tool": "vllm bench serve"}))
-    elif what == "alive":
-        print(alive(Path(rest[0]), rest[1]))
+    elif what == "engine":
+        print(engine(Path(rest[0]), rest[1]))
     elif what == "requests":
         folder, numbers = Path(rest[0]), [int(number) for number in rest[1:6]]
         try:
@@ -199,7 +199,7 @@ def main(words: list[str]) -> int:
         except (ValueError, OSError, KeyError) as error:
             print(str(error)[:300], file=sys.stderr)
             return 1
-        print(count, given, made, *passed_on(serving(alive(folder, "port"))))
+        print(count, given, made, *passed_on(serving(engine(folder, "port"))))
     elif what == "progress":
         print(progress(Path(rest[0])))
     elif what == "reason":

@@ -74,17 +74,17 @@ PROXIED = {"httpProxy": "http://me@proxy.example:3128", "noProxy": "10.0.0.0/8, 
 def test_a_proxy_reaches_every_machine_before_anything_is_fetched_and_its_password_no_state(tmp_path):
     seen = declared(tmp_path, mirrors={**PROXIED, "pip": "http://10.9.0.1/simple"}, proxy="p@ss/w")
     for name in ("a", "b"):
-        step = environment_of(seen[f"{name}-outside-run"])
+        step = environment_of(seen[f"{name}-egress-run"])
         assert step["HTTPS_PROXY_URL"] == step["HTTP_PROXY_URL"] == "http://me:p%40ss%2Fw@proxy.example:3128"
         assert step["INSIDE"] == "10.0.0.1,10.0.0.2,nas,10.9.0.1,10.0.0.0/8,.example"
         assert step["DIRECT"] == "10.9.0.1,10.0.0.0/8,.example"
     assert "p%40ss" not in json.dumps({n: {**r, "stdin": ""} for n, r in seen.items()})
-    assert MARK in seen["a-outside-run"]["stdin"]
+    assert MARK in seen["a-egress-run"]["stdin"]
 
 
 def test_nothing_is_done_where_nothing_is_said(tmp_path):
     seen = declared(tmp_path)
-    assert not [name for name in seen if "outside" in name]
+    assert not [name for name in seen if "egress" in name]
     assert "registryAuth" not in seen["a-docker"]
 
 
@@ -118,7 +118,7 @@ def authority(tmp_path):
 def test_an_authority_is_known_for_every_registry_that_may_show_it(tmp_path, authority):
     images = {"engine": "harbor.example/ai/vllm:1", "gateway": "nginx:1.28"}
     mirrors = {"caFile": str(authority), "registryMirrors": ["https://mirror.example:5000"]}
-    step = environment_of(declared(tmp_path, images=images, mirrors=mirrors)["b-outside-run"])
+    step = environment_of(declared(tmp_path, images=images, mirrors=mirrors)["b-egress-run"])
     assert {"harbor.example", "mirror.example:5000"} <= set(step["AUTHORITY_HOSTS"].split())
     assert step["PROXIES"] == ""
     text = {"ca": authority.read_text()}

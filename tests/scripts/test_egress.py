@@ -1,4 +1,4 @@
-"""outside.sh: proxies and authorities of a machine, for its steps and for Docker's own pulls, and back."""
+"""egress.sh: proxies and authorities of a machine, for its steps and for Docker's own pulls, and back."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def outside(step, **variables):
         "PROXIES": "", "INSIDE": "", "DIRECT": "", "AUTHORITY": "", "AUTHORITY_HOSTS": "", "OWN": "yes",
         "CONTAINERS": "yes", "HTTP_PROXY_URL": "", "HTTPS_PROXY_URL": "", "ETC": str(step.etc),
     }  # fmt: skip
-    return step.run("outside", **{**base, **variables})
+    return step.run("egress", **{**base, **variables})
 
 
 def through(**changes):
@@ -70,7 +70,7 @@ def test_later_steps_go_by_the_proxy_and_not_to_the_machines(step):
     )
     assert (seen["http"], seen["https"]) == (PROXY, PROXY)
     assert {"10.0.0.1", "10.0.0.2", "nas", "registry", "127.0.0.1", "localhost"} <= set(seen["none"].split(","))
-    assert (step.home / "outside.env").stat().st_mode & 0o077 == 0
+    assert (step.home / "egress.env").stat().st_mode & 0o077 == 0
 
 
 def test_docker_is_restarted_once_for_a_proxy_and_keeps_its_password_from_others(step):

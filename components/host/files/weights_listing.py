@@ -1,7 +1,7 @@
 """What lies in a folder of weights, and whether another machine has the same: names and sizes, not bytes.
 
-weights_seen.py list FOLDER             one word: what lies there
-weights_seen.py compare FOLDER WORD     exit code 1 and what differs, for a sentence
+weights_listing.py list FOLDER             one word: what lies there
+weights_listing.py compare FOLDER WORD     exit code 1 and what differs, for a sentence
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What ready.sh decides by, from two files of JSON, as lines NAME=VALUE: one start of Python a look.
 
-    seen.py ANSWER GROUP
+    readiness_status.py ANSWER GROUP
 
-ANSWER is what `question.py ask` printed, GROUP the supervisor's own file; either may be missing or half written.
+ANSWER is what `inference_probe.py ask` printed, GROUP the supervisor's own file; either may be missing or half written.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 LINE, SENTENCE = 300, 900
-"""Characters of what is said of ranks that stand still: as progress, and as the reason in the end."""
+"""Characters of what is said of stalled ranks: as progress, and as the reason in the end."""
 
 
 def read(path: str) -> dict[str, Any]:
@@ -30,15 +30,15 @@ def main(words: list[str]) -> None:
     """Prints the lines; a value is one line, `true` or `false`, or nothing."""
     answer, group = read(words[0]), read(words[1])
     end = group.get("exit") or {}
-    ranks = sorted((group.get("still") or {}).values(), key=lambda one: -one["seconds"])
-    still = "; ".join(
+    ranks = sorted((group.get("stalled") or {}).values(), key=lambda one: -one["seconds"])
+    stalled = "; ".join(
         "rank {rank} on {machine} has stood still for {seconds} s: {where}".format(**one) for one in ranks
     )
     found = {
         "good": answer.get("good"), "task": answer.get("task"), "code": answer.get("code"), "said": answer.get("said"),
-        "exits": group.get("exits"), "trouble": group.get("trouble"),
+        "exits": group.get("exits"), "error": group.get("error"),
         "rank": end.get("rank"), "machine": end.get("machine"), "exit": end.get("code"),
-        "still": still[:LINE], "stands": still[:SENTENCE],
+        "stalled": stalled[:LINE], "stalled_in_full": stalled[:SENTENCE],
     }  # fmt: skip
     for name, value in found.items():
         text = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-LIMIT = float(os.environ.get("TANDEM_STILL_SECONDS", "90"))
+LIMIT = float(os.environ.get("TANDEM_STALL_SECONDS", "90"))
 """Seconds without any sign after which an engine stands still."""
 SAMPLE = min(5.0, LIMIT / 3)
 READ, GREW, COMPUTED = 1 << 20, 16 << 20, 0.1
@@ -128,7 +128,7 @@ def busy(kind: str, part: tuple[int, int] = (0, 1)) -> bool | None:
     return any(int(one) > 0 for one in shares[part[0] * each : (part[0] + 1) * each])
 
 
-class Still:
+class StallDetector:
     """Since when an engine has given no sign.
 
     Attributes:
@@ -159,9 +159,9 @@ class Still:
         if self.before and now - self.sampled < SAMPLE:
             return
         found = {**counters(pids), "said": float(said)}
-        self.take(found, pids, any(state(pid) in HOLDS for pid in pids), lambda: busy(self.kind, part))
+        self.record(found, pids, any(state(pid) in HOLDS for pid in pids), lambda: busy(self.kind, part))
 
-    def take(self, found: dict[str, float], pids: list[int], held: bool, works: Callable[[], bool | None]) -> None:
+    def record(self, found: dict[str, float], pids: list[int], held: bool, works: Callable[[], bool | None]) -> None:
         """What was seen of it, here or on another machine.
 
         Args:
@@ -187,20 +187,20 @@ class Still:
         before = bool(self.held)
         self.held = (self.held or now) if held else 0.0
         self.before, self.known, self.sampled = found, set(pids), now
-        if bool(self.held) != before or not (self.stands() or self.computes()):
+        if bool(self.held) != before or not (self.stalled_seconds() or self.computing_seconds()):
             self.sentence = ""
 
-    def stands(self) -> float:
+    def stalled_seconds(self) -> float:
         """Seconds that it has stood still; 0 for one that doesn't."""
         now = time.monotonic()
         silence = now - self.moved
         held = now - self.held if self.held else 0.0
         return max(silence if silence > self.limit else 0.0, held if held > HELD else 0.0)
 
-    def computes(self) -> float:
+    def computing_seconds(self) -> float:
         """Seconds that it has given no sign but that it computes; 0 for one that gives another, or none."""
         seconds = time.monotonic() - self.worked
-        return 0.0 if self.stands() or seconds < self.limit else seconds
+        return 0.0 if self.stalled_seconds() or seconds < self.limit else seconds
 
     def where(self, pids: list[int]) -> str:
         """Where the processes stand, asked anew once a minute at most."""
@@ -214,7 +214,7 @@ def where(pids: list[int]) -> str:
     ranked = sorted(
         pids, key=lambda pid: (state(pid) not in KERNEL and not share(pid), WORKERS.search(name(pid)) is None, pid)
     )
-    stacks = [f"{name(pid)} (process {pid}) {stand(pid)}" for pid in ranked[:MOST] if name(pid)]
+    stacks = [f"{name(pid)} (process {pid}) {position(pid)}" for pid in ranked[:MOST] if name(pid)]
     return "; ".join(stacks) or "no process of it is left"
 
 
@@ -244,7 +244,7 @@ def share(pid: int) -> str:
     return where if SHARE.search(where) else ""
 
 
-def stand(pid: int) -> str:
+def position(pid: int) -> str:
     """Where one process stands: its Python stack, innermost first, or what the kernel says of its threads."""
     letter = state(pid)
     if not letter:

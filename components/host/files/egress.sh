@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# How this machine reaches what lies outside: proxies for what steps fetch (run.sh reads outside.env) and for Docker's own
+# How this machine reaches what lies outside: proxies for what steps fetch (run.sh reads egress.env) and for Docker's own
 # pulls, and the certificates of an authority of the user's own. Nothing of it reaches engines.
 # Environment: PROXIES INSIDE DIRECT (of INSIDE, what is no machine of the deployment) AUTHORITY AUTHORITY_HOSTS OWN CONTAINERS,
 # and as secrets HTTP_PROXY_URL HTTPS_PROXY_URL
@@ -7,8 +7,8 @@
 . "$TANDEM_DIR/lib.sh"
 ETC=${ETC:-/etc}
 
-status "setting the way outside"
-environment=$TANDEM_HOME/outside.env
+status "setting up egress: proxies and authorities"
+environment=$TANDEM_HOME/egress.env
 : >"$environment.new"
 say() { printf '%s=%q\n' "$1" "$2" >>"$environment.new"; }
 if [[ -n $PROXIES ]]; then

@@ -1,7 +1,8 @@
-"""What a model is for, and one question that shows whether it does that. Needs nothing but Python 3.8.
+"""What a model is for, and one request that shows whether it does that. Needs nothing but Python 3.8.
 
-    question.py task FOLDER    one line: the task that the model's files tell of
-    question.py ask            a question as JSON on standard input (url, model, task, more of `ask`'s); what came of it
+    inference_probe.py task FOLDER    one line: the task that the model's files tell of
+    inference_probe.py ask            one request, its arguments as JSON on standard input (url, model, task, more of
+                                      `ask`'s); prints what came of it
 
 An answer counts by tokens made, wherever the engine puts them: models that reason leave `content` empty for long.
 No proxy is asked: the URL is one of the deployment's own.
@@ -95,7 +96,7 @@ def _read(file: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def question(task: str, model: str) -> tuple[bytes, str]:
+def request_body(task: str, model: str) -> tuple[bytes, str]:
     """A request's body, and its content type."""
     bodies: dict[str, dict[str, Any]] = {
         "chat": {"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": TOKENS, "temperature": 0},
@@ -192,7 +193,7 @@ def ask(
         said: what was made, or what went wrong.
         good: whether the answer counts.
     """
-    body, kind = question(task, model)
+    body, kind = request_body(task, model)
     sent = {"Content-Type": kind, **({"Authorization": f"Bearer {key}"} if key else {}), **(headers or {})}
     request = urllib.request.Request(url.rstrip("/") + PATHS[task], body, sent)  # noqa: S310  # a URL of ours
     try:
@@ -220,7 +221,7 @@ def ask(
 
 
 def remedy(task: str, code: int, said: str) -> str:
-    """What mends a question that was refused."""
+    """What mends a request that was refused."""
     if code in (401, 403):
         return (
             "the engine asks for a key of its own, and the gateway is where the key is asked for: take --api-key and "

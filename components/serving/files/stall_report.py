@@ -6,20 +6,20 @@ import os
 import re
 from typing import Any
 
-import alive
-import still
+import liveness
+import stall_detector
 from group import BEAT
 
 LOOP = float(os.environ.get("TANDEM_LOOP_SECONDS", "300"))
 """Seconds without a token after which an engine is started again whose ranks all compute: a long prompt on processors,
 or one step of it, takes no longer."""
-DELAY = alive.SAMPLE + still.SAMPLE + 2 * BEAT
+DELAY = liveness.SAMPLE + stall_detector.SAMPLE + 2 * BEAT
 """Seconds of silence until all ranks look, and the first one knows what another one has seen."""
 WAITS = re.compile(r"all_?reduce|all_?gather|broadcast|barrier|recv|dequeue|acquire_read|synchronize|select|poll", re.I)
 """Where a rank stands that waits for another one."""
 
 
-def find(tokens: alive.Alive, ranks: list[dict[str, Any]]) -> dict[str, Any] | None:
+def find(tokens: liveness.Liveness, ranks: list[dict[str, Any]]) -> dict[str, Any] | None:
     """What to say when the engine is to be started again; None while a question may only wait its turn.
 
     Args:
@@ -39,7 +39,7 @@ def find(tokens: alive.Alive, ranks: list[dict[str, Any]]) -> dict[str, Any] | N
 
 
 def report(
-    place: tuple[int, str, int], watch: still.Still, pids: list[int], *, silent: bool, where: str = ""
+    place: tuple[int, str, int], watch: stall_detector.StallDetector, pids: list[int], *, silent: bool, where: str = ""
 ) -> dict[str, Any]:
     """How a rank is; `seconds` is 0 for one that gives signs.
 
@@ -50,10 +50,10 @@ def report(
         silent: the engine served and makes no tokens, so that computing alone is no good sign.
         where: they stand, where that is known; looked up otherwise.
     """
-    seconds = watch.stands() or (watch.computes() if silent else 0.0)
+    seconds = watch.stalled_seconds() or (watch.computing_seconds() if silent else 0.0)
     found: dict[str, Any] = {"rank": place[0], "machine": place[1], "data": place[2], "seconds": round(seconds)}
     if seconds:
-        kind = "held" if watch.held else "" if watch.stands() else "computes"
+        kind = "held" if watch.held else "" if watch.stalled_seconds() else "computes"
         found.update(where=where or watch.where(pids), kind=kind)
     return found
 
@@ -64,10 +64,11 @@ def sentence(one: dict[str, Any]) -> str:
     return f"rank {one['rank']} on {one['machine']} {does} ({one['where'][:300]})"
 
 
-def _enough(tokens: alive.Alive, one: dict[str, Any]) -> bool:
+def _enough(tokens: liveness.Liveness, one: dict[str, Any]) -> bool:
     """Whether this rank's report and the silence are enough. A data parallel rank that nobody asks anything gives no
     sign either."""
-    limit = {"held": still.HELD, "computes": max(LOOP, alive.LIMIT)}.get(one.get("kind", ""), alive.LIMIT)
+    limits = {"held": stall_detector.HELD, "computes": max(LOOP, liveness.LIMIT)}
+    limit = limits.get(one.get("kind", ""), liveness.LIMIT)
     return one.get("data", -1) in (-1, *tokens.silent_ranks(limit + DELAY)) and tokens.silent() >= limit + DELAY
 
 

@@ -13,9 +13,9 @@ import time
 import urllib.request
 from pathlib import Path
 
-import question
+import inference_probe
 
-LIMIT = float(os.environ.get("TANDEM_ALIVE_SECONDS", "45"))
+LIMIT = float(os.environ.get("TANDEM_LIVENESS_SECONDS", "45"))
 """Seconds that a question stays without an answer, and no token is counted, before an engine is looked into."""
 IDLE = LIMIT / 3
 """Seconds without a counted token after which a question is asked."""
@@ -42,7 +42,7 @@ class Rank:
         return time.monotonic() - self.since if waits else 0.0
 
 
-class Alive:
+class Liveness:
     """Looks in threads of its own, as either of its requests can hang.
 
     Args:
@@ -62,7 +62,7 @@ class Alive:
         threading.Thread(target=self._watch, daemon=True).start()
 
     def serves(self) -> bool:
-        """Whether it has once told of its tokens, so that it has started."""
+        """Whether its counters of tokens have moved once, so that it has started."""
         return any(rank.moved for rank in self.ranks)
 
     def silent(self) -> float:
@@ -79,7 +79,7 @@ class Alive:
 
     def _watch(self) -> None:
         # Here and not before: where the storage hangs, whoever looks after the engine that loads from it must not wait.
-        self.task = self.task or question.find_task(self.folder)
+        self.task = self.task or inference_probe.find_task(self.folder)
         while not self.ended.wait(SAMPLE):
             now, counted = time.monotonic(), self.count()
             for number, rank in enumerate(self.ranks):
@@ -95,7 +95,7 @@ class Alive:
     def _ask(self, number: int) -> None:
         """Whatever comes: an engine that answers an error is none that stands still."""
         headers = {HEADER: str(number)} if len(self.ranks) > 1 else {}
-        question.ask(self.base, self.model, self.task, seconds=PATIENCE, headers=headers)
+        inference_probe.ask(self.base, self.model, self.task, seconds=PATIENCE, headers=headers)
 
     def count(self) -> dict[int, float] | None:
         """Tokens that each data parallel rank's counters have now; None when they give no answer."""

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from typing import cast
 
@@ -19,10 +20,10 @@ FILES = ROOT / "components/serving/files"
 ENGINE = ROOT / "tests/scripts/counted_engine.py"
 sys.path.append(str(FILES))  # its modules import each other as they lie on the machine
 
-import alive  # noqa: E402
-import question  # noqa: E402
-import stalls  # noqa: E402
-import still  # noqa: E402
+import inference_probe  # noqa: E402
+import liveness  # noqa: E402
+import stall_detector  # noqa: E402
+import stall_report  # noqa: E402
 
 GROUP = ("--group=peers", "--ranks=1")
 
@@ -42,16 +43,16 @@ class Supervised:
             "folder": str(folder),
         }
         settings |= {"ranks": ranks or 1, "series": ["vllm:generation_tokens_total"]}
-        (folder / "alive.json").write_text(json.dumps(settings))
+        (folder / "liveness.json").write_text(json.dumps(settings))
         engine = [sys.executable, ENGINE, str(self.port), folder / "pids", *([str(dead)] if dead is not None else [])]
-        words = [f"--state={folder}", f"--alive={folder / 'alive.json'}", "--machine=gpu-7"]
+        words = [f"--state={folder}", f"--liveness={folder / 'liveness.json'}", "--machine=gpu-7"]
         words += [f"--accelerator={accelerator}"]
         self.log = (folder / "log").open("w")
         self.process = subprocess.Popen(
             [sys.executable, FILES / "rank_supervisor.py", *(group or GROUP), *words, "--", *engine],
             stdout=self.log, stderr=self.log,
             env={
-                **os.environ, "TANDEM_ALIVE_SECONDS": str(limit), "TANDEM_STILL_SECONDS": "2", "RANKS": str(ranks),
+                **os.environ, "TANDEM_LIVENESS_SECONDS": str(limit), "TANDEM_STALL_SECONDS": "2", "RANKS": str(ranks),
                 **environment,
             },
         )  # fmt: skip
@@ -72,7 +73,9 @@ class Supervised:
 
     def counted(self) -> float:
         """As the supervisor counts; 0 before it can."""
-        watched = alive.Alive(f"http://127.0.0.1:{self.port}/v1", "m", "chat", "", ["vllm:generation_tokens_total"])
+        watched = liveness.Liveness(
+            f"http://127.0.0.1:{self.port}/v1", "m", "chat", "", ["vllm:generation_tokens_total"]
+        )
         watched.end()
         return sum((watched.count() or {}).values())
 
@@ -107,25 +110,25 @@ def test_one_that_stands_still_is_started_again_and_stays_down_after_three_times
     until(lambda: len(engine.pids) > 1, 60)
     assert "rank 0 on gpu-7 gives no sign" in engine.said
     assert "starting the engine again" in engine.said
-    until(lambda: engine.state["trouble"], 120)
-    assert engine.state["trouble"].startswith("stood still 3 times in an hour: no token for ")
+    until(lambda: engine.state["error"], 120)
+    assert engine.state["error"].startswith("stood still 3 times in an hour: no token for ")
     assert len(engine.pids) == 3
     assert [each["why"][:13] for each in engine.state["stalls"]] == ["no token for "] * 3
     assert engine.process.poll() is None
 
 
 def test_computing_alone_is_a_sign_on_processors_and_told_apart(monkeypatch):
-    """One that loops computes, and so does one with a long prompt: it stands still only after stalls.LOOP."""
+    """One that loops computes, and so does one with a long prompt: it stands still only after stall_report.LOOP."""
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     seen = {}
     for kind in ("cpu", "nvidia"):
-        watch = still.Still(kind, limit=20)
+        watch = stall_detector.StallDetector(kind, limit=20)
         for tick in range(12):
             now[0] += 5
             found = {"read": 0.0, "memory": 0.0, "seconds": 4.0 * tick, "said": 0.0}
-            watch.take(found, [7], held=False, works=lambda: None)
-        seen[kind] = (watch.stands() > 0, watch.computes() > 0)
+            watch.record(found, [7], held=False, works=lambda: None)
+        seen[kind] = (watch.stalled_seconds() > 0, watch.computing_seconds() > 0)
     assert seen == {"cpu": (False, True), "nvidia": (True, False)}
 
 
@@ -165,7 +168,7 @@ WAITS = "Worker stands in all_reduce (parallel_state.py:9)"
     ],
 )
 def test_the_rank_that_the_others_wait_for_is_named(seconds, ranks, culprit):
-    found = stalls.find(cast("alive.Alive", Silent(seconds)), ranks)
+    found = stall_report.find(cast("liveness.Liveness", Silent(seconds)), ranks)
     assert (found and found["rank"]) == culprit
     if found:
         assert found["why"].startswith(f"no token for {seconds} s: rank {culprit} on n{culprit} ")
@@ -186,62 +189,66 @@ def test_one_of_two_data_parallel_ranks_that_stands_still_is_found(supervised):
 
 def test_whoever_waits_for_the_share_is_told_first(monkeypatch):
     names = {1: "ray::DashboardAgent", 2: "vllm serve"}
-    monkeypatch.setattr(still, "name", names.get)
-    monkeypatch.setattr(still, "state", lambda pid: "S")
-    monkeypatch.setattr(still, "share", lambda pid: "rpc_wait_bit_killable" if pid == 2 else "")
-    said = still.where([1, 2])
+    monkeypatch.setattr(stall_detector, "name", names.get)
+    monkeypatch.setattr(stall_detector, "state", lambda pid: "S")
+    monkeypatch.setattr(stall_detector, "share", lambda pid: "rpc_wait_bit_killable" if pid == 2 else "")
+    said = stall_detector.where([1, 2])
     assert said.startswith("vllm serve (process 2) stands: it waits for the share (rpc_wait_bit_killable)")
 
 
 def test_each_data_parallel_rank_has_the_processes_of_its_own(monkeypatch):
     names = {1: "vllm serve", 2: "VLLM::EngineCore_DP0", 3: "VLLM::Worker_DP0_TP1", 4: "VLLM::EngineCore_DP1"}
-    monkeypatch.setattr(still, "name", names.get)
-    monkeypatch.setattr(still, "tree", lambda roots: [*roots, *([3] if roots == [2] else [])])
-    assert still.data_ranks([1, 2, 3, 4]) == {0: [2, 3], 1: [4]}
-    assert still.data_ranks([1]) == {-1: [1]}
+    monkeypatch.setattr(stall_detector, "name", names.get)
+    monkeypatch.setattr(stall_detector, "tree", lambda roots: [*roots, *([3] if roots == [2] else [])])
+    assert stall_detector.data_ranks([1, 2, 3, 4]) == {0: [2, 3], 1: [4]}
+    assert stall_detector.data_ranks([1]) == {-1: [1]}
 
 
 def test_a_data_parallel_rank_is_busy_by_its_own_part_of_the_gpus(tmp_path, monkeypatch):
     (tmp_path / "nvidia-smi").write_text("#!/bin/sh\nprintf '0\\n0\\n7\\n0\\n'\n")
     (tmp_path / "nvidia-smi").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    assert [still.busy("nvidia", (part, 2)) for part in (0, 1)] == [False, True]
-    assert still.busy("nvidia")
+    assert [stall_detector.busy("nvidia", (part, 2)) for part in (0, 1)] == [False, True]
+    assert stall_detector.busy("nvidia")
 
 
 @pytest.mark.timeout(30)
 def test_a_model_whose_folder_hangs_holds_up_nobody(tmp_path):
     """A pipe that nobody writes to hangs as a file of a share does; the supervisor has an engine to look after."""
     os.mkfifo(tmp_path / "config.json")
-    watched = alive.Alive("http://127.0.0.1:1/v1", "m", "", str(tmp_path), ["x"])
+    watched = liveness.Liveness("http://127.0.0.1:1/v1", "m", "", str(tmp_path), ["x"])
     assert not watched.serves()
     watched.end()
 
 
 def test_an_answer_that_waits_its_turn_is_no_stall(supervised, monkeypatch):
     """The question has no answer, and tokens are counted: others are served."""
-    seen = iter(range(1000))
-    monkeypatch.setattr(alive, "IDLE", 0.0)
-    monkeypatch.setattr(alive, "SAMPLE", 0.05)
-    monkeypatch.setattr(question, "ask", lambda *_, **__: time.sleep(3))
-    monkeypatch.setattr(alive.Alive, "count", lambda _: {0: float(next(seen) // 2)})
-    watched = alive.Alive("http://127.0.0.1:1/v1", "m", "chat", "", ["x"])
-    silences = []
-    until(lambda: watched.ranks[0].question)
-    deadline = time.monotonic() + 1
-    while time.monotonic() < deadline:
+    seen, answered = iter(range(10_000)), threading.Event()
+    monkeypatch.setattr(liveness, "IDLE", 0.0)
+    monkeypatch.setattr(liveness, "SAMPLE", 0.05)
+    monkeypatch.setattr(inference_probe, "ask", lambda *_, **__: answered.wait(60))
+    monkeypatch.setattr(liveness.Liveness, "count", lambda _: {0: float(next(seen) // 2)})
+    watched = liveness.Liveness("http://127.0.0.1:1/v1", "m", "chat", "", ["x"])
+    question = until(lambda: watched.ranks[0].question)
+    silences = [0.0]
+
+    def shrinks() -> bool:
+        """As it would not without tokens."""
         silences.append(watched.silent())
-        time.sleep(0.02)
+        return silences[-1] < silences[-2]
+
+    until(shrinks, pause=0.02)
     watched.end()
-    assert 0 < max(silences) < 0.6
+    assert question.is_alive()
+    answered.set()
 
 
 def test_ranks_that_rest_between_questions_do_not_stand_still(supervised, tmp_path):
     """Answers take as long as a big model's, and between them no rank gives any sign for longer than the limit."""
     (tmp_path / "token").write_text("t0ken")
-    log, limits = tmp_path / "log-1", {"TANDEM_STILL_SECONDS": "30", "TANDEM_ALIVE_SECONDS": "6"}
+    log, limits = tmp_path / "log-1", {"TANDEM_STALL_SECONDS": "30", "TANDEM_LIVENESS_SECONDS": "6"}
     group = ["--group=peers", "--ranks=2", "--leader=127.0.0.1", f"--port={free_port()}", f"--token={tmp_path}/token"]
-    engine = supervised(limit=6, group=group, SECONDS="3", TANDEM_STILL_SECONDS="30")
+    engine = supervised(limit=6, group=group, SECONDS="3", TANDEM_STALL_SECONDS="30")
     member = [sys.executable, str(FILES / "rank_supervisor.py"), *group, "--rank=1", "--accelerator=nvidia"]
     with (
         log.open("w") as out,

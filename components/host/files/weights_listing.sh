@@ -13,7 +13,7 @@ holds_model() { # a file that engines begin with
   done
   return 1
 }
-same() { [[ -z ${LISTED:-} ]] || differs=$(python3 "$TANDEM_DIR/weights_seen.py" compare "$FOLDER" "$LISTED"); }
+same() { [[ -z ${LISTED:-} ]] || differs=$(python3 "$TANDEM_DIR/weights_listing.py" compare "$FOLDER" "$LISTED"); }
 differs=''
 deadline=$((SECONDS + ${WAIT_SECONDS:-30})) # NFS may remember for a while what was there before
 until holds_model && same; do
@@ -27,7 +27,7 @@ holds_model ||
   fail "$FOLDER holds no model, neither a config.json nor GGUF or safetensors files, only $(find "$FOLDER" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort | head -n 3 | paste -sd' '); $remedy"
 [[ -z $differs ]] || fail "$FOLDER $differs; $remedy"
 if [[ ${LIST:-} == yes ]]; then
-  result "weights=$(printf %q "$FOLDER") listed=$(python3 "$TANDEM_DIR/weights_seen.py" list "$FOLDER")"
+  result "weights=$(printf %q "$FOLDER") listed=$(python3 "$TANDEM_DIR/weights_listing.py" list "$FOLDER")"
 else
   result "weights=$(printf %q "$FOLDER")"
 fi

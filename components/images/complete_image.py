@@ -1,4 +1,4 @@
-"""An engine's image on one machine: proven whole, or made whole there (docs/decisions/0012)."""
+"""An engine's image on one machine: complete as it is, or completed there (docs/decisions/0012)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pulumi
 
-from components.images.needs import ImageNeeds
+from components.images.requirements import ImageRequirements
 from components.machine import Machine, RemoteStep, Stage
 
 FILES = Path(__file__).parent / "files"
@@ -31,38 +31,38 @@ class BuildArgs:
     keep: bool = False
 
 
-def completion(
+def complete_image(
     *,
     image: str,
     image_id: pulumi.Input[str],
-    needs: ImageNeeds,
+    requirements: ImageRequirements,
     args: BuildArgs,
     mounts: Sequence[str] = (),
     variables: Mapping[str, str] | None = None,
 ) -> Stage:
     """Asks an image for what is needed, and builds one that has it where it lacks something.
 
-    Its result: `image`, the id of the whole one; `base`, the image as the registry names it by digest,
+    Its result: `image`, the id of the complete one; `base`, the image as the registry names it by digest,
     `NAME@sha256:...`, or its id where no registry has it.
 
     Args:
         image: the name it was pulled by.
         image_id: its id, pulled.
-        needs: what it must hold.
+        requirements: what it must hold.
         args: how a missing part is built.
         mounts: folders that containers of it get, `source:target[:ro]`.
         variables: environment of the engine's processes; what says where programs are is looked at.
     """
     found = variables or {}
-    recipe = needs.recipe
+    recipe = requirements.recipe
     files = {} if recipe is None else {f"recipe/{file.name}": file for file in _files(recipe)}
     return Stage(
         FILES / "complete.sh",
         {
             "IMAGE": image,
             "IMAGE_ID": image_id,
-            "PROGRAMS": " ".join(needs.programs),
-            "MODULES": " ".join(needs.modules),
+            "PROGRAMS": " ".join(requirements.programs),
+            "MODULES": " ".join(requirements.modules),
             "RECIPE": "" if recipe is None else recipe.name,
             "ARGUMENTS": "\n".join(f"{key}={value}" for key, value in sorted(args.arguments.items())),
             "MOUNTS": "\n".join(mounts),

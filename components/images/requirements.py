@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class ImageNeeds:
+class ImageRequirements:
     """Asked of an image on each machine, without starting the engine.
 
     Attributes:
