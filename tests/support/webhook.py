@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -27,10 +28,11 @@ class Receiver(ThreadingHTTPServer):
         return f"http://{self.server_address[0]!s}:{PORT}/token"
 
     def fired(self, name: str, since: float) -> list[tuple[float, dict[str, Any]]]:
-        """Alerts of a name that began to fire after a time."""
+        """Alerts of a name that began to fire after a time; those that fired before come again with each new one."""
         return [
             (at, alert) for at, alert in self.alerts
-            if at > since and alert["status"] == "firing" and alert["labels"]["alertname"] == name
+            if alert["status"] == "firing" and alert["labels"]["alertname"] == name
+            and datetime.fromisoformat(alert["startsAt"]).timestamp() > since
         ]  # fmt: skip
 
     def close(self) -> None:
