@@ -17,6 +17,10 @@ from tests.support.paths import ROOT
 from tests.support.waiting import free_port, until
 
 SUPERVISE = ROOT / "components/serving/files/rank_supervisor.py"
+sys.path.append(str(SUPERVISE.parent))  # its modules import each other as they lie on the machine
+
+import rank_supervisor  # noqa: E402
+
 ENGINE = "import sys,time,os; open(sys.argv[1],'a').write(f'{os.getpid()}\\n'); time.sleep(600)"
 
 
@@ -245,6 +249,15 @@ def test_of_an_engines_processes_the_one_that_is_stopped_is_reported_first(tmp_p
         found = until(lambda: state(tmp_path).get("stalled"), 90)["0"]
         process.terminate()
     assert re.match(r"bash -c \(process \d+\) stands: it was stopped by a signal \(SIGSTOP\); worker", found["where"])
+
+
+def test_quick_failures_wait_longer_and_longer_and_an_engine_that_served_starts_at_once():
+    pauses = [1.0]
+    for _ in range(6):
+        pauses.append(rank_supervisor.backoff(pauses[-1], 20.0, served=False))
+    assert pauses == [1, 2, 4, 8, 16, 30, 30]
+    assert rank_supervisor.backoff(30.0, 20.0, served=True) == 1
+    assert rank_supervisor.backoff(30.0, 121.0, served=False) == 1
 
 
 def test_what_the_engine_said_last_is_kept_apart_from_the_log(tmp_path):

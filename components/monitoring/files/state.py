@@ -250,7 +250,6 @@ class Storage:
 
     def __init__(self, path: str) -> None:
         self.path, self.latency = path, 0.0
-        self.labels = {"mount": path, "source": source_of(path, Path("/proc/mounts").read_text())}
         self.answered = time.monotonic()
         self.good = True
         self.thread: threading.Thread | None = None
@@ -273,9 +272,11 @@ class Storage:
             self.thread.join(2)
         waits = self.thread.is_alive() or not self.good
         waiting = time.monotonic() - self.answered if waits else 0.0
+        # After a reboot this program may be there before the mount.
+        labels = {"mount": self.path, "source": source_of(self.path, Path("/proc/mounts").read_text())}
         return [
-            Sample("tandem_storage_latency_seconds", self.labels, self.latency),
-            Sample("tandem_storage_waiting_seconds", self.labels, waiting),
+            Sample("tandem_storage_latency_seconds", labels, self.latency),
+            Sample("tandem_storage_waiting_seconds", labels, waiting),
         ]
 
 

@@ -47,6 +47,8 @@ LAST_WORDS = 10.0
 """Seconds our engine has to tell by itself why another rank's ended: often it is the same mistake."""
 GRACE, BROKEN = 15.0, 2.0
 """Seconds an engine has to end by itself when all of it is stopped, and when its group is no more: nothing is saved."""
+LONG = 120.0
+"""Seconds after which an end is no quick failure."""
 PART = re.compile(r"-\d{5}-of-\d{5}(?=\.gguf$)")
 """How llama.cpp numbers the files of a split model."""
 
@@ -169,8 +171,12 @@ def wait_for(places: list[str], group: Group) -> bool:
 
 def run(
     group: Group, command: list[str], state: State, current: list[subprocess.Popen[bytes]], args: argparse.Namespace
-) -> None:
-    """One life of the engine, until it ends, the group breaks or it makes no tokens any more."""
+) -> bool:
+    """One life of the engine, until it ends, the group breaks or it makes no tokens any more.
+
+    Returns:
+        Whether it was seen to serve, which the first rank alone sees.
+    """
     try:
         engine = subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     except OSError as error:
@@ -179,7 +185,7 @@ def run(
         group.report({"exit": entry})
         state.exited(entry)
         group.leave(exited=True)
-        return
+        return False
     current[:] = [engine]
     output, stalled = Output(engine), None
     watches: dict[int, stall_detector.StallDetector] = {}
@@ -215,6 +221,18 @@ def run(
     group.leave(exited=code is not None)
     end(engine, broken=True)
     state.write(stalled={})
+    return tokens is not None and tokens.serves()
+
+
+def backoff(before: float, seconds: float, *, served: bool) -> float:
+    """Seconds until the group is formed again: quick failures wait longer and longer, up to half a minute.
+
+    Args:
+        before: what it was the last time.
+        seconds: that the engine ran.
+        served: and whether it served.
+    """
+    return 1.0 if served or seconds > LONG else min(before * 2, 30.0)
 
 
 def collect_reports(group: Group, state: State) -> None:
@@ -270,7 +288,7 @@ def supervise(group: Group, words: list[str], args: argparse.Namespace, state: S
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    attempt, pause = 0, 1.0
+    attempt, pause, served = 0, 1.0, False
     while True:
         group.form()
         if not wait_for(args.after, group):
@@ -288,13 +306,14 @@ def supervise(group: Group, words: list[str], args: argparse.Namespace, state: S
             group.leave(exited=True)
         else:
             say(f"the group is whole, starting the engine (attempt {attempt})")
-            run(group, command, state, current, args)
+            served = run(group, command, state, current, args)
         if state.gives_up():
             say(f"error: the engine stood still {STALLS} times in an hour and stays down until it is started anew")
             state.write(error=f"stood still {STALLS} times in an hour: {state.known['stalls'][-1]['why']}")
             signal.pause()
-        # Quick failures wait longer and longer; an engine that ran for minutes is started again at once.
-        pause = 1.0 if time.monotonic() - began > 120 else min(pause * 2, 30.0)
+        # No group is formed without the first rank: the others ask it again at once.
+        pause = 1.0 if isinstance(group, Member) else backoff(pause, time.monotonic() - began, served=served)
+        served = False
         time.sleep(pause)
 
 
