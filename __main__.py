@@ -18,6 +18,7 @@ async def main() -> pulumi.Inputs:
     """The stack's outputs."""
     spare_large_graphs()
     settings = load()
+    load_report(settings)
     outputs = deploy(
         settings,
         api_key=secret("apiKey"),
@@ -34,7 +35,6 @@ async def main() -> pulumi.Inputs:
         key_passphrase=secret("sshKeyPassphrase"),
         sudo_password=secret("sudoPassword"),
     )
-    load_report(settings)
     with shown(f"{pulumi.get_project()}-{pulumi.get_stack()}"):
         await settled(outputs)
     return {**outputs, **await report(settings, outputs)}

@@ -17,6 +17,11 @@ from stacks.report.actual_timeline import Row
 from stacks.report.machines import Event, Seen
 from stacks.report.state import Difference
 
+ENVIRONMENT = templates(Path(__file__).parent)
+ENVIRONMENT.filters["pluralize"] = pluralize
+TEMPLATE, _ = (ENVIRONMENT.get_template(name) for name in ("report.html.j2", "page.html.j2"))
+"""Compiled with this module, which a program loads while it waits for something else; so is the one that it extends."""
+
 
 @dataclass(frozen=True)
 class Report:
@@ -61,9 +66,7 @@ def page(report: Report) -> str:
     ranks = plan["machines"]
     measured = [record for record in report.benchmarks if record["levels"]]
     whole = max((span.end for row in report.timeline for span in (row.planned, row.happened) if span), default=1.0)
-    environment = templates(Path(__file__).parent)
-    environment.filters["pluralize"] = pluralize
-    return environment.get_template("report.html.j2").render(
+    return TEMPLATE.render(
         **plan,
         report=report,
         cells={seen.name: ranks[n][1] for n, seen in enumerate(report.machines) if n < len(ranks)},
