@@ -33,7 +33,7 @@ class Supervised:
 
     def __init__(
         self, folder, dead: int | None = None, ranks: int = 0, *, limit: float = 2, accelerator="nvidia", group=(),
-        **environment: str,
+        engine=(), **environment: str,
     ):  # fmt: skip
         self.folder, self.port = folder, free_port()
         settings: dict[str, object] = {
@@ -44,7 +44,13 @@ class Supervised:
         }
         settings |= {"ranks": ranks or 1, "series": ["vllm:generation_tokens_total"]}
         (folder / "liveness.json").write_text(json.dumps(settings))
-        engine = [sys.executable, ENGINE, str(self.port), folder / "pids", *([str(dead)] if dead is not None else [])]
+        engine = engine or [
+            sys.executable,
+            ENGINE,
+            str(self.port),
+            folder / "pids",
+            *([str(dead)] if dead is not None else []),
+        ]
         words = [f"--state={folder}", f"--liveness={folder / 'liveness.json'}", "--machine=gpu-7"]
         words += [f"--accelerator={accelerator}"]
         self.log = (folder / "log").open("w")
@@ -115,6 +121,18 @@ def test_one_that_stands_still_is_started_again_and_stays_down_after_three_times
     assert len(engine.pids) == 3
     assert [each["why"][:13] for each in engine.state["stalls"]] == ["no token for "] * 3
     assert engine.process.poll() is None
+
+
+def test_one_that_is_stopped_before_it_serves_is_started_again(supervised, tmp_path):
+    """One that merely waits is let wait: its storage may come back."""
+    program = "import os, time; open('pids', 'a').write(f'{os.getpid()}\\n'); time.sleep(600)"
+    engine = supervised(engine=[sys.executable, "-c", program.replace("pids", str(tmp_path / "pids"))])
+    until(lambda: "rank 0 on gpu-7 gives no sign" in engine.said)
+    assert len(engine.pids) == 1
+    os.kill(engine.pids[0], signal.SIGSTOP)
+    until(lambda: len(engine.pids) > 1)
+    assert "it starts: rank 0 on gpu-7 gives no sign" in engine.said
+    assert "SIGSTOP" in engine.state["stalls"][0]["where"]
 
 
 def test_computing_alone_is_a_sign_on_processors_and_told_apart(monkeypatch):

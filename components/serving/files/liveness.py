@@ -80,7 +80,8 @@ class Liveness:
     def _watch(self) -> None:
         # Here and not before: where the storage hangs, whoever looks after the engine that loads from it must not wait.
         self.task = self.task or inference_probe.find_task(self.folder)
-        while not self.ended.wait(SAMPLE):
+        # Until it serves, more often: one that stops right afterwards has served.
+        while not self.ended.wait(SAMPLE if self.serves() else SAMPLE / 5):
             now, counted = time.monotonic(), self.count()
             for number, rank in enumerate(self.ranks):
                 made = counted.get(number, 0.0) if counted is not None else rank.made

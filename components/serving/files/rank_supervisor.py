@@ -194,7 +194,9 @@ def run(
         collect_reports(group, state)
         if tokens:
             group.looks, group.silent = not tokens.serves(), tokens.silent() > liveness.SAMPLE
-            stalled = stall_report.find(tokens, list(state.known["stalled"].values())) if group.silent else None
+            ranks = list(state.known["stalled"].values())
+            stalled = stall_report.find(tokens, ranks) if group.silent else None
+            stalled = stall_report.find_held(ranks) if group.looks else stalled
         if group.status_requested():
             look(group, state, watches, engine, 0 if group.silent else output.said)
         elif watches or state.known["stalled"]:  # another rank's report may come later than the answer

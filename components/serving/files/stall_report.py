@@ -32,9 +32,19 @@ def find(tokens: liveness.Liveness, ranks: list[dict[str, Any]]) -> dict[str, An
     seen = [one for one in ranks if _enough(tokens, one)]
     if not seen:
         return None
+    return _stall(f"no token for {tokens.silent():.0f} s", ranks)
+
+
+def find_held(ranks: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """As `find`, of an engine that does not serve yet: one that loads may wait for its storage, but a process that the
+    kernel holds does not go on by itself."""
+    held = [one for one in ranks if one.get("kind") == "held" and one["seconds"] >= stall_detector.LIMIT]
+    return _stall("it starts", held) if held else None
+
+
+def _stall(what: str, ranks: list[dict[str, Any]]) -> dict[str, Any]:
     first, *others = sorted(ranks, key=_innocence)
-    silence = f"no token for {tokens.silent():.0f} s: "
-    why = silence + "; ".join(map(sentence, [first, *others])) + "; starting the engine again"
+    why = f"{what}: " + "; ".join(map(sentence, [first, *others])) + "; starting the engine again"
     return {"why": why, **{name: first[name] for name in ("rank", "machine", "where")}}
 
 
