@@ -43,7 +43,8 @@ def guarded(rank: int) -> str:
         _watch(child)
         why = f"the supervisor of rank {rank} was stopped for {STOPPED:.0f} s (SIGSTOP), so it was started again"
         say(f"{why}, with its engine")
-        for pid in reversed(stall_detector.tree([child])):
+        # The engine's API before its ranks, for which it would answer with its own errors.
+        for pid in stall_detector.tree([child]):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         with contextlib.suppress(ChildProcessError):
