@@ -18,7 +18,7 @@ async def main() -> pulumi.Inputs:
     """The stack's outputs."""
     spare_large_graphs()
     settings = load()
-    load_report(settings)
+    load_report()
     outputs = deploy(
         settings,
         api_key=secret("apiKey"),

@@ -10,7 +10,6 @@ from typing import Any
 
 import pulumi
 
-from components.alicloud.api import LIBRARIES
 from components.benchmark import Benchmark
 from components.benchmark.record import Planned, Record, lines, report_file, save
 from components.gateway import Answer
@@ -56,16 +55,10 @@ def _kept(measured: Record, plan: Plan | None) -> Record:
     return record
 
 
-def load_report(settings: Settings) -> None:
-    """Imports what `report` needs, a template engine and the account's API, while the engine works on resources."""
-    if pulumi.runtime.is_dry_run():
-        return
-
-    def load() -> None:
-        for name in ("stacks.report.write_report", *(LIBRARIES if settings.cloud else ())):
-            import_module(name)
-
-    threading.Thread(target=load, daemon=True).start()
+def load_report() -> None:
+    """Imports what `report` needs, a template engine and its templates, while the account and the engine are asked."""
+    if not pulumi.runtime.is_dry_run():
+        threading.Thread(target=import_module, args=("stacks.report.write_report",), daemon=True).start()
 
 
 async def report(settings: Settings, outputs: Mapping[str, pulumi.Output[Any]]) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def reach_of(stack: Stack) -> Reach | None:
 
     A mistake elsewhere, such as a split that does not fit, is no reason not to look at machines.
     """
-    if stack.values.get("platform") == "alicloud":
+    if stack.rents:
         return None
     if stack.settings:
         return Reach(dict(enumerate(stack.settings.machines)), stack.settings.ssh)

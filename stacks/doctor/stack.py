@@ -78,6 +78,11 @@ class Stack:
         return f"{self.project}-{self.name}"
 
     @property
+    def rents(self) -> bool:
+        """Whether its machines are rented, also where its settings hold a mistake."""
+        return self.values.get("platform") == "alicloud"
+
+    @property
     def native(self) -> bool:
         """Whether processes serve in place of containers."""
         return self.values.get("runtime") == "native"

@@ -152,9 +152,11 @@ def planted(deployment: Deployment) -> Iterator[None]:
 
     for name, (command, _) in FAULTS.items():
         run(name, command)
-    yield
-    for name, (_, command) in FAULTS.items():
-        run(name, command)
+    try:
+        yield
+    finally:
+        for name, (_, command) in FAULTS.items():
+            run(name, command)
 
 
 def test_doctor_of_bare_machines(deployment):

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from localcloud.system.processes import descendants
+
 TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -30,17 +32,8 @@ class Used:
 
 def processes(root: int) -> dict[int, str]:
     """Each process below a machine's first one, with its cgroup and command line in one text."""
-    parents: dict[int, list[int]] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
-            except (OSError, IndexError):
-                continue
-            parents.setdefault(parent, []).append(int(entry.name))
-    found, texts = [root], {}
-    for pid in found:
-        found += parents.get(pid, [])
+    texts = {}
+    for pid in (root, *descendants(root)):
         try:
             words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
             texts[pid] = Path(f"/proc/{pid}/cgroup").read_text() + words

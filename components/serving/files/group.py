@@ -30,8 +30,8 @@ QUIET, REQUESTED, SILENT = b".", b"W", b"Q"
 serve yet, or since a question has no answer. The last one counts: a rank that rests between two questions, each of
 which takes its time, gives no sign either."""
 BEATS = re.compile(b"[" + re.escape(QUIET) + REQUESTED + SILENT + b"]")
-LEADER_PAUSES = 40.0
-"""Seconds that the first rank may take to answer: longer than it pauses after a failure (rank_supervisor.py)."""
+LONGEST_PAUSE = 30.0
+"""Seconds that the first rank pauses at most after a failure, before it forms the group again (rank_supervisor.py)."""
 REQUEST_SECONDS = 60.0
 """How long a touch of the file below counts."""
 REQUEST_FILE: list[Path] = []
@@ -304,7 +304,7 @@ class Member:
         while True:
             try:
                 connection = socket.create_connection(self.leader, timeout=5)
-                connection.settimeout(LEADER_PAUSES)
+                connection.settimeout(LONGEST_PAUSE + SILENCE)
                 challenge = read_exactly(connection, 32)
                 connection.sendall(self.rank.to_bytes(4, "big") + proof(self.token, challenge, self.rank))
                 connection.settimeout(None)

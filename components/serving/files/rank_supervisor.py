@@ -37,7 +37,7 @@ from typing import NoReturn
 import liveness
 import stall_detector
 import stall_report
-from group import Alone, Group, Leader, Member, say, watch_requests
+from group import LONGEST_PAUSE, Alone, Group, Leader, Member, say, watch_requests
 from group_state import STALLS, State, key
 from guard import guarded
 from ray_group import RayCluster
@@ -195,8 +195,10 @@ def run(
         if tokens:
             group.looks, group.silent = not tokens.serves(), tokens.silent() > liveness.SAMPLE
             ranks = list(state.known["stalled"].values())
-            stalled = stall_report.find(tokens, ranks) if group.silent else None
-            stalled = stall_report.find_held(ranks) if group.looks else stalled
+            if group.looks:
+                stalled = stall_report.find_held(ranks)
+            elif group.silent:
+                stalled = stall_report.find(tokens, ranks)
         if group.status_requested():
             look(group, state, watches, engine, 0 if group.silent else output.said)
         elif watches or state.known["stalled"]:  # another rank's report may come later than the answer
@@ -227,14 +229,14 @@ def run(
 
 
 def backoff(before: float, seconds: float, *, served: bool) -> float:
-    """Seconds until the group is formed again: quick failures wait longer and longer, up to half a minute.
+    """Seconds until the group is formed again: quick failures wait longer and longer.
 
     Args:
         before: what it was the last time.
         seconds: that the engine ran.
         served: and whether it served.
     """
-    return 1.0 if served or seconds > LONG else min(before * 2, 30.0)
+    return 1.0 if served or seconds > LONG else min(before * 2, LONGEST_PAUSE)
 
 
 def collect_reports(group: Group, state: State) -> None:
@@ -290,7 +292,7 @@ def supervise(group: Group, words: list[str], args: argparse.Namespace, state: S
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    attempt, pause, served = 0, 1.0, False
+    attempt, pause = 0, 1.0
     while True:
         group.form()
         if not wait_for(args.after, group):
@@ -298,7 +300,7 @@ def supervise(group: Group, words: list[str], args: argparse.Namespace, state: S
             group.leave()
             continue
         attempt += 1
-        began = time.monotonic()
+        began, served = time.monotonic(), False
         state.write(attempt=attempt, error="", stalled={})
         try:
             command = with_model_file(words, args.find)
@@ -315,7 +317,6 @@ def supervise(group: Group, words: list[str], args: argparse.Namespace, state: S
             signal.pause()
         # No group is formed without the first rank: the others ask it again at once.
         pause = 1.0 if isinstance(group, Member) else backoff(pause, time.monotonic() - began, served=served)
-        served = False
         time.sleep(pause)
 
 

@@ -43,12 +43,11 @@ def peers(known: Known) -> Iterator[Problem]:
     """Whether each machine reaches each other at its private address."""
     if len(known.serving) < 2:
         raise NotApplicableError
-    rents = known.stack.values.get("platform") == "alicloud"
-    setting = "the security groups (pulumi refresh)" if rents else "machines[].privateAddress"
-    told = known.facts("peers")
-    if not any(found for _, found in told):
+    setting = "the security groups (pulumi refresh)" if known.stack.rents else "machines[].privateAddress"
+    facts = known.facts("peers")
+    if not any(found for _, found in facts):
         raise NotCheckedError("where machines reach each other is in the settings, which can't be used")
-    for place, found in told:
+    for place, found in facts:
         for name, each in sorted(found.items()):
             if each["error"]:
                 address = next(p.peer_address for p in known.places if p.name == name)

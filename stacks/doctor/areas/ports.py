@@ -61,10 +61,10 @@ def table(known: Known) -> Iterator[Problem]:
     """Whether the machines' own firewall is loaded, and comes back after a reboot."""
     if not has_firewall(known.stack):
         raise NotApplicableError
-    up, told = f"pulumi up --stack {known.stack.name}", known.facts("firewall")
-    if not known.stack.outputs.get("apiUrl") and not any(found and found["made"] for _, found in told):
+    up, facts = f"pulumi up --stack {known.stack.name}", known.facts("firewall")
+    if not known.stack.outputs.get("apiUrl") and not any(found and found["made"] for _, found in facts):
         raise NotCheckedError("no `pulumi up` has come to the end yet")
-    for place, found in told:
+    for place, found in facts:
         if not found or not found["made"]:
             if known.stack.outputs.get("apiUrl"):
                 yield error(place.name, "no firewall was made, and firewall.enabled is true", up)
