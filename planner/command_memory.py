@@ -32,9 +32,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--compute-capability", type=float, default=None, help="such as 9.0; known GPUs need none")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="an engine argument")
     parser.add_argument(
-        "--usage", choices=["offline", "server"], default="offline",
+        "--usage",
+        choices=["offline", "server"],
+        default="offline",
         help="how the engine is started: vllm.LLM (offline, as the published measurements) or vllm serve",
-    )  # fmt: skip
+    )
     parser.add_argument("--nvlink-multicast", action="store_true", help="NCCL uses NVLink multicast (NVLS)")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -52,9 +54,12 @@ def run(options: Namespace) -> str:
     model = effective_model(parse_model(config, find_record(options.config)), given, device, version)
     arguments = resolve_arguments(model, device, version, given, options.usage)
     split = Split(
-        options.tensor_parallel_size, options.pipeline_parallel_size, arguments.expert_parallel,
-        data=options.data_parallel_size, redundant=arguments.redundant_experts,
-    )  # fmt: skip
+        options.tensor_parallel_size,
+        options.pipeline_parallel_size,
+        arguments.expert_parallel,
+        data=options.data_parallel_size,
+        redundant=arguments.redundant_experts,
+    )
     check_device(model, device, version)
     check_split(model, split, version)
     result = memory(model, split, device, version, arguments, multicast=options.nvlink_multicast)

@@ -104,18 +104,23 @@ def request_of(options: Namespace) -> PlanRequest:
     if rate is not None and not 0 < rate < 1e6:
         raise Refusal("bad_argument", "download-mb-per-second", f"is {rate}", "give MB/s above 0, such as 12.5")
     return PlanRequest(
-        model=find_model(options.model), clusters=_clusters(options), engine=Engine(options.engine),
-        engine_version=options.engine_version, arguments=arguments,
+        model=find_model(options.model),
+        clusters=_clusters(options),
+        engine=Engine(options.engine),
+        engine_version=options.engine_version,
+        arguments=arguments,
         concurrency=1.0 if concurrency is None else concurrency,
         streams=None if concurrency is None else max(1, int(concurrency)),
-        tensor_parallel_size=options.tensor_parallel_size, pipeline_parallel_size=options.pipeline_parallel_size,
+        tensor_parallel_size=options.tensor_parallel_size,
+        pipeline_parallel_size=options.pipeline_parallel_size,
         data_parallel_size=1 if options.data_parallel_size is None else options.data_parallel_size,
         choose_data_parallel=options.data_parallel_size is None,
         start=Start(
-            storage_class=options.storage_class, download_bytes_per_second=rate * 1e6 if rate else None,
+            storage_class=options.storage_class,
+            download_bytes_per_second=rate * 1e6 if rate else None,
             machines_ready=options.gpu is not None,
         ),
-    )  # fmt: skip
+    )
 
 
 def as_dict(chosen: Plan) -> dict[str, object]:

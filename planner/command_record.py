@@ -16,9 +16,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--config", required=True, type=Path, help="the model's config.json, or its folder")
     parser.add_argument("--engine-python", required=True, help="a Python that can import vLLM; no GPU is needed")
     parser.add_argument(
-        "--tensor-parallel-size", nargs="+", default=["1", "2", "4", "8"], metavar="N",
+        "--tensor-parallel-size",
+        nargs="+",
+        default=["1", "2", "4", "8"],
+        metavar="N",
         help="sizes to ask for; 8e: with --enable-expert-parallel",
-    )  # fmt: skip
+    )
     parser.add_argument("--output", type=Path, help=f"the record's file; {NAME} beside config.json when left out")
     parser.add_argument("--json", action="store_true", help="print a refusal as JSON")
 

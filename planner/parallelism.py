@@ -55,10 +55,11 @@ def check_world_size(
             f"{pluralize(world, 'accelerator')}, but the machines have {accelerators}",
             f"bring {pluralize(world - accelerators, 'more accelerator')}",
             (
-                Change(TENSOR, tp), Change(PIPELINE, pp),
+                Change(TENSOR, tp),
+                Change(PIPELINE, pp),
                 *((Change(DATA, data),) if data_parallel_size > 1 else ()),
             ),
-        )  # fmt: skip
+        )
 
 
 def nearest_splits(
@@ -142,11 +143,12 @@ def place_copies(tensor: int, pipeline: int, data: int, accelerators: Sequence[i
     least = gcd(*accelerators)
     whole = max(n for n in range(1, least + 1) if least % n == 0 and n <= size)
     raise Refusal(
-        "copies_not_whole", DATA,
+        "copies_not_whole",
+        DATA,
         f"is {data}, each of {tensor} x {pipeline} accelerators, and machines with "
         f"{', '.join(map(str, dict.fromkeys(accelerators)))} can't hold all of them whole",
         changes=[Change(TENSOR, whole), Change(PIPELINE, 1), Change(DATA, sum(accelerators) // whole)],
-    )  # fmt: skip
+    )
 
 
 def check_heads(heads: int, tensor_parallel_size: int, whose: str = "the model") -> None:
@@ -293,9 +295,11 @@ def check_has_experts(experts: int) -> None:
     """Expert parallelism needs a model with routed experts; vLLM passes over the flag, SGLang fails as it starts."""
     if not experts:
         raise Refusal(
-            "no_experts", EXPERT, "is true, and the model is dense: it has no routed experts that could be spread",
+            "no_experts",
+            EXPERT,
+            "is true, and the model is dense: it has no routed experts that could be spread",
             changes=[Change(EXPERT, False)],
-        )  # fmt: skip
+        )
 
 
 def check_processor_experts(pipeline: int, data: int, *, expert_parallel: bool) -> None:
@@ -318,14 +322,19 @@ def check_processor_experts(pipeline: int, data: int, *, expert_parallel: bool) 
     build = "vLLM's build for processors"
     if expert_parallel:
         raise Refusal(
-            "experts_on_processors", EXPERT, f"is true, and {build} can't compute a share of the experts: its kernels "
-            "take no expert map", changes=[Change(EXPERT, False), *alone],
-        )  # fmt: skip
+            "experts_on_processors",
+            EXPERT,
+            f"is true, and {build} can't compute a share of the experts: its kernels take no expert map",
+            changes=[Change(EXPERT, False), *alone],
+        )
     if data > 1:
         raise Refusal(
-            "experts_on_processors", DATA, f"is {data}, and {build} can't pass tokens between data parallel ranks to "
-            "a model's experts: its CpuCommunicator has no all_gatherv", changes=alone,
-        )  # fmt: skip
+            "experts_on_processors",
+            DATA,
+            f"is {data}, and {build} can't pass tokens between data parallel ranks to "
+            "a model's experts: its CpuCommunicator has no all_gatherv",
+            changes=alone,
+        )
 
 
 def check_rpc_devices(devices: int) -> None:

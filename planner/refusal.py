@@ -29,9 +29,15 @@ class Refusal(Exception):  # the field's own word: an engine or a cloud refuses
     """
 
     def __init__(
-        self, code: str, setting: str, reason: str, otherwise: str = "", changes: Sequence[Change] = (), *,
+        self,
+        code: str,
+        setting: str,
+        reason: str,
+        otherwise: str = "",
+        changes: Sequence[Change] = (),
+        *,
         works: str = "",
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.code = code
         self.setting = setting
         self.reason = reason

@@ -51,6 +51,10 @@ class PlanRequest:
         """The same request for one split."""
         arguments = self.arguments | ({"enable_expert_parallel": "true"} if split.expert_parallel else {})
         return replace(
-            self, tensor_parallel_size=split.tensor, pipeline_parallel_size=split.pipeline,
-            data_parallel_size=split.data, arguments=arguments, choose_data_parallel=False,
-        )  # fmt: skip
+            self,
+            tensor_parallel_size=split.tensor,
+            pipeline_parallel_size=split.pipeline,
+            data_parallel_size=split.data,
+            arguments=arguments,
+            choose_data_parallel=False,
+        )

@@ -79,11 +79,12 @@ class Split(NamedTuple):
             if len(self.partition) != self.pipeline or sum(self.partition) != layers or min(self.partition) < 1:
                 even = ",".join(str(len(r)) for r in Split(1, self.pipeline).stages(layers))
                 raise Refusal(
-                    "bad_partition", PARTITION,
+                    "bad_partition",
+                    PARTITION,
                     f"{','.join(map(str, self.partition))} isn't {pluralize(self.pipeline, 'stage')} of "
                     f"{pluralize(layers, 'layer')} together",
                     changes=[Change(PARTITION, even)],
-                )  # fmt: skip
+                )
             sizes = self.partition
         else:
             sizes = _even(layers, self.pipeline)

@@ -106,8 +106,11 @@ def _on_its_machine(
         words = [full_name(stack), machine, str(seconds), what]
         done = subprocess.run(
             over_ssh(ssh, ["bash", "-c", SCRIPT.read_text(), "team_data", *words]),
-            stdin=stdin or subprocess.DEVNULL, stdout=stdout or subprocess.PIPE, stderr=subprocess.PIPE, check=False,
-        )  # fmt: skip
+            stdin=stdin or subprocess.DEVNULL,
+            stdout=stdout or subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
         if done.returncode == 0:
             return
         if done.returncode != NONE_THERE:

@@ -86,10 +86,16 @@ class Cost:
         """As JSON can hold it."""
         machines = [{**asdict(one), "created": one.created.isoformat()} for one in self.machines]
         return {
-            "machines": machines, "by_hours": round(self.by_hours, 4), "hourly": round(self.hourly, 4),
-            "bill": asdict(self.bill) if self.bill else None, "no_bill": self.no_bill, "spent": round(self.spent, 4),
-            "limit": self.limit, "warning": self.warning, "now": self.now.isoformat(),
-        }  # fmt: skip
+            "machines": machines,
+            "by_hours": round(self.by_hours, 4),
+            "hourly": round(self.hourly, 4),
+            "bill": asdict(self.bill) if self.bill else None,
+            "no_bill": self.no_bill,
+            "spent": round(self.spent, 4),
+            "limit": self.limit,
+            "warning": self.warning,
+            "now": self.now.isoformat(),
+        }
 
 
 def cost(cloud: CloudSettings, stack: str, now: datetime | None = None) -> Cost:

@@ -117,9 +117,12 @@ def deploy(
     else:
         storage = (settings.storage.server or "", settings.storage.export)
         found = hosts_platform.machines(
-            settings, stack, runtime.installation(settings.native.folder),
-            passphrase=key_passphrase, sudo_password=sudo_password,
-        )  # fmt: skip
+            settings,
+            stack,
+            runtime.installation(settings.native.folder),
+            passphrase=key_passphrase,
+            sudo_password=sudo_password,
+        )
         machines = [_lease(settings, machine, writer=not number) for number, machine in enumerate(found)]
         hosts = _hosts(settings, machines, storage, passwords)
         weights, *more = _weights(settings, hosts[0], hub_token)
@@ -181,14 +184,25 @@ def deploy(
     page = _webui(settings, front, password=webui_password, after=answer) if settings.webui.enabled else {}
     team = make_team(settings, plan, front, secrets, task=engine.task) if settings.gateway.team.enabled else {}
     monitored = make_monitoring(
-        settings, plan,
-        nodes=nodes, front=front, engine=engine, password=login, receivers=alert_receivers or {}, after=answer,
-    )  # fmt: skip
+        settings,
+        plan,
+        nodes=nodes,
+        front=front,
+        engine=engine,
+        password=login,
+        receivers=alert_receivers or {},
+        after=answer,
+    )
     measured = measure(settings, plan, head=head, engine=engine, answer=answer)
     outputs = {
         **_outputs(settings, ssh, answer, front, engine.task),
-        **engine_image, **page, **team, **monitored, **planned, **measured,
-    }  # fmt: skip
+        **engine_image,
+        **page,
+        **team,
+        **monitored,
+        **planned,
+        **measured,
+    }
     return {name: settings.secrecy.hidden(value) for name, value in outputs.items()}
 
 
@@ -288,14 +302,20 @@ def _hosts(settings: Settings, machines: Sequence[Machine], storage: StorageAt, 
     egress = egress_of(settings, passwords, [name for name in inside if name])
     return [
         _host(
-            settings, machine, next((m for m in machines if m is not machine), machine), storage,
-            egress=egress, accelerators=count, devices=devices, number=number,
+            settings,
+            machine,
+            next((m for m in machines if m is not machine), machine),
+            storage,
+            egress=egress,
+            accelerators=count,
+            devices=devices,
+            number=number,
             writes=settings.platform == "hosts" and bool(fetched_folders(settings)) and not number,
         )
         for number, (machine, count, devices) in enumerate(
             zip(machines, settings.accelerators, settings.devices, strict=True)
         )
-    ]  # fmt: skip
+    ]
 
 
 def _host(
@@ -383,10 +403,12 @@ def _outputs(
 ) -> dict[str, pulumi.Output[object]]:
     name, own = settings.model.name, settings.gateway.tls.mode == "pinned" or settings.gateway.tls.ca_file
     curl = pulumi.Output.concat(
-        "curl ", "--cacert <(pulumi stack output apiCa) " if own else "", answer.url,
+        "curl ",
+        "--cacert <(pulumi stack output apiCa) " if own else "",
+        answer.url,
         pulumi.Output.from_input(task).apply(lambda kind: _question(name, kind)),
         """ -H "Authorization: Bearer $(pulumi stack output apiKey --show-secrets)" """.rstrip(),
-    )  # fmt: skip
+    )
     return {
         "apiUrl": answer.url,
         "apiKey": front.key,

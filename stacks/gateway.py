@@ -94,7 +94,7 @@ def make_gateway(
         tls=tls,
         monitoring_password=secrets.monitoring or "",
         url=own.url,
-    )  # fmt: skip
+    )
     return Front(gateway, keys, authority)
 
 
@@ -120,9 +120,12 @@ def _tls(
         return pulumi.Output.from_input(Tls()), authority
     if wanted.mode == "acme":
         acme = Tls(
-            "acme", name=wanted.domain or "", directory=wanted.directory or "", email=wanted.email or "",
+            "acme",
+            name=wanted.domain or "",
+            directory=wanted.directory or "",
+            email=wanted.email or "",
             root=_read(wanted.directory_ca_file),
-        )  # fmt: skip
+        )
         return pulumi.Output.from_input(acme), authority
     if wanted.mode == "files":
         certificate = _read(wanted.certificate_file)

@@ -24,9 +24,20 @@ from stacks.settings.stack import Settings
 
 NAMESPACE = "tandem"
 SECRETS = {
-    "alertReceivers", "apiKey", "apiKeys", "hubToken", "monitoringPassword", "proxyPassword", "registryPassword",
-    "sshKeyPassphrase", "sudoPassword", "teamKey", "teamSaltKey", "tlsKey", "webuiPassword",
-}  # fmt: skip
+    "alertReceivers",
+    "apiKey",
+    "apiKeys",
+    "hubToken",
+    "monitoringPassword",
+    "proxyPassword",
+    "registryPassword",
+    "sshKeyPassphrase",
+    "sudoPassword",
+    "teamKey",
+    "teamSaltKey",
+    "tlsKey",
+    "webuiPassword",
+}
 LONGEST = 600
 """Characters of a mistake's line: what was given may be anything, such as a file."""
 PASSWORD_MINIMUM = 12

@@ -120,9 +120,10 @@ def _plan(request: PlanRequest, settings: Settings) -> Plan:
         if refusal.code not in OF_MEMORY or not less:
             raise
         raise Unplanned(
-            "serving.arguments", f"{', '.join(less)} changes memory in a way that isn't counted, and without it "
-            f"{refusal.reason}", "watch the engine's own words of what is left for the KV cache",
-        ) from None  # fmt: skip
+            "serving.arguments",
+            f"{', '.join(less)} changes memory in a way that isn't counted, and without it {refusal.reason}",
+            "watch the engine's own words of what is left for the KV cache",
+        ) from None
 
 
 def announce(settings: Settings, found: Plan | None) -> dict[str, pulumi.Output[object]]:
@@ -294,17 +295,21 @@ def _read(path: str) -> ModelEntry:
     full = os.path.expanduser(path)  # noqa: PTH111
     if not full.endswith(".json") and not os.path.isdir(full):  # noqa: PTH112
         raise Refusal(
-            "config_unreadable", "config", f"{path[:100]!r} is neither a config.json nor a folder that holds one",
+            "config_unreadable",
+            "config",
+            f"{path[:100]!r} is neither a config.json nor a folder that holds one",
             "download the model's config.json and give its path",
-        )  # fmt: skip
+        )
     return find_model(full)
 
 
 def _unknown(settings: Settings) -> NoReturn:
     raise Unplanned(
-        "config", f"the planner's catalog has no {settings.model.id}", "give the path of its config.json, so that "
+        "config",
+        f"the planner's catalog has no {settings.model.id}",
+        "give the path of its config.json, so that "
         "memory, split, price and time are checked before anything is created",
-    )  # fmt: skip
+    )
 
 
 def _clusters(settings: Settings) -> list[Cluster]:
@@ -326,9 +331,10 @@ def _clusters(settings: Settings) -> list[Cluster]:
             if refusal.code != "unknown_instance_type":
                 raise
             raise Unplanned(
-                "cloud.candidates", f"the planner's catalog has no {kind}", f"write a line for it in "
-                f"{CATALOG}/machines.yaml",
-            ) from None  # fmt: skip
+                "cloud.candidates",
+                f"the planner's catalog has no {kind}",
+                f"write a line for it in {CATALOG}/machines.yaml",
+            ) from None
         _check_accelerators(settings, cluster)
         found.append(replace(cluster, per_machine=accelerator.per_machine))
     return found
@@ -343,16 +349,18 @@ def _owned(settings: Settings) -> Cluster:
         return replace(cluster, counts=counts) if len(set(counts)) > 1 else cluster
     if any(name.startswith("MIG-") for devices in settings.devices for name in devices):
         raise Unplanned(
-            "accelerator.devices", "names MIG slices, whose memory the planner doesn't know, and of which CUDA shows a "
-            "process only the first", "one slice a machine is what an engine can use",
-        )  # fmt: skip
+            "accelerator.devices",
+            "names MIG slices, whose memory the planner doesn't know, and of which CUDA shows a process only the first",
+            "one slice a machine is what an engine can use",
+        )
     named = [machine.gpu or accelerator.gpu for machine in settings.machines]
     names = [name for name in named if name is not None]
     if len(names) < len(named):
         raise Unplanned(
-            "accelerator.gpu", "machines of one's own don't tell their GPU before `pulumi up`", "name it, such as "
-            "L20 or RTX-4090, so that memory and split are checked before anything is changed",
-        )  # fmt: skip
+            "accelerator.gpu",
+            "machines of one's own don't tell their GPU before `pulumi up`",
+            "name it, such as L20 or RTX-4090, so that memory and split are checked before anything is changed",
+        )
     try:
         if len(set(names)) == 1 and len(set(counts)) == 1:
             return owned(names[0], counts[0], len(counts))
@@ -387,7 +395,8 @@ def _check_accelerators(settings: Settings, cluster: Cluster) -> None:
         raise Refusal("wrong_kind", "accelerator.kind", f"is {accelerator.kind}, and {cluster.name} {has}", remedy)
     if has_gpus and accelerator.per_machine != cluster.per_machine:
         raise Refusal(
-            "wrong_count", "perMachine", f"is {accelerator.per_machine}, and {cluster.name} has "
-            f"{cluster.per_machine} x {cluster.device.name}",
+            "wrong_count",
+            "perMachine",
+            f"is {accelerator.per_machine}, and {cluster.name} has {cluster.per_machine} x {cluster.device.name}",
             f"set it to {cluster.per_machine}, or choose another instance type",
-        )  # fmt: skip
+        )

@@ -11,9 +11,15 @@ from stacks.setting_names import PATHS, in_settings
 from stacks.settings.stack import Settings
 
 DIRECT = (
-    "tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size", "enable_expert_parallel", "max_model_len",
-    "concurrency", "engine", "perMachine",
-)  # fmt: skip
+    "tensor_parallel_size",
+    "pipeline_parallel_size",
+    "data_parallel_size",
+    "enable_expert_parallel",
+    "max_model_len",
+    "concurrency",
+    "engine",
+    "perMachine",
+)
 """Settings that take the planner's own value."""
 
 

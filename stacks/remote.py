@@ -52,9 +52,13 @@ def run_on(ssh: str, words: Sequence[str], stdin: bytes, seconds: float | None =
     """
     try:
         done = subprocess.run(
-            over_ssh(ssh, words), input=stdin, stdout=subprocess.PIPE, stderr=None if shown else subprocess.PIPE,
-            check=False, timeout=seconds,
-        )  # fmt: skip
+            over_ssh(ssh, words),
+            input=stdin,
+            stdout=subprocess.PIPE,
+            stderr=None if shown else subprocess.PIPE,
+            check=False,
+            timeout=seconds,
+        )
     except subprocess.TimeoutExpired:
         return Reply("", f"no answer within {seconds:g} s", 124)
     # As bytes: text would make lines of a progress bar's carriage returns.

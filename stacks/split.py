@@ -34,10 +34,12 @@ def with_split(settings: Settings) -> Settings:
 
 def _with(settings: Settings, split: Split, why: tuple[str, ...] = ()) -> Settings:
     sizes = {
-        "split": "auto", "tensor_parallel_size": split.tensor, "pipeline_parallel_size": split.pipeline,
+        "split": "auto",
+        "tensor_parallel_size": split.tensor,
+        "pipeline_parallel_size": split.pipeline,
         "data_parallel_size": max(split.data, settings.serving.data_parallel_size),
         "expert_parallel": split.expert_parallel or settings.serving.expert_parallel,
-    }  # fmt: skip
+    }
     return settings.with_split(settings.serving.model_copy(update=sizes), why)
 
 

@@ -13,10 +13,20 @@ hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_c
 hypothesis.settings.load_profile("untimed")
 
 FIRST = (
-    "test_hosts.py", "test_cloud.py", "test_faults.py", "test_llamacpp.py", "test_native.py", "test_engines.py",
-    "test_cloud_trouble.py", "test_command_plugin.py", "test_security_rules.py", "test_alicloud_faults.py",
-    "test_alicloud_table.py", "test_gang.py", "test_alicloud_plugin.py",
-)  # fmt: skip
+    "test_hosts.py",
+    "test_cloud.py",
+    "test_faults.py",
+    "test_llamacpp.py",
+    "test_native.py",
+    "test_engines.py",
+    "test_cloud_trouble.py",
+    "test_command_plugin.py",
+    "test_security_rules.py",
+    "test_alicloud_faults.py",
+    "test_alicloud_table.py",
+    "test_gang.py",
+    "test_alicloud_plugin.py",
+)
 """The longest, by their time: a worker takes the next file, and short ones fill up at the end."""
 
 

@@ -46,8 +46,12 @@ def prepare(name: str, project: Path) -> Path:
             shutil.copy(project / "Pulumi.yaml", folder)
             made = subprocess.run(
                 ["pulumi", "stack", "init", name, "--no-select", "--non-interactive"],
-                cwd=folder, env=own, capture_output=True, text=True, check=False,
-            )  # fmt: skip
+                cwd=folder,
+                env=own,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
             if made.returncode:
                 raise ToolchainError(f"Pulumi can't create the stack {name}: {made.stderr.strip()}")
             salt = next((line for line in _lines(Path(folder) / source.name) if line.startswith(SALT)), "")

@@ -11,8 +11,12 @@ from components.alicloud.account import KEYS
 from components.alicloud.errors import Cause, Kind, cause_of
 
 VERSIONS = {
-    "ecs": "2014-05-26", "vpc": "2016-04-28", "nas": "2017-06-26", "sts": "2015-04-01", "bssopenapi": "2017-12-14",
-}  # fmt: skip
+    "ecs": "2014-05-26",
+    "vpc": "2016-04-28",
+    "nas": "2017-06-26",
+    "sts": "2015-04-01",
+    "bssopenapi": "2017-12-14",
+}
 PAGE = 50
 """The most entries a page of every action used here may have (DescribeVpcs)."""
 

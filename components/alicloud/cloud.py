@@ -86,26 +86,39 @@ class Cloud(pulumi.ComponentResource):
         self._args, self._stack, self._api = args, stack, api
         self._under = pulumi.ResourceOptions(parent=self)
         self._call: dict[str, pulumi.Input[object]] = {
-            "region": args.region, "endpoint": args.endpoint, "stack": stack, "name": pulumi.get_stack(),
-        }  # fmt: skip
+            "region": args.region,
+            "endpoint": args.endpoint,
+            "stack": stack,
+            "name": pulumi.get_stack(),
+        }
         # Made first and deleted last: what it finds then is what was forgotten.
         sweep = run_here(
-            "sweep", call={**self._call, "keep_weights": args.storage.keep}, create=f"{COMMAND} fresh",
-            delete=f"{COMMAND} sweep", opts=pulumi.ResourceOptions(parent=self, ignore_changes=["create"]),
-        )  # fmt: skip
+            "sweep",
+            call={**self._call, "keep_weights": args.storage.keep},
+            create=f"{COMMAND} fresh",
+            delete=f"{COMMAND} sweep",
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["create"]),
+        )
         self.network = Network("network", stack=stack, args=args.network, after=[sweep], opts=self._under)
         self.storage = Storage(
             "storage", stack=stack, args=args.storage, network=self.network, after=[sweep], opts=self._under
         )
         self._rules = watch_security_rules(
-            self.network, args.network, found=args.undeclared, stack=stack, call=self._call, command=COMMAND,
+            self.network,
+            args.network,
+            found=args.undeclared,
+            stack=stack,
+            call=self._call,
+            command=COMMAND,
             opts=self._under,
-        )  # fmt: skip
+        )
         # A machine whose creation was cut off is in no state: it goes before the network it stands in.
         self._guard = run_here(
-            "guard", call=self._call, delete=f"{COMMAND} release",
+            "guard",
+            call=self._call,
+            delete=f"{COMMAND} release",
             opts=pulumi.ResourceOptions(parent=self, depends_on=[self.network]),
-        )  # fmt: skip
+        )
         self._fetcher = self._compute(
             "fetcher",
             args.fetcher,
@@ -143,12 +156,14 @@ class Cloud(pulumi.ComponentResource):
             run_here(
                 "fetcher-rest",
                 call={
-                    **self._call, "instance": self._fetcher.instance_id, "work": self._args.fetcher_work,
+                    **self._call,
+                    "instance": self._fetcher.instance_id,
+                    "work": self._args.fetcher_work,
                     "weights": weights,
                 },
                 create=f"{COMMAND} power-off",
                 opts=pulumi.ResourceOptions(parent=self, depends_on=list(after), deleted_with=self.fetcher.owner),
-            )  # fmt: skip
+            )
 
     def ssh(self, machine: Machine) -> pulumi.Output[str]:
         """A command that opens a machine."""

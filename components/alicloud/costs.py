@@ -72,20 +72,34 @@ def rented(api: Api, stack: str, disks: dict[str, int]) -> list[Rented]:
         stopped = each["Status"] == "Stopped" and each.get("StoppedMode") == "StopCharging"
         found.append(
             Rented(
-                each["InstanceId"], each.get("InstanceName", ""), kind, role, each["ZoneId"],
+                each["InstanceId"],
+                each.get("InstanceName", ""),
+                kind,
+                role,
+                each["ZoneId"],
                 datetime.strptime(each["CreationTime"], "%Y-%m-%dT%H:%MZ").replace(tzinfo=UTC),
-                prices[kind, role, spot], stopped, spot, each.get("AutoReleaseTime", ""),
+                prices[kind, role, spot],
+                stopped,
+                spot,
+                each.get("AutoReleaseTime", ""),
             )
-        )  # fmt: skip
+        )
     return sorted(found, key=lambda one: (one.created, one.name))
 
 
 def _price(api: Api, kind: str, disk: int, *, spot: bool) -> float:
     more = {"SpotStrategy": "SpotAsPriceGo"} if spot else {}
     answer = api.call(
-        "ecs", "DescribePrice", ResourceType="instance", InstanceType=kind, PriceUnit="Hour", Period=1, Amount=1,
-        SystemDisk={"Category": "cloud_essd", "Size": disk}, **more,
-    )  # fmt: skip
+        "ecs",
+        "DescribePrice",
+        ResourceType="instance",
+        InstanceType=kind,
+        PriceUnit="Hour",
+        Period=1,
+        Amount=1,
+        SystemDisk={"Category": "cloud_essd", "Size": disk},
+        **more,
+    )
     return float(answer["PriceInfo"]["Price"]["TradePrice"])
 
 

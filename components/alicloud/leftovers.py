@@ -47,11 +47,15 @@ def machines(api: Api, stack: str) -> list[Leftover]:
     found = api.pages("ecs", "DescribeInstances", "Instances.Instance", Tag=tagged({STACK: stack}))
     return [
         Leftover(
-            "machine", each["InstanceId"], each.get("InstanceName", ""), _role(each, "TagKey", "TagValue"),
-            each.get("ZoneId", ""), each.get("InstanceType", ""),
+            "machine",
+            each["InstanceId"],
+            each.get("InstanceName", ""),
+            _role(each, "TagKey", "TagValue"),
+            each.get("ZoneId", ""),
+            each.get("InstanceType", ""),
         )
         for each in found
-    ]  # fmt: skip
+    ]
 
 
 def leftovers(api: Api, stack: str) -> list[Leftover]:

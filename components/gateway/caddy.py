@@ -212,8 +212,13 @@ def _logs(config: Config) -> Json:
     if config.access_log:
         logs["access"] = {"writer": {"output": "stdout"}, "encoder": access, "include": about_requests}
     if config.counts:
-        file = {"output": "file", "filename": f"{PLACE}/{KEYS_LOG}", "roll_size_mb": 10, "roll_keep": 2,
-                "roll_gzip": False}  # fmt: skip
+        file = {
+            "output": "file",
+            "filename": f"{PLACE}/{KEYS_LOG}",
+            "roll_size_mb": 10,
+            "roll_keep": 2,
+            "roll_gzip": False,
+        }
         counted = _encoder(("request", "resp_headers", "user_id", "uuid", "request_id"))
         logs["keys"] = {"writer": file, "encoder": counted, "include": about_requests}
     return logs
@@ -229,8 +234,10 @@ def _target(pattern: str) -> Json:
 
 
 ANTHROPIC = (
-    _target(r"^/v1/messages(?:[/?]|$)"), {"header": {"X-Api-Key": ["*"]}}, {"header": {"Anthropic-Version": ["*"]}}
-)  # fmt: skip
+    _target(r"^/v1/messages(?:[/?]|$)"),
+    {"header": {"X-Api-Key": ["*"]}},
+    {"header": {"Anthropic-Version": ["*"]}},
+)
 """Requests of Anthropic's clients; one must hold."""
 
 

@@ -28,13 +28,16 @@ RETRY_AFTER = "30"
 INVALID = "invalid_request_error"
 ENGINE_DOWN = Error(
     "The engine is not up: it is starting, or coming up again; try again in a minute.",
-    ("server_error", "engine_unavailable"), "overloaded_error", 503,
-)  # fmt: skip
+    ("server_error", "engine_unavailable"),
+    "overloaded_error",
+    503,
+)
 ERRORS: dict[int, Error] = {
     400: Error("The request could not be read.", (INVALID, "bad_request")),
     401: Error(
         "Wrong or missing API key: send Authorization: Bearer KEY, or x-api-key: KEY.",
-        (INVALID, "invalid_api_key"), "authentication_error",
+        (INVALID, "invalid_api_key"),
+        "authentication_error",
     ),
     403: Error("This address may not use this deployment.", (INVALID, "address_not_allowed"), "permission_error"),
     404: Error(
@@ -46,11 +49,13 @@ ERRORS: dict[int, Error] = {
     502: ENGINE_DOWN,
     503: ENGINE_DOWN,
     504: Error("The engine did not answer in time.", ("server_error", "engine_timeout"), "timeout_error"),
-}  # fmt: skip
+}
 TEAM_DOWN = Error(
     "LiteLLM, which knows this key, is not up: it is starting, or coming up again; try again in a minute.",
-    ("server_error", "team_unavailable"), "overloaded_error", 503,
-)  # fmt: skip
+    ("server_error", "team_unavailable"),
+    "overloaded_error",
+    503,
+)
 OF_TEAM: dict[int, Error] = {502: TEAM_DOWN, 503: TEAM_DOWN}
 """Instead of those of ERRORS, where LiteLLM was asked."""
 OTHER = Error("The gateway failed; its log on the machine says why.", ("server_error", "gateway_error"), "api_error")
@@ -69,7 +74,9 @@ def rows(changed: Mapping[int, Error]) -> dict[str, list[str]]:
     return {
         str(code) if code else "": [
             str(error.status or code) if code else "{http.error.status_code}",
-            error.message, *error.openai, error.anthropic,
+            error.message,
+            *error.openai,
+            error.anthropic,
         ]
         for code, error in listed.items()
-    }  # fmt: skip
+    }

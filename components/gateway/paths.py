@@ -26,13 +26,17 @@ GENERATION: tuple[Group, ...] = (
     (
         ("POST",),
         (
-            "/v1/chat/completions", "/v1/completions", "/v1/responses", f"/v1/responses/{SEGMENT}/cancel",
-            "/v1/messages", "/v1/messages/count_tokens",
+            "/v1/chat/completions",
+            "/v1/completions",
+            "/v1/responses",
+            f"/v1/responses/{SEGMENT}/cancel",
+            "/v1/messages",
+            "/v1/messages/count_tokens",
         ),
     ),
     (("GET", "DELETE"), (f"/v1/responses/{SEGMENT}",)),
     REALTIME,
-)  # fmt: skip
+)
 POOLING: Group = (
     ("POST",),
     ("/v1/embeddings", "/(?:v1/)?score", "/(?:v1/|v2/)?rerank", "/(?:v1/)?pooling", "/(?:v1/)?classify"),

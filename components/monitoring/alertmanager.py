@@ -50,9 +50,15 @@ def render_alertmanager(receivers: Mapping[str, str], mail: MailServer | None, r
     if mail:
         login = {"auth_username": mail.user, "auth_password": receivers.get("mailPassword", "")} if mail.user else {}
         everybody["email_configs"] = [
-            {"to": ", ".join(mail.to), "from": mail.sender, "smarthost": mail.server, "require_tls": mail.tls,
-             "send_resolved": True, **login}
-        ]  # fmt: skip
+            {
+                "to": ", ".join(mail.to),
+                "from": mail.sender,
+                "smarthost": mail.server,
+                "require_tls": mail.tls,
+                "send_resolved": True,
+                **login,
+            }
+        ]
     return json.dumps(
         {
             "route": {

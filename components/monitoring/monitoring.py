@@ -20,9 +20,19 @@ FILES = Path(__file__).parent / "files"
 NOBODY, GRAFANA = "65534", "472"
 """Users of the official images."""
 COLLECTORS = (
-    "cpu", "diskstats", "filesystem", "infiniband", "loadavg", "meminfo", "netclass", "netdev", "netstat", "textfile",
-    "time", "timex",
-)  # fmt: skip
+    "cpu",
+    "diskstats",
+    "filesystem",
+    "infiniband",
+    "loadavg",
+    "meminfo",
+    "netclass",
+    "netdev",
+    "netstat",
+    "textfile",
+    "time",
+    "timex",
+)
 """Of node exporter's those that a rule or a panel asks for."""
 
 

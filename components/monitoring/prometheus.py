@@ -21,12 +21,15 @@ KEPT_OF_RAY = (
 """Of some hundred series of Ray those that a dashboard shows: what is kept costs memory."""
 DROPPED = "|".join(
     (
-        "(go|promhttp|net_conntrack|python)_.*", ".*_created", "http_(request|response)_.*", "node_scrape_collector_.*",
+        "(go|promhttp|net_conntrack|python)_.*",
+        ".*_created",
+        "http_(request|response)_.*",
+        "node_scrape_collector_.*",
         "caddy_http_((request|response)_size_bytes|response_duration_seconds)_.*",
         "prometheus_(engine|http|sd|target|tsdb_(compaction|exemplar|head_gc|isolation|tombstone|wal_fsync))_.*",
         "alertmanager_(http|nflog|notification_latency_seconds|silences)_.*",
     )
-)  # fmt: skip
+)
 """Of all others what programs say of their inside, which no panel and no rule asks for: half of the series."""
 
 

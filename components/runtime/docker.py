@@ -123,10 +123,16 @@ class DockerHost(Host):
         stages = []
         if args.accelerated and self.accelerator.kind == "nvidia":
             stages.append(_fits(args.image, image.image_id))
-        stages.append(complete_image(
-            image=args.image, image_id=image.image_id, requirements=args.image_requirements, args=args.build,
-            mounts=[str(mount) for mount in args.mounts], variables=args.variables,
-        ))  # fmt: skip
+        stages.append(
+            complete_image(
+                image=args.image,
+                image_id=image.image_id,
+                requirements=args.image_requirements,
+                args=args.build,
+                mounts=[str(mount) for mount in args.mounts],
+                variables=args.variables,
+            )
+        )
         step = run_stages(f"{name}-whole", machine=self.machine, stages=stages, after=[self.prepared], parent=self)
         return Programs(
             # A step that says nothing of an image has built none.

@@ -17,9 +17,17 @@ from components.serving.engine import GROUP_PORT, Engine, Peer, ServeArgs
 
 FILES = Path(__file__).parent / "files"
 PROGRAMS = (
-    "rank_supervisor.py", "group.py", "group_state.py", "guard.py", "ray_group.py", "ray_watch.py", "stall_report.py",
-    "stall_detector.py", "liveness.py", "inference_probe.py",
-)  # fmt: skip
+    "rank_supervisor.py",
+    "group.py",
+    "group_state.py",
+    "guard.py",
+    "ray_group.py",
+    "ray_watch.py",
+    "stall_report.py",
+    "stall_detector.py",
+    "liveness.py",
+    "inference_probe.py",
+)
 SUPERVISOR = "/tandem/rank_supervisor.py"
 LIVENESS = "/tandem/liveness.json"
 GROUP_TOKEN_FILE = "/tandem/group-token"  # noqa: S105  # a path, not a token

@@ -35,11 +35,13 @@ def check_ranks(args: ServeArgs, accelerators: Sequence[int], *, equal: bool, ra
     if len(set(accelerators)) > 1:
         least = min(accelerators)
         raise Refusal(
-            "uneven_machines", "machines", f"this launcher starts as many ranks on each machine, and they have "
+            "uneven_machines",
+            "machines",
+            f"this launcher starts as many ranks on each machine, and they have "
             f"{', '.join(map(str, accelerators))} accelerators",
             f"use {least} of each machine" if ray else "",
             [Change("executor", "ray") if ray else Change("accelerators", least)],
-        )  # fmt: skip
+        )
     check_nodes(tensor, pipeline * args.data_parallel_size, len(accelerators))
 
 
@@ -72,9 +74,12 @@ def check_one_copy(args: ServeArgs, engine: str, otherwise: str = "") -> None:
     for name, value, none, what in asked:
         if value != none:
             raise Refusal(
-                "engine_lacks_parallelism", name, f"is {str(value).lower()}, and {engine} has no {what} that a stack "
-                "can set; vllm and sglang have", otherwise, [Change(name, none)],
-            )  # fmt: skip
+                "engine_lacks_parallelism",
+                name,
+                f"is {str(value).lower()}, and {engine} has no {what} that a stack can set; vllm and sglang have",
+                otherwise,
+                [Change(name, none)],
+            )
 
 
 def spans_machines(args: ServeArgs, accelerators: Sequence[int]) -> bool:
@@ -105,9 +110,10 @@ def check_layers(args: ServeArgs, accelerators: Sequence[int], *, one_machine: b
     devices = sum(accelerators)
     if args.tensor_parallel_size > 1:
         raise Refusal(
-            "no_tensor_parallelism", "tensor_parallel_size",
+            "no_tensor_parallelism",
+            "tensor_parallel_size",
             f"is {args.tensor_parallel_size}, and this engine puts whole layers on each device",
             changes=[Change("tensor_parallel_size", 1), Change("pipeline_parallel_size", devices)],
-        )  # fmt: skip
+        )
     check_world_size(1, args.pipeline_parallel_size, devices)
     check_rpc_devices(devices)

@@ -74,10 +74,13 @@ class Vllm:
         if self.executor == "mp" and ranks_span(args, accelerators) and not args.expert_parallel:
             # All meet at one address, which ranks that share no experts wouldn't (init_distributed_environment).
             raise Refusal(
-                "ranks_span_machines", "data_parallel_size", f"is {args.data_parallel_size}, each rank on several "
-                "machines, which vLLM's own ranks do where they spread experts", "",
+                "ranks_span_machines",
+                "data_parallel_size",
+                f"is {args.data_parallel_size}, each rank on several "
+                "machines, which vLLM's own ranks do where they spread experts",
+                "",
                 [Change("enable_expert_parallel", True)],
-            )  # fmt: skip
+            )
 
     def environment(
         self, address: pulumi.Input[str], nic: pulumi.Input[str], accelerators: int

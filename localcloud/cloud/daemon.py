@@ -91,12 +91,22 @@ def status(folder: Path) -> dict[str, Any]:
     endpoint = f"127.0.0.1:{settings.port}"
     running = process is not None and _answers(endpoint)
     return {
-        "running": running, "endpoint": endpoint, "region": settings.region, "accessKey": settings.key,
-        "secretKey": settings.secret, "accountId": settings.account, "backend": settings.backend,
-        "speed": settings.speed, "publicNetwork": settings.public_network, "pid": process.pid if process else None,
-        "authority": str(folder / "ca.pem"), "calls": str(folder / "calls.jsonl"), "log": str(daemon.log),
-        "state": str(folder), "problems": ask(folder, "GET", "problems", {}) if running else [],
-    }  # fmt: skip
+        "running": running,
+        "endpoint": endpoint,
+        "region": settings.region,
+        "accessKey": settings.key,
+        "secretKey": settings.secret,
+        "accountId": settings.account,
+        "backend": settings.backend,
+        "speed": settings.speed,
+        "publicNetwork": settings.public_network,
+        "pid": process.pid if process else None,
+        "authority": str(folder / "ca.pem"),
+        "calls": str(folder / "calls.jsonl"),
+        "log": str(daemon.log),
+        "state": str(folder),
+        "problems": ask(folder, "GET", "problems", {}) if running else [],
+    }
 
 
 def ask(folder: Path, method: str, path: str, order: dict[str, object]) -> Any:  # noqa: ANN401 - any JSON

@@ -58,9 +58,16 @@ class Dispatcher:
             body = self._error(product, request_id, ApiError(500, code, "The request processing has failed."))
         spent = round((time.perf_counter() - began) * 1000, 2)
         self._journal.write(
-            at=stamp(), product=product, action=name, status=status, code=code, ms=spent, request=request_id, lost=lost,
+            at=stamp(),
+            product=product,
+            action=name,
+            status=status,
+            code=code,
+            ms=spent,
+            request=request_id,
+            lost=lost,
             params={key: "***" if key in HIDDEN else value for key, value in values.items() if key not in NAMES},
-        )  # fmt: skip
+        )
         return Response(status, json.dumps(body).encode(), None, CONTENT_TYPE, lost=lost)
 
     def _act(self, request: Request, product: str, name: str, values: dict[str, str]) -> tuple[bool, Json]:
@@ -79,9 +86,10 @@ class Dispatcher:
         if product in REGIONAL and region != settings.region:
             if region in ZONES:
                 raise ApiError(
-                    400, "UnsupportedParameter.LocalCloud",
+                    400,
+                    "UnsupportedParameter.LocalCloud",
                     f"This local cloud is region {settings.region} alone: start another one with --region {region}.",
-                )  # fmt: skip
+                )
             raise ApiError(404, "InvalidRegionId.NotFound", f"The specified region {region} does not exist.")
         params = Params(values)
         with self._cloud.lock:
@@ -113,9 +121,10 @@ class Dispatcher:
         if known:
             if known.digest != digest:
                 raise ApiError(
-                    400, "IdempotentParameterMismatch",
+                    400,
+                    "IdempotentParameterMismatch",
                     "The request uses the same client token as a previous, but non-identical request.",
-                )  # fmt: skip
+                )
             return dict(known.answer)
         answer = act()
         tokens = [each.key for each in store.all(Token)]

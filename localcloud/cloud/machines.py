@@ -213,11 +213,15 @@ def spec_of(cloud: Cloud, instance: Instance) -> MachineSpec:
     """What the machines' side needs to know."""
     pair = cloud.store.get(KeyPair, instance.key_pair_name) if instance.key_pair_name else None
     return MachineSpec(
-        instance.instance_id, instance.host_name,
-        instance.address, instance.vswitch_id,
-        instance.cpu, instance.memory, (pair.public_key,) if pair else (),
+        instance.instance_id,
+        instance.host_name,
+        instance.address,
+        instance.vswitch_id,
+        instance.cpu,
+        instance.memory,
+        (pair.public_key,) if pair else (),
         base64.b64decode(instance.user_data).decode(),
-    )  # fmt: skip
+    )
 
 
 def _occupy_place(cloud: Cloud, instance: Instance) -> None:

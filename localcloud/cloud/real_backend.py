@@ -83,10 +83,16 @@ class RealBackend:
                 machine.destroy()
             with _host_key(first) as host_key:
                 self._site.create(
-                    spec.id, spec.address, network=spec.vswitch, cpus=spec.cpus, memory_mib=spec.memory_mib,
-                    authorized_keys=[*spec.authorized_keys, *first.authorized_keys], host_key=host_key, start=False,
+                    spec.id,
+                    spec.address,
+                    network=spec.vswitch,
+                    cpus=spec.cpus,
+                    memory_mib=spec.memory_mib,
+                    authorized_keys=[*spec.authorized_keys, *first.authorized_keys],
+                    host_key=host_key,
+                    start=False,
                     binds_ro=self._binds,
-                )  # fmt: skip
+                )
             _write_first_boot(machine, spec.host_name, first, spec.user_data)
             self._guard(machine, rules)
             self._site.start(spec.id)

@@ -6,8 +6,14 @@ Json = dict[str, Any]
 
 # Parts of names that the wire writes in another way than with one capital.
 SPELLED = {
-    "vswitch": "VSwitch", "vrouter": "VRouter", "os": "OS", "gpu": "GPU", "isp": "ISP", "hd": "HD", "rw": "RW",
-}  # fmt: skip
+    "vswitch": "VSwitch",
+    "vrouter": "VRouter",
+    "os": "OS",
+    "gpu": "GPU",
+    "isp": "ISP",
+    "hd": "HD",
+    "rw": "RW",
+}
 
 
 def wire_name(name: str) -> str:

@@ -48,9 +48,14 @@ def run(options: argparse.Namespace) -> int:
         case "start":
             contents = _contents(options)  # made in this process, where a failure is seen
             running = daemon.start(
-                state, options.listen, models={each.id: each.folder for each in contents.repositories},
-                tokens=_pairs(options.gated), images=contents.images, wheels=contents.wheels, apt=contents.apt,
-            )  # fmt: skip
+                state,
+                options.listen,
+                models={each.id: each.folder for each in contents.repositories},
+                tokens=_pairs(options.gated),
+                images=contents.images,
+                wheels=contents.wheels,
+                apt=contents.apt,
+            )
             print(json.dumps(asdict(running)))
         case "serve":
             host, _, port = options.listen.rpartition(":")

@@ -16,18 +16,30 @@ def boot_command(machine: MachineRecord, paths: MachinePaths) -> list[str]:
     binds = [f"--bind={paths.folder / 'disk' / name}:{inside}" for name, inside in REAL_FOLDERS.items()]
     binds += [f"--bind-ro={bind}" for bind in machine.binds_ro]
     return [
-        "setpriv", "--pdeathsig", "KILL",
-        "unshare", "--pid", "--fork", "--kill-child=KILL", "--mount-proc",
-        "systemd-nspawn", "--quiet", "--boot",
-        "--register=no", "--keep-unit",  # works without systemd on the host, and in our own control groups
+        "setpriv",
+        "--pdeathsig",
+        "KILL",
+        "unshare",
+        "--pid",
+        "--fork",
+        "--kill-child=KILL",
+        "--mount-proc",
+        "systemd-nspawn",
+        "--quiet",
+        "--boot",
+        "--register=no",
+        "--keep-unit",  # works without systemd on the host, and in our own control groups
         f"--directory={paths.root}",
         f"--machine={paths.id}",
         f"--hostname={machine.name}",
         f"--network-namespace-path=/run/netns/{paths.netns}",
-        "--capability=all", "--system-call-filter=add_key keyctl bpf",  # what dockerd and runc call
-        "--resolv-conf=off", "--timezone=off", "--link-journal=no",
+        "--capability=all",
+        "--system-call-filter=add_key keyctl bpf",  # what dockerd and runc call
+        "--resolv-conf=off",
+        "--timezone=off",
+        "--link-journal=no",
         "--console=read-only",
         *binds,
         f"--bind-ro={paths.site / 'nfs'}:/run/machine/nfs",
         f"--bind={paths.site / 'nfs/shares'}:/run/machine/nfs/shares",
-    ]  # fmt: skip
+    ]

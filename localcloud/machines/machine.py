@@ -165,13 +165,27 @@ class Machine:
             with self.paths.console.open("ab") as console:
                 subprocess.run(
                     [
-                        "setsid", "--fork", "unshare", "--mount", "--propagation", "slave",
-                        sys.executable, "-m", "localcloud.machines.supervisor",
-                        str(self.paths.site), self.paths.name, str(writing),
+                        "setsid",
+                        "--fork",
+                        "unshare",
+                        "--mount",
+                        "--propagation",
+                        "slave",
+                        sys.executable,
+                        "-m",
+                        "localcloud.machines.supervisor",
+                        str(self.paths.site),
+                        self.paths.name,
+                        str(writing),
                     ],
-                    stdin=subprocess.DEVNULL, stdout=console, stderr=console, pass_fds=[writing], check=True, cwd="/",
+                    stdin=subprocess.DEVNULL,
+                    stdout=console,
+                    stderr=console,
+                    pass_fds=[writing],
+                    check=True,
+                    cwd="/",
                     env={"PATH": os.environ["PATH"], "PYTHONPATH": str(PACKAGE_ROOT), "LANG": "C.UTF-8"},
-                )  # fmt: skip
+                )
         finally:
             os.close(writing)
         with os.fdopen(reading) as pipe:

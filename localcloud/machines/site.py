@@ -200,9 +200,16 @@ class Site:
                 (folder / part).mkdir(parents=True)
             public = new_key(folder / "ssh_host_ed25519_key", name) if host_key is None else _public_of(host_key)
             record = MachineRecord(
-                name, address, network, str(image), " ".join(public.split()[:2]), cpus, memory_mib,
-                self._least_used_cpus(cpus), tuple(binds_ro),
-            )  # fmt: skip
+                name,
+                address,
+                network,
+                str(image),
+                " ".join(public.split()[:2]),
+                cpus,
+                memory_mib,
+                self._least_used_cpus(cpus),
+                tuple(binds_ro),
+            )
             keys = [site_key.with_suffix(".pub").read_text(), *authorized_keys]
             write_machine_files(machine.paths.upper, record, net, host_key or folder / "ssh_host_ed25519_key", keys)
             (folder / "ssh_host_ed25519_key").unlink(missing_ok=True)

@@ -49,8 +49,11 @@ def supervise(paths: MachinePaths, ready: int) -> None:
         with paths.console.open("ab") as console:
             child = subprocess.Popen(
                 boot_command(machine, paths),
-                stdin=subprocess.DEVNULL, stdout=console, stderr=console, env={**os.environ, **ENVIRONMENT},
-            )  # fmt: skip
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+                env={**os.environ, **ENVIRONMENT},
+            )
         save_json(paths.boots, boots)
         if boots == 1:
             os.write(ready, b"ready")

@@ -54,9 +54,13 @@ class Daemon:
         with self.log.open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "localcloud", *self.words],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                cwd="/",
                 env={**environment, "PYTHONPATH": str(PACKAGE_ROOT)},
-            )  # fmt: skip
+            )
         record = ProcessRecord.of(name, process.pid)
         record.save(self.record)
         return record

@@ -112,10 +112,19 @@ def device(name: str) -> Device:
     name = _catalog_name(name)
     entry = _catalog()[name]
     return Device(
-        name, entry.usable_mib * MIB, entry.capability, entry.sms, entry.bandwidth_gbs * 1e9, entry.tflops * 1e12,
-        entry.link == "nvswitch", entry.link_gbs * 1e9, entry.kind, entry.unified,
-        entry.link == "pcie", entry.memory_mib * MIB,
-    )  # fmt: skip
+        name,
+        entry.usable_mib * MIB,
+        entry.capability,
+        entry.sms,
+        entry.bandwidth_gbs * 1e9,
+        entry.tflops * 1e12,
+        entry.link == "nvswitch",
+        entry.link_gbs * 1e9,
+        entry.kind,
+        entry.unified,
+        entry.link == "pcie",
+        entry.memory_mib * MIB,
+    )
 
 
 def _catalog() -> dict[str, CatalogDevice]:

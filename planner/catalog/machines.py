@@ -53,7 +53,9 @@ def instance_type(name: str) -> GpuMachine | ProcessorMachine:
     found = gpus.get(name) or processors.get(name)
     if found is None:
         raise Refusal(
-            "unknown_instance_type", "instanceType", f"{name[:60]!r} isn't in the catalog",
+            "unknown_instance_type",
+            "instanceType",
+            f"{name[:60]!r} isn't in the catalog",
             f"one of {', '.join((*gpus, *processors))}",
-        )  # fmt: skip
+        )
     return found

@@ -33,9 +33,11 @@ def check_data_parallel(version: str, data: int, *, over_machines: bool) -> None
     if data > 1 and _number(version) < _number(since.version):
         each = ", each on several machines" if over_machines else ""
         raise Refusal(
-            "engine_too_old", "data_parallel_size", f"is {data}{each}, which vLLM has from {since.version} on, and "
-            f"this is {version}", changes=[Change("engine_version", since.version)],
-        )  # fmt: skip
+            "engine_too_old",
+            "data_parallel_size",
+            f"is {data}{each}, which vLLM has from {since.version} on, and this is {version}",
+            changes=[Change("engine_version", since.version)],
+        )
 
 
 def _number(version: str) -> tuple[int, ...]:

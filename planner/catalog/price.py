@@ -57,7 +57,9 @@ def live_price(client: PriceClient, instance_type: str, region: str) -> float:
     except Exception as error:
         said = str(getattr(error, "message", "") or error).splitlines()[0][:200]
         raise Refusal(
-            "price_not_given", "instanceType", f"{instance_type} in {region}: {said}",
+            "price_not_given",
+            "instanceType",
+            f"{instance_type} in {region}: {said}",
             "try a zone and type that are sold there, or plan with the table's prices",
-        ) from None  # fmt: skip
+        ) from None
     return float(price.trade_price)

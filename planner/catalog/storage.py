@@ -50,7 +50,9 @@ def storage_bandwidth(storage_class: str, used_bytes: float) -> float:
     classes: dict[str, ByUse | ByCapacity] = entries("nas", ByUse | ByCapacity)  # type: ignore[arg-type]  # a union
     if storage_class not in classes:
         raise Refusal(
-            "unknown_storage_class", "storage.class", f"{storage_class[:40]!r} is no NAS class",
+            "unknown_storage_class",
+            "storage.class",
+            f"{storage_class[:40]!r} is no NAS class",
             f"one of {', '.join(classes)}",
-        )  # fmt: skip
+        )
     return classes[storage_class].bandwidth(used_bytes)

@@ -114,9 +114,12 @@ def vllm_version(version: str) -> EngineVersion:
     if not earlier:
         first = min(known, key=lambda name: known[name])
         raise Refusal(
-            "unknown_engine_version", "engine_version", f"{version[:40]!r} is no vLLM version the planner knows",
-            f"to another from {first} on", (Change("engine_version", "0.24.0"),),
-        )  # fmt: skip
+            "unknown_engine_version",
+            "engine_version",
+            f"{version[:40]!r} is no vLLM version the planner knows",
+            f"to another from {first} on",
+            (Change("engine_version", "0.24.0"),),
+        )
     return rules[max(earlier, key=lambda n: known[n])]._replace(version=version.removeprefix("v"))
 
 

@@ -99,9 +99,11 @@ def offload_estimate(request: PlanRequest, cluster: Cluster) -> OffloadEstimate:
         raise Unplanned("model.config", f"the size of {entry.name}'s weights isn't known", "name it by its hub's id")
     if offload.shares and len(offload.shares) > cluster.accelerators:
         raise Refusal(
-            "bad_argument", "tensor_split", f"gives {pluralize(len(offload.shares), 'share')} for "
-            f"{pluralize(cluster.accelerators, 'device')}", f"give at most {cluster.accelerators}",
-        )  # fmt: skip
+            "bad_argument",
+            "tensor_split",
+            f"gives {pluralize(len(offload.shares), 'share')} for {pluralize(cluster.accelerators, 'device')}",
+            f"give at most {cluster.accelerators}",
+        )
     weighed = [(tensor, nbytes, offload.host(tensor.name)) for tensor, nbytes in tensor_bytes(entry)]
     wanted = offload.gpu_layers
     # The engine's own fit takes as many as fit.
@@ -200,9 +202,12 @@ def _most(entry: ModelEntry, cluster: Cluster, offload: Offload, weighed: Weighe
 
 
 def _check_devices(
-    found: OffloadEstimate, entry: ModelEntry, cluster: Cluster, offload: Offload,
+    found: OffloadEstimate,
+    entry: ModelEntry,
+    cluster: Cluster,
+    offload: Offload,
     weighed: Weighed,
-) -> None:  # fmt: skip
+) -> None:
     over = _over(found, cluster, LOWER_BOUND[entry.estimated])
     if over is None:
         return
@@ -212,18 +217,23 @@ def _check_devices(
     experts = "leave the experts in the machine's memory (--cpu-moe)" if able else ""
     smaller = "use more devices, at most 15, or a smaller quantization"
     raise Refusal(
-        "weights_too_large", "model", f"a device would hold {found.weights[over] / GIB:.1f} GiB of weights and "
+        "weights_too_large",
+        "model",
+        f"a device would hold {found.weights[over] / GIB:.1f} GiB of weights and "
         f"{found.cache[over] / GIB:.1f} GiB of KV cache, and can hold "
         f"{(_order(cluster)[over].total - SCRATCH) / GIB:.1f}",
-        experts if fits else smaller, [offload.change(fits)] if fits else (),
-    )  # fmt: skip
+        experts if fits else smaller,
+        [offload.change(fits)] if fits else (),
+    )
 
 
 def _check_host(found: OffloadEstimate, entry: ModelEntry, cluster: Cluster, *, estimated: bool) -> None:
     if cluster.host_memory is None or found.host * LOWER_BOUND[estimated] + SYSTEM <= cluster.host_memory:
         return
     raise Refusal(
-        "too_little_host_memory", "gpu_layers", f"the first machine would hold {found.host / GIB:.0f} GiB of "
+        "too_little_host_memory",
+        "gpu_layers",
+        f"the first machine would hold {found.host / GIB:.0f} GiB of "
         f"{entry.name} in its own memory, which has {cluster.host_memory / GIB:.0f} GiB",
         "put more layers on accelerators, or use a smaller quantization",
-    )  # fmt: skip
+    )

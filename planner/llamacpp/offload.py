@@ -14,26 +14,56 @@ ALL = 10**6
 """Layers: more than any model has."""
 
 CACHE_BYTES = {
-    "f32": 4.0, "f16": 2.0, "bf16": 2.0, "q8_0": 34 / 32, "q5_1": 24 / 32, "q5_0": 22 / 32, "q4_1": 20 / 32,
-    "q4_0": 18 / 32, "iq4_nl": 18 / 32,
-}  # fmt: skip
+    "f32": 4.0,
+    "f16": 2.0,
+    "bf16": 2.0,
+    "q8_0": 34 / 32,
+    "q5_1": 24 / 32,
+    "q5_0": 22 / 32,
+    "q4_1": 20 / 32,
+    "q4_0": 18 / 32,
+    "iq4_nl": 18 / 32,
+}
 """Bytes of a cache element by its type: a block of 32 and its scales (ggml-common.h)."""
 
 FLAGS = {
-    "-ngl": "gpu_layers", "--gpu-layers": "gpu_layers", "--n-gpu-layers": "gpu_layers", "-cmoe": "cpu_moe",
-    "--cpu-moe": "cpu_moe", "-ncmoe": "n_cpu_moe", "--n-cpu-moe": "n_cpu_moe", "-ot": "override_tensor",
-    "--override-tensor": "override_tensor", "-ts": "tensor_split", "--tensor-split": "tensor_split",
-    "-nkvo": "no_kv_offload", "--no-kv-offload": "no_kv_offload", "-kvo": "kv_offload", "--kv-offload": "kv_offload",
-    "-ctk": "cache_type_k", "--cache-type-k": "cache_type_k", "-ctv": "cache_type_v", "--cache-type-v": "cache_type_v",
-    "-sm": "split_mode", "--split-mode": "split_mode", "-dev": "device", "--device": "device",
-    "-c": "max_model_len", "--ctx-size": "max_model_len",
-}  # fmt: skip
+    "-ngl": "gpu_layers",
+    "--gpu-layers": "gpu_layers",
+    "--n-gpu-layers": "gpu_layers",
+    "-cmoe": "cpu_moe",
+    "--cpu-moe": "cpu_moe",
+    "-ncmoe": "n_cpu_moe",
+    "--n-cpu-moe": "n_cpu_moe",
+    "-ot": "override_tensor",
+    "--override-tensor": "override_tensor",
+    "-ts": "tensor_split",
+    "--tensor-split": "tensor_split",
+    "-nkvo": "no_kv_offload",
+    "--no-kv-offload": "no_kv_offload",
+    "-kvo": "kv_offload",
+    "--kv-offload": "kv_offload",
+    "-ctk": "cache_type_k",
+    "--cache-type-k": "cache_type_k",
+    "-ctv": "cache_type_v",
+    "--cache-type-v": "cache_type_v",
+    "-sm": "split_mode",
+    "--split-mode": "split_mode",
+    "-dev": "device",
+    "--device": "device",
+    "-c": "max_model_len",
+    "--ctx-size": "max_model_len",
+}
 """What decides where a model lies (llama.cpp b11434, common/arg.cpp)."""
 
 ADDS = {
-    "-md": "a draft model", "--model-draft": "a draft model", "-mm": "a projector", "--mmproj": "a projector",
-    "--lora": "an adapter", "--control-vector": "a control vector", "-hfd": "a draft model",
-}  # fmt: skip
+    "-md": "a draft model",
+    "--model-draft": "a draft model",
+    "-mm": "a projector",
+    "--mmproj": "a projector",
+    "--lora": "an adapter",
+    "--control-vector": "a control vector",
+    "-hfd": "a draft model",
+}
 """Flags that bring more into memory, which isn't counted."""
 
 ALONE = ("cpu_moe", "no_kv_offload", "kv_offload")
@@ -128,11 +158,14 @@ def read_offload(engine: Engine, arguments: dict[str, str], model: Model) -> Off
     extras = tuple(text for text in arguments.get("extras", "").split(", ") if text)
     return Offload(
         gpu_layers=0 if arguments.get("device") == "none" else _layers(engine, arguments),
-        host=_host(arguments, model), shares=_shares(arguments.get("tensor_split", "")),
-        cache_on_host="no_kv_offload" in arguments, cache_bytes=(CACHE_BYTES[types[0]], CACHE_BYTES[types[1]]),
+        host=_host(arguments, model),
+        shares=_shares(arguments.get("tensor_split", "")),
+        cache_on_host="no_kv_offload" in arguments,
+        cache_bytes=(CACHE_BYTES[types[0]], CACHE_BYTES[types[1]]),
         context=int(context) if context.isascii() and context.isdigit() and int(context[:9]) > 0 else None,
-        extras=extras, engine=engine,
-    )  # fmt: skip
+        extras=extras,
+        engine=engine,
+    )
 
 
 def _layers(engine: Engine, arguments: dict[str, str]) -> int | None:

@@ -144,11 +144,12 @@ def _architecture(values: dict[str, Any]) -> str:
         return str(name)
     shown = f"{name[:60]!r}" if name else "missing"
     raise Refusal(
-        "unknown_architecture", "config.json: architectures", f"is {shown}, which isn't among the "
-        f"{len(architectures())} that the planner has rules for",
+        "unknown_architecture",
+        "config.json: architectures",
+        f"is {shown}, which isn't among the {len(architectures())} that the planner has rules for",
         "ask the engine itself, which needs no GPU: python -m planner record --config FILE --engine-python PYTHON "
         "writes its answer beside config.json, and plan uses it",
-    )  # fmt: skip
+    )
 
 
 def _first_architecture(values: dict[str, Any]) -> str | None:
@@ -161,9 +162,11 @@ def _attention(fields: Fields, traits: Architecture, hidden: int, heads: int) ->
     if head_dim is None:
         if hidden % heads:
             raise Refusal(
-                "bad_config", "config.json: num_attention_heads", f"{heads} heads can't share hidden_size {hidden}",
+                "bad_config",
+                "config.json: num_attention_heads",
+                f"{heads} heads can't share hidden_size {hidden}",
                 "download config.json of the model again",
-            )  # fmt: skip
+            )
         head_dim = hidden // heads
     norm: Literal["none", "head", "all"]
     match traits.qk_norm:
@@ -263,9 +266,11 @@ def _kinds(  # noqa: PLR0911  # one return a way of telling it, none nested
         return _every(layers, lambda i: (i + 1) % step == 0, "linear")
     if types is not None and len(types) != layers:
         raise Refusal(
-            "bad_config", "config.json: layer_types", f"has length {len(types)} for {pluralize(layers, 'layer')}",
+            "bad_config",
+            "config.json: layer_types",
+            f"has length {len(types)} for {pluralize(layers, 'layer')}",
             "download config.json of the model again",
-        )  # fmt: skip
+        )
     if window is None:
         return _every(layers, lambda i: i >= 0, "full")
     if types is not None:

@@ -35,8 +35,9 @@ def experts_of(fields: Fields, traits: Architecture) -> Experts | None:  # noqa:
                 fields.size("num_experts", "num_local_experts"),
                 fields.size("moe_intermediate_size"),
                 fields.size("num_experts_per_tok"),
-                shared_intermediate=shared, shared_gate=shared > 0,
-            )  # fmt: skip
+                shared_intermediate=shared,
+                shared_gate=shared > 0,
+            )
         case "llama4":
             inner = fields.size("intermediate_size")
             return Experts(
@@ -50,9 +51,12 @@ def experts_of(fields: Fields, traits: Architecture) -> Experts | None:  # noqa:
             inner = fields.size("moe_intermediate_size")
             correction = fields.says(traits.correction_bias) or fields.text("topk_method") == "noaux_tc"
             return Experts(
-                fields.size("n_routed_experts"), inner, fields.size("num_experts_per_tok"),
-                shared_intermediate=inner * fields.count("n_shared_experts"), correction_bias=correction,
-            )  # fmt: skip
+                fields.size("n_routed_experts"),
+                inner,
+                fields.size("num_experts_per_tok"),
+                shared_intermediate=inner * fields.count("n_shared_experts"),
+                correction_bias=correction,
+            )
 
 
 COUNTS = ("n_routed_experts", "num_local_experts", "num_experts", "moe_num_experts")
@@ -71,7 +75,11 @@ def _any_experts(fields: Fields, traits: Architecture) -> Experts | None:
     if width is None:
         width = inner * next((fields.count(key) for key in SHARED if fields.values.get(key) is not None), 0)
     return Experts(
-        fields.size(*COUNTS), inner, fields.size(*PER_TOKEN), shared_intermediate=width,
-        shared_gate=traits.shared_gate, correction_bias=fields.says(traits.correction_bias),
+        fields.size(*COUNTS),
+        inner,
+        fields.size(*PER_TOKEN),
+        shared_intermediate=width,
+        shared_gate=traits.shared_gate,
+        correction_bias=fields.says(traits.correction_bias),
         router_bias=traits.router_bias,
-    )  # fmt: skip
+    )

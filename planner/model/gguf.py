@@ -10,13 +10,43 @@ from planner.model.shapes import Experts, LatentAttention, Model
 from planner.refusal import Refusal, Unplanned
 
 BITS: dict[str, float] = {
-    "IQ1_S": 2.0042, "IQ1_M": 2.146, "IQ2_XXS": 2.3824, "IQ2_XS": 2.5882, "IQ2_S": 2.7403, "IQ2_M": 2.9294,
-    "IQ3_XXS": 3.2548, "IQ3_XS": 3.4977, "IQ3_S": 3.6606, "IQ3_M": 3.7628, "IQ4_XS": 4.4597, "IQ4_NL": 4.6818,
-    "Q2_K_S": 2.9697, "Q2_K": 3.1593, "Q3_K_S": 3.6429, "Q3_K_M": 4.0, "Q3_K_L": 4.2979, "Q4_0": 4.64,
-    "Q4_1": 5.11, "Q4_K_S": 4.6672, "Q4_K_M": 4.8944, "Q5_0": 5.57, "Q5_1": 6.04, "Q5_K_S": 5.5704,
-    "Q5_K_M": 5.7036, "Q6_K": 6.5633, "Q8_0": 8.5008, "F16": 16.0005, "BF16": 16.0005, "F32": 32.0,
-    "Q2_K_XL": 3.3, "Q3_K_XL": 4.3, "Q4_K_XL": 5.0, "Q5_K_XL": 5.8, "Q6_K_XL": 7.4, "Q8_K_XL": 10.0,
-}  # fmt: skip
+    "IQ1_S": 2.0042,
+    "IQ1_M": 2.146,
+    "IQ2_XXS": 2.3824,
+    "IQ2_XS": 2.5882,
+    "IQ2_S": 2.7403,
+    "IQ2_M": 2.9294,
+    "IQ3_XXS": 3.2548,
+    "IQ3_XS": 3.4977,
+    "IQ3_S": 3.6606,
+    "IQ3_M": 3.7628,
+    "IQ4_XS": 4.4597,
+    "IQ4_NL": 4.6818,
+    "Q2_K_S": 2.9697,
+    "Q2_K": 3.1593,
+    "Q3_K_S": 3.6429,
+    "Q3_K_M": 4.0,
+    "Q3_K_L": 4.2979,
+    "Q4_0": 4.64,
+    "Q4_1": 5.11,
+    "Q4_K_S": 4.6672,
+    "Q4_K_M": 4.8944,
+    "Q5_0": 5.57,
+    "Q5_1": 6.04,
+    "Q5_K_S": 5.5704,
+    "Q5_K_M": 5.7036,
+    "Q6_K": 6.5633,
+    "Q8_0": 8.5008,
+    "F16": 16.0005,
+    "BF16": 16.0005,
+    "F32": 32.0,
+    "Q2_K_XL": 3.3,
+    "Q3_K_XL": 4.3,
+    "Q4_K_XL": 5.0,
+    "Q5_K_XL": 5.8,
+    "Q6_K_XL": 7.4,
+    "Q8_K_XL": 10.0,
+}
 """Bits of a weight in a whole file of each type, of an 8B model: llama.cpp, tools/quantize/README.md; Q3_K_M, Q4_0,
 Q4_1, Q5_0 and Q5_1 by the sizes of `llama-quantize --help`; _XL, which are Unsloth's own, guessed above their _M.
 Larger models have fewer: embeddings weigh less."""
@@ -70,9 +100,10 @@ def gguf_model(name: str, files: Sequence[str] = (), shapes: Model | None = None
     model = shapes or (base.model if base is not None else None)
     if model is None:
         raise Unplanned(
-            "model.config", f"the planner's catalog has no {name}", "give the path of the unquantized model's "
-            "config.json, so that memory and layers are counted",
-        )  # fmt: skip
+            "model.config",
+            f"the planner's catalog has no {name}",
+            "give the path of the unquantized model's config.json, so that memory and layers are counted",
+        )
     if exact is not None and shapes is None:
         return ModelEntry(f"{base.name if base else name} {kind}", model, int(exact * 1e9))
     bits = BITS[kind.removeprefix("UD-")]

@@ -99,17 +99,22 @@ def _auto_round(given: dict[str, Any], name: str) -> Quantization:
     others = {bits for bits in widths.values() if isinstance(bits, int) and bits not in (4, 16, 32)}
     if _integer(given, "bits", 4) != 4 or kind != "int" or others:
         raise Refusal(
-            "unknown_quantization", SETTING, f"AutoRound with {given.get('bits')} bits of {kind}"
+            "unknown_quantization",
+            SETTING,
+            f"AutoRound with {given.get('bits')} bits of {kind}"
             f"{' and layers of ' + ', '.join(map(str, sorted(others))) if others else ''}",
             "use a checkpoint of AutoRound with 4-bit integers",
-        )  # fmt: skip
+        )
     whole = [path for path, bits in widths.items() if isinstance(bits, int) and bits >= 16]
     ignored = _modules([f"re:{path}" if set(path) & SPECIAL else path for path in whole])
     method: QuantMethod = "awq" if "awq" in packing else "gptq"
     return Quantization(
-        method, _integer(given, "group_size", 128), ignored=("lm_head", *ignored),
-        symmetric=bool(given.get("sym", True)), name=name,
-    )  # fmt: skip
+        method,
+        _integer(given, "group_size", 128),
+        ignored=("lm_head", *ignored),
+        symmetric=bool(given.get("sym", True)),
+        name=name,
+    )
 
 
 def _compressed(given: dict[str, Any], ignored: tuple[str, ...]) -> Quantization:
@@ -135,9 +140,11 @@ def _compressed(given: dict[str, Any], ignored: tuple[str, ...]) -> Quantization
     if kind == "int" and bits == 8:
         return Quantization("int8", ignored=ignored, name=name)
     raise Refusal(
-        "unknown_quantization", SETTING, f"{bits}-bit {kind} weights are not ones the planner can count",
+        "unknown_quantization",
+        SETTING,
+        f"{bits}-bit {kind} weights are not ones the planner can count",
         "use 8-bit or 4-bit weights",
-    )  # fmt: skip
+    )
 
 
 def _modules(value: object) -> tuple[str, ...]:

@@ -58,12 +58,18 @@ class Recorded:
         if key in self.ranks:
             return self.ranks[key]
         if key in self.refused:
-            raise Refusal("engine_refuses", "tensor_parallel_size", f"vLLM {self.engine} says: {self.refused[key]}",
-                          f"one of {', '.join(self.ranks)}")  # fmt: skip
+            raise Refusal(
+                "engine_refuses",
+                "tensor_parallel_size",
+                f"vLLM {self.engine} says: {self.refused[key]}",
+                f"one of {', '.join(self.ranks)}",
+            )
         raise Refusal(
-            "not_recorded", "tensor_parallel_size", f"TP{key} isn't in the engine's record, which has "
-            f"{', '.join(self.ranks)}", f"python -m planner record with --tensor-parallel-size {key}",
-        )  # fmt: skip
+            "not_recorded",
+            "tensor_parallel_size",
+            f"TP{key} isn't in the engine's record, which has {', '.join(self.ranks)}",
+            f"python -m planner record with --tensor-parallel-size {key}",
+        )
 
     def caches(self, tensor: int) -> tuple[Cache, ...]:
         """What the layers remember on a rank of `tensor`."""
@@ -95,9 +101,11 @@ def _recorded(given: dict[str, Any]) -> Recorded:
 def _rank(given: dict[str, Any]) -> Rank:
     kinds = [_tensors(kind) for kind in given["kinds"]]
     return Rank(
-        tuple(kinds[i] for i in given["layers"]), _tensors(given["whole"]),
-        tuple(_tensors(end) for end in given["ends"]), tuple(cast("Cache", tuple(c)) for c in given["caches"]),
-    )  # fmt: skip
+        tuple(kinds[i] for i in given["layers"]),
+        _tensors(given["whole"]),
+        tuple(_tensors(end) for end in given["ends"]),
+        tuple(cast("Cache", tuple(c)) for c in given["caches"]),
+    )
 
 
 def _tensors(given: list[list[Any]]) -> tuple[tuple[str, int], ...]:

@@ -85,9 +85,11 @@ def parse_tower(values: dict[str, Any], family: str, language_hidden: int) -> Vi
         return None
     if not isinstance(inner, dict):
         raise Refusal(
-            "bad_config", "config.json: vision_config", f"is a {type(inner).__name__}, not an object",
+            "bad_config",
+            "config.json: vision_config",
+            f"is a {type(inner).__name__}, not an object",
             "download config.json of the model again",
-        )  # fmt: skip
+        )
     fields = Fields(inner, "config.json: vision_config")
     tower = _tower(fields, values, family, language_hidden)
     return tower if tower.copied else tower._replace(heads=fields.size("num_heads", "num_attention_heads", default=0))
@@ -150,9 +152,18 @@ def _tower(  # noqa: PLR0911, PLR0915  # a case a family, none nested
             frames, out = fields.size("temporal_patch_size", default=2), fields.size("out_hidden_size")
             cut = square * (square + 1) + square * out
             return VisionTower(
-                layers, hidden, intermediate, True, True, False, cut, hidden * (pixels * frames + 1) + out,
-                pixels=pixels * frames, merged=square // hidden, outputs=out,
-            )  # fmt: skip
+                layers,
+                hidden,
+                intermediate,
+                True,
+                True,
+                False,
+                cut,
+                hidden * (pixels * frames + 1) + out,
+                pixels=pixels * frames,
+                merged=square // hidden,
+                outputs=out,
+            )
         case _:
             frames, out = fields.size("temporal_patch_size", default=2), fields.size("out_hidden_size")
             positions, deep = (
@@ -163,9 +174,20 @@ def _tower(  # noqa: PLR0911, PLR0915  # a case a family, none nested
             cut = (1 + deep) * (square * (square + 1) + square * out)
             whole = hidden * (pixels * frames + 1 + positions + 2) + deep * 2 * square + (1 + deep) * out
             return VisionTower(
-                layers, hidden, intermediate, False, True, True, cut, whole, deep,
-                pixels=pixels * frames, merged=square // hidden, outputs=(1 + deep) * out, positions=True,
-            )  # fmt: skip
+                layers,
+                hidden,
+                intermediate,
+                False,
+                True,
+                True,
+                cut,
+                whole,
+                deep,
+                pixels=pixels * frames,
+                merged=square // hidden,
+                outputs=(1 + deep) * out,
+                positions=True,
+            )
 
 
 def _side(fields: Fields, key: str, default: int) -> int:

@@ -100,9 +100,12 @@ def bars(plan: Plan) -> list[Bar]:
     found = []
     for rank in estimate.memory.ranks:
         held = {
-            "weights": rank.weights, "activations": rank.activations, "engine": rank.overhead,
-            "CUDA graphs": rank.graphs, "KV cache": max(0, rank.kv_cache),
-        }  # fmt: skip
+            "weights": rank.weights,
+            "activations": rank.activations,
+            "engine": rank.overhead,
+            "CUDA graphs": rank.graphs,
+            "KV cache": max(0, rank.kv_cache),
+        }
         first, end = rank.layers
         alike = f", each of {estimate.split.tensor}" if estimate.split.tensor > 1 else ""
         alike += f" in {estimate.split.data} data parallel ranks" if estimate.split.data > 1 else ""
@@ -162,11 +165,15 @@ def spans(plan: Plan) -> list[Span]:
     whole, critical = max(timeline.seconds, 1.0), timeline.critical_path
     return [
         Span(
-            step.name, step.seconds, 100 * step.start / whole, 100 * step.seconds / whole,
-            step.name in critical, step.paid and plan.price > 0,
+            step.name,
+            step.seconds,
+            100 * step.start / whole,
+            100 * step.seconds / whole,
+            step.name in critical,
+            step.paid and plan.price > 0,
         )
         for step in timeline.steps
-    ]  # fmt: skip
+    ]
 
 
 def choices(chosen: Plan, others: Sequence[Plan]) -> list[Choice]:
@@ -179,11 +186,14 @@ def choices(chosen: Plan, others: Sequence[Plan]) -> list[Choice]:
     return [
         Choice(
             f"{each.cluster.words}, {each.estimate.split.words}",
-            each.price, concurrency[id(each)], 100 * concurrency[id(each)] / widest, 100 * each.price / dearest,
+            each.price,
+            concurrency[id(each)],
+            100 * concurrency[id(each)] / widest,
+            100 * each.price / dearest,
             (each.cluster, each.estimate.split) == (chosen.cluster, chosen.estimate.split),
         )
         for each in counted
-    ]  # fmt: skip
+    ]
 
 
 def frontier(found: Sequence[Choice]) -> list[Choice]:

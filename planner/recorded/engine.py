@@ -27,9 +27,14 @@ def engine_answers(python: str, cases: list[dict[str, Any]], timeout: float = 12
     """
     try:
         done = subprocess.run(
-            [python, str(PROGRAM)], input=json.dumps(cases), text=True, capture_output=True, timeout=timeout,
-            check=False, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
-        )  # fmt: skip
+            [python, str(PROGRAM)],
+            input=json.dumps(cases),
+            text=True,
+            capture_output=True,
+            timeout=timeout,
+            check=False,
+            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise _unavailable(python, str(error)) from None
     answers = [json.loads(line[7:]) for line in done.stdout.splitlines() if line.startswith("ORACLE ")]
@@ -40,9 +45,11 @@ def engine_answers(python: str, cases: list[dict[str, Any]], timeout: float = 12
 
 def _unavailable(python: str, words: str) -> Refusal:
     return Refusal(
-        "engine_unavailable", "engine-python", f"{python} didn't answer: {words}",
+        "engine_unavailable",
+        "engine-python",
+        f"{python} didn't answer: {words}",
         "name a Python that can import vLLM (the CPU build will do; towers need torchvision beside it)",
-    )  # fmt: skip
+    )
 
 
 def record(python: str, config: dict[str, Any], tensors: list[str]) -> Answer:
@@ -57,10 +64,17 @@ def record(python: str, config: dict[str, Any], tensors: list[str]) -> Answer:
         Refusal: `engine_unavailable`, or `engine_refuses` when it can do none of the sizes.
     """
     cases = [
-        {"name": key, "config": config, "tensor": int(key.removesuffix("e")), "pipeline": stages,
-         "expert": key.endswith("e"), "detail": True}
-        for key in tensors for stages in (1, STAGES)
-    ]  # fmt: skip
+        {
+            "name": key,
+            "config": config,
+            "tensor": int(key.removesuffix("e")),
+            "pipeline": stages,
+            "expert": key.endswith("e"),
+            "detail": True,
+        }
+        for key in tensors
+        for stages in (1, STAGES)
+    ]
     answers = engine_answers(python, cases)
     ranks, refused = {}, {}
     for key, one, three in zip(tensors, answers[::2], answers[1::2], strict=True):

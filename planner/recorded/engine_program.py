@@ -22,9 +22,12 @@ from types import SimpleNamespace
 from unittest.mock import MagicMock
 
 os.environ.update(
-    HF_HUB_OFFLINE="1", VLLM_CPU_KVCACHE_SPACE="1", VLLM_LOGGING_LEVEL="ERROR", VLLM_NO_USAGE_STATS="1",
+    HF_HUB_OFFLINE="1",
+    VLLM_CPU_KVCACHE_SPACE="1",
+    VLLM_LOGGING_LEVEL="ERROR",
+    VLLM_NO_USAGE_STATS="1",
     VLLM_CPU_OMP_THREADS_BIND="nobind",
-)  # fmt: skip
+)
 
 import torch
 import vllm
@@ -137,10 +140,20 @@ registry._run_in_subprocess = lambda look: look()
 def group(size, rank=0):
     """A process group of `size` in which this process is `rank`, as far as building a model looks."""
     return SimpleNamespace(
-        world_size=size, rank_in_group=rank, rank=rank, ranks=list(range(size)), first_rank=0, last_rank=size - 1,
-        is_first_rank=rank == 0, is_last_rank=rank == size - 1, device_group=SimpleNamespace(size=lambda: size),
-        cpu_group=SimpleNamespace(size=lambda: size), local_rank=rank, device_communicator=None, unique_name="oracle",
-    )  # fmt: skip
+        world_size=size,
+        rank_in_group=rank,
+        rank=rank,
+        ranks=list(range(size)),
+        first_rank=0,
+        last_rank=size - 1,
+        is_first_rank=rank == 0,
+        is_last_rank=rank == size - 1,
+        device_group=SimpleNamespace(size=lambda: size),
+        cpu_group=SimpleNamespace(size=lambda: size),
+        local_rank=rank,
+        device_communicator=None,
+        unique_name="oracle",
+    )
 
 
 def _without_empty(config):
@@ -150,12 +163,19 @@ def _without_empty(config):
 
 def config_of(folder, case):
     return EngineArgs(
-        model=str(folder), tokenizer=str(folder), skip_tokenizer_init=True, load_format="dummy", enforce_eager=True,
-        tensor_parallel_size=case["tensor"], pipeline_parallel_size=case["pipeline"],
-        data_parallel_size=case.get("data", 1), enable_expert_parallel=case["expert"],
+        model=str(folder),
+        tokenizer=str(folder),
+        skip_tokenizer_init=True,
+        load_format="dummy",
+        enforce_eager=True,
+        tensor_parallel_size=case["tensor"],
+        pipeline_parallel_size=case["pipeline"],
+        data_parallel_size=case.get("data", 1),
+        enable_expert_parallel=case["expert"],
         distributed_executor_backend="ray" if case["world"] > 1 else None,
-        max_model_len=4096, dtype="auto",
-    ).create_engine_config()  # fmt: skip
+        max_model_len=4096,
+        dtype="auto",
+    ).create_engine_config()
 
 
 def build(config, case, stage):
@@ -243,10 +263,11 @@ def answer(case):
             kv = None
     kept = [[(kind, size) for _, kind, size, _ in each["kv"]] for each in details]
     found = {
-        "stage_bytes": stages, "kv_cache": kv,
+        "stage_bytes": stages,
+        "kv_cache": kv,
         "token_bytes": [sum(size for kind, size in each if kind != "linear") for each in kept],
         "state_bytes": [sum(size for kind, size in each if kind == "linear") for each in kept],
-    }  # fmt: skip
+    }
     return {**found, "stages": details} if case.get("detail") else found
 
 

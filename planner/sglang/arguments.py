@@ -12,9 +12,14 @@ from planner.split import Split
 MIB = 2**20
 
 COUNTED = (
-    "mem_fraction_static", "chunked_prefill_size", "max_total_tokens", "page_size", "disable_cuda_graph",
-    "cuda_graph_max_bs", "max_running_requests",
-)  # fmt: skip
+    "mem_fraction_static",
+    "chunked_prefill_size",
+    "max_total_tokens",
+    "page_size",
+    "disable_cuda_graph",
+    "cuda_graph_max_bs",
+    "max_running_requests",
+)
 """SGLang's own names, beside those that it shares with vLLM."""
 
 TIERS = (
@@ -85,10 +90,13 @@ def pool_arguments(model: Model, split: Split, device: Device, given: dict[str, 
     if model.vision is not None or model.uncounted_vision:
         fraction *= VISION
     return PoolArguments(
-        fraction=_share(given, "mem_fraction_static", fraction), chunked_prefill=chunk,
-        graph_batch=batch if graphs else 0, running=running or 2048,
-        most_tokens=_whole(given, "max_total_tokens", 0) or None, page=_whole(given, "page_size", 1),
-    )  # fmt: skip
+        fraction=_share(given, "mem_fraction_static", fraction),
+        chunked_prefill=chunk,
+        graph_batch=batch if graphs else 0,
+        running=running or 2048,
+        most_tokens=_whole(given, "max_total_tokens", 0) or None,
+        page=_whole(given, "page_size", 1),
+    )
 
 
 def _prompt_graphs(chunk: int) -> int:
@@ -118,7 +126,10 @@ def _share(given: dict[str, str], name: str, default: float) -> float:
     value = float(text) if re.fullmatch(r"\d{0,3}(\.\d{1,9})?", text) and text.strip(".") else math.nan
     if not 0 < value < 1:
         raise Refusal(
-            "bad_argument", name, f"is {text[:40]!r}", "to another number above 0 and below 1",
+            "bad_argument",
+            name,
+            f"is {text[:40]!r}",
+            "to another number above 0 and below 1",
             [Change(name, round(default, 3))],
-        )  # fmt: skip
+        )
     return value

@@ -39,16 +39,25 @@ STARTED = {False: 0, True: COLLECTIVES + COLLECTIVES_START}
 def own_arguments(arguments: EngineArguments, pool: PoolArguments) -> EngineArguments:
     """The shared arguments with SGLang's own values."""
     return arguments._replace(
-        utilization=pool.fraction, max_num_batched_tokens=pool.chunked_prefill, max_num_seqs=pool.running,
-        block_size=pool.page, graph_sizes=(pool.graph_batch,) if pool.graph_batch else (),
+        utilization=pool.fraction,
+        max_num_batched_tokens=pool.chunked_prefill,
+        max_num_seqs=pool.running,
+        block_size=pool.page,
+        graph_sizes=(pool.graph_batch,) if pool.graph_batch else (),
         enforce_eager=not pool.graph_batch,
-    )  # fmt: skip
+    )
 
 
 def pool_memory(
-    model: Model, split: Split, device: Device, version: EngineVersion, arguments: EngineArguments, *,
-    given: dict[str, str], stages: Sequence[Device] = (),
-) -> tuple[Memory, EngineArguments]:  # fmt: skip
+    model: Model,
+    split: Split,
+    device: Device,
+    version: EngineVersion,
+    arguments: EngineArguments,
+    *,
+    given: dict[str, str],
+    stages: Sequence[Device] = (),
+) -> tuple[Memory, EngineArguments]:
     """Counts SGLang's memory, and its arguments in effect.
 
     Args:
@@ -77,9 +86,11 @@ def pool_memory(
     tokens = tokens or 0
     if tokens < pool.page:
         raise Refusal(
-            "no_kv_memory", "mem_fraction_static", "leaves no page of tokens for the KV cache",
+            "no_kv_memory",
+            "mem_fraction_static",
+            "leaves no page of tokens for the KV cache",
             "use more or larger GPUs, or a smaller quantization",
-        )  # fmt: skip
+        )
     # A request can't be longer than the pool, with which the engine starts all the same (max_req_len).
     length = min(arguments.max_model_len, tokens)
     requested = min(rank.weights + rank.kv_cache for rank in ranks)
@@ -97,28 +108,37 @@ def _rank(
     slack = int(free * (1 - pool.fraction))
     graphs = min(slack, 2 * pool.graph_batch * 2**20)
     return RankMemory(
-        stage, (layers.start, layers.stop), weights, slack - graphs, overhead, graphs, free - slack - weights, 0,
+        stage,
+        (layers.start, layers.stop),
+        weights,
+        slack - graphs,
+        overhead,
+        graphs,
+        free - slack - weights,
+        0,
         device.total,
-    )  # fmt: skip
+    )
 
 
 def _check(ranks: Sequence[RankMemory], pool: PoolArguments) -> None:
     heaviest = max(ranks, key=lambda rank: rank.weights - rank.total)
     if heaviest.weights > heaviest.total:
         raise Refusal(
-            "weights_too_large", "tensor_parallel_size",
+            "weights_too_large",
+            "tensor_parallel_size",
             f"each GPU would hold {heaviest.weights / GIB:.1f} GiB of weights and has {heaviest.total / GIB:.1f} GiB",
             f"split over {ceil(heaviest.weights / heaviest.total / 0.8)} times as many GPUs, or use a smaller "
             "quantization",
-        )  # fmt: skip
+        )
     poorest = min(ranks, key=lambda rank: rank.kv_cache)
     if poorest.kv_cache <= 0:
         free = poorest.total - poorest.overhead
         share = ceil(poorest.weights / free * 100 + 2) / 100
         enough = share <= 0.95
         raise Refusal(
-            "no_kv_memory", "mem_fraction_static",
+            "no_kv_memory",
+            "mem_fraction_static",
             f"is {pool.fraction:.3f}, which weights of {poorest.weights / GIB:.1f} GiB of {free / GIB:.1f} GiB use up",
             "" if enough else "use more or larger GPUs, or a smaller quantization",
             [Change("mem_fraction_static", share)] if enough else (),
-        )  # fmt: skip
+        )

@@ -16,14 +16,26 @@ from planner.split import Split
 SHARE = "kv_cache_free_gpu_memory_fraction"
 
 ALIASES = {
-    "free_gpu_memory_fraction": SHARE, "moe_expert_parallel_size": "ep_size", "max_model_len": "max_seq_len",
-}  # fmt: skip
+    "free_gpu_memory_fraction": SHARE,
+    "moe_expert_parallel_size": "ep_size",
+    "max_model_len": "max_seq_len",
+}
 """Other names of the same; `max_model_len` is what a request calls it, whatever the engine."""
 
 COUNTED = (
-    SHARE, "max_batch_size", "max_num_tokens", "max_seq_len", "tokens_per_block", "max_tokens", "max_gpu_total_bytes",
-    "kv_cache_dtype", "ep_size", "enable_attention_dp", "free_gpu_memory_fraction", "moe_expert_parallel_size",
-)  # fmt: skip
+    SHARE,
+    "max_batch_size",
+    "max_num_tokens",
+    "max_seq_len",
+    "tokens_per_block",
+    "max_tokens",
+    "max_gpu_total_bytes",
+    "kv_cache_dtype",
+    "ep_size",
+    "enable_attention_dp",
+    "free_gpu_memory_fraction",
+    "moe_expert_parallel_size",
+)
 """Names that are counted: flags of `trtllm-serve`, and fields of its YAML file's `kv_cache_config`."""
 
 CACHE_BYTES = {"auto": 0, "float16": 2, "bfloat16": 2, "fp8": 1}
@@ -78,9 +90,11 @@ def serve_arguments(model: Model, split: Split, given: dict[str, str]) -> ServeA
             near = close_matches(name, COUNTED, n=1)
             remedy = f"did you mean {near[0]}?" if near else f"arguments that change memory: {', '.join(COUNTED)}"
             raise Refusal(
-                "unknown_argument", name[:60] or "arguments", "is no argument of TensorRT-LLM's that the planner can "
-                "count", remedy,
-            )  # fmt: skip
+                "unknown_argument",
+                name[:60] or "arguments",
+                "is no argument of TensorRT-LLM's that the planner can count",
+                remedy,
+            )
         values[ALIASES.get(name, name)] = text.strip()
     cache = values.get("kv_cache_dtype", "auto")
     if cache not in CACHE_BYTES:
@@ -90,16 +104,23 @@ def serve_arguments(model: Model, split: Split, given: dict[str, str]) -> ServeA
     experts = _whole(values, "ep_size") or spread
     if split.tensor % experts:
         raise Refusal(
-            "bad_argument", "ep_size", f"is {experts}, and doesn't divide the {split.tensor} ranks that share a layer",
+            "bad_argument",
+            "ep_size",
+            f"is {experts}, and doesn't divide the {split.tensor} ranks that share a layer",
             changes=[Change("ep_size", math.gcd(experts, split.tensor))],
-        )  # fmt: skip
+        )
     return ServeArguments(
-        share=_share(values), requests=_whole(values, "max_batch_size") or 2048,
-        tokens=_whole(values, "max_num_tokens") or 8192, length=_whole(values, "max_seq_len") or model.positions,
-        block=_whole(values, "tokens_per_block") or 32, most_tokens=_whole(values, "max_tokens"),
-        most_bytes=_whole(values, "max_gpu_total_bytes"), kv_bytes=CACHE_BYTES[cache] or own, experts=experts,
+        share=_share(values),
+        requests=_whole(values, "max_batch_size") or 2048,
+        tokens=_whole(values, "max_num_tokens") or 8192,
+        length=_whole(values, "max_seq_len") or model.positions,
+        block=_whole(values, "tokens_per_block") or 32,
+        most_tokens=_whole(values, "max_tokens"),
+        most_bytes=_whole(values, "max_gpu_total_bytes"),
+        kv_bytes=CACHE_BYTES[cache] or own,
+        experts=experts,
         attention_ranks=_flag(values, "enable_attention_dp"),
-    )  # fmt: skip
+    )
 
 
 def _whole(values: dict[str, str], name: str) -> int | None:

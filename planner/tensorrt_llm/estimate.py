@@ -72,16 +72,24 @@ def _check_experts(model: Model, split: Split, serve: ServeArguments) -> None:
 def shared_arguments(model: Model, cluster: Cluster, version: str, serve: ServeArguments) -> EngineArguments:
     """The arguments by vLLM's names, as the step is run by which the KV cache is sized: eager, without pretence."""
     found = resolve_arguments(
-        model, cluster.device, vllm_version(version), {
-            "max_model_len": str(min(serve.length, model.positions)), "max_num_batched_tokens": str(serve.tokens),
-            "max_num_seqs": str(min(serve.requests, serve.tokens)), "enforce_eager": "true",
+        model,
+        cluster.device,
+        vllm_version(version),
+        {
+            "max_model_len": str(min(serve.length, model.positions)),
+            "max_num_batched_tokens": str(serve.tokens),
+            "max_num_seqs": str(min(serve.requests, serve.tokens)),
+            "enforce_eager": "true",
             "block_size": str(serve.block),
         },
-    )  # fmt: skip
+    )
     return found._replace(
-        max_model_len=serve.length, kv_bytes=serve.kv_bytes, utilization=serve.share,
-        expert_parallel=serve.experts > 1, pretends_context=False,
-    )  # fmt: skip
+        max_model_len=serve.length,
+        kv_bytes=serve.kv_bytes,
+        utilization=serve.share,
+        expert_parallel=serve.experts > 1,
+        pretends_context=False,
+    )
 
 
 def _notes(model: Model, serve: ServeArguments, length: int) -> list[str]:

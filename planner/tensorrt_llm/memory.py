@@ -51,9 +51,12 @@ def counted_split(model: Model, split: Split, serve: ServeArguments) -> Split:
     """
     tensor, data = (1, split.tensor) if serve.attention_ranks else (split.tensor, 1)
     return Split(
-        tensor, split.pipeline, expert_parallel=serve.experts > 1 and model.experts is not None, data=data,
+        tensor,
+        split.pipeline,
+        expert_parallel=serve.experts > 1 and model.experts is not None,
+        data=data,
         partition=_partition(model.layers, split.pipeline),
-    )  # fmt: skip
+    )
 
 
 def _partition(layers: int, stages: int) -> tuple[int, ...] | None:
@@ -64,9 +67,15 @@ def _partition(layers: int, stages: int) -> tuple[int, ...] | None:
 
 
 def serve_memory(
-    model: Model, split: Split, device: Device, version: EngineVersion, arguments: EngineArguments, *,
-    serve: ServeArguments, stages: Sequence[Device] = (),
-) -> Memory:  # fmt: skip
+    model: Model,
+    split: Split,
+    device: Device,
+    version: EngineVersion,
+    arguments: EngineArguments,
+    *,
+    serve: ServeArguments,
+    stages: Sequence[Device] = (),
+) -> Memory:
     """Counts TensorRT-LLM's memory.
 
     Args:
@@ -187,10 +196,16 @@ class Rank(NamedTuple):
         """As a plan shows it."""
         layers = self.held.layers
         return RankMemory(
-            stage, (layers.start, layers.stop), self.held.resident, self.activations + self.states, self.overhead,
+            stage,
+            (layers.start, layers.stop),
+            self.held.resident,
+            self.activations + self.states,
+            self.overhead,
             self.graphs,
-            blocks * self.serve.block * self.token, blocks, self.device.total,
-        )  # fmt: skip
+            blocks * self.serve.block * self.token,
+            blocks,
+            self.device.total,
+        )
 
 
 def _check(short: Sequence[Rank], serve: ServeArguments) -> None:
@@ -201,20 +216,23 @@ def _check(short: Sequence[Rank], serve: ServeArguments) -> None:
     weights, total = heaviest.held.resident, heaviest.device.total
     if weights > total:
         raise Refusal(
-            "weights_too_large", "tensor_parallel_size",
+            "weights_too_large",
+            "tensor_parallel_size",
             f"each GPU would hold {weights / GIB:.1f} GiB of weights and has {total / GIB:.1f} GiB",
             f"split over {ceil(weights / total / 0.8)} times as many GPUs, or use a smaller quantization",
-        )  # fmt: skip
+        )
     poorest = min(short, key=lambda rank: rank.left - rank.temporary)
     states = f", states {poorest.states / GIB:.1f} GiB" if poorest.states else ""
     change = _smaller(poorest, serve)
     raise Refusal(
-        "no_kv_memory", change.setting if change else SHARE,
+        "no_kv_memory",
+        change.setting if change else SHARE,
         f"weights {poorest.held.resident / GIB:.1f} GiB, activations {poorest.activations / GIB:.1f} GiB{states} and "
         f"overhead {poorest.overhead / GIB:.1f} GiB leave {max(0, poorest.left) / GIB:.1f} GiB of "
         f"{poorest.device.total / GIB:.1f} GiB, too little for the step that the KV cache is sized by",
-        "" if change else "use more or larger GPUs, or a smaller quantization", [change] if change else (),
-    )  # fmt: skip
+        "" if change else "use more or larger GPUs, or a smaller quantization",
+        [change] if change else (),
+    )
 
 
 def _smaller(rank: Rank, serve: ServeArguments) -> Change | None:

@@ -78,39 +78,139 @@ class EngineArguments(NamedTuple):
     pretends_context: bool = True
 
 
-NEUTRAL = frozenset((
-    "additional_config", "aggregate_engine_logging", "allowed_local_media_path", "api_key", "attention_backend",
-    "calculate_kv_scales", "chat_template", "code_revision", "collect_detailed_traces", "config_format", "convert",
-    "cpu_distributed_timeout_seconds", "cudagraph_metrics", "data_parallel_size", "disable_cascade_attn",
-    "disable_chunked_mm_input", "disable_custom_all_reduce", "disable_log_requests", "disable_log_stats",
-    "distributed_executor_backend", "distributed_timeout_seconds", "download_dir", "enable_auto_tool_choice",
-    "enable_log_requests", "enable_mfu_metrics", "fail_on_environ_validation", "generation_config", "headless",
-    "hf_config_path", "hf_token", "host", "ignore_patterns", "jit_monitor_verbose", "kv_cache_metrics",
-    "load_format", "logprobs_mode", "long_prefill_token_threshold", "master_addr",
-    "master_port", "max_logprobs", "max_long_partial_prefills", "max_num_partial_prefills",
-    "max_parallel_loading_workers", "model", "model_loader_extra_config", "nnodes", "node_rank", "numa_bind",
-    "numa_bind_cpus", "numa_bind_nodes", "otlp_traces_endpoint", "override_generation_config",
-    "pipeline_parallel_size", "port", "prefill_schedule_interval", "prefix_caching_hash_algo", "profiler_config",
-    "pt_load_map_location", "ray_workers_use_nsight", "reasoning_parser", "reasoning_parser_plugin", "revision",
-    "runner", "safetensors_load_strategy", "safetensors_prefetch_block_size", "safetensors_prefetch_num_threads",
-    "scheduler_cls", "scheduler_reserve_full_isl", "scheduling_policy", "seed", "served_model_name",
-    "shutdown_timeout", "skip_tokenizer_init", "stream_interval", "structured_outputs_config", "swap_space",
-    "lora_dtype",    "lora_extra_vocab_size", "lora_modules", "max_cpu_loras", "kv_offloading_backend",
-    "tensor_parallel_size", "tokenizer", "tokenizer_mode", "tokenizer_revision", "tokens_only", "tool_call_parser",
-    "trust_remote_code", "use_tqdm_on_load", "uvicorn_log_level", "watermark",
-))  # fmt: skip
+NEUTRAL = frozenset(
+    (
+        "additional_config",
+        "aggregate_engine_logging",
+        "allowed_local_media_path",
+        "api_key",
+        "attention_backend",
+        "calculate_kv_scales",
+        "chat_template",
+        "code_revision",
+        "collect_detailed_traces",
+        "config_format",
+        "convert",
+        "cpu_distributed_timeout_seconds",
+        "cudagraph_metrics",
+        "data_parallel_size",
+        "disable_cascade_attn",
+        "disable_chunked_mm_input",
+        "disable_custom_all_reduce",
+        "disable_log_requests",
+        "disable_log_stats",
+        "distributed_executor_backend",
+        "distributed_timeout_seconds",
+        "download_dir",
+        "enable_auto_tool_choice",
+        "enable_log_requests",
+        "enable_mfu_metrics",
+        "fail_on_environ_validation",
+        "generation_config",
+        "headless",
+        "hf_config_path",
+        "hf_token",
+        "host",
+        "ignore_patterns",
+        "jit_monitor_verbose",
+        "kv_cache_metrics",
+        "load_format",
+        "logprobs_mode",
+        "long_prefill_token_threshold",
+        "master_addr",
+        "master_port",
+        "max_logprobs",
+        "max_long_partial_prefills",
+        "max_num_partial_prefills",
+        "max_parallel_loading_workers",
+        "model",
+        "model_loader_extra_config",
+        "nnodes",
+        "node_rank",
+        "numa_bind",
+        "numa_bind_cpus",
+        "numa_bind_nodes",
+        "otlp_traces_endpoint",
+        "override_generation_config",
+        "pipeline_parallel_size",
+        "port",
+        "prefill_schedule_interval",
+        "prefix_caching_hash_algo",
+        "profiler_config",
+        "pt_load_map_location",
+        "ray_workers_use_nsight",
+        "reasoning_parser",
+        "reasoning_parser_plugin",
+        "revision",
+        "runner",
+        "safetensors_load_strategy",
+        "safetensors_prefetch_block_size",
+        "safetensors_prefetch_num_threads",
+        "scheduler_cls",
+        "scheduler_reserve_full_isl",
+        "scheduling_policy",
+        "seed",
+        "served_model_name",
+        "shutdown_timeout",
+        "skip_tokenizer_init",
+        "stream_interval",
+        "structured_outputs_config",
+        "swap_space",
+        "lora_dtype",
+        "lora_extra_vocab_size",
+        "lora_modules",
+        "max_cpu_loras",
+        "kv_offloading_backend",
+        "tensor_parallel_size",
+        "tokenizer",
+        "tokenizer_mode",
+        "tokenizer_revision",
+        "tokens_only",
+        "tool_call_parser",
+        "trust_remote_code",
+        "use_tqdm_on_load",
+        "uvicorn_log_level",
+        "watermark",
+    )
+)
 """Arguments that change no memory that the planner counts, or that have an option of their own."""
 
 COUNTED = (
-    "max_model_len", "enforce_eager", "kv_cache_dtype", "block_size", "gpu_memory_utilization",
-    "max_num_batched_tokens", "max_num_seqs", "enable_chunked_prefill", "kv_cache_memory_bytes",
+    "max_model_len",
+    "enforce_eager",
+    "kv_cache_dtype",
+    "block_size",
+    "gpu_memory_utilization",
+    "max_num_batched_tokens",
+    "max_num_seqs",
+    "enable_chunked_prefill",
+    "kv_cache_memory_bytes",
     "num_gpu_blocks_override",
-    "disable_hybrid_kv_cache_manager", "enable_expert_parallel", "enable_prefix_caching", "dtype", "quantization",
-    "max_cudagraph_capture_size", "cudagraph_capture_sizes", "compilation_config", "async_scheduling",
-    "language_model_only", "limit_mm_per_prompt", "skip_mm_profiling", "cpu_offload_gb", "speculative_config",
-    "enable_lora", "max_loras", "max_lora_rank", "fully_sharded_loras", "kv_offloading_size", "performance_mode",
-    "mamba_ssm_cache_dtype", "enable_eplb", "eplb_config", "num_redundant_experts",
-)  # fmt: skip
+    "disable_hybrid_kv_cache_manager",
+    "enable_expert_parallel",
+    "enable_prefix_caching",
+    "dtype",
+    "quantization",
+    "max_cudagraph_capture_size",
+    "cudagraph_capture_sizes",
+    "compilation_config",
+    "async_scheduling",
+    "language_model_only",
+    "limit_mm_per_prompt",
+    "skip_mm_profiling",
+    "cpu_offload_gb",
+    "speculative_config",
+    "enable_lora",
+    "max_loras",
+    "max_lora_rank",
+    "fully_sharded_loras",
+    "kv_offloading_size",
+    "performance_mode",
+    "mamba_ssm_cache_dtype",
+    "enable_eplb",
+    "eplb_config",
+    "num_redundant_experts",
+)
 
 LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 """Ranks that vLLM takes (MaxLoRARanks in config/lora.py)."""
@@ -119,8 +219,16 @@ DEQUANTIZED = 256
 """Tokens from which AWQ's first kernel makes 16-bit weights."""
 
 KV_DTYPES = {
-    "auto": 0, "bfloat16": 2, "bf16": 2, "float16": 2, "fp8": 1, "fp8_e4m3": 1, "fp8_e5m2": 1, "fp8_inc": 1, "int8": 1
-}  # fmt: skip
+    "auto": 0,
+    "bfloat16": 2,
+    "bf16": 2,
+    "float16": 2,
+    "fp8": 1,
+    "fp8_e4m3": 1,
+    "fp8_e5m2": 1,
+    "fp8_inc": 1,
+    "int8": 1,
+}
 """Bytes of a KV element; 0: the model's own type."""
 
 
@@ -172,9 +280,11 @@ def _resolved(
         sequences = min(sequences, batched)
     if batched < sequences:
         raise Refusal(
-            "bad_argument", "max_num_batched_tokens", f"is {batched}, below max_num_seqs {sequences}",
+            "bad_argument",
+            "max_num_batched_tokens",
+            f"is {batched}, below max_num_seqs {sequences}",
             changes=[Change("max_num_batched_tokens", sequences)],
-        )  # fmt: skip
+        )
     kv_name = values.get("kv_cache_dtype", "auto")
     if kv_name not in KV_DTYPES:
         raise Refusal("bad_argument", "kv_cache_dtype", f"is {kv_name[:40]!r}", f"one of {', '.join(KV_DTYPES)}")
@@ -184,23 +294,31 @@ def _resolved(
     sizes = () if eager else _graph_sizes(model, values, sequences, batched)
     modalities = _modalities(values)
     return EngineArguments(
-        max_model_len=length, fit_model_len=fit, enforce_eager=eager, kv_bytes=kv_bytes,
+        max_model_len=length,
+        fit_model_len=fit,
+        enforce_eager=eager,
+        kv_bytes=kv_bytes,
         block_size=_whole(values, "block_size") or _block_size(model, kv_bytes),
         utilization=_fraction(values, "gpu_memory_utilization", version.utilization),
-        max_num_batched_tokens=batched, max_num_seqs=sequences,
+        max_num_batched_tokens=batched,
+        max_num_seqs=sequences,
         kv_cache_memory=_whole(values, "kv_cache_memory_bytes"),
         blocks_override=_whole(values, "num_gpu_blocks_override"),
         hybrid_groups=version.hybrid_groups and not _flag(values, "disable_hybrid_kv_cache_manager"),
         graph_sizes=sizes,
-        expert_parallel=_flag(values, "enable_expert_parallel"), redundant_experts=_redundant(values),
+        expert_parallel=_flag(values, "enable_expert_parallel"),
+        redundant_experts=_redundant(values),
         ahead=int(_flag(values, "async_scheduling", default="true")) if version.counts_in_flight else None,
         towers=not _flag(values, "language_model_only") and any(modalities.values()),
-        reads_images=not _flag(values, "skip_mm_profiling"), reads_videos=modalities["video"],
-        cpu_offload=_gibibytes(values, "cpu_offload_gb"), kv_offload=_gibibytes(values, "kv_offloading_size"),
-        speculative=speculative, lora=_lora(values, version),
+        reads_images=not _flag(values, "skip_mm_profiling"),
+        reads_videos=modalities["video"],
+        cpu_offload=_gibibytes(values, "cpu_offload_gb"),
+        kv_offload=_gibibytes(values, "kv_offloading_size"),
+        speculative=speculative,
+        lora=_lora(values, version),
         dequantizes=values.get("quantization") == "awq" and batched >= DEQUANTIZED,
         state_blocks=(2 if _caches_states(values, version) else 1) + (speculative.tokens if speculative else 0),
-    )  # fmt: skip
+    )
 
 
 def _batches(device: Device, version: EngineVersion, usage: Usage, sequences: int | None) -> tuple[int, int]:
@@ -220,9 +338,11 @@ def _lora(values: dict[str, str], version: EngineVersion) -> Lora | None:
     if rank not in LORA_RANKS:
         nearest = min(LORA_RANKS, key=lambda known: abs(known - rank))
         raise Refusal(
-            "bad_argument", "max_lora_rank", f"is {rank}, none of {', '.join(map(str, LORA_RANKS))}",
+            "bad_argument",
+            "max_lora_rank",
+            f"is {rank}, none of {', '.join(map(str, LORA_RANKS))}",
             changes=[Change("max_lora_rank", nearest)],
-        )  # fmt: skip
+        )
     return Lora(slots, rank, _flag(values, "fully_sharded_loras"), version.lora_experts)
 
 
@@ -307,9 +427,11 @@ def _model_len(model: Model, values: dict[str, str]) -> tuple[int, bool]:
     length = factor * (_whole({"max_model_len": text[:-1] if factor > 1 else text}, "max_model_len") or 1)
     if length > longest:
         raise Refusal(
-            "context_too_long", "max_model_len", f"is {length}, but the model was made for {longest} tokens",
+            "context_too_long",
+            "max_model_len",
+            f"is {length}, but the model was made for {longest} tokens",
             changes=[Change("max_model_len", longest)],
-        )  # fmt: skip
+        )
     return length, False
 
 
@@ -345,7 +467,10 @@ def _fraction(values: dict[str, str], name: str, default: float) -> float:
         value = math.nan
     if not 0 < value <= 1:
         raise Refusal(
-            "bad_argument", name, f"is {values[name][:40]!r}", "to another number above 0, at most 1",
+            "bad_argument",
+            name,
+            f"is {values[name][:40]!r}",
+            "to another number above 0, at most 1",
             [Change(name, default)],
-        )  # fmt: skip
+        )
     return value

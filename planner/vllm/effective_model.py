@@ -49,9 +49,12 @@ def effective_model(
     found = _states(found, arguments.get("mamba_ssm_cache_dtype", "auto"))
     if model.recorded is not None and (found.dtype_bytes, found.quantization) != (2, model.quantization):
         raise Refusal(
-            "record_differs", "dtype", "the engine's record of this model holds 16-bit weights as the checkpoint has "
-            "them", "leave dtype and quantization out", [Change("dtype", "auto"), Change("quantization", "None")],
-        )  # fmt: skip
+            "record_differs",
+            "dtype",
+            "the engine's record of this model holds 16-bit weights as the checkpoint has them",
+            "leave dtype and quantization out",
+            [Change("dtype", "auto"), Change("quantization", "None")],
+        )
     return found
 
 
@@ -84,11 +87,16 @@ def _quantized(model: Model, name: str) -> Model:
         return model._replace(quantization=Quantization("fp8", name="fp8"))
     if own == "none":
         raise Refusal(
-            "quantization_differs", "quantization", f"{name[:40]!r} needs a checkpoint that is quantized so",
+            "quantization_differs",
+            "quantization",
+            f"{name[:40]!r} needs a checkpoint that is quantized so",
             "leave it out; any checkpoint can be loaded in fp8",
             (Change("quantization", "fp8"),),
-        )  # fmt: skip
+        )
     raise Refusal(
-        "quantization_differs", "quantization", f"is {name[:40]!r}, and the checkpoint is {model.quantization.name}",
-        "leave it out", [Change("quantization", SAME[own][0])],
-    )  # fmt: skip
+        "quantization_differs",
+        "quantization",
+        f"is {name[:40]!r}, and the checkpoint is {model.quantization.name}",
+        "leave it out",
+        [Change("quantization", SAME[own][0])],
+    )

@@ -131,9 +131,11 @@ def check_all_used(request: PlanRequest, cluster: Cluster, split: Split) -> None
     """
     if request.whole and split.world_size < cluster.accelerators:
         raise Refusal(
-            "unused_accelerators", "tensor_parallel_size", f"{split.world_size} of {cluster.accelerators} accelerators "
-            "would be used", "split the model over all of them",
-        )  # fmt: skip
+            "unused_accelerators",
+            "tensor_parallel_size",
+            f"{split.world_size} of {cluster.accelerators} accelerators would be used",
+            "split the model over all of them",
+        )
 
 
 def _check_sglang(model: Model, split: Split) -> None:
@@ -144,9 +146,12 @@ def _check_sglang(model: Model, split: Split) -> None:
     experts = model.experts.count if model.experts is not None else 0
     if split.data > 1 and not experts:
         raise Refusal(
-            "no_experts", "data_parallel_size", f"is {split.data}, which SGLang's attention ranks have for models with "
-            "routed experts, and this one is dense", changes=[Change("data_parallel_size", 1)],
-        )  # fmt: skip
+            "no_experts",
+            "data_parallel_size",
+            f"is {split.data}, which SGLang's attention ranks have for models with "
+            "routed experts, and this one is dense",
+            changes=[Change("data_parallel_size", 1)],
+        )
     if split.expert_parallel:
         check_experts(experts, split.expert_ranks, even=True)
 
@@ -160,14 +165,18 @@ def _check_engine(engine: Engine, device: Device) -> None:
     """Ascend NPUs have an engine of their own."""
     if engine is Engine.VLLM_ASCEND and device.kind != "ascend":
         raise Refusal(
-            "engine_needs_ascend", "engine", f"vllm-ascend runs on Ascend NPUs, not on {device.name}",
+            "engine_needs_ascend",
+            "engine",
+            f"vllm-ascend runs on Ascend NPUs, not on {device.name}",
             changes=[Change("engine", "vllm")],
-        )  # fmt: skip
+        )
     if device.kind == "ascend" and engine is not Engine.VLLM_ASCEND:
         raise Refusal(
-            "engine_not_on_ascend", "engine", f"{engine} doesn't run on {device.name}",
+            "engine_not_on_ascend",
+            "engine",
+            f"{engine} doesn't run on {device.name}",
             changes=[Change("engine", "vllm-ascend")],
-        )  # fmt: skip
+        )
 
 
 def vision_notes(model: Model) -> list[str]:
@@ -241,8 +250,10 @@ def check_concurrency(request: PlanRequest, counted: Memory, data: int) -> None:
     length = int(counted.capacity_tokens * data / request.concurrency) // 16 * 16
     works = 16 <= length < counted.max_model_len
     raise Refusal(
-        "too_little_concurrency", "concurrency",
+        "too_little_concurrency",
+        "concurrency",
         f"the KV cache holds {counted.max_concurrency * data:.2f} requests of {counted.max_model_len} tokens at once, "
         f"and {request.concurrency:g} must fit",
-        "" if works else "use more or larger GPUs", [Change("max_model_len", length)] if works else (),
-    )  # fmt: skip
+        "" if works else "use more or larger GPUs",
+        [Change("max_model_len", length)] if works else (),
+    )

@@ -75,9 +75,15 @@ def stage_block_bytes(model: Model, split: Split, arguments: EngineArguments) ->
 
 @lru_cache(maxsize=4096)
 def _stage_block_bytes(  # noqa: PLR0917  # what it is cached by
-    model: Model, tensor: int, kv_bytes: int, block: int, hybrid: bool, speculative: Speculative | None,
-    pipeline: int, partition: tuple[int, ...] | None,
-) -> tuple[int, ...]:  # fmt: skip
+    model: Model,
+    tensor: int,
+    kv_bytes: int,
+    block: int,
+    hybrid: bool,
+    speculative: Speculative | None,
+    pipeline: int,
+    partition: tuple[int, ...] | None,
+) -> tuple[int, ...]:
     _, buckets = _buckets(model, tensor, kv_bytes, block, hybrid, speculative)
     found = []
     for span in Split(1, pipeline, partition=partition).stages(model.layers):

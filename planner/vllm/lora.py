@@ -40,9 +40,15 @@ class _Slots(StageTensors):
         self.lora = lora
 
     def _linear(
-        self, name: str, rows: int, columns: int, index: int, *, bias: int = 0,
+        self,
+        name: str,
+        rows: int,
+        columns: int,
+        index: int,
+        *,
+        bias: int = 0,
         parts: tuple[int, ...] | None = None,
-    ) -> Iterator[tuple[str, int]]:  # fmt: skip
+    ) -> Iterator[tuple[str, int]]:
         del index, bias
         yield from self._slot(name, 1, rows, columns, len(parts or (rows,)))
 

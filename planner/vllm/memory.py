@@ -129,9 +129,15 @@ class Memory(NamedTuple):
 
 
 def memory(
-    model: Model, split: Split, device: Device, version: EngineVersion, arguments: EngineArguments, *,
-    multicast: bool = False, stages: Sequence[Device] = (),
-) -> Memory:  # fmt: skip
+    model: Model,
+    split: Split,
+    device: Device,
+    version: EngineVersion,
+    arguments: EngineArguments,
+    *,
+    multicast: bool = False,
+    stages: Sequence[Device] = (),
+) -> Memory:
     """Counts an engine's memory as its own start-up will.
 
     Args:
@@ -151,9 +157,14 @@ def memory(
 
 @lru_cache(maxsize=1024)
 def _memory(  # noqa: PLR0917  # what it is cached by
-    model: Model, split: Split, device: Device, version: EngineVersion, arguments: EngineArguments, multicast: bool,
+    model: Model,
+    split: Split,
+    device: Device,
+    version: EngineVersion,
+    arguments: EngineArguments,
+    multicast: bool,
     stages: tuple[Device, ...],
-) -> Memory:  # fmt: skip
+) -> Memory:
     model = model if arguments.towers else model._replace(vision=None)
     layout = kv_layout(model, split, arguments)
     _check_aligned(model, version, arguments, layout.block_size)
@@ -327,11 +338,12 @@ def _check_room(ranks: list[RankMemory], arguments: EngineArguments) -> None:
     if heaviest.weights > heaviest.total:
         which = f"each GPU of stage {heaviest.stage}" if len({r.total for r in ranks}) > 1 else "each GPU"
         raise Refusal(
-            "weights_too_large", "tensor_parallel_size",
+            "weights_too_large",
+            "tensor_parallel_size",
             f"{which} would hold {heaviest.weights / GIB:.1f} GiB of weights and has {heaviest.total / GIB:.1f} GiB",
             f"split over {ceil(heaviest.weights / heaviest.total / 0.8)} times as many GPUs, or use a smaller "
             "quantization",
-        )  # fmt: skip
+        )
     if arguments.kv_cache_memory is not None or arguments.blocks_override is not None:
         return
     poorest = min(ranks, key=lambda r: r.kv_cache)
@@ -342,11 +354,14 @@ def _check_room(ranks: list[RankMemory], arguments: EngineArguments) -> None:
         enough = share <= 0.97
         larger = "use more or larger GPUs, smaller batches, or a smaller quantization"
         raise Refusal(
-            "no_kv_memory", "gpu_memory_utilization",
+            "no_kv_memory",
+            "gpu_memory_utilization",
             f"weights {poorest.weights / GIB:.1f} GiB, activations {poorest.activations / GIB:.1f} GiB and overhead "
             f"{(poorest.overhead + poorest.graphs) / GIB:.1f} GiB leave nothing of {requested / GIB:.1f} GiB for the "
-            "KV cache", "" if enough else larger, [Change("gpu_memory_utilization", share)] if enough else (),
-        )  # fmt: skip
+            "KV cache",
+            "" if enough else larger,
+            [Change("gpu_memory_utilization", share)] if enough else (),
+        )
 
 
 def _check_aligned(model: Model, version: EngineVersion, arguments: EngineArguments, block: int) -> None:
@@ -354,11 +369,12 @@ def _check_aligned(model: Model, version: EngineVersion, arguments: EngineArgume
     caches = model.linear is not None and arguments.state_blocks > 1
     if caches and version.aligned_batches and arguments.max_num_batched_tokens < block:
         raise Refusal(
-            "batch_below_block", "max_num_batched_tokens",
+            "batch_below_block",
+            "max_num_batched_tokens",
             f"is {arguments.max_num_batched_tokens}, below the {block} tokens of a block that linear-attention states "
             f"fill, which vLLM {version.version} needs for prefix caching",
             changes=[Change("max_num_batched_tokens", block)],
-        )  # fmt: skip
+        )
 
 
 def _check_states(model: Model, version: EngineVersion, arguments: EngineArguments, blocks: int) -> None:
@@ -367,16 +383,19 @@ def _check_states(model: Model, version: EngineVersion, arguments: EngineArgumen
         return
     if arguments.max_num_seqs > blocks > 0:
         raise Refusal(
-            "too_few_state_blocks", "max_num_seqs",
+            "too_few_state_blocks",
+            "max_num_seqs",
             f"is {arguments.max_num_seqs}, and the KV cache has {blocks} blocks, of which each request needs one for "
             "its states while CUDA graphs are captured",
             changes=[Change("max_num_seqs", blocks)],
-        )  # fmt: skip
+        )
 
 
 def _refuse_context(arguments: EngineArguments, length: int) -> None:
     raise Refusal(
-        "context_does_not_fit", "max_model_len",
+        "context_does_not_fit",
+        "max_model_len",
         f"one request of {arguments.max_model_len} tokens needs more KV cache than is left",
-        "" if length else "use more or larger GPUs", [Change("max_model_len", length)] if length else (),
-    )  # fmt: skip
+        "" if length else "use more or larger GPUs",
+        [Change("max_model_len", length)] if length else (),
+    )

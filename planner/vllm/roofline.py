@@ -161,11 +161,14 @@ def _stages(model: Model, split: Split, device: Device, kv_bytes: int) -> tuple[
     weights = stage_weights(model, split, device=device)
     return tuple(
         Stage(
-            float(s.streamed), float(s.routed), float(cached), len(s.layers),
+            float(s.streamed),
+            float(s.routed),
+            float(cached),
+            len(s.layers),
             len(s.layers) - sum(model.dense[s.layers.start : s.layers.stop]) if model.experts else 0,
         )
         for s, cached in zip(weights, token_bytes(model, split, kv_bytes, [s.layers for s in weights]), strict=True)
-    )  # fmt: skip
+    )
 
 
 def _weight_bytes(model: Model) -> float:

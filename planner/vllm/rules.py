@@ -14,8 +14,15 @@ from planner.split import Split
 from planner.vllm.tensors import shared_experts_whole
 
 CAPABILITY: dict[QuantMethod, float] = {
-    "fp8_block": 7.5, "fp8": 7.5, "fp8_channel": 7.5, "int8": 7.5, "awq": 7.5, "gptq": 6.0, "mxfp4": 8.0, "nvfp4": 7.5
-}  # fmt: skip
+    "fp8_block": 7.5,
+    "fp8": 7.5,
+    "fp8_channel": 7.5,
+    "int8": 7.5,
+    "awq": 7.5,
+    "gptq": 6.0,
+    "mxfp4": 8.0,
+    "nvfp4": 7.5,
+}
 """Lowest compute capability that runs a quantization, Marlin's weight-only kernels included
 (get_min_capability in vllm/model_executor/layers/quantization, 0.33.0)."""
 
@@ -43,9 +50,11 @@ def check_split(model: Model, split: Split, version: EngineVersion | None = None
         # The engine itself has accepted these sizes, or says why not.
         if model.experts is not None and split.data > 1:
             raise Refusal(
-                "not_recorded", parallelism.DATA, f"is {split.data}, and the engine's record of this model has its "
-                "experts without data parallelism", changes=[Change(parallelism.DATA, 1)],
-            )  # fmt: skip
+                "not_recorded",
+                parallelism.DATA,
+                f"is {split.data}, and the engine's record of this model has its experts without data parallelism",
+                changes=[Change(parallelism.DATA, 1)],
+            )
         model.recorded.rank(tp, split.expert_parallel)
         parallelism.check_pipeline(model.layers, split.pipeline, supported=model.pipeline)
         split.stages(model.layers)
@@ -84,18 +93,21 @@ def check_device(model: Model, device: Device, version: EngineVersion) -> None:
     q = model.quantization
     if q.method == "gguf":
         raise Refusal(
-            "gguf_not_supported", "model",
+            "gguf_not_supported",
+            "model",
             "is a GGUF file, which vLLM can't serve without a plugin, and not at all for the DeepSeek architecture",
             "use an AWQ or FP8 checkpoint with vLLM",
             (Change("engine", "llamacpp"),),
-        )  # fmt: skip
+        )
     ascend = device.kind == "ascend"
     if ascend != (q.method == "ascend_w8a8") and q.method != "none":
         if ascend:
             raise Refusal(
-                "not_on_ascend", "model", f"is quantized with {q.name}, which Ascend NPUs can't run",
+                "not_on_ascend",
+                "model",
+                f"is quantized with {q.name}, which Ascend NPUs can't run",
                 "use the model's W8A8 checkpoint for Ascend, or the bf16 one",
-            )  # fmt: skip
+            )
         raise Refusal("ascend_only", "model", "is quantized for Ascend NPUs", "use an FP8 or AWQ checkpoint on GPUs")
     if device.capability is None:
         return
@@ -105,26 +117,34 @@ def check_device(model: Model, device: Device, version: EngineVersion) -> None:
     another = [Change("engine_version", works)] if works else []
     if device.capability < low:
         raise Refusal(
-            "gpu_too_old", "gpu", f"{device.name} has compute capability {device.capability}; {engine} "
-            f"needs {low}", "use a newer GPU such as T4, A10 or L20",
+            "gpu_too_old",
+            "gpu",
+            f"{device.name} has compute capability {device.capability}; {engine} needs {low}",
+            "use a newer GPU such as T4, A10 or L20",
             another,
-        )  # fmt: skip
+        )
     if device.capability > high:
         raise Refusal(
-            "gpu_too_new", "gpu", f"{device.name} has compute capability {device.capability}; {engine} "
-            f"is built up to {high}", changes=another,
-        )  # fmt: skip
+            "gpu_too_new",
+            "gpu",
+            f"{device.name} has compute capability {device.capability}; {engine} is built up to {high}",
+            changes=another,
+        )
     needed = CAPABILITY.get(q.method, 0.0)
     if device.capability < needed:
         raise Refusal(
-            "quantization_needs_newer_gpu", "gpu", f"{device.name} has compute capability {device.capability}, and "
-            f"{q.name} weights need {needed}", "use a newer GPU, or an AWQ or GPTQ checkpoint",
-        )  # fmt: skip
+            "quantization_needs_newer_gpu",
+            "gpu",
+            f"{device.name} has compute capability {device.capability}, and {q.name} weights need {needed}",
+            "use a newer GPU, or an AWQ or GPTQ checkpoint",
+        )
     if model.dtype == "bfloat16" and device.capability < BF16:
         raise Refusal(
-            "no_bfloat16", "dtype", f"the model is in bfloat16, which {device.name} (compute capability "
-            f"{device.capability}) doesn't have", changes=[Change("dtype", "float16")],
-        )  # fmt: skip
+            "no_bfloat16",
+            "dtype",
+            f"the model is in bfloat16, which {device.name} (compute capability {device.capability}) doesn't have",
+            changes=[Change("dtype", "float16")],
+        )
 
 
 def _widths(model: Model, split: Split) -> list[tuple[int, str, bool]]:
@@ -148,9 +168,12 @@ def _cut(model: Model, split: Split, check: Callable[[int], None], *, expert: bo
             raise
         spread = [Change(parallelism.EXPERT, True)] if model.experts.count >= split.expert_ranks else []
         raise Refusal(
-            refusal.code, parallelism.DATA, f"is {split.data}, and {refusal.reason}",
-            "" if spread else "use fewer data parallel ranks", spread,
-        ) from None  # fmt: skip
+            refusal.code,
+            parallelism.DATA,
+            f"is {split.data}, and {refusal.reason}",
+            "" if spread else "use fewer data parallel ranks",
+            spread,
+        ) from None
 
 
 def _check_quantization(model: Model, split: Split, *, refined: bool) -> None:

@@ -67,10 +67,11 @@ def parse_speculative(text: str, model: Model) -> Speculative:
     if method.endswith("mtp"):
         if not model.mtp_layers:
             raise Refusal(
-                "bad_argument", SETTING,
+                "bad_argument",
+                SETTING,
                 f"asks for {method[:40]}, and the model's config.json has no multi-token-prediction layers",
                 """another method, such as {"method": "ngram", "num_speculative_tokens": 3}""",
-            )  # fmt: skip
+            )
         return Speculative(tokens, layers=model.mtp_layers)
     if not isinstance(name, str) or not name:
         raise Refusal("bad_argument", SETTING, f"has no model for method {method[:40]!r}", f"name it in {SETTING}")

@@ -243,9 +243,15 @@ class StageTensors:
             yield "mlp.experts.w2_bias", count * hidden * unit
 
     def _linear(
-        self, name: str, rows: int, columns: int, index: int, *, bias: int = 0,
+        self,
+        name: str,
+        rows: int,
+        columns: int,
+        index: int,
+        *,
+        bias: int = 0,
         parts: tuple[int, ...] | None = None,
-    ) -> Iterator[tuple[str, int]]:  # fmt: skip
+    ) -> Iterator[tuple[str, int]]:
         """A linear layer of rows x columns on this rank; `parts`: the checkpoint's layers that were merged."""
         if bias:
             yield f"{name}.bias", bias * self.unit
@@ -327,9 +333,13 @@ def experts_of_rank(e: Experts, split: Split) -> tuple[int, int]:
 
 
 FUSED = (
-    ("qkv_proj", "q_proj"), ("gate_up_proj", "gate_proj"), ("fused_qkv_a_proj", "q_a_proj"),
-    ("gate_up_proj", "up_proj"), ("w13", "gate_up_proj"), ("w2", "down_proj"),
-)  # fmt: skip
+    ("qkv_proj", "q_proj"),
+    ("gate_up_proj", "gate_proj"),
+    ("fused_qkv_a_proj", "q_a_proj"),
+    ("gate_up_proj", "up_proj"),
+    ("w13", "gate_up_proj"),
+    ("w2", "down_proj"),
+)
 """vLLM's merged layers and parts of each in the checkpoint (packed_modules_mapping)."""
 
 

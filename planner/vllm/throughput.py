@@ -101,9 +101,12 @@ class Throughput(NamedTuple):
         """For JSON: the rates, and what they are made from."""
         shares = self.shares
         return {
-            "prompt": PROMPT, "answer": ANSWER, "rates": [rate._asdict() for rate in self.rates],
-            "measured": shares and shares.measured, "extrapolated": shares and shares.elsewhere,
-        }  # fmt: skip
+            "prompt": PROMPT,
+            "answer": ANSWER,
+            "rates": [rate._asdict() for rate in self.rates],
+            "measured": shares and shares.measured,
+            "extrapolated": shares and shares.elsewhere,
+        }
 
     def requests(self, streams: int) -> float:
         """Requests of PROMPT and ANSWER tokens a second by the roofline, with so many streams at once or waiting."""

@@ -56,9 +56,13 @@ class _Loader(NamedTuple):
 
 
 def stage_weights(
-    model: Model, split: Split, *, version: EngineVersion | None = None, device: Device | None = None,
+    model: Model,
+    split: Split,
+    *,
+    version: EngineVersion | None = None,
+    device: Device | None = None,
     expert_tile: tuple[int, int] | None = None,
-) -> list[StageWeights]:  # fmt: skip
+) -> list[StageWeights]:
     """Weights of one rank of each stage.
 
     Args:
@@ -73,11 +77,12 @@ def stage_weights(
     swizzles = own and capability is not None and 9 <= capability < 10
     loader = _Loader(
         version.max_split_mib * 2**20 or None if version is not None else None,
-        expert_tile or _expert_tile(capability), swizzles,
+        expert_tile or _expert_tile(capability),
+        swizzles,
         version is not None and version.keeps_scales,
         version is not None and capability is not None and capability < NATIVE_FP8,
         version is not None and version.awq_machete and model.quantization.method == "awq" and capability == 9.0,
-    )  # fmt: skip
+    )
     return list(_stages(model, split, loader))
 
 

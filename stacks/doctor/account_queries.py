@@ -43,11 +43,21 @@ class Right:
 
 
 UNTRIED = (
-    "ecs:CreateSecurityGroup", "ecs:AuthorizeSecurityGroup", "ecs:RevokeSecurityGroup", "ecs:DeleteSecurityGroup",
-    "ecs:ModifyInstanceAutoReleaseTime", "vpc:CreateVSwitch", "vpc:AllocateEipAddress", "vpc:AssociateEipAddress",
-    "vpc:ReleaseEipAddress", "nas:CreateAccessGroup", "nas:CreateAccessRule", "nas:DeleteAccessGroup",
-    "nas:DeleteMountTarget", "nas:DeleteFileSystem",
-)  # fmt: skip
+    "ecs:CreateSecurityGroup",
+    "ecs:AuthorizeSecurityGroup",
+    "ecs:RevokeSecurityGroup",
+    "ecs:DeleteSecurityGroup",
+    "ecs:ModifyInstanceAutoReleaseTime",
+    "vpc:CreateVSwitch",
+    "vpc:AllocateEipAddress",
+    "vpc:AssociateEipAddress",
+    "vpc:ReleaseEipAddress",
+    "nas:CreateAccessGroup",
+    "nas:CreateAccessRule",
+    "nas:DeleteAccessGroup",
+    "nas:DeleteMountTarget",
+    "nas:DeleteFileSystem",
+)
 """Rights that only their use shows: these actions know no DryRun (Alibaba's own clients, their requests' fields)."""
 
 
@@ -56,14 +66,21 @@ def rights(cloud: CloudSettings) -> list[Right]:
     dry = {"DryRun": True}
     listed = {"PageNumber": 1, "PageSize": 10}
     run = {
-        "InstanceType": cloud.candidates[0].instance_type, "ImageId": "doctor", "VSwitchId": "vsw-doctor",
-        "SecurityGroupId": "sg-doctor", "ZoneId": cloud.candidates[0].zone, "Amount": 1,
-    }  # fmt: skip
+        "InstanceType": cloud.candidates[0].instance_type,
+        "ImageId": "doctor",
+        "VSwitchId": "vsw-doctor",
+        "SecurityGroupId": "sg-doctor",
+        "ZoneId": cloud.candidates[0].zone,
+        "Amount": 1,
+    }
     machine = {"InstanceId": NOBODY["ecs"]}
     files = {
-        "StorageType": cloud.nas.storage_class, "ProtocolType": "NFS", "FileSystemType": cloud.nas.type,
-        "ZoneId": cloud.nas_zone, **({"Capacity": cloud.nas.capacity_gib} if cloud.nas.capacity_gib else {}),
-    }  # fmt: skip
+        "StorageType": cloud.nas.storage_class,
+        "ProtocolType": "NFS",
+        "FileSystemType": cloud.nas.type,
+        "ZoneId": cloud.nas_zone,
+        **({"Capacity": cloud.nas.capacity_gib} if cloud.nas.capacity_gib else {}),
+    }
     return [
         Right("ecs", "DescribeInstances", listed),
         Right("ecs", "DescribeInstanceTypes", {"InstanceTypes": [cloud.candidates[0].instance_type]}),
@@ -92,12 +109,16 @@ def questions(stack: Stack, settings: Settings, cloud: CloudSettings, api: Api) 
     calls: dict[str, Callable[[], Any]] = {
         "identity": partial(api.call, "sts", "GetCallerIdentity"),
         "attributes": partial(
-            api.call, "ecs", "DescribeAccountAttributes",
+            api.call,
+            "ecs",
+            "DescribeAccountAttributes",
             AttributeName=[REAL_NAME, *(f"{how}-{what}" for how in ("max", "used") for what in (POST_PAID, SPOT))],
         ),
         "balance": partial(api.call, "bssopenapi", "QueryAccountBalance"),
         "types": partial(
-            api.call, "ecs", "DescribeInstanceTypes",
+            api.call,
+            "ecs",
+            "DescribeInstanceTypes",
             InstanceTypes=sorted({each.instance_type for each in cloud.candidates}),
         ),
         "machines": lambda: list(
@@ -110,13 +131,18 @@ def questions(stack: Stack, settings: Settings, cloud: CloudSettings, api: Api) 
         "missing": lambda: find_missing(
             api, stack.full, network_args(settings, cloud, stack.project, stack.full).rules(stack.full)
         ),
-    }  # fmt: skip
+    }
     for each in cloud.candidates:
         calls[f"stock {each.instance_type} {each.zone}"] = partial(
-            api.call, "ecs", "DescribeAvailableResource", DestinationResource="InstanceType",
-            InstanceType=each.instance_type, ZoneId=each.zone, InstanceChargeType="PostPaid",
+            api.call,
+            "ecs",
+            "DescribeAvailableResource",
+            DestinationResource="InstanceType",
+            InstanceType=each.instance_type,
+            ZoneId=each.zone,
+            InstanceChargeType="PostPaid",
             SpotStrategy="SpotWithPriceLimit" if spot else "NoSpot",
-        )  # fmt: skip
+        )
     for right in rights(cloud):
         calls[f"right {right.name}"] = partial(api.call, right.product, right.action, **right.parameters)
     return calls

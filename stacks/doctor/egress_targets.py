@@ -10,8 +10,10 @@ from stacks.settings.model import Repository
 from stacks.settings.stack import Settings
 
 HUBS = {
-    "huggingface": "https://huggingface.co", "modelscope": "https://www.modelscope.cn", "openmind": "https://modelers.cn",
-}  # fmt: skip
+    "huggingface": "https://huggingface.co",
+    "modelscope": "https://www.modelscope.cn",
+    "openmind": "https://modelers.cn",
+}
 """The hubs' own addresses (components/weights/files/hubs.py)."""
 DOCKER_HUB = "docker.io"
 DOCKER_HUB_API = "https://registry-1.docker.io"

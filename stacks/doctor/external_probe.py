@@ -120,9 +120,14 @@ def completion(stack: Stack) -> str:
     call = str(probe.inputs.get("stdin") or probe.outputs.get("stdin"))
     try:
         done = subprocess.run(
-            [sys.executable, str(PROBE)], input=call, capture_output=True, text=True, check=False,
-            timeout=ANSWER_SECONDS, env={**os.environ, "TANDEM_ASK_SECONDS": str(ASK_SECONDS)},
-        )  # fmt: skip
+            [sys.executable, str(PROBE)],
+            input=call,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=ANSWER_SECONDS,
+            env={**os.environ, "TANDEM_ASK_SECONDS": str(ASK_SECONDS)},
+        )
     except subprocess.TimeoutExpired:
         return f"no answer came back in {ANSWER_SECONDS} s; see what the engine says on its machine"
     return (done.stderr.strip().splitlines() or ["no answer"])[-1] if done.returncode else ""

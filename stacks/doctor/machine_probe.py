@@ -61,9 +61,14 @@ def look_at(stack: Stack, place: Place, places: Sequence[Place]) -> Look:
         "sudo_password": stack.values.get("sudoPassword"),
     }
     words = [
-        *sudo_words(root), "bash", "-c", (FILES / "start.sh").read_text(), "doctor", folder_of(stack),
+        *sudo_words(root),
+        "bash",
+        "-c",
+        (FILES / "start.sh").read_text(),
+        "doctor",
+        folder_of(stack),
         (FILES / "run.py").read_text(),
-    ]  # fmt: skip
+    ]
     before = time.time()
     reply = run_on(place.ssh, words, (sudo_stdin(root) + json.dumps(sent)).encode(), SSH_SECONDS)
     after = time.time()
@@ -74,9 +79,12 @@ def look_at(stack: Stack, place: Place, places: Sequence[Place]) -> Look:
     except ValueError:
         return Look(f"it answered with something else than facts: {reply.text[:100]!r}")
     return Look(
-        "", {k: v for k, v in looked.items() if k not in ("late", "failed")}, looked["late"], looked["failed"],
+        "",
+        {k: v for k, v in looked.items() if k not in ("late", "failed")},
+        looked["late"],
+        looked["failed"],
         clock_offset(before, after, looked["began"], looked["ended"]),
-    )  # fmt: skip
+    )
 
 
 def clock_offset(before: float, after: float, began: float, ended: float) -> float:
@@ -96,11 +104,19 @@ def clock_offset(before: float, after: float, began: float, ended: float) -> flo
 def _call(stack: Stack, place: Place, places: Sequence[Place]) -> dict[str, Any]:
     settings = stack.settings
     call: dict[str, Any] = {
-        "stack": stack.full, "folder": folder_of(stack), "native": stack.native, "seconds": LOOK_SECONDS,
+        "stack": stack.full,
+        "folder": folder_of(stack),
+        "native": stack.native,
+        "seconds": LOOK_SECONDS,
         "peers": _peers(place, places),
-        "fetch": [], "mount": "/nowhere", "weights": [], "ports": [], "nvidia": "", "firewall": False,
+        "fetch": [],
+        "mount": "/nowhere",
+        "weights": [],
+        "ports": [],
+        "nvidia": "",
+        "firewall": False,
         "path": list(WRITTEN),
-    }  # fmt: skip
+    }
     if settings is None:
         return call
     call["mount"] = settings.storage.folder

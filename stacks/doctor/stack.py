@@ -145,9 +145,18 @@ def read_stack(name: str, config_file: Path | None = None) -> Stack:
     if hidden and mistakes:
         mistakes = ""  # a secret that can't be read may be what is wrong
     return Stack(
-        name, project_name(), values, settings, mistakes, resources, outputs,
-        _unread(state.failure), frozenset(noted.secrets), frozenset(noted.clear), frozenset(noted.hidden),
-    )  # fmt: skip
+        name,
+        project_name(),
+        values,
+        settings,
+        mistakes,
+        resources,
+        outputs,
+        _unread(state.failure),
+        frozenset(noted.secrets),
+        frozenset(noted.clear),
+        frozenset(noted.hidden),
+    )
 
 
 def _unread(failure: Exception | None) -> str:

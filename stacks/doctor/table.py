@@ -42,9 +42,13 @@ def _lines(each: Finding) -> Iterator[str]:
     for mark, text in (("", each.cause), ("mend: ", each.remedy)):
         if text:
             yield textwrap.fill(
-                f"{mark}{text}", WIDTH, initial_indent=" " * 14, subsequent_indent=" " * (14 + len(mark)),
-                break_long_words=False, break_on_hyphens=False,
-            )  # fmt: skip
+                f"{mark}{text}",
+                WIDTH,
+                initial_indent=" " * 14,
+                subsequent_indent=" " * (14 + len(mark)),
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
 
 
 def answered(machines: Sequence[Examined]) -> str:

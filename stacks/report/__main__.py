@@ -24,9 +24,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         settings = settings_of(args.stack, args.config_file)
         file, spent = write_report(
-            args.stack, settings, plan_for(settings), outputs(args.stack),
-            look_for_differences=not args.no_differences, config_file=args.config_file,
-        )  # fmt: skip
+            args.stack,
+            settings,
+            plan_for(settings),
+            outputs(args.stack),
+            look_for_differences=not args.no_differences,
+            config_file=args.config_file,
+        )
     except (SettingsError, StateError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

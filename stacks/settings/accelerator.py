@@ -13,8 +13,15 @@ from stacks.settings.devices import Devices
 from stacks.settings.text_types import Device, Url, Version
 
 OF_NVIDIA = (
-    "cuda", "driver", "driver_branch", "driver_repository", "alibaba_versions", "toolkit_repository", "hcas", "nvitop",
-)  # fmt: skip
+    "cuda",
+    "driver",
+    "driver_branch",
+    "driver_repository",
+    "alibaba_versions",
+    "toolkit_repository",
+    "hcas",
+    "nvitop",
+)
 OF_OWN_MACHINES = ("driver", "driver_branch", "driver_repository", "alibaba_versions", "toolkit_repository", "nvitop")
 """What changes a machine: not where it is only lent."""
 
@@ -33,9 +40,11 @@ class AcceleratorSettings(SettingsModel):
         (), description="which of each machine's accelerators, by index or UUID (GPU-..., MIG-...); the first if unset"
     )
     host_memory_gib: int | None = Field(
-        None, ge=1, le=65536,
+        None,
+        ge=1,
+        le=65536,
         description="memory of each machine itself, GiB, by which what stays off the accelerators is planned",
-    )  # fmt: skip
+    )
     cuda: str = Field(
         versions.CUDA,
         pattern=r"^\d{2}\.\d+$",

@@ -13,10 +13,16 @@ from stacks.settings.features import LoraSettings, SpeculativeSettings
 from stacks.settings.text_types import AsItStands, VariableName
 
 TASKS = {
-    "--task=embed": "embedding", "--task=embedding": "embedding", "--task=score": "rerank", "--task=transcription":
-    "transcription", "--embedding": "embedding", "--embeddings": "embedding", "--is-embedding": "embedding",
-    "--reranking": "rerank", "--rerank": "rerank",
-}  # fmt: skip
+    "--task=embed": "embedding",
+    "--task=embedding": "embedding",
+    "--task=score": "rerank",
+    "--task=transcription": "transcription",
+    "--embedding": "embedding",
+    "--embeddings": "embedding",
+    "--is-embedding": "embedding",
+    "--reranking": "rerank",
+    "--rerank": "rerank",
+}
 """Arguments of vLLM, SGLang and llama.cpp that say what a model is used for."""
 
 
@@ -32,11 +38,15 @@ class ServingSettings(SettingsModel):
         None, description="auto: the sizes left out are chosen by what is planned, as they are where none is given"
     )
     tensor_parallel_size: int = Field(  # type: ignore[assignment]  # chosen by stacks.split, which sees machines
-        None, ge=1, description="accelerators that share each layer; chosen if unset",
-    )  # fmt: skip
+        None,
+        ge=1,
+        description="accelerators that share each layer; chosen if unset",
+    )
     pipeline_parallel_size: int = Field(  # type: ignore[assignment]  # the same
-        None, ge=1, description="stages the layers are cut into; 1 if unset and tensorParallelSize is given",
-    )  # fmt: skip
+        None,
+        ge=1,
+        description="stages the layers are cut into; 1 if unset and tensorParallelSize is given",
+    )
     data_parallel_size: int = Field(
         1, ge=1, description="vllm, sglang: ranks with attention and KV cache of their own, behind the one URL"
     )
@@ -44,9 +54,11 @@ class ServingSettings(SettingsModel):
         False, description="vllm, sglang: experts are spread whole over the accelerators, not each cut"
     )
     concurrency: int | None = Field(
-        None, ge=1, le=4096,
+        None,
+        ge=1,
+        le=4096,
         description="requests of maxModelLen tokens that must fit at once, and by whose speed a split is chosen",
-    )  # fmt: skip
+    )
     max_model_len: int | None = Field(None, ge=1, description="longest prompt and answer together, in tokens")
     port: Port = Field(8100, description="the engine's own port; reached from its machine only")
     speculative: SpeculativeSettings | None = Field(None, description="who proposes tokens: method, model, tokens")

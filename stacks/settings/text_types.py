@@ -67,9 +67,24 @@ def _url(value: str) -> str:
 
 SYSTEM = frozenset(
     f"/{name}".rstrip("/")
-    for name in ("", "bin", "boot", "dev", "etc", "lib", "lib64", "proc", "root", "run", "sbin", "sys", "tmp", "usr",
-                 "var")
-)  # fmt: skip
+    for name in (
+        "",
+        "bin",
+        "boot",
+        "dev",
+        "etc",
+        "lib",
+        "lib64",
+        "proc",
+        "root",
+        "run",
+        "sbin",
+        "sys",
+        "tmp",
+        "usr",
+        "var",
+    )
+)
 AbsolutePath = Annotated[str, AfterValidator(_path)]
 MountPoint = Annotated[str, AfterValidator(_path), AfterValidator(_own_folder)]
 LoginPath = Annotated[str, AfterValidator(_login_path)]
@@ -99,6 +114,17 @@ AsItStands = Annotated[str, Verbatim()]
 """Reaches a program's argument or environment as it stands, whatever a shell would make of it."""
 
 __all__ = [
-    "AbsolutePath", "AsItStands", "Device", "Host", "HostPort", "Image", "LoginPath", "MountOptions", "MountPoint",
-    "Requirement", "Url", "VariableName", "Version",
-]  # fmt: skip
+    "AbsolutePath",
+    "AsItStands",
+    "Device",
+    "Host",
+    "HostPort",
+    "Image",
+    "LoginPath",
+    "MountOptions",
+    "MountPoint",
+    "Requirement",
+    "Url",
+    "VariableName",
+    "Version",
+]

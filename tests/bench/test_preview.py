@@ -80,8 +80,13 @@ def previewed(program: Path, stack: str, folder: Path, config: dict[str, Any], *
     def pulumi(*words: str) -> str:
         done = subprocess.run(
             ["pulumi", "--non-interactive", *words],
-            cwd=program, env=environment, capture_output=True, text=True, timeout=300, check=False,
-        )  # fmt: skip
+            cwd=program,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
         return done.stdout
 

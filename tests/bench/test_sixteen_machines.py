@@ -58,15 +58,26 @@ FAULTS = {
 ON_MACHINES = {
     ("machines.disk", "node-2"),
     ("machines.clock", "node-4"),
-    ("network.peers", "node-10"), ("network.peers", "node-11"),  # one fault, seen from both ends, as the next one is
-    ("network.loss", "node-13"), ("network.loss", "node-14"),
-}  # fmt: skip
+    ("network.peers", "node-10"),
+    ("network.peers", "node-11"),  # one fault, seen from both ends, as the next one is
+    ("network.loss", "node-13"),
+    ("network.loss", "node-14"),
+}
 BY_SETTINGS = {("ports.taken", "node-6"), ("network.outside", "node-8")}
 """Settings name the ports and the hub."""
 FACTS = {
-    "bus", "containers", "disks", "fetch", "firewall", "frozen", "interfaces", "listening", "machine", "peers",
+    "bus",
+    "containers",
+    "disks",
+    "fetch",
+    "firewall",
+    "frozen",
+    "interfaces",
+    "listening",
+    "machine",
+    "peers",
     "storage",
-}  # fmt: skip
+}
 """All that a machine without NVIDIA's driver tells (stacks/doctor/files/machine_state.py)."""
 WRITTEN = "/etc /root /home /srv /opt /usr /var/lib /var/tmp /tmp"
 OWN = "/var/lib/systemd*"
@@ -84,10 +95,17 @@ def timed(deployment: Deployment, *words: str) -> tuple[float, float, subprocess
     """Seconds to the first line and to the last, and what was said."""
     began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     errors = deployment.folder / "errors"
-    with errors.open("w") as stderr, subprocess.Popen(
-        [sys.executable, "-m", *words], cwd=ROOT, env=deployment.environment, stdout=subprocess.PIPE, stderr=stderr,
-        text=True,
-    ) as process:  # fmt: skip
+    with (
+        errors.open("w") as stderr,
+        subprocess.Popen(
+            [sys.executable, "-m", *words],
+            cwd=ROOT,
+            env=deployment.environment,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+        ) as process,
+    ):
         assert process.stdout
         first = process.stdout.readline()
         started = time.monotonic() - began
@@ -96,8 +114,11 @@ def timed(deployment: Deployment, *words: str) -> tuple[float, float, subprocess
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     own = used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime
     load = Path("/proc/loadavg").read_text().split()[0]
-    print(f"{words[0]}: first line after {started:.1f} s, whole after {time.monotonic() - began:.1f} s; "
-          f"{own:.1f} s of processors with its pulumi and ssh, load {load}", flush=True)  # fmt: skip
+    print(
+        f"{words[0]}: first line after {started:.1f} s, whole after {time.monotonic() - began:.1f} s; "
+        f"{own:.1f} s of processors with its pulumi and ssh, load {load}",
+        flush=True,
+    )
     return started, time.monotonic() - began, done
 
 
@@ -124,8 +145,11 @@ def doctors(deployment: Deployment, count: int = 1) -> list[dict[str, Any]]:
     assert not any("Traceback" in each for each in said), said
     reports = [json.loads(out.read_text()) for out, _ in files]
     load = Path("/proc/loadavg").read_text().split()[0]
-    print(f"{count} x doctor: {seconds:.1f} s; {own:.1f} s of processors with its pulumi and ssh, "
-          f"{busy() - worked:.1f} s of this computer's altogether; load {load}", flush=True)  # fmt: skip
+    print(
+        f"{count} x doctor: {seconds:.1f} s; {own:.1f} s of processors with its pulumi and ssh, "
+        f"{busy() - worked:.1f} s of this computer's altogether; load {load}",
+        flush=True,
+    )
     for code, report in zip(codes, reports, strict=True):
         assert code == int(any(each["severity"] == "error" for each in report["findings"])), report
     assert seconds <= MOST_SECONDS

@@ -261,7 +261,9 @@ ASCEND = {
     "no-driver": ("rm /opt/fake-ascend/driver/version.info", {}, "install the Ascend HDK driver"),
     "no-firmware": ("rm /opt/fake-ascend/firmware/version.info", {}, "install the Ascend HDK firmware"),
     "old-driver": (
-        "echo Version=23.0.6 > /opt/fake-ascend/driver/version.info", {}, "Ascend driver 23.0.6 is too old",
+        "echo Version=23.0.6 > /opt/fake-ascend/driver/version.info",
+        {},
+        "Ascend driver 23.0.6 is too old",
     ),
     "no-npu-smi": ("rm /usr/local/bin/npu-smi", {}, "npu-smi is not on PATH"),
     "driver-not-running": ("echo dcmi > /etc/fake-npu-fault", {}, "npu-smi fails: dcmi module initialize failed"),
@@ -271,8 +273,10 @@ ASCEND = {
     "no-addresses": ("rm /etc/hccn.conf", {}, "/etc/hccn.conf is not there"),
     "an-address-missing": ("sed -i /address_1/d /etc/hccn.conf", {}, "gives 1 of 2 accelerators an address"),
     "a-port-down": (
-        "sed -i s/UP/DOWN/ /opt/fake-ascend/driver/tools/hccn_tool", {}, "port of accelerator 0 is not up",
+        "sed -i s/UP/DOWN/ /opt/fake-ascend/driver/tools/hccn_tool",
+        {},
+        "port of accelerator 0 is not up",
     ),
     "one-machine-needs-no-addresses": ("rm /etc/hccn.conf", {"SEVERAL": "no"}, ""),
     "good": ("true", {}, ""),
-}  # fmt: skip
+}

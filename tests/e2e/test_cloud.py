@@ -64,8 +64,10 @@ def test_an_empty_account_becomes_a_url_that_answers(account):
     assert answers(account)
     machines = account.instances()
     assert {name: machine["ZoneId"] for name, machine in machines.items()} == {
-        "fetcher": "cn-hangzhou-h", "node-0": "cn-hangzhou-i", "node-1": "cn-hangzhou-i",
-    }  # fmt: skip
+        "fetcher": "cn-hangzhou-h",
+        "node-0": "cn-hangzhou-i",
+        "node-1": "cn-hangzhou-i",
+    }
     until(lambda: account.instances()["fetcher"]["Status"] == "Stopped", 30)
     daemon.ask(account.cloud, "POST", "stock", {**stock, "left": None})
 
@@ -108,9 +110,14 @@ def test_a_third_machine_of_the_vpc_reaches_what_the_outside_does(account):
     network = node["VpcAttributes"]
     group = account.call("ecs", "CreateSecurityGroup", VpcId=network["VpcId"])["SecurityGroupId"]
     made = account.call(
-        "ecs", "RunInstances", ImageId=node["ImageId"], InstanceType=node["InstanceType"], SecurityGroupId=group,
-        VSwitchId=network["VSwitchId"], InstanceName="tandem-test-third",
-    )["InstanceIdSets"]["InstanceIdSet"][0]  # fmt: skip
+        "ecs",
+        "RunInstances",
+        ImageId=node["ImageId"],
+        InstanceType=node["InstanceType"],
+        SecurityGroupId=group,
+        VSwitchId=network["VSwitchId"],
+        InstanceName="tandem-test-third",
+    )["InstanceIdSets"]["InstanceIdSet"][0]
     until(lambda: account.instances()["third"]["Status"] == "Running", 60)
     namespace = Site(account.cloud / "machines").machine(made).paths.netns
     seen = {}
@@ -136,10 +143,13 @@ def test_from_outside_only_the_serving_port_and_ssh_for_administrators(account):
         found = scans.map(scan, [(address(account, name), source) for name, source in pairs])
         seen = dict(zip(pairs, found, strict=True))
     assert seen == {
-        ("node-0", ADMIN): {SSH, SERVING}, ("node-0", OUTSIDER): {SERVING},
-        ("node-1", ADMIN): {SSH}, ("node-1", OUTSIDER): set(),
-        ("fetcher", ADMIN): {SSH}, ("fetcher", OUTSIDER): set(),
-    }  # fmt: skip
+        ("node-0", ADMIN): {SSH, SERVING},
+        ("node-0", OUTSIDER): {SERVING},
+        ("node-1", ADMIN): {SSH},
+        ("node-1", OUTSIDER): set(),
+        ("fetcher", ADMIN): {SSH},
+        ("fetcher", OUTSIDER): set(),
+    }
     group = {"SecurityGroupId": account.instances()["node-1"]["SecurityGroupIds"]["SecurityGroupId"][0]}
     rule = {**group, "IpProtocol": "tcp", "PortRange": "6000/7000", "SourceCidrIp": "0.0.0.0/0"}
     account.call("ecs", "AuthorizeSecurityGroup", **rule)
@@ -171,9 +181,15 @@ def test_a_machine_that_was_released_is_rented_again(account):
     account.call("ecs", "DeleteInstance", InstanceId=before["node-1"]["InstanceId"], Force=True)
     until(lambda: "node-1" not in account.instances(), 60)
     said = account.pulumi(
-        "refresh", "--yes", "--target", "**alicloud:ecs/instance:Instance::**", "--stack", "test", "--config-file",
+        "refresh",
+        "--yes",
+        "--target",
+        "**alicloud:ecs/instance:Instance::**",
+        "--stack",
+        "test",
+        "--config-file",
         str(account.config_file),
-    ).good()  # fmt: skip
+    ).good()
     assert "node-1-instance delete" in said.text
     changed = account.up().good().changed()
     assert "node-1-instance" in changed
@@ -189,10 +205,16 @@ def test_a_machine_in_no_state_goes_with_the_others(account):
     node = account.instances()["node-1"]
     tags = [{"Key": t["TagKey"], "Value": t["TagValue"]} for t in node["Tags"]["Tag"]]
     account.call(
-        "ecs", "RunInstances", ImageId=node["ImageId"], InstanceType=node["InstanceType"], Tag=tags,
-        VSwitchId=node["VpcAttributes"]["VSwitchId"], SecurityGroupId=node["SecurityGroupIds"]["SecurityGroupId"][0],
-        InstanceName="tandem-test-orphan", ZoneId=node["ZoneId"],
-    )  # fmt: skip
+        "ecs",
+        "RunInstances",
+        ImageId=node["ImageId"],
+        InstanceType=node["InstanceType"],
+        Tag=tags,
+        VSwitchId=node["VpcAttributes"]["VSwitchId"],
+        SecurityGroupId=node["SecurityGroupIds"]["SecurityGroupId"][0],
+        InstanceName="tandem-test-orphan",
+        ZoneId=node["ZoneId"],
+    )
     until(lambda: account.instances()["orphan"]["Status"] == "Running", 60)
     said = account.destroy().good()
     assert "nothing left" in said.text

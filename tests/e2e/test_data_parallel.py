@@ -28,10 +28,12 @@ def deployment(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data-parallel")
     made = Deployment(folder, "tandemdp", "10.89.0.0/24", ["node-0", "node-1"])
     made.config["serving"] |= {
-        "executor": "mp", "tensorParallelSize": 1, "dataParallelSize": 2,
+        "executor": "mp",
+        "tensorParallelSize": 1,
+        "dataParallelSize": 2,
         # By itself vLLM starts as many API processes as there are ranks, and each takes a processor for minutes here.
         "arguments": [*made.config["serving"]["arguments"], "--api-server-count=1"],
-    }  # fmt: skip
+    }
     yield made
     made.close()
 

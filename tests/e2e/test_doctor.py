@@ -46,9 +46,13 @@ class Doctor:
         began = time.monotonic()
         file = str(self.deployment.config_file)
         done = subprocess.run(
-            [sys.executable, "-m", "stacks.doctor", "test", "--json", "--config-file", file], cwd=ROOT,
-            env=self.deployment.environment, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            [sys.executable, "-m", "stacks.doctor", "test", "--json", "--config-file", file],
+            cwd=ROOT,
+            env=self.deployment.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert time.monotonic() - began < LIMIT
         assert "Traceback" not in done.stderr, done.stderr
         report: dict[str, Any] = json.loads(done.stdout)
@@ -86,8 +90,15 @@ def account(tmp_path_factory):
 def on(account: Account, name: str, command: str) -> str:
     """A command on a rented machine, by the way that the stack tells."""
     ssh = account.outputs()["machines"][name]
-    done = subprocess.run(["bash", "-c", f"{ssh} bash -s"], input=command, env=account.environment, capture_output=True,
-                          text=True, check=False, timeout=120)  # fmt: skip
+    done = subprocess.run(
+        ["bash", "-c", f"{ssh} bash -s"],
+        input=command,
+        env=account.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -115,9 +126,12 @@ def test_every_planted_fault_and_no_other(account):
     rule = {"IpProtocol": "tcp", "PortRange": "6000/7000", "SourceCidrIp": f"{OUTSIDER}/32"}
     account.call("ecs", "AuthorizeSecurityGroup", SecurityGroupId=inside, **rule)
     orphan = account.call(
-        "ecs", "CreateSecurityGroup", VpcId=node["VpcAttributes"]["VpcId"], SecurityGroupName="tandem-test-old",
+        "ecs",
+        "CreateSecurityGroup",
+        VpcId=node["VpcAttributes"]["VpcId"],
+        SecurityGroupName="tandem-test-old",
         Tag=[{"Key": "tandem-stack", "Value": "tandem-test"}],
-    )["SecurityGroupId"]  # fmt: skip
+    )["SecurityGroupId"]
     fetcher = machines["fetcher"]["InstanceId"]
     until(lambda: account.instances()["fetcher"]["Status"] == "Stopped", 60)
     account.call("ecs", "DeleteInstance", InstanceId=fetcher, Force=True)
@@ -127,7 +141,10 @@ def test_every_planted_fault_and_no_other(account):
     refused = {"status": 403, "code": "Forbidden.RAM", "message": "User not authorized to operate."}
     account.fault(kind="error", action="StopInstance", times=0, **refused)
     private = node["VpcAttributes"]["PrivateIpAddress"]["IpAddress"][0]
-    on(account, "node-1", f"""
+    on(
+        account,
+        "node-1",
+        f"""
       set -e; apt-get -qq update; DEBIAN_FRONTEND=noninteractive apt-get -qq install nftables >/dev/null
       mount -t tmpfs -o size=4m none /tmp; head -c 4190000 /dev/zero >/tmp/full
       umount -l /mnt/tandem
@@ -138,7 +155,8 @@ def test_every_planted_fault_and_no_other(account):
       nft add rule inet fault out ip daddr {PUBLIC}.1 tcp dport 8600 reject with tcp reset
       nft add rule inet fault in ip saddr {private} numgen inc mod 10 0 drop
       kill -STOP "$(pgrep -f ray/_private/log_monitor.py | head -1)"
-    """)  # fmt: skip
+    """,
+    )
     on(account, "node-0", "rm /mnt/tandem/models/*/generation_config.json")
     doctor = Doctor(account)
     with ThreadPoolExecutor(2) as pool:
@@ -157,9 +175,10 @@ def test_every_planted_fault_and_no_other(account):
             ("storage.weights", "node-0"),
             ("drift.serving", "node-1"),
             ("network.outside", "node-1"),
-            ("network.loss", "node-0"), ("network.loss", "node-1"),  # one fault, seen from both ends
+            ("network.loss", "node-0"),
+            ("network.loss", "node-1"),  # one fault, seen from both ends
             ("serving.frozen", "node-1"),
-        }  # fmt: skip
+        }
         assert all(each["cause"] and each["remedy"] for each in report["findings"] if each["severity"] in WRONG)
 
 

@@ -14,9 +14,13 @@ from tests.support.host_machine import HostMachine
 pytestmark = [pytest.mark.root, pytest.mark.skipif(os.geteuid() != 0, reason="machines need root")]
 
 TOLD = {
-    "COUNT": "2", "DRIVER_MINIMUM": "24.1", "SEVERAL": "yes", "SYSFS": "/opt/fake-sys", "DEV": "/opt/fake-dev",
+    "COUNT": "2",
+    "DRIVER_MINIMUM": "24.1",
+    "SEVERAL": "yes",
+    "SYSFS": "/opt/fake-sys",
+    "DEV": "/opt/fake-dev",
     "ASCEND": "/opt/fake-ascend",
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")

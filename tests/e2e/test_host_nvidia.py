@@ -62,9 +62,14 @@ def _bus(case: Case) -> str:
 
 def drive(host: HostMachine, case: Case) -> Outcome:
     usual = {
-        "COUNT": str(len(case.gpus) or 2), "CUDA": "13.0", "BRANCH": "", "DRIVER": "packages", "DRIVER_REPOSITORY": "",
-        "ALIBABA_VERSIONS": "", "SYSFS": "/opt/fake-sys",
-    }  # fmt: skip
+        "COUNT": str(len(case.gpus) or 2),
+        "CUDA": "13.0",
+        "BRANCH": "",
+        "DRIVER": "packages",
+        "DRIVER_REPOSITORY": "",
+        "ALIBABA_VERSIONS": "",
+        "SYSFS": "/opt/fake-sys",
+    }
     return host.run("nvidia_driver", DRIVER_FILES, {**usual, **case.environment})
 
 
@@ -76,8 +81,13 @@ def transactions(host: HostMachine) -> list[str]:
 
 
 DEFAULT = {
-    "bare", "nouveau-has-the-gpus", "a-working-driver-is-left-alone", "a-reboot-does-not-help", "good", "not-loaded",
-}  # fmt: skip
+    "bare",
+    "nouveau-has-the-gpus",
+    "a-working-driver-is-left-alone",
+    "a-reboot-does-not-help",
+    "good",
+    "not-loaded",
+}
 """Cases of every run; the choice in each of the others is made without a machine in test_host_choices.py."""
 
 
@@ -148,10 +158,18 @@ def test_docker_gets_the_runtime_and_a_container_runs_with_all_gpus(host: HostMa
     assert state(host) == before
     host.ok("bash /opt/fakes/image.sh")
     collective = {
-        "STACK_CONTAINER": "tandem-host-collective", "IMAGE": "stand-in:1", "NODES": "1", "NODE_RANK": "0",
-        "COUNT": "2", "ADDRESS": host.address, "PORT": "29417", "BACKEND": "nccl", "MIB": "1",
-        "RUN_ENVIRONMENT": "NCCL_IB_DISABLE=1", "RUN_OPTIONS": "--gpus=all\n--cap-add=CAP_IPC_LOCK",
-    }  # fmt: skip
+        "STACK_CONTAINER": "tandem-host-collective",
+        "IMAGE": "stand-in:1",
+        "NODES": "1",
+        "NODE_RANK": "0",
+        "COUNT": "2",
+        "ADDRESS": host.address,
+        "PORT": "29417",
+        "BACKEND": "nccl",
+        "MIB": "1",
+        "RUN_ENVIRONMENT": "NCCL_IB_DISABLE=1",
+        "RUN_OPTIONS": "--gpus=all\n--cap-add=CAP_IPC_LOCK",
+    }
     outcome = host.run("collective", COLLECTIVE_FILES, collective)
     assert outcome.result == {"ranks": "2", "bus_gb_per_s": "1.5", "transports": "NET/Socket"}, outcome
     outcome = host.run("collective", COLLECTIVE_FILES, {**collective, "COUNT": "9"})

@@ -115,8 +115,11 @@ def test_what_both_machines_wrote_comes_in_one_stream(deployment, monkeypatch, c
     assert logs.main(["test", "--since", "1h"]) == 0
     seen = [line.split(maxsplit=3) for line in capsys.readouterr().out.splitlines()]
     assert {(machine, source) for _, machine, source, *_ in seen} >= {
-        ("node-0", "engine"), ("node-0", "ray"), ("node-0", "gateway"), ("node-1", "ray"),
-    }  # fmt: skip
+        ("node-0", "engine"),
+        ("node-0", "ray"),
+        ("node-0", "gateway"),
+        ("node-1", "ray"),
+    }
     times = [time for time, *_ in seen]
     assert times == sorted(times)
 
@@ -172,9 +175,11 @@ def test_every_port_is_closed_but_ssh_and_the_url(deployment):
         assert seen & set(range(10002, 11000)), "of Ray's workers"
     assert deployment.up().good().changed() == changed
     assert scan() == {
-        ("node-0", "outside"): {22, 8000}, ("node-0", "inside"): {22, 8000},
-        ("node-1", "outside"): {22}, ("node-1", "inside"): {22},
-    }  # fmt: skip
+        ("node-0", "outside"): {22, 8000},
+        ("node-0", "inside"): {22, 8000},
+        ("node-1", "outside"): {22},
+        ("node-1", "inside"): {22},
+    }
     assert answer(deployment).code == 200
     third.destroy()
 

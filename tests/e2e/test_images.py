@@ -112,12 +112,19 @@ def complete(
     files = {"probe.sh": FILES / "probe.sh", "build.sh": FILES / "build.sh"}
     files |= {f"recipe/{file.name}": file for file in _files(requirements.recipe)}
     variables: Mapping[str, str] = {
-        "IMAGE": name, "IMAGE_ID": host.ok(f"docker image inspect --format '{{{{.Id}}}}' {name}"),
-        "PROGRAMS": " ".join(requirements.programs), "MODULES": " ".join(requirements.modules),
+        "IMAGE": name,
+        "IMAGE_ID": host.ok(f"docker image inspect --format '{{{{.Id}}}}' {name}"),
+        "PROGRAMS": " ".join(requirements.programs),
+        "MODULES": " ".join(requirements.modules),
         "RECIPE": requirements.recipe.name,
-        "MOUNTS": "", "PLACES": "", "KEEP": "no", "ARGUMENTS": "RAY=2.60.0" if requirements is RAY else "",
-        "PIP_INDEX": INDEX, "APT_MIRROR": "", **changes,
-    }  # fmt: skip
+        "MOUNTS": "",
+        "PLACES": "",
+        "KEEP": "no",
+        "ARGUMENTS": "RAY=2.60.0" if requirements is RAY else "",
+        "PIP_INDEX": INDEX,
+        "APT_MIRROR": "",
+        **changes,
+    }
     return host.step("engine-whole", FILES / "complete.sh", files, variables, stack=stack, timeout=600)
 
 

@@ -173,13 +173,16 @@ def test_pulumi_works_through_all_of_it_at_once(logins: Logins, tmp_path: Path) 
         "platform": "hosts",
         "machines": [{"name": "far", "address": logins.address("far")}],
         "ssh": {
-            "user": "ops", "agent": True, "knownHostsFile": str(known), "proxyJump": f"hop@{logins.address('gate')}:22",
+            "user": "ops",
+            "agent": True,
+            "knownHostsFile": str(known),
+            "proxyJump": f"hop@{logins.address('gate')}:22",
         },
         "accelerator": {"kind": "cpu"},
         "model": {"source": "path", "id": "m"},
         "storage": {"server": "nas", "export": "/share"},
         "serving": {"tensorParallelSize": 1, "executor": "mp"},
-    }  # fmt: skip
+    }
     for name, value in config.items():
         project.pulumi("config", "set", f"tandem:{name}", value if isinstance(value, str) else json.dumps(value))
     project.pulumi("config", "set", "--secret", "tandem:sudoPassword", PASSWORD)

@@ -39,8 +39,12 @@ class Bench:
         strict = ["-o", f"UserKnownHostsFile={known}", "-o", "StrictHostKeyChecking=yes", "-o", "BatchMode=yes"]
         return subprocess.run(
             ["ssh", "-i", self.site.key, *strict, "-o", "ConnectTimeout=5", f"{user}@{address}", command],
-            input=stdin, capture_output=True, text=True, timeout=120, check=False,
-        )  # fmt: skip
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
 
     def ok(self, address: str, command: str, stdin: str = "", user: str = "root") -> str:
         done = self.ssh(address, command, stdin, user)
@@ -51,8 +55,12 @@ class Bench:
 def cli(state: Path, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "localcloud", "machines", "--state", state, *words],
-        cwd=REPOSITORY, capture_output=True, text=True, timeout=600, check=check,
-    )  # fmt: skip
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=check,
+    )
 
 
 @pytest.fixture(scope="module")

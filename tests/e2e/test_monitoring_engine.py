@@ -37,10 +37,23 @@ WRITE = os.environ.get("TANDEM_WRITE") == "1"
 DOCUMENT = ROOT / "docs/monitoring.md"
 BEGIN, END = "<!-- queries -->\n", "<!-- end of queries -->\n"
 ENGINE = [
-    "env", "VLLM_CPU_OMP_THREADS_BIND=nobind", "OMP_NUM_THREADS=1", "HF_HUB_OFFLINE=1", "VLLM_NO_USAGE_STATS=1",
-    "TORCHDYNAMO_DISABLE=1", "vllm", "serve", "/mnt/model", f"--served-model-name={MODEL}", "--host=127.0.0.1",
-    "--max-model-len=512", "--max-num-seqs=4", "--kv-cache-memory-bytes=67108864", "--dtype=float32", "--enforce-eager",
-]  # fmt: skip
+    "env",
+    "VLLM_CPU_OMP_THREADS_BIND=nobind",
+    "OMP_NUM_THREADS=1",
+    "HF_HUB_OFFLINE=1",
+    "VLLM_NO_USAGE_STATS=1",
+    "TORCHDYNAMO_DISABLE=1",
+    "vllm",
+    "serve",
+    "/mnt/model",
+    f"--served-model-name={MODEL}",
+    "--host=127.0.0.1",
+    "--max-model-len=512",
+    "--max-num-seqs=4",
+    "--kv-cache-memory-bytes=67108864",
+    "--dtype=float32",
+    "--enforce-eager",
+]
 
 
 @pytest.fixture(scope="module")
@@ -84,10 +97,18 @@ def watched(engine, tmp_path_factory):
     state.mkdir(parents=True)
     shutil.copy(FILES / "state.py", state)
     config = {
-        "stack": "t", "docker": False, "storage": str(folder), "api": port, "gateway": gateway.port, "spot": False,
-        "release": "2099-01-01T00:00:00Z", "accelerators": 1, "gpus": 1, "smi": False,
+        "stack": "t",
+        "docker": False,
+        "storage": str(folder),
+        "api": port,
+        "gateway": gateway.port,
+        "spot": False,
+        "release": "2099-01-01T00:00:00Z",
+        "accelerators": 1,
+        "gpus": 1,
+        "smi": False,
         "figures": {f"planned_{name}": 1000.0 for name in PLANNED} | {"measured_load_seconds": 1.0},
-    }  # fmt: skip
+    }
     (state / "state.json").write_text(json.dumps(config))
     (folder / "state").mkdir()
     (folder / "relay.json").write_text("{}")
@@ -118,9 +139,13 @@ def counted(gateway: Gateway) -> str:
 
 
 PLANNED = (
-    "kv_cache_tokens", "concurrency", "decode_tokens_per_second", "prefill_tokens_per_second", "load_seconds",
+    "kv_cache_tokens",
+    "concurrency",
+    "decode_tokens_per_second",
+    "prefill_tokens_per_second",
+    "load_seconds",
     "price_cny_per_hour",
-)  # fmt: skip
+)
 
 
 def complete(gateway: Gateway, number: int) -> int:
@@ -161,10 +186,11 @@ def asked_for(text: str) -> str:
 MAY_BE_EMPTY = {"What ended or stopped a rank last", "Alerts that fire"}
 """What a deployment in good health has none of."""
 NOT_HERE = {
-    "tandem_rank_last_exit_timestamp_seconds", "tandem_rank_last_stall_timestamp_seconds",
+    "tandem_rank_last_exit_timestamp_seconds",
+    "tandem_rank_last_stall_timestamp_seconds",
     'tandem_machine_release_timestamp_seconds{kind="spot"}',
     "node_infiniband_state_id",
-}  # fmt: skip
+}
 
 
 def test_prometheus_stays_below_200_mib(watched):

@@ -37,8 +37,11 @@ def deployment(tmp_path_factory):
 def up(deployment, **team):
     registry = deployment.config["images"]["engine"].partition("/")[0]
     deployment.config["serving"] = {
-        "engine": "llamacpp", "tensorParallelSize": 1, "maxModelLen": 512, "arguments": ["--threads", "1"],
-    }  # fmt: skip
+        "engine": "llamacpp",
+        "tensorParallelSize": 1,
+        "maxModelLen": 512,
+        "arguments": ["--threads", "1"],
+    }
     mounts = ["/opt/tandem/engine/usr:/usr:ro", "/opt/tandem/llamacpp:/usr/local/bin:ro"]
     section = {
         "enabled": True,

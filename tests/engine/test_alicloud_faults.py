@@ -46,20 +46,29 @@ class Case:
 
 
 CASES = [
-    Case("no stock after the first", "ecs.g7.large", {"kind": "no-stock", "after": 1, "times": 0},
-         "OperationDenied.NoStock", machines=2, made=1),
+    Case(
+        "no stock after the first",
+        "ecs.g7.large",
+        {"kind": "no-stock", "after": 1, "times": 0},
+        "OperationDenied.NoStock",
+        machines=2,
+        made=1,
+    ),
     Case("balance", "ecs.g7.xlarge", {"kind": "balance", "times": 0}, "InvalidAccountStatus.NotEnoughBalance"),
     Case("quota", "ecs.g7.2xlarge", {"kind": "quota", "times": 0}, "QuotaExceed.ElasticQuota"),
     Case("zone not on sale", "ecs.g8i.large", {"kind": "not-on-sale", "times": 0}, "Zone.NotOnSale"),
     Case("throttled twice", "ecs.g8i.xlarge", {"kind": "throttle", "action": "RunInstances", "times": 2}, "", made=1),
-    Case("unavailable twice", "ecs.g8i.2xlarge", {"kind": "unavailable", "action": "RunInstances", "times": 2}, "",
-         made=1),
+    Case(
+        "unavailable twice",
+        "ecs.g8i.2xlarge",
+        {"kind": "unavailable", "action": "RunInstances", "times": 2},
+        "",
+        made=1,
+    ),
     Case("slow", "ecs.u1-c1m2.large", {"kind": "slow", "action": "RunInstances", "seconds": 8}, "", made=1),
     # The provider sends a ClientToken but tries a broken connection no second time: the machine is in no state.
-    Case(
-        "lost answer", "ecs.u1-c1m4.large", {"kind": "lost", "action": "RunInstances"}, "EOF", made=1, orphans=1
-    ),
-]  # fmt: skip
+    Case("lost answer", "ecs.u1-c1m4.large", {"kind": "lost", "action": "RunInstances"}, "EOF", made=1, orphans=1),
+]
 SAMPLE = [case for case in CASES if case.name in ("no stock after the first", "throttled twice", "lost answer")]
 """An error, one that the provider gets over, and one that leaves a machine in no state."""
 

@@ -28,13 +28,17 @@ __all__ = ["aliproject", "cloud", "pytestmark"]  # fixtures and mark are that mo
 PRODUCTS = {"Ecs": "ecs", "Vpc": "vpc", "NAS": "nas"}
 HIDDEN = 2  # the stack and the provider are resources too
 LISTS = {
-    ("vpc", "DescribeVpcs"): "Vpcs.Vpc", ("vpc", "DescribeVSwitches"): "VSwitches.VSwitch",
-    ("vpc", "DescribeEipAddresses"): "EipAddresses.EipAddress", ("ecs", "DescribeInstances"): "Instances.Instance",
-    ("ecs", "DescribeSecurityGroups"): "SecurityGroups.SecurityGroup", ("ecs", "DescribeDisks"): "Disks.Disk",
-    ("ecs", "DescribeKeyPairs"): "KeyPairs.KeyPair", ("nas", "DescribeFileSystems"): "FileSystems.FileSystem",
+    ("vpc", "DescribeVpcs"): "Vpcs.Vpc",
+    ("vpc", "DescribeVSwitches"): "VSwitches.VSwitch",
+    ("vpc", "DescribeEipAddresses"): "EipAddresses.EipAddress",
+    ("ecs", "DescribeInstances"): "Instances.Instance",
+    ("ecs", "DescribeSecurityGroups"): "SecurityGroups.SecurityGroup",
+    ("ecs", "DescribeDisks"): "Disks.Disk",
+    ("ecs", "DescribeKeyPairs"): "KeyPairs.KeyPair",
+    ("nas", "DescribeFileSystems"): "FileSystems.FileSystem",
     ("nas", "DescribeAccessGroups"): "AccessGroups.AccessGroup",
     ("ecs", "DescribeNetworkInterfaces"): "NetworkInterfaceSets.NetworkInterfaceSet",
-}  # fmt: skip
+}
 
 
 @dataclass
@@ -184,8 +188,10 @@ def drift_and_repair(account: Account) -> None:
             assert drifted[name]["outputs"][key] == resolved(value, state), (name, key)
     gone = sum(not row.seen for row in touched.values())
     assert account.project.up() == {
-        "same": len(TABLE) - len(touched) + HIDDEN, "update": len(touched) - gone, "create": gone,
-    }  # fmt: skip
+        "same": len(TABLE) - len(touched) + HIDDEN,
+        "update": len(touched) - gone,
+        "create": gone,
+    }
     account.agrees("updates", "updates")
     account.lap("drift")
 

@@ -87,9 +87,13 @@ def test_a_range_that_somebody_uses_is_reported_and_his_network_is_left_alone(tm
 def lost_answers(project: Renting) -> None:
     """Of what is no machine: the provider asks again, and nothing is there twice but for a while."""
     for action in (
-        "CreateVpc", "CreateFileSystem", "CreateSecurityGroup", "CreateAccessGroup", "CreateMountTarget",
+        "CreateVpc",
+        "CreateFileSystem",
+        "CreateSecurityGroup",
+        "CreateAccessGroup",
+        "CreateMountTarget",
         "AllocateEipAddress",
-    ):  # fmt: skip
+    ):
         project.fault(kind="lost", action=action)
     said = project.pulumi(*UP)
     assert "deleting access group proj-test" in said, said
@@ -147,8 +151,11 @@ def killed_between_order_and_answer(project: Renting) -> None:
     project.fault(kind="slow", action="RunInstances", type=TYPE, seconds=8, times=2)
     begun = subprocess.Popen(
         ["pulumi", "--non-interactive", *UP],
-        cwd=project.directory, env=project.environment(), stdout=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
+        cwd=project.directory,
+        env=project.environment(),
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
     deadline = time.monotonic() + 120
     while "fetcher" not in project.machines():  # ordered when the machines are, give or take the mount target's 5 s
         assert time.monotonic() < deadline and begun.poll() is None
@@ -200,8 +207,12 @@ def gone_behind_our_back(project: Renting) -> None:
 
 
 CASES: list[Callable[[Renting], None]] = [
-    lost_answers, a_lost_machine, a_lost_fetcher, killed_between_order_and_answer, gone_behind_our_back,
-]  # fmt: skip
+    lost_answers,
+    a_lost_machine,
+    a_lost_fetcher,
+    killed_between_order_and_answer,
+    gone_behind_our_back,
+]
 
 
 @pytest.mark.long  # a stack for each case

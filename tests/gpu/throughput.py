@@ -21,29 +21,61 @@ from random import Random
 
 SHAPES: dict[str, dict[str, object]] = {
     "qwen2.5-7b": {
-        "architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "hidden_size": 3584, "intermediate_size": 18944,
-        "num_hidden_layers": 28, "num_attention_heads": 28, "num_key_value_heads": 4, "vocab_size": 152064,
-        "max_position_embeddings": 32768, "rope_theta": 1000000.0, "use_sliding_window": False,
+        "architectures": ["Qwen2ForCausalLM"],
+        "model_type": "qwen2",
+        "hidden_size": 3584,
+        "intermediate_size": 18944,
+        "num_hidden_layers": 28,
+        "num_attention_heads": 28,
+        "num_key_value_heads": 4,
+        "vocab_size": 152064,
+        "max_position_embeddings": 32768,
+        "rope_theta": 1000000.0,
+        "use_sliding_window": False,
     },
     "llama-3.1-8b": {
-        "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 4096, "intermediate_size": 14336,
-        "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8, "vocab_size": 128256,
-        "max_position_embeddings": 131072, "rope_theta": 500000.0,
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "hidden_size": 4096,
+        "intermediate_size": 14336,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 32,
+        "num_key_value_heads": 8,
+        "vocab_size": 128256,
+        "max_position_embeddings": 131072,
+        "rope_theta": 500000.0,
     },
     "qwen3-30b-a3b": {
-        "architectures": ["Qwen3MoeForCausalLM"], "model_type": "qwen3_moe", "hidden_size": 2048,
-        "intermediate_size": 6144, "moe_intermediate_size": 768, "num_experts": 128, "num_experts_per_tok": 8,
-        "num_hidden_layers": 48, "num_attention_heads": 32, "num_key_value_heads": 4, "head_dim": 128,
-        "vocab_size": 151936, "max_position_embeddings": 40960, "decoder_sparse_step": 1, "mlp_only_layers": [],
-        "norm_topk_prob": True, "rope_theta": 1000000.0,
+        "architectures": ["Qwen3MoeForCausalLM"],
+        "model_type": "qwen3_moe",
+        "hidden_size": 2048,
+        "intermediate_size": 6144,
+        "moe_intermediate_size": 768,
+        "num_experts": 128,
+        "num_experts_per_tok": 8,
+        "num_hidden_layers": 48,
+        "num_attention_heads": 32,
+        "num_key_value_heads": 4,
+        "head_dim": 128,
+        "vocab_size": 151936,
+        "max_position_embeddings": 40960,
+        "decoder_sparse_step": 1,
+        "mlp_only_layers": [],
+        "norm_topk_prob": True,
+        "rope_theta": 1000000.0,
     },
-}  # fmt: skip
+}
 """config.json of each model, without its tokenizer."""
 
 COMMON = {
-    "hidden_act": "silu", "rms_norm_eps": 1e-6, "tie_word_embeddings": False, "torch_dtype": "bfloat16",
-    "bos_token_id": 1, "eos_token_id": 2, "initializer_range": 0.02,
-}  # fmt: skip
+    "hidden_act": "silu",
+    "rms_norm_eps": 1e-6,
+    "tie_word_embeddings": False,
+    "torch_dtype": "bfloat16",
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "initializer_range": 0.02,
+}
 CONTEXT = 16384
 STREAMS = ((1, 1024, 256), (16, 1024, 256), (64, 1024, 192), (256, 1024, 128), (16, 8192, 128))
 """Streams, tokens of each prompt, tokens of an answer that are timed; the last is at another context."""
@@ -71,8 +103,10 @@ def main() -> int:
         with log.open("w") as file:
             child = subprocess.Popen(
                 [sys.executable, __file__, "--one", name, str(folder)],
-                stdout=file, stderr=subprocess.STDOUT, start_new_session=True,
-            )  # fmt: skip
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
             code = child.wait()
         with suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)  # the engine's own process, should it be left
@@ -100,9 +134,13 @@ def measure(name: str, folder: Path) -> None:
     (config / "config.json").write_text(json.dumps(COMMON | SHAPES[name]))
     began = time.monotonic()
     llm = LLM(
-        model=str(config), load_format="dummy", skip_tokenizer_init=True, enable_prefix_caching=False,
-        max_model_len=CONTEXT, disable_log_stats=True,
-    )  # fmt: skip
+        model=str(config),
+        load_format="dummy",
+        skip_tokenizer_init=True,
+        enable_prefix_caching=False,
+        max_model_len=CONTEXT,
+        disable_log_stats=True,
+    )
     started = round(time.monotonic() - began)
     random = Random(0)  # noqa: S311  # no secret
 
@@ -126,11 +164,16 @@ def measure(name: str, folder: Path) -> None:
         first, short, whole = (
             min(seconds(streams, prompt, tokens) for _ in range(times)) for tokens in (1, LEAD, LEAD + answer)
         )
-        rows.append({
-            "streams": streams, "prompt": prompt, "context": prompt + LEAD + answer // 2,
-            "prefill": round(streams * prompt / first, 1), "decode": round(streams * answer / (whole - short), 1),
-            "seconds": [round(first, 4), round(short, 4), round(whole, 4)],
-        })  # fmt: skip
+        rows.append(
+            {
+                "streams": streams,
+                "prompt": prompt,
+                "context": prompt + LEAD + answer // 2,
+                "prefill": round(streams * prompt / first, 1),
+                "decode": round(streams * answer / (whole - short), 1),
+                "seconds": [round(first, 4), round(short, 4), round(whole, 4)],
+            }
+        )
         said = {"model": name, "gpu": torch.cuda.get_device_name(), "version": __version__, "started": started}
         (folder / f"{name}.json").write_text(json.dumps(said | {"rows": rows}))
 

@@ -110,9 +110,13 @@ def cases() -> list[dict[str, Any]]:
 def _case(name: str, config: dict[str, Any], split: str) -> dict[str, Any]:
     tensor, pipeline, *data = (int(size) for size in split.removesuffix("e").split("x"))
     return {
-        "name": f"{name} {split}", "config": config, "tensor": tensor, "pipeline": pipeline,
-        "data": data[0] if data else 1, "expert": split.endswith("e"),
-    }  # fmt: skip
+        "name": f"{name} {split}",
+        "config": config,
+        "tensor": tensor,
+        "pipeline": pipeline,
+        "data": data[0] if data else 1,
+        "expert": split.endswith("e"),
+    }
 
 
 def main() -> None:

@@ -40,10 +40,12 @@ def page() -> str:
             rows[CASES[name]["config"]["architectures"][0]].append(answer)
     lines = [
         HEAD.format(
-            version=next(iter(ANSWERS.values()))["engine"], rows=sum(map(len, rows.values())), count=len(rows),
+            version=next(iter(ANSWERS.values()))["engine"],
+            rows=sum(map(len, rows.values())),
+            count=len(rows),
             known=len(architectures()),
         )
-    ]  # fmt: skip
+    ]
     for architecture in sorted(rows):
         given = rows[architecture]
         counted = [a["name"] for a in given if "stage_bytes" in a]

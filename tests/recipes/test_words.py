@@ -30,9 +30,19 @@ pytestmark = [pytest.mark.root, pytest.mark.engine]
 
 HERE = Path(__file__).parent
 TENSORRT_LLM = {
-    "--backend", "--tp_size", "--pp_size", "--ep_size", "--host", "--port", "--max_seq_len", "--max_batch_size",
-    "--max_num_tokens", "--kv_cache_free_gpu_memory_fraction", "--trust_remote_code", "--config",
-}  # fmt: skip
+    "--backend",
+    "--tp_size",
+    "--pp_size",
+    "--ep_size",
+    "--host",
+    "--port",
+    "--max_seq_len",
+    "--max_batch_size",
+    "--max_num_tokens",
+    "--kv_cache_free_gpu_memory_fraction",
+    "--trust_remote_code",
+    "--config",
+}
 """trtllm-serve's flags as its documentation of 1.2 names them."""
 
 

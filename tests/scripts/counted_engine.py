@@ -25,9 +25,12 @@ class Rank:
     def __init__(self, number):
         self.number, self.made, self.guard = number, 0, threading.Lock()
         self.process = subprocess.Popen(
-            [f"VLLM::EngineCore_DP{number}", "-c", ECHO], executable=sys.executable, stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            [f"VLLM::EngineCore_DP{number}", "-c", ECHO],
+            executable=sys.executable,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
 
     def make(self):
         with self.guard:

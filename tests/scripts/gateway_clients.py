@@ -85,10 +85,13 @@ def anthropic() -> Cases:
         "image": lambda: ask(picture).content[0].text,
         "tools": lambda: ask(tools=[tool]).content[0].name,
         "count": lambda: client().messages.count_tokens(model=MODEL, messages=HELLO).input_tokens,
-        "bearer": lambda: anthropic.Anthropic(
-            base_url=URL.removesuffix("/v1"), auth_token=KEY, max_retries=0
-        ).messages.create(model=MODEL, max_tokens=3, messages=HELLO).content[0].text,
-    }  # fmt: skip
+        "bearer": lambda: (
+            anthropic.Anthropic(base_url=URL.removesuffix("/v1"), auth_token=KEY, max_retries=0)
+            .messages.create(model=MODEL, max_tokens=3, messages=HELLO)
+            .content[0]
+            .text
+        ),
+    }
 
 
 def litellm() -> Cases:

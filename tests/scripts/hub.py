@@ -111,8 +111,10 @@ class Hub:
 def ended(process: subprocess.Popen[str], folder: Path) -> Fetched:
     """Waits for the script."""
     code = process.wait(60)
-    found = {name: path.read_text().strip() if (path := folder / name).exists() else "" for name in
-             ("log", "error", "result", "status")}  # fmt: skip
+    found = {
+        name: path.read_text().strip() if (path := folder / name).exists() else ""
+        for name in ("log", "error", "result", "status")
+    }
     return Fetched(code, found["log"], found["error"], found["result"], found["status"])
 
 

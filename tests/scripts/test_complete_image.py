@@ -58,11 +58,18 @@ class Machine:
         name = requirements.recipe.name if requirements.recipe else ""
         arguments = versions.IMAGE_ARGUMENTS.get(name, {})
         usual = {
-            "IMAGE": "vllm/vllm-openai:v1", "IMAGE_ID": "base", "PROGRAMS": " ".join(requirements.programs),
-            "MODULES": " ".join(requirements.modules), "RECIPE": name, "MOUNTS": "", "PLACES": "", "KEEP": "no",
+            "IMAGE": "vllm/vllm-openai:v1",
+            "IMAGE_ID": "base",
+            "PROGRAMS": " ".join(requirements.programs),
+            "MODULES": " ".join(requirements.modules),
+            "RECIPE": name,
+            "MOUNTS": "",
+            "PLACES": "",
+            "KEEP": "no",
             "ARGUMENTS": "\n".join(f"{key}={value}" for key, value in arguments.items()),
-            "PIP_INDEX": "", "APT_MIRROR": "",
-        }  # fmt: skip
+            "PIP_INDEX": "",
+            "APT_MIRROR": "",
+        }
         return self.step.run(FILES / "complete.sh", **{**usual, **variables})
 
     def note(self, name: str) -> list[str]:

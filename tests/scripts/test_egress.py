@@ -34,17 +34,29 @@ def step(tmp_path):
 
 def outside(step, **variables):
     base = {
-        "PROXIES": "", "INSIDE": "", "DIRECT": "", "AUTHORITY": "", "AUTHORITY_HOSTS": "", "OWN": "yes",
-        "CONTAINERS": "yes", "HTTP_PROXY_URL": "", "HTTPS_PROXY_URL": "", "ETC": str(step.etc),
-    }  # fmt: skip
+        "PROXIES": "",
+        "INSIDE": "",
+        "DIRECT": "",
+        "AUTHORITY": "",
+        "AUTHORITY_HOSTS": "",
+        "OWN": "yes",
+        "CONTAINERS": "yes",
+        "HTTP_PROXY_URL": "",
+        "HTTPS_PROXY_URL": "",
+        "ETC": str(step.etc),
+    }
     return step.run("egress", **{**base, **variables})
 
 
 def through(**changes):
     return {
-        "PROXIES": "http=http://user@proxy.example:3128", "HTTP_PROXY_URL": PROXY, "HTTPS_PROXY_URL": PROXY,
-        "INSIDE": "10.0.0.1,10.0.0.2,nas,registry", "DIRECT": "registry", **changes,
-    }  # fmt: skip
+        "PROXIES": "http=http://user@proxy.example:3128",
+        "HTTP_PROXY_URL": PROXY,
+        "HTTPS_PROXY_URL": PROXY,
+        "INSIDE": "10.0.0.1,10.0.0.2,nas,registry",
+        "DIRECT": "registry",
+        **changes,
+    }
 
 
 def next_step(step, text):
@@ -80,8 +92,10 @@ def test_docker_is_restarted_once_for_a_proxy_and_keeps_its_password_from_others
     (variables,) = folder.glob("*.env")
     assert unit.read_text() == f"[Service]\nEnvironmentFile={variables}\n"
     assert variables.read_text().splitlines() == [
-        f"HTTP_PROXY={PROXY}", f"HTTPS_PROXY={PROXY}", "NO_PROXY=localhost,127.0.0.1,::1,registry",
-    ]  # fmt: skip
+        f"HTTP_PROXY={PROXY}",
+        f"HTTPS_PROXY={PROXY}",
+        "NO_PROXY=localhost,127.0.0.1,::1,registry",
+    ]
     assert variables.stat().st_mode & 0o077 == 0
     assert step.calls.read_text().splitlines() == ["daemon-reload", "is-active --quiet docker", "restart docker"]
     outside(step, **through(INSIDE="10.0.0.1,10.0.0.2,10.0.0.3,nas,registry"))

@@ -26,9 +26,13 @@ def facts(step, *, full, docker=None, **variables):
     step.program("df", DF.format(full=full))
     step.program("docker", DOCKER.format(**docker) if docker else "exit 1")
     base = {
-        "PEER": "10.0.0.2", "OWN_ADDRESS": "10.0.0.1", "DISK_MINIMUM_GIB": "10", "IMAGE": "vllm:1", "IMAGE_GIB": "45",
+        "PEER": "10.0.0.2",
+        "OWN_ADDRESS": "10.0.0.1",
+        "DISK_MINIMUM_GIB": "10",
+        "IMAGE": "vllm:1",
+        "IMAGE_GIB": "45",
         "ETC": str(step.home / "etc"),
-    }  # fmt: skip
+    }
     return step.run("facts", **{**base, **variables})
 
 

@@ -32,9 +32,11 @@ WHERE = {
     "git-lfs": "/git/*.git/lfs/*",
 }
 LISTING = {
-    "huggingface": "/hf/api/models/*", "modelscope": "/modelscope/*/repo/files*",
-    "openmind": "/git/*/info/*", "git-lfs": "/git/*/git-upload-pack",
-}  # fmt: skip
+    "huggingface": "/hf/api/models/*",
+    "modelscope": "/modelscope/*/repo/files*",
+    "openmind": "/git/*/info/*",
+    "git-lfs": "/git/*/git-upload-pack",
+}
 SHARD, TAIL, SIZE = "model.safetensors", "sub/more.safetensors", 300_000
 
 
@@ -298,8 +300,12 @@ def test_the_step_as_it_travels(hub: Hub, model, tmp_path):
     (step / "env").write_text(render_environment(environment(args)))
     done = subprocess.run(
         ["bash", step / "run.sh", "sync"],
-        env={**os.environ, "no_proxy": "*"}, capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
+        env={**os.environ, "no_proxy": "*"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
     assert done.stdout.startswith(f"folder={args.folder} revision="), done.stderr
     there = {p.name for p in Path(args.folder).rglob("*") if p.is_file()}
     assert there == {"config.json", Path(TAIL).name, ".tandem-weights.json"}

@@ -104,8 +104,10 @@ def seen(gateway: Gateway, name: str) -> dict[str, object]:
         return {}
     reply = subprocess.run(
         ["openssl", "x509", "-inform", "der", "-noout", "-serial", "-ext", "subjectAltName", "-issuer"],
-        input=der, capture_output=True, check=True,
-    )  # fmt: skip
+        input=der,
+        capture_output=True,
+        check=True,
+    )
     return {"text": reply.stdout.decode(), "der": der}
 
 

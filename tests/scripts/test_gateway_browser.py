@@ -104,9 +104,15 @@ def test_a_page_does_all_that_a_client_does_from_an_origin_that_is_let_in(tmp_pa
     try:
         browser(f"{origin}/#{quote(json.dumps(target))}")
         assert found.get(timeout=60) == {
-            "chat": WORDS, "stream": WORDS, "abort": "closed", "wrong key": "invalid_api_key", "wrong key, image": 401,
-            "image": WORDS, "tools": "look", "request id": True,
-        }  # fmt: skip
+            "chat": WORDS,
+            "stream": WORDS,
+            "abort": "closed",
+            "wrong key": "invalid_api_key",
+            "wrong key, image": 401,
+            "image": WORDS,
+            "tools": "look",
+            "request id": True,
+        }
         until(lambda: engine.cancelled)
     finally:
         gateway.close()

@@ -26,9 +26,14 @@ NODE = [CLIENTS / name for name in ("package.json", "package-lock.json", ".npmrc
 VENV = ("venv", "-q", "--relocatable", "--python", "3.11")  # it is moved once it is whole
 WORDS = "word word word "
 SAME = {
-    "chat": WORDS, "stream": WORDS, "abort": "closed", "wrong key": "AuthenticationError",
-    "wrong key, image": "AuthenticationError", "image": WORDS, "tools": "look",
-}  # fmt: skip
+    "chat": WORDS,
+    "stream": WORDS,
+    "abort": "closed",
+    "wrong key": "AuthenticationError",
+    "wrong key, image": "AuthenticationError",
+    "image": WORDS,
+    "tools": "look",
+}
 WANTED = {
     "openai": {**SAME, "no such path": "NotFoundError", "request id": True},
     "anthropic": {**SAME, "count": 3, "bearer": WORDS},
@@ -36,10 +41,15 @@ WANTED = {
     # Its own class, below openai's.
     "langchain": {**SAME, **dict.fromkeys(("wrong key", "wrong key, image"), "OpenAIAuthenticationError")},
     "httpx": {
-        "chat": WORDS, "stream": "[DONE]", "abort": "closed", "chunked": WORDS, "wrong key": 401,
-        "wrong key, image": 401, "image": WORDS,
+        "chat": WORDS,
+        "stream": "[DONE]",
+        "abort": "closed",
+        "chunked": WORDS,
+        "wrong key": 401,
+        "wrong key, image": 401,
+        "image": WORDS,
     },
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +89,11 @@ def test_a_client_does_all_it_can_and_raises_its_own_exceptions(python, gateway,
         [python, ROOT / "tests/scripts/gateway_clients.py", client],
         input=json.dumps({"url": f"https://127.0.0.1:{gateway.port}/v1", "key": KEY}),
         env=environment(authority, LITELLM_LOCAL_MODEL_COST_MAP="True"),
-        capture_output=True, text=True, check=False, timeout=300,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1]) == WANTED[client]
     until(lambda: len(engine.cancelled) > before)
@@ -89,10 +102,27 @@ def test_a_client_does_all_it_can_and_raises_its_own_exceptions(python, gateway,
 def test_curl_sends_a_file_it_does_not_know_the_length_of(gateway, engine, authority):
     body = json.dumps({"max_tokens": 2})
     done = subprocess.run(
-        ["curl", "--silent", "--show-error", "--cacert", authority, "-H", f"Authorization: Bearer {KEY}", "-X", "POST",
-         "-T", "-", f"https://127.0.0.1:{gateway.port}/v1/chat/completions"],
-        input=body, env=environment(authority), capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
+        [
+            "curl",
+            "--silent",
+            "--show-error",
+            "--cacert",
+            authority,
+            "-H",
+            f"Authorization: Bearer {KEY}",
+            "-X",
+            "POST",
+            "-T",
+            "-",
+            f"https://127.0.0.1:{gateway.port}/v1/chat/completions",
+        ],
+        input=body,
+        env=environment(authority),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
     assert json.loads(done.stdout)["choices"][0]["message"]["content"] == "word word ", done.stderr
     assert engine.requests[-1]["bytes"] == len(body)
 
@@ -117,10 +147,18 @@ def test_openai_node_and_a_fetch_as_pages_do_it(node, gateway, engine, authority
     done = subprocess.run(
         ["node", script, node / "node_modules/openai/index.mjs"],
         input=json.dumps({"url": f"https://127.0.0.1:{gateway.port}/v1", "key": KEY}),
-        env=environment(authority), capture_output=True, text=True, check=False, timeout=120,
-    )  # fmt: skip
+        env=environment(authority),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {
-        **SAME, "fetch preflight": 204, "fetch stream": WORDS, "fetch wrong key": 401, "fetch chunked": WORDS,
-    }  # fmt: skip
+        **SAME,
+        "fetch preflight": 204,
+        "fetch stream": WORDS,
+        "fetch wrong key": 401,
+        "fetch chunked": WORDS,
+    }
     until(lambda: len(engine.cancelled) > before)

@@ -107,8 +107,16 @@ def test_what_is_counted_from_holds_names_and_numbers_alone_and_needs_no_access_
     log = gateway.folder / "keys.log"
     assert not [file for file in gateway.folder.glob("keys*") if file.stat().st_mode & 0o077]
     assert set(json.loads(log.read_text().splitlines()[0])) == {
-        "level", "ts", "logger", "msg", "bytes_read", "duration", "size", "status", "key",
-    }  # fmt: skip
+        "level",
+        "ts",
+        "logger",
+        "msg",
+        "bytes_read",
+        "duration",
+        "size",
+        "status",
+        "key",
+    }
 
 
 def test_nothing_is_lost_or_counted_twice_when_logs_are_renamed_and_programs_killed(own, count):

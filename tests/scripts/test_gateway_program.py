@@ -29,9 +29,12 @@ STREAM = {"stream": True, "max_tokens": 3}
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory, engine):
     made = Gateway(
-        tmp_path_factory.mktemp("gateway"), engine.port,
-        cors_origins=("https://app.example",), metrics_cidrs=("127.0.0.1/32",), more_paths=("/v1/load_lora_adapter",),
-    )  # fmt: skip
+        tmp_path_factory.mktemp("gateway"),
+        engine.port,
+        cors_origins=("https://app.example",),
+        metrics_cidrs=("127.0.0.1/32",),
+        more_paths=("/v1/load_lora_adapter",),
+    )
     yield made
     made.close()
 
@@ -61,12 +64,29 @@ def test_a_request_without_an_id_gets_one(gateway, engine):
 @pytest.mark.parametrize(
     "target",
     [
-        "/metrics/../v1/models", "/v1/../metrics", "/%2e%2e/v1/models", "/v1/models/%2e%2e/%2e%2e/pause",
-        "/v1/models/..%2f..%2fpause", "/v1/models%2f..%2f..%2fpause", "//v1/models", "/v1//models", "/V1/models",
-        "/v1/models/", "/v1/models;x", "/v1/models%00", "/pause", "/v1/unload_lora_adapter", "/invocations", "/",
-        "/v1/audio/transcriptions", "/version", "/health/../pause", "/metrics/..", "/gateway/../pause",
+        "/metrics/../v1/models",
+        "/v1/../metrics",
+        "/%2e%2e/v1/models",
+        "/v1/models/%2e%2e/%2e%2e/pause",
+        "/v1/models/..%2f..%2fpause",
+        "/v1/models%2f..%2f..%2fpause",
+        "//v1/models",
+        "/v1//models",
+        "/V1/models",
+        "/v1/models/",
+        "/v1/models;x",
+        "/v1/models%00",
+        "/pause",
+        "/v1/unload_lora_adapter",
+        "/invocations",
+        "/",
+        "/v1/audio/transcriptions",
+        "/version",
+        "/health/../pause",
+        "/metrics/..",
+        "/gateway/../pause",
     ],
-)  # fmt: skip
+)
 def test_what_is_judged_is_what_is_sent(gateway, engine, target):
     before = len(engine.requests)
     reply = gateway.ask(target)
@@ -130,8 +150,10 @@ def test_errors_have_the_client_s_own_shape(gateway):
     openai = kind(CHAT, 401)
     assert (openai["error"]["type"], openai["error"]["code"]) == ("invalid_request_error", "invalid_api_key")
     for anthropic in (
-        kind("/v1/messages", 401), kind(CHAT, 401, x_api_key="x"), kind(CHAT, 401, anthropic_version="2023-06-01"),
-    ):  # fmt: skip
+        kind("/v1/messages", 401),
+        kind(CHAT, 401, x_api_key="x"),
+        kind(CHAT, 401, anthropic_version="2023-06-01"),
+    ):
         assert (anthropic["type"], anthropic["error"]["type"]) == ("error", "authentication_error")
     assert kind("/v1/messages/x", 404)["error"]["type"] == "not_found_error"
     wrong = gateway.ask(CHAT)
@@ -269,8 +291,11 @@ def test_plain_http_to_the_port_gets_one_sentence(gateway):
 
 
 def test_a_page_of_a_listed_origin_may_call_from_a_browser(gateway):
-    asks = {"Origin": "https://app.example", "Access_Control_Request_Method": "POST",
-            "Access_Control_Request_Headers": "authorization,content-type"}  # fmt: skip
+    asks = {
+        "Origin": "https://app.example",
+        "Access_Control_Request_Method": "POST",
+        "Access_Control_Request_Headers": "authorization,content-type",
+    }
     reply = gateway.ask(CHAT, None, "OPTIONS", **asks)
     assert (reply.status, reply.headers["Access-Control-Allow-Origin"]) == (204, "https://app.example")
     assert reply.headers["Access-Control-Allow-Headers"] == "authorization,content-type"
@@ -352,8 +377,11 @@ def test_clients_that_name_another_server_get_the_certificate_all_the_same(gatew
     """A forwarded name, an address of the machine's other network: the authority decides whether it's good."""
     done = subprocess.run(
         ["openssl", "s_client", "-connect", f"127.0.0.1:{gateway.port}", "-servername", "some.example"],
-        input=b"", capture_output=True, check=False, timeout=60,
-    )  # fmt: skip
+        input=b"",
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
     assert b"BEGIN CERTIFICATE" in done.stdout
 
 
@@ -369,6 +397,9 @@ def test_the_configuration_is_whole_in_the_program_s_own_eyes(tmp_path, gateway)
         file.write_text(json.dumps(render(type(gateway.config)({"a": KEY}, 8000, 8100, **changed))))
         done = subprocess.run(
             [ensure_caddy(), "validate", "--config", file],
-            env={"HOME": str(tmp_path)}, cwd=tmp_path, capture_output=True, check=False,
-        )  # fmt: skip
+            env={"HOME": str(tmp_path)},
+            cwd=tmp_path,
+            capture_output=True,
+            check=False,
+        )
         assert done.returncode == 0, done.stderr

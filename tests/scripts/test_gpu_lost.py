@@ -35,9 +35,11 @@ class Gpus:
         for name in ("bin", "lib", "run", "etc"):
             (folder / name).mkdir(parents=True)
         places = {
-            "/opt/fake-sys": folder / "sys", "/usr/lib/fake-gpu": folder / "lib", "/run/fake-gpu": folder / "run",
+            "/opt/fake-sys": folder / "sys",
+            "/usr/lib/fake-gpu": folder / "lib",
+            "/run/fake-gpu": folder / "run",
             "/etc/fake-gpu": folder / "etc",
-        }  # fmt: skip
+        }
         text = FAKE.read_text()
         for before, after in places.items():
             text = text.replace(before, str(after))
@@ -66,9 +68,18 @@ def prometheus(tmp_path, gpus):
     folder, ports = tmp_path / "state", monitoring.some_ports()
     folder.mkdir()
     config = {
-        "stack": "t", "docker": False, "storage": "", "api": 0, "gateway": 0, "release": "", "spot": False,
-        "accelerators": 2, "gpus": 2, "smi": True, "figures": {},
-    }  # fmt: skip
+        "stack": "t",
+        "docker": False,
+        "storage": "",
+        "api": 0,
+        "gateway": 0,
+        "release": "",
+        "spot": False,
+        "accelerators": 2,
+        "gpus": 2,
+        "smi": True,
+        "figures": {},
+    }
     (tmp_path / "state.json").write_text(json.dumps(config))
     path = f"{gpus.folder / 'bin'}:{os.environ['PATH']}"
     writer = subprocess.Popen(
@@ -110,9 +121,13 @@ def test_the_doctor_names_it(gpus):
         (ROOT / name).read_text() for name in ("components/host/files/nvidia_state.sh", "stacks/doctor/files/nvidia.sh")
     )
     done = subprocess.run(
-        ["bash", "-c", script], env={**os.environ, "PATH": f"{gpus.folder / 'bin'}:{os.environ['PATH']}"}, text=True,
-        capture_output=True, check=True, timeout=60,
-    )  # fmt: skip
+        ["bash", "-c", script],
+        env={**os.environ, "PATH": f"{gpus.folder / 'bin'}:{os.environ['PATH']}"},
+        text=True,
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
     said: dict[str, list[str]] = {}
     for line in done.stdout.splitlines():
         name, _, value = line.partition("\t")

@@ -264,11 +264,16 @@ def test_a_token_that_the_hub_refuses(tmp_path):
 @pytest.mark.parametrize(
     "body",
     [
-        b"[]", b"7", b'{"siblings": [7]}', b'{"siblings": [{"size": 1}]}', b"<html>",
-        b'{"siblings": [{"rfilename": "a", "size": -1}]}', b'{"siblings": [{"rfilename": "a", "size": "1"}]}',
+        b"[]",
+        b"7",
+        b'{"siblings": [7]}',
+        b'{"siblings": [{"size": 1}]}',
+        b"<html>",
+        b'{"siblings": [{"rfilename": "a", "size": -1}]}',
+        b'{"siblings": [{"rfilename": "a", "size": "1"}]}',
         b'{"siblings": [{"rfilename": "a", "lfs": 5}]}',
     ],
-)  # fmt: skip
+)
 def test_a_list_that_is_none_is_one_sentence(tmp_path, body):
     with serving(hub := Server(lambda *_: (200, {}, body))):
         done = fetch(tmp_path, "huggingface", hub.url)

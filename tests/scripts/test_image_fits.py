@@ -27,12 +27,14 @@ def step(tmp_path):
         ("570.133.20", "12.8", "GeForce", ""),
         ("535.183.01", "12.2", "Tesla", ""),
         (
-            "535.183.01", "12.2", "GeForce",
+            "535.183.01",
+            "12.2",
+            "GeForce",
             "the image vllm:1 asks for cuda>=12.8 (NVIDIA_REQUIRE_CUDA), and this machine's driver 535.183.01 has "
             "CUDA 12.2 on geforce GPUs, so Docker refuses to start it; use driver branch 570 or newer",
         ),
     ],
-)  # fmt: skip
+)
 def test_an_image_is_compared_with_the_driver_before_a_container_starts(step, driver, cuda, brand, says):
     step.program("docker", f"echo '{json.dumps(['PATH=/bin', REQUIRE])}'")
     step.program("nvidia-smi", SMI.format(driver=driver, cuda=cuda, brand=brand))
@@ -84,9 +86,14 @@ def drive(step, tmp_path, ids, driver, **variables):
         step.program(name, "exit 0")
     others = ("nvidia_state.sh", "pci.py", "drivers.py", "package_manager.sh")
     base = {
-        "COUNT": str(len(ids)), "CUDA": "12.8", "BRANCH": "", "DRIVER": "present", "DRIVER_REPOSITORY": "",
-        "ALIBABA_VERSIONS": "", "SYSFS": bus(tmp_path / "sys", ids),
-    }  # fmt: skip
+        "COUNT": str(len(ids)),
+        "CUDA": "12.8",
+        "BRANCH": "",
+        "DRIVER": "present",
+        "DRIVER_REPOSITORY": "",
+        "ALIBABA_VERSIONS": "",
+        "SYSFS": bus(tmp_path / "sys", ids),
+    }
     return step.run("nvidia_driver", *others, **{**base, **variables})
 
 
@@ -103,7 +110,7 @@ def drive(step, tmp_path, ids, driver, **variables):
         (0x26BA, "535.183.01", {"BRANCH": "570", "DRIVER": "packages"}, "no archive of this machine has a driver of"),
         (0x26BA, "580.95.05", {"BRANCH": "570", "DRIVER": "packages"}, ""),
     ],
-)  # fmt: skip
+)
 def test_a_driver_is_looked_at_for_this_cuda_on_these_gpus(tmp_path, device, driver, variables, says):
     found, error = drive(Step(tmp_path), tmp_path, [device, device], driver, **variables)
     assert error.startswith(says)

@@ -31,8 +31,11 @@ def fetched(tmp_path: Path, source: str, held: dict[str, bytes], **options: obje
         (folder / name).write_bytes(content)
     with hub_of(tmp_path, [Repository(NAME, folder)]) as hub:
         done = hub.fetch(source, NAME, **options)
-        large = sum(int(str(r["bytes"])) for r in hub.requests() if int(str(r["bytes"])) > 4096 and "upload-pack" not in
-                    str(r["path"]))  # fmt: skip
+        large = sum(
+            int(str(r["bytes"]))
+            for r in hub.requests()
+            if int(str(r["bytes"])) > 4096 and "upload-pack" not in str(r["path"])
+        )
     assert "Traceback" not in done.log
     return done, large
 
@@ -63,7 +66,7 @@ def test_an_index_that_names_a_shard_which_is_not_there(tmp_path, source):
         ({**CONFIG, "m.safetensors": b"<!DOCTYPE html>" * 900}, "holds m.safetensors, which is no safetensors file", 1),
         ({"m.gguf": b"<!DOCTYPE html>"}, "holds m.gguf, which is no GGUF file", 0),
     ],
-)  # fmt: skip
+)
 def test_what_no_engine_can_load(tmp_path, files, said, large):
     done, sent = fetched(tmp_path, "modelscope", files)
     assert done.code == 1 and done.message.startswith(f"{NAME} {said}"), done.message

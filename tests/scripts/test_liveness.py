@@ -32,9 +32,17 @@ class Supervised:
     """One rank with the stand-in engine, which is `dead` after so many requests."""
 
     def __init__(
-        self, folder, dead: int | None = None, ranks: int = 0, *, limit: float = 2, accelerator="nvidia", group=(),
-        engine=(), **environment: str,
-    ):  # fmt: skip
+        self,
+        folder,
+        dead: int | None = None,
+        ranks: int = 0,
+        *,
+        limit: float = 2,
+        accelerator="nvidia",
+        group=(),
+        engine=(),
+        **environment: str,
+    ):
         self.folder, self.port = folder, free_port()
         settings: dict[str, object] = {
             "base": f"http://127.0.0.1:{self.port}/v1",
@@ -56,12 +64,16 @@ class Supervised:
         self.log = (folder / "log").open("w")
         self.process = subprocess.Popen(
             [sys.executable, FILES / "rank_supervisor.py", *(group or GROUP), *words, "--", *engine],
-            stdout=self.log, stderr=self.log,
+            stdout=self.log,
+            stderr=self.log,
             env={
-                **os.environ, "TANDEM_LIVENESS_SECONDS": str(limit), "TANDEM_STALL_SECONDS": "2", "RANKS": str(ranks),
+                **os.environ,
+                "TANDEM_LIVENESS_SECONDS": str(limit),
+                "TANDEM_STALL_SECONDS": "2",
+                "RANKS": str(ranks),
                 **environment,
             },
-        )  # fmt: skip
+        )
 
     @property
     def pids(self) -> list[int]:

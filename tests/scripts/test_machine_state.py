@@ -15,9 +15,13 @@ from stacks.doctor.machine_probe import FILES, HOST_FILES, MODULES
 
 GROUP = {"attempt": 1, "exits": 0}
 INSPECTED = {
-    "Name": "/tandem-test-engine", "Id": "abc", "Image": "sha256:aa", "RestartCount": 2, "Created": "x",
+    "Name": "/tandem-test-engine",
+    "Id": "abc",
+    "Image": "sha256:aa",
+    "RestartCount": 2,
+    "Created": "x",
     "State": {"Status": "running", "OOMKilled": False, "ExitCode": 0, "StartedAt": "y"},
-}  # fmt: skip
+}
 SMI = """
 case "$*" in
   *driver_version*) echo 580.95.05 ;;
@@ -59,10 +63,20 @@ def machine(tmp_path, monkeypatch):
 def looked(folder, **changes):
     """What it says."""
     call = {
-        "stack": "tandem-test", "folder": str(folder), "native": False, "seconds": 20, "peers": {}, "fetch": [],
-        "mount": str(folder), "weights": [str(folder / "weights")], "ports": [], "nvidia": "", "firewall": True,
-        "path": ["/"], **changes,
-    }  # fmt: skip
+        "stack": "tandem-test",
+        "folder": str(folder),
+        "native": False,
+        "seconds": 20,
+        "peers": {},
+        "fetch": [],
+        "mount": str(folder),
+        "weights": [str(folder / "weights")],
+        "ports": [],
+        "nvidia": "",
+        "firewall": True,
+        "path": ["/"],
+        **changes,
+    }
     sent = {"modules": {file.stem: file.read_text() for file in MODULES}, "call": call}
     words = [(FILES / "start.sh").read_text(), "doctor", str(folder), (FILES / "run.py").read_text()]
     before = sorted(path for path in folder.rglob("*") if "programs" not in path.parts)

@@ -92,9 +92,12 @@ def chain(tmp_path_factory):
     threading.Thread(target=receiver.serve_forever, daemon=True).start()
     base = f"http://127.0.0.1:{receiver.server_address[1]}"
     receivers = {
-        "webhook": f"http://127.0.0.1:{free_port()}/nobody", "dingtalk": f"{base}/dingtalk?access_token=t",
-        "dingtalkSecret": "s", "feishu": f"{base}/feishu", "feishuSecret": "s",
-    }  # fmt: skip
+        "webhook": f"http://127.0.0.1:{free_port()}/nobody",
+        "dingtalk": f"{base}/dingtalk?access_token=t",
+        "dingtalkSecret": "s",
+        "feishu": f"{base}/feishu",
+        "feishuSecret": "s",
+    }
     between = relay.Relay(ports.relay, json.loads(relayed(receivers)))
     threading.Thread(target=between.serve_forever, daemon=True).start()
     config = json.loads(render_alertmanager(receivers, None, ports.relay))
@@ -121,9 +124,18 @@ def chain(tmp_path_factory):
     state.mkdir(parents=True)
     shutil.copy(FILES / "state.py", state)
     config = {
-        "stack": "t", "docker": False, "storage": "", "api": port, "gateway": 0, "release": "", "spot": False,
-        "accelerators": 0, "gpus": 0, "smi": False, "figures": {},
-    }  # fmt: skip
+        "stack": "t",
+        "docker": False,
+        "storage": "",
+        "api": port,
+        "gateway": 0,
+        "release": "",
+        "spot": False,
+        "accelerators": 0,
+        "gpus": 0,
+        "smi": False,
+        "figures": {},
+    }
     (state / "state.json").write_text(json.dumps(config))
     writer = subprocess.Popen(
         [sys.executable, state / "state.py", state / "state.json", folder],

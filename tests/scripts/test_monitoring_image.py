@@ -38,11 +38,13 @@ def root(tmp_path_factory):
     ("words", "path"),
     [
         (["prometheus", "--config.file=/prometheus.json", "--storage.tsdb.path=/data"], "/-/healthy"),
-        (["alertmanager", "--config.file=/alertmanager.json", "--storage.path=/data", "--cluster.listen-address="],
-         "/-/healthy"),
+        (
+            ["alertmanager", "--config.file=/alertmanager.json", "--storage.path=/data", "--cluster.listen-address="],
+            "/-/healthy",
+        ),
         (["node_exporter", "--collector.disable-defaults", "--collector.time"], "/metrics"),
     ],
-)  # fmt: skip
+)
 def test_each_program_comes_up_with_what_is_in_the_image(root, words, path):
     port = free_port()
     command = [

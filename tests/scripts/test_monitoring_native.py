@@ -33,9 +33,10 @@ def ports(monkeypatch, tmp_path):
     """Prometheus' port and node exporter's, once all processes of the first machine are started."""
     first, exporter = free_port(), free_port()
     runtime = {
-        "runtime": "native", "storage": {"path": "/data"},
+        "runtime": "native",
+        "storage": {"path": "/data"},
         "native": {"packages": ["vllm==0.33.0"], "path": ["/opt/prometheus"], "folder": str(tmp_path / "own")},
-    }  # fmt: skip
+    }
     section = {"enabled": True, "grafana": False, "firstPort": first, "exporterPort": exporter}
     seen = graph(monkeypatch, tmp_path, machines=1, executor="mp", runtime=runtime, monitoring=section)
     home = tmp_path / "own/tandem-t"
@@ -78,5 +79,9 @@ def test_the_declared_processes_are_prometheus_and_its_companions_and_know_each_
     until(lambda: {jobs().get(name) for name in ("node", "alertmanager", "prometheus", "relay")} == {"up"}, 60)
     rules = requests.get(f"http://127.0.0.1:{first}{PATH}/prometheus/api/v1/rules", timeout=60).json()
     assert {group["name"] for group in rules["data"]["groups"]} == {
-        "accelerators", "cloud", "engine", "machines", "records",
-    }  # fmt: skip
+        "accelerators",
+        "cloud",
+        "engine",
+        "machines",
+        "records",
+    }

@@ -99,20 +99,28 @@ def test_all_answer_and_what_is_watched_besides_may_be_down(stack):
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"targets": [*whole(), target("alertmanager", health="down", why=REFUSED)]},
-         f"Alertmanager on n0 does not answer ({REFUSED})"),
-        ({"targets": [*whole(), target("node", "n2", "down", "timeout")]},
-         "node exporter on n2 does not answer (timeout)"),
-        ({"targets": [*whole(), target("gpu", "n1", "unknown")]},
-         "the exporter of GPUs on n1 does not answer (it was not asked yet)"),
-        ({"targets": [*whole(), target("relay", health="down", why="x")]},
-         "the alerts' relay on n0 does not answer (x)"),
+        (
+            {"targets": [*whole(), target("alertmanager", health="down", why=REFUSED)]},
+            f"Alertmanager on n0 does not answer ({REFUSED})",
+        ),
+        (
+            {"targets": [*whole(), target("node", "n2", "down", "timeout")]},
+            "node exporter on n2 does not answer (timeout)",
+        ),
+        (
+            {"targets": [*whole(), target("gpu", "n1", "unknown")]},
+            "the exporter of GPUs on n1 does not answer (it was not asked yet)",
+        ),
+        (
+            {"targets": [*whole(), target("relay", health="down", why="x")]},
+            "the alerts' relay on n0 does not answer (x)",
+        ),
         ({"asks_again": False}, "Prometheus on n0 was not asked again yet"),
         ({"written": ["n0"]}, "state.py on n1 has written nothing"),
         ({"grafana": False}, "Grafana does not answer (HTTP Error 503"),
         ({"open": True}, "shows everybody what only the login may see"),
     ],
-)  # fmt: skip
+)
 def test_a_program_that_does_not_answer_fails_the_up_by_its_name(stack, change, expected):
     for name, value in change.items():
         setattr(stack, name, value)

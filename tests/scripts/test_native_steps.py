@@ -91,8 +91,15 @@ PINNED = "engine==1 --hash=sha256:aa"
 
 
 def environment(step, **variables):
-    base = {"PROGRAMS": "engine", "MODULE": "", "PYTHON": "", "PACKAGES": "", "FOLDERS": "", "PIP_INDEX": "",
-            "SETTING": "native.packages"}  # fmt: skip
+    base = {
+        "PROGRAMS": "engine",
+        "MODULE": "",
+        "PYTHON": "",
+        "PACKAGES": "",
+        "FOLDERS": "",
+        "PIP_INDEX": "",
+        "SETTING": "native.packages",
+    }
     return step.run("environment", "pip.sh", **{**base, **variables})
 
 

@@ -84,9 +84,11 @@ class Machine(Step):
                 if not hidden and not (self.base / name).exists():
                     (self.base / name).symlink_to(f"{place}/{name}")
         variables = {
-            "REPOSITORIES": folder / "repositories", "INSTALLED": self.installed, "PROGRAMS": self.programs,
+            "REPOSITORIES": folder / "repositories",
+            "INSTALLED": self.installed,
+            "PROGRAMS": self.programs,
             "ETC": self.etc,
-        }  # fmt: skip
+        }
         if manager:
             self.program(manager, "".join(f'{k}="{v}"\n' for k, v in variables.items()) + DNF)
         self.program("docker.installed", 'case $* in --version) echo "Docker version 27" ;; *) echo 27.1 ;; esac')
@@ -148,10 +150,12 @@ def test_a_machine_with_dnf_gets_its_own_packages(tmp_path, release, have, docke
         parsed.read(repository)
         major = {"rocky9": "9", "alinux3": "8"}[release]
         assert dict(parsed["tandem-docker"]) == {
-            "name": "Docker", "enabled": "1", "gpgcheck": "1",
+            "name": "Docker",
+            "enabled": "1",
+            "gpgcheck": "1",
             "baseurl": f"https://mirror.example/docker-ce/linux/centos/{major}/$basearch/stable",
             "gpgkey": f"file://{machine.etc}/pki/rpm-gpg/tandem-docker.asc",
-        }  # fmt: skip
+        }
         fetched, pinned = (machine.etc / "pki/rpm-gpg/tandem-docker.asc").read_text().split()
         assert fetched == "https://mirror.example/docker-ce/linux/centos/gpg"
         assert pinned == "060A61C51B558A7F742B77AAC52FEB6B621E9F35"
@@ -263,8 +267,10 @@ def test_a_key_is_kept_only_if_it_is_the_pinned_one(tmp_path, mirror, keys, armo
     file = tmp_path / "kept"
     done = subprocess.run(
         [sys.executable, named("signing_key.py"), f"{url}/key", file, DEBIAN_12],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (done.returncode == 0, file.exists()) == (not says, not says), done.stderr
     assert says in done.stderr
     if not says:
@@ -279,9 +285,14 @@ def test_a_missing_driver_is_reported_with_dnfs_own_command(tmp_path):
     for name, value in (("vendor", "0x10de"), ("device", "0x26ba"), ("class", "0x030200")):
         (entry / name).write_text(f"{value}\n")
     variables = {
-        "COUNT": "1", "CUDA": "12.8", "BRANCH": "", "DRIVER": "packages", "DRIVER_REPOSITORY": "",
-        "ALIBABA_VERSIONS": "", "SYSFS": str(tmp_path / "sys"),
-    }  # fmt: skip
+        "COUNT": "1",
+        "CUDA": "12.8",
+        "BRANCH": "",
+        "DRIVER": "packages",
+        "DRIVER_REPOSITORY": "",
+        "ALIBABA_VERSIONS": "",
+        "SYSFS": str(tmp_path / "sys"),
+    }
     error = machine.go("nvidia_driver", "package_manager.sh", "nvidia_state.sh", "pci.py", "drivers.py", **variables)[1]
     assert "needs driver branch 525 or newer" in error
     assert "dnf module install nvidia-driver:580-open" in error

@@ -36,8 +36,12 @@ def listening(address: str = "127.0.0.1", **environment: str) -> Iterator[tuple[
 def ports(*wanted: str, stack: str = "tandem-t", environment: Mapping[str, str] | None = None) -> tuple[int, str]:
     done = subprocess.run(
         [sys.executable, str(script("ports.py")), stack, *wanted],
-        capture_output=True, text=True, check=False, timeout=60, env={**os.environ, **(environment or {})},
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={**os.environ, **(environment or {})},
+    )
     assert done.stderr == ""
     return done.returncode, done.stdout.strip()
 

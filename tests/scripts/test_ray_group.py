@@ -20,8 +20,13 @@ import ray_watch
 import stall_detector
 
 MACHINES = {"10.0.0.1": "n0", "10.0.0.2": "n1"}
-IDLE = {"counters": {"read": 0.0, "memory": 0.0, "seconds": 0.0}, "pids": [7], "held": False, "busy": None,
-        "where": "ray::Worker stands in step (model.py:3)"}  # fmt: skip
+IDLE = {
+    "counters": {"read": 0.0, "memory": 0.0, "seconds": 0.0},
+    "pids": [7],
+    "held": False,
+    "busy": None,
+    "where": "ray::Worker stands in step (model.py:3)",
+}
 HELD = {**IDLE, "held": True, "where": "raylet stands: it was stopped by a signal (SIGSTOP)"}
 
 

@@ -72,10 +72,26 @@ def test_whatever_is_listed_lies_below_the_folder_or_nowhere(tmp_path_factory, p
 
 
 EVIL = [
-    "../../../x", "/abs/x", "a/../../x", "sub/..", "./x", "a//b", "x/", "", "..", "a\\..\\..\\x", "a\nb", "a\0b",
-    "a\x1bb", ".git/config", "sub/.GIT/hooks/x", ".tandem-weights.json", "x.safetensors.tandem-part", "x" * 300,
+    "../../../x",
+    "/abs/x",
+    "a/../../x",
+    "sub/..",
+    "./x",
+    "a//b",
+    "x/",
+    "",
+    "..",
+    "a\\..\\..\\x",
+    "a\nb",
+    "a\0b",
+    "a\x1bb",
+    ".git/config",
+    "sub/.GIT/hooks/x",
+    ".tandem-weights.json",
+    "x.safetensors.tandem-part",
+    "x" * 300,
     "d/" * 1500 + "x",
-]  # fmt: skip
+]
 
 
 def entry(repository: Repository, path: str) -> None:
@@ -139,8 +155,12 @@ def test_a_storage_that_tells_them_apart_gets_both(hub: Hub):
         entry(hub.depot.repositories[MODEL], path)
     assert hub.fetch().code == 0
     assert {p.name for p in hub.folder().iterdir()} == {
-        "Readme.json", "readme.json", "config.json", "m.gguf", MANIFEST,
-    }  # fmt: skip
+        "Readme.json",
+        "readme.json",
+        "config.json",
+        "m.gguf",
+        MANIFEST,
+    }
 
 
 @pytest.mark.parametrize("where", ["", "sub", "sub/x.json.tandem-part", MANIFEST + ".new"])
@@ -185,9 +205,13 @@ def test_a_manifest_of_somebody_else_removes_nothing(hub: Hub, tmp_path: Path):
 def git(bare: Path, *words: str, stdin: str = "") -> str:
     who = {f"GIT_{r}_{w}": "x@localhost" for r in ("AUTHOR", "COMMITTER") for w in ("NAME", "EMAIL")}
     done = subprocess.run(
-        ["git", *words], input=stdin, env={**os.environ, **who, "GIT_DIR": str(bare)}, text=True, capture_output=True,
+        ["git", *words],
+        input=stdin,
+        env={**os.environ, **who, "GIT_DIR": str(bare)},
+        text=True,
+        capture_output=True,
         check=True,
-    )  # fmt: skip
+    )
     return done.stdout.strip()
 
 

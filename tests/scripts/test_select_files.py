@@ -15,10 +15,13 @@ from integrity import check_files, check_listing
 from select_files import left_out, model_folder, select_files  # lie there for the machine
 
 REPOSITORY = [
-    "config.json", "README.md", "R1-Q2_K.gguf", "mmproj-F16.gguf",
+    "config.json",
+    "README.md",
+    "R1-Q2_K.gguf",
+    "mmproj-F16.gguf",
     *(f"R1-Q4_K_M/R1-Q4_K_M-{n:05d}-of-00003.gguf" for n in (1, 2, 3)),
     *(f"R1-Q8_0/R1-Q8_0-{n:05d}-of-00004.gguf" for n in (1, 2, 4)),
-]  # fmt: skip
+]
 
 
 def chosen(*patterns, paths=REPOSITORY):
@@ -48,15 +51,27 @@ def test_where_both_are_there_the_engines_own_format_is_taken():
 
 
 SIZES = {
-    "config.json": 500, "README.md": 9000, "tokenizer.json": 9_000_000, "tokenizer.bin": 5000,
-    "model-00001-of-00002.safetensors": 5_000_000_000, "model-00002-of-00002.safetensors": 3_000_000_000,
-    "model.safetensors.index.json": 30_000, "pytorch_model-00001-of-00001.bin": 8_000_000_000,
-    "pytorch_model.bin.index.json": 30_000, "original/consolidated.00.pth": 8_000_000_000,
-    "original/params.json": 300, "consolidated.safetensors": 8_000_000_000, "onnx/model.onnx": 9_000_000,
-    "onnx/model.onnx_data": 16_000_000_000, "onnx/model_q4.onnx_data": 30_000_000_000, "tf_model.h5": 8_000_000_000,
-    "flax_model.msgpack": 8_000_000_000, "2_Dense/model.safetensors": 10, "2_Dense/pytorch_model.bin": 10,
+    "config.json": 500,
+    "README.md": 9000,
+    "tokenizer.json": 9_000_000,
+    "tokenizer.bin": 5000,
+    "model-00001-of-00002.safetensors": 5_000_000_000,
+    "model-00002-of-00002.safetensors": 3_000_000_000,
+    "model.safetensors.index.json": 30_000,
+    "pytorch_model-00001-of-00001.bin": 8_000_000_000,
+    "pytorch_model.bin.index.json": 30_000,
+    "original/consolidated.00.pth": 8_000_000_000,
+    "original/params.json": 300,
+    "consolidated.safetensors": 8_000_000_000,
+    "onnx/model.onnx": 9_000_000,
+    "onnx/model.onnx_data": 16_000_000_000,
+    "onnx/model_q4.onnx_data": 30_000_000_000,
+    "tf_model.h5": 8_000_000_000,
+    "flax_model.msgpack": 8_000_000_000,
+    "2_Dense/model.safetensors": 10,
+    "2_Dense/pytorch_model.bin": 10,
     "3_Dense/pytorch_model.bin": 10,
-}  # fmt: skip
+}
 
 
 def of(*names: str) -> list[File]:
@@ -67,10 +82,16 @@ def test_the_same_weights_are_fetched_once():
     """Of six copies one; what merely looks like one, or has no other, stays."""
     taken = [f.path for f in select_files(of(*SIZES), [], "some/model")]
     assert taken == [
-        "config.json", "README.md", "tokenizer.json", "tokenizer.bin", "model-00001-of-00002.safetensors",
-        "model-00002-of-00002.safetensors", "model.safetensors.index.json", "2_Dense/model.safetensors",
+        "config.json",
+        "README.md",
+        "tokenizer.json",
+        "tokenizer.bin",
+        "model-00001-of-00002.safetensors",
+        "model-00002-of-00002.safetensors",
+        "model.safetensors.index.json",
+        "2_Dense/model.safetensors",
         "3_Dense/pytorch_model.bin",
-    ]  # fmt: skip
+    ]
     said = left_out(of(*SIZES), of(*taken), "some/model")
     assert said.startswith("some/model holds its weights more than once; left out: 8 GB PyTorch .bin (pytorch_model-")
     assert "left out: 46 GB ONNX (onnx/model.onnx, onnx/model.onnx_data and 1 more)" in said
@@ -227,12 +248,13 @@ def test_what_headers_show(tmp_path, files, said):
         (["config.json", "model.safetensors"], ["model.safetensors"], "is useless without config.json, which"),
         (["config.json", "m-00001-of-00002.safetensors"], None, "has 1 of 2 files like m-00001-of-00002."),
         (
-            ["config.json", "m-00001-of-00002.bin", "m-00002-of-00002.bin"], ["config.json", "m-00001-of-00002.bin"],
+            ["config.json", "m-00001-of-00002.bin", "m-00002-of-00002.bin"],
+            ["config.json", "m-00001-of-00002.bin"],
             "is chosen in part by model.files: 1 of 2 files like m-00001-of-00002.bin; take all",
         ),
         (["config.json", "m-00000-of-00002.safetensors", "m-00001-of-00002.safetensors"], None, None),
     ],
-)  # fmt: skip
+)
 def test_what_a_list_shows(names, kept, said):
     """Before a byte is fetched."""
     shown = check_listing(of(*names), of(*(kept or names)), alone=True)

@@ -21,12 +21,38 @@ from tests.support.supervised import Supervised
 from tests.support.waiting import until
 
 WORDS = [
-    "--plain=1", "", " ", "two words", "$HOME", "${HOME}", "$(touch /tmp/pwned)", "`id`", "%n %i %%", "a;b|c&d>e<f",
-    "it's", 'say "so"', "back\\slash", "\\n", "new\nline", "tab\there", "--", "-x", "!history", "~", "~root",
-    '--speculative-config={"method": "ngram", "n": 3, "s": "a\'b $x"}', "{{ messages[0]['content'] }}", "{a,b}",
-    "--chat-template={% if a %}\n  b\n{% endif %}", "\u4f60\u597d", "=", "a=b=c", "--port=8100", "#comment",
+    "--plain=1",
+    "",
+    " ",
+    "two words",
+    "$HOME",
+    "${HOME}",
+    "$(touch /tmp/pwned)",
+    "`id`",
+    "%n %i %%",
+    "a;b|c&d>e<f",
+    "it's",
+    'say "so"',
+    "back\\slash",
+    "\\n",
+    "new\nline",
+    "tab\there",
+    "--",
+    "-x",
+    "!history",
+    "~",
+    "~root",
+    '--speculative-config={"method": "ngram", "n": 3, "s": "a\'b $x"}',
+    "{{ messages[0]['content'] }}",
+    "{a,b}",
+    "--chat-template={% if a %}\n  b\n{% endif %}",
+    "\u4f60\u597d",
+    "=",
+    "a=b=c",
+    "--port=8100",
+    "#comment",
     "[ab]?",
-]  # fmt: skip
+]
 VARIABLES = {f"V{number}": word for number, word in enumerate(WORDS)}
 PRINTS = "import json,os,sys; print(json.dumps([sys.argv[1:], {k: os.environ.get(k) for k in sys.argv[1].split(',')}]))"
 

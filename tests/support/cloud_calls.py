@@ -82,10 +82,17 @@ def calls(account: Account) -> Iterator[tuple[str, str, dict[str, Any]]]:
     assert do("Ecs", "DescribeKeyPairs", KeyPairName="pp")["KeyPairs"]["KeyPair"][0]["KeyPairName"] == "pp"
 
     machine = do(
-        "Ecs", "RunInstances", ImageId=image, InstanceType="ecs.g7.large", VSwitchId=vswitch, SecurityGroupId=group,
-        KeyPairName="pp", UserData=base64.b64encode(b"#!/bin/sh\ntrue\n").decode(), AutoReleaseTime=FAR,
+        "Ecs",
+        "RunInstances",
+        ImageId=image,
+        InstanceType="ecs.g7.large",
+        VSwitchId=vswitch,
+        SecurityGroupId=group,
+        KeyPairName="pp",
+        UserData=base64.b64encode(b"#!/bin/sh\ntrue\n").decode(),
+        AutoReleaseTime=FAR,
         Tag=[{"Key": "stack", "Value": "t"}],
-    )["InstanceIdSets"]["InstanceIdSet"][0]  # fmt: skip
+    )["InstanceIdSets"]["InstanceIdSet"][0]
     one = json.dumps([machine])
 
     def status() -> str:
@@ -148,8 +155,15 @@ def calls(account: Account) -> Iterator[tuple[str, str, dict[str, Any]]]:
     do("Ecs", "ModifyInstanceNetworkSpec", InstanceId=machine, InternetMaxBandwidthOut=5)
     do("Ecs", "AllocatePublicIpAddress", InstanceId=machine)
 
-    extreme = do("NAS", "CreateFileSystem", FileSystemType="extreme", StorageType="standard", ProtocolType="NFS",
-                 ZoneId="cn-hangzhou-h", Capacity=100)["FileSystemId"]  # fmt: skip
+    extreme = do(
+        "NAS",
+        "CreateFileSystem",
+        FileSystemType="extreme",
+        StorageType="standard",
+        ProtocolType="NFS",
+        ZoneId="cn-hangzhou-h",
+        Capacity=100,
+    )["FileSystemId"]
     system = do("NAS", "CreateFileSystem", StorageType="Performance", ProtocolType="NFS")["FileSystemId"]
 
     def running(key: str) -> bool:

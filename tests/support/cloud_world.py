@@ -22,8 +22,11 @@ class World:
 
     def run(self, **wish: Any) -> list[str]:
         plain = {
-            "ImageId": IMAGE, "InstanceType": "ecs.g7.large", "VSwitchId": self.vswitch, "SecurityGroupId": self.group,
-        }  # fmt: skip
+            "ImageId": IMAGE,
+            "InstanceType": "ecs.g7.large",
+            "VSwitchId": self.vswitch,
+            "SecurityGroupId": self.group,
+        }
         return list(self.call("Ecs", "RunInstances", **{**plain, **wish})["InstanceIdSets"]["InstanceIdSet"])
 
     def seen(self, *machines: str) -> list[dict[str, Any]]:

@@ -180,9 +180,15 @@ async def _anthropic(wanted: dict[str, Any], writer: asyncio.StreamWriter) -> No
     count = wanted.get("max_tokens") or 3
     usage = {"input_tokens": 1, "output_tokens": count}
     message: dict[str, Any] = {
-        "id": "msg_1", "type": "message", "role": "assistant", "model": MODEL, "stop_reason": "end_turn",
-        "stop_sequence": None, "usage": usage, "content": [{"type": "text", "text": "word " * count}],
-    }  # fmt: skip
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": MODEL,
+        "stop_reason": "end_turn",
+        "stop_sequence": None,
+        "usage": usage,
+        "content": [{"type": "text", "text": "word " * count}],
+    }
     if wanted.get("tools"):
         message["stop_reason"] = "tool_use"
         message["content"] = [{"type": "tool_use", "id": "toolu_1", "name": wanted["tools"][0]["name"], "input": {}}]

@@ -25,9 +25,15 @@ GIB = 1 << 30
 def container(name: str, **changes: Any) -> dict[str, Any]:
     """One as machine_state.py tells it."""
     fields = {
-        "name": f"tandem-test-{name}", "id": f"id-{name}", "image": "sha256:aa", "status": "running", "oom": False,
-        "code": 0, "restarts": 0, "group": None,
-    }  # fmt: skip
+        "name": f"tandem-test-{name}",
+        "id": f"id-{name}",
+        "image": "sha256:aa",
+        "status": "running",
+        "oom": False,
+        "code": 0,
+        "restarts": 0,
+        "group": None,
+    }
     return {**fields, **changes}
 
 
@@ -44,8 +50,14 @@ def facts(name: str, other: str) -> dict[str, Any]:
         "interfaces": {"lo": "unknown", "eth0": "up"},
         "bus": {"gpus": [{}], "switches": [], "npus": [], "ports": [{"name": "mlx5_0", "active": True}]},
         "nvidia": {
-            "state": ["working"], "version": ["580.95.05"], "count": ["1"], "words": [""], "fabric_version": [""],
-            "fabric_unit": [""], "gpu": [GPU], "remapped": ["00000000:01:00.0, No, No"],
+            "state": ["working"],
+            "version": ["580.95.05"],
+            "count": ["1"],
+            "words": [""],
+            "fabric_version": [""],
+            "fabric_unit": [""],
+            "gpu": [GPU],
+            "remapped": ["00000000:01:00.0, No, No"],
         },
         "peers": {other: {"error": "", "loss": 0.0}},
         "fetch": {},
@@ -54,11 +66,14 @@ def facts(name: str, other: str) -> dict[str, Any]:
         "containers": [container(f"{name}-{each}", group=GROUP if each == "engine" else None) for each in names],
         "frozen": [],
         "storage": {
-            "source": "nas:/", "there": True, "bytes": 1000 * GIB, "free": 500 * GIB,
+            "source": "nas:/",
+            "there": True,
+            "bytes": 1000 * GIB,
+            "free": 500 * GIB,
             "weights": {"/mnt/tandem/models/x": {"files": 9, "bytes": 100 * GIB, "manifest": True, "wrong": ""}},
             "read": {"file": "/mnt/tandem/models/x/1", "bytes": 256 << 20, "seconds": 0.5},
         },
-    }  # fmt: skip
+    }
 
 
 def certificate(**changes: Any) -> Certificate:
@@ -81,11 +96,14 @@ def _known(found: Stack, account: dict[str, Answer]) -> Known:
 def _containers() -> list[Resource]:
     return [
         Resource(
-            "docker:index/container:Container", name, f"id-{name}", {"image": "sha256:aa"},
+            "docker:index/container:Container",
+            name,
+            f"id-{name}",
+            {"image": "sha256:aa"},
             {"name": f"tandem-test-{name}"},
         )
         for name in ("node-0-engine", "node-0-gateway", "node-1-engine")
-    ]  # fmt: skip
+    ]
 
 
 def hosts(**changes: Any) -> Known:
@@ -114,11 +132,18 @@ def rented() -> Known:
     settings = parse(config)
     assert settings.cloud
     machines = [
-        Resource("alicloud:ecs/instance:Instance", f"node-{n}-instance", f"i-{n}", {}, {
-            "publicIp": f"100.64.77.{n + 2}", "primaryIpAddress": f"172.20.7.{n + 2}",
-        })
+        Resource(
+            "alicloud:ecs/instance:Instance",
+            f"node-{n}-instance",
+            f"i-{n}",
+            {},
+            {
+                "publicIp": f"100.64.77.{n + 2}",
+                "primaryIpAddress": f"172.20.7.{n + 2}",
+            },
+        )
         for n in range(2)
-    ]  # fmt: skip
+    ]
     public = json.dumps({"own": {"private": "x", "public": "ssh-ed25519 AAAA"}})
     keys = [
         Resource("command:local:Command", f"node-{n}-host-keys-made", "x", {}, {"stdout": public}) for n in range(2)
@@ -128,10 +153,12 @@ def rented() -> Known:
     outputs = {"apiUrl": "https://100.64.77.2:8000/v1"}
     found = Stack("test", "tandem", config, settings, "", [*machines, *keys, group, probe, *_containers()], outputs)
     values_of = {
-        "real-name-authentication": "yes", "max-postpaid-instance-vcpu-count": "100",
-        "used-postpaid-instance-vcpu-count": "6", "max-spot-instance-vcpu-count": "0",
+        "real-name-authentication": "yes",
+        "max-postpaid-instance-vcpu-count": "100",
+        "used-postpaid-instance-vcpu-count": "6",
+        "max-spot-instance-vcpu-count": "0",
         "used-spot-instance-vcpu-count": "0",
-    }  # fmt: skip
+    }
     items = [{"AttributeName": n, "AttributeValues": {"ValueItem": [{"Value": v}]}} for n, v in values_of.items()]
     account = {
         "identity": {"AccountId": "1"},
@@ -157,8 +184,9 @@ def rented() -> Known:
     known = _known(found, {name: Answer(value) for name, value in account.items()})
     for name in ("node-0", "node-1"):
         known.looks[name].facts["fetch"] = {
-            "http://100.64.77.1:8600/v2/": "", "http://100.64.77.1:8600/pypi/simple": "",
-        }  # fmt: skip
+            "http://100.64.77.1:8600/v2/": "",
+            "http://100.64.77.1:8600/pypi/simple": "",
+        }
         known.looks[name].facts["storage"]["source"] = "files.nas:/"
     return known
 

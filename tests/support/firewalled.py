@@ -78,10 +78,18 @@ class Firewalled:
     def call(self, name: str, **more: Any) -> dict[str, Any]:
         """A machine as `Machine.facts` has it."""
         return {
-            "name": name, "host": self.address(name), "port": 22, "user": "root",
-            "private_key": self.site.key.read_text(), "host_key": self.site.machine(name).record.host_key,
-            "stack": STACK, "base": BASE, "cleanup": {}, "script_files": LEASE_FILES, **more,
-        }  # fmt: skip
+            "name": name,
+            "host": self.address(name),
+            "port": 22,
+            "user": "root",
+            "private_key": self.site.key.read_text(),
+            "host_key": self.site.machine(name).record.host_key,
+            "stack": STACK,
+            "base": BASE,
+            "cleanup": {},
+            "script_files": LEASE_FILES,
+            **more,
+        }
 
     def ok(self, name: str, text: str, *arguments: str) -> str:
         """A script by root's bash, over a connection of its own; its output."""
@@ -138,14 +146,21 @@ class Firewalled:
         files = {"step.sh": script("firewall.sh"), **RUNNER}
         files |= {file: script(file) for file in ("firewall.py", "firewall_state.sh", "ports.py")}
         variables = {
-            "CLOSED": "6379-6386 10002-10999", "OPEN": str(URL), "CONFIRM_SECONDS": str(seconds),
-            "MEMBERS": f"{self.address('one')} {self.address('two')} {allowed}".strip(), "TANDEM_TIMEOUT": "60",
-        }  # fmt: skip
+            "CLOSED": "6379-6386 10002-10999",
+            "OPEN": str(URL),
+            "CONFIRM_SECONDS": str(seconds),
+            "MEMBERS": f"{self.address('one')} {self.address('two')} {allowed}".strip(),
+            "TANDEM_TIMEOUT": "60",
+        }
         return self.call(
-            name, files={target: from_project(file) for target, file in files.items()}, variables=variables,
-            seconds=seconds, confirm=[STATE, "confirm"], back=[STATE, "off"],
+            name,
+            files={target: from_project(file) for target, file in files.items()},
+            variables=variables,
+            seconds=seconds,
+            confirm=[STATE, "confirm"],
+            back=[STATE, "off"],
             version=content_hash({target: file.read_bytes() for target, file in files.items()}, variables),
-        )  # fmt: skip
+        )
 
     def armed(self, name: str, **more: Any) -> str:
         """Made and not confirmed; what the step said."""

@@ -105,9 +105,16 @@ class Gateway:
         return http.client.HTTPSConnection(*place, timeout=60, context=self.context, source_address=own)
 
     def ask(
-        self, path: str, key: str | None = KEY, method: str = "GET", body: Any = None, port: int = 0, *,
-        source: str = "", **headers: str,
-    ) -> Any:  # fmt: skip
+        self,
+        path: str,
+        key: str | None = KEY,
+        method: str = "GET",
+        body: Any = None,
+        port: int = 0,
+        *,
+        source: str = "",
+        **headers: str,
+    ) -> Any:
         """An answer, with its body in `text`; `source` is the address that it is asked from."""
         connection = self.connection(port, source)
         given = {"Authorization": f"Bearer {key}"} if key is not None else {}

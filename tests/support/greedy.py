@@ -4,9 +4,13 @@ import json
 import os
 
 os.environ.update(
-    VLLM_CPU_OMP_THREADS_BIND="nobind", OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1", VLLM_NO_USAGE_STATS="1",
-    TORCHDYNAMO_DISABLE="1", VLLM_ENABLE_V1_MULTIPROCESSING="0",
-)  # fmt: skip
+    VLLM_CPU_OMP_THREADS_BIND="nobind",
+    OMP_NUM_THREADS="1",
+    HF_HUB_OFFLINE="1",
+    VLLM_NO_USAGE_STATS="1",
+    TORCHDYNAMO_DISABLE="1",
+    VLLM_ENABLE_V1_MULTIPROCESSING="0",
+)
 
 from vllm import LLM, SamplingParams  # type: ignore[import-not-found]  # only the engine has it
 

@@ -102,12 +102,23 @@ class HangingShare:
 
     def _answer(self, code: int, node: int, words: bytes) -> bytes:
         answers: dict[int, Callable[[int, bytes], bytes]] = {
-            INIT: self._init, LOOKUP: self._lookup, GETATTR: self._attributes, READLINK: self._link,
-            OPEN: lambda *_: struct.pack("<Q2I", 0, 0, 0), OPENDIR: lambda *_: struct.pack("<Q2I", 0, 0, 0),
-            READ: self._read, READDIR: self._entries, STATFS: self._room,
-            RELEASE: lambda *_: b"", RELEASEDIR: lambda *_: b"", FLUSH: lambda *_: b"",
-            CREATE: self._create, WRITE: self._write, SETATTR: self._set, UNLINK: self._remove,
-        }  # fmt: skip
+            INIT: self._init,
+            LOOKUP: self._lookup,
+            GETATTR: self._attributes,
+            READLINK: self._link,
+            OPEN: lambda *_: struct.pack("<Q2I", 0, 0, 0),
+            OPENDIR: lambda *_: struct.pack("<Q2I", 0, 0, 0),
+            READ: self._read,
+            READDIR: self._entries,
+            STATFS: self._room,
+            RELEASE: lambda *_: b"",
+            RELEASEDIR: lambda *_: b"",
+            FLUSH: lambda *_: b"",
+            CREATE: self._create,
+            WRITE: self._write,
+            SETATTR: self._set,
+            UNLINK: self._remove,
+        }
         if code not in answers:
             raise OSError(errno.ENOSYS, "not needed by what is tried")
         return answers[code](node, words)

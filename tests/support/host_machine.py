@@ -37,9 +37,13 @@ class HostMachine:
         self.machine.wait_for_ssh()
         self.shared = tempfile.TemporaryDirectory()
         self.call = {
-            "name": "gpu-1", "host": self.address, "port": 22, "user": "root",
-            "private_key": self.site.key.read_text(), "host_key": " ".join(self.site.known_hosts.split()[1:3]),
-        }  # fmt: skip
+            "name": "gpu-1",
+            "host": self.address,
+            "port": 22,
+            "user": "root",
+            "private_key": self.site.key.read_text(),
+            "host_key": " ".join(self.site.known_hosts.split()[1:3]),
+        }
         self.connection = Ssh.open(self.call, self.shared.name)
 
     def close(self) -> None:

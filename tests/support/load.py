@@ -118,9 +118,13 @@ class Load:
         connection = http.client.HTTPSConnection(self.url.netloc, context=self.context, timeout=600)
         try:
             body = {
-                "model": self.model, "prompt": prompt, "max_tokens": tokens, "temperature": 0, "ignore_eos": True,
+                "model": self.model,
+                "prompt": prompt,
+                "max_tokens": tokens,
+                "temperature": 0,
+                "ignore_eos": True,
                 "stream": True,
-            }  # fmt: skip
+            }
             headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.key}"}
             connection.request("POST", f"{self.url.path}/completions", json.dumps(body), headers)
             answer = connection.getresponse()

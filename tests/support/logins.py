@@ -63,11 +63,19 @@ class Logins:
     def call(self, name: str = "far", user: str = "ubuntu", **more: Any) -> dict[str, Any]:
         """A machine as `Machine.facts` has it."""
         return {
-            "name": name, "host": self.address(name), "port": 22, "user": user,
-            "private_key": self.plain.read_text(), "host_key": self.site.machine(name).record.host_key,
-            "stack": STACK, "base": BASE, "cleanup": {}, "script_files": LEASE_FILES, "scripts": lease_scripts(),
+            "name": name,
+            "host": self.address(name),
+            "port": 22,
+            "user": user,
+            "private_key": self.plain.read_text(),
+            "host_key": self.site.machine(name).record.host_key,
+            "stack": STACK,
+            "base": BASE,
+            "cleanup": {},
+            "script_files": LEASE_FILES,
+            "scripts": lease_scripts(),
             **more,
-        }  # fmt: skip
+        }
 
     def through(self, **more: Any) -> dict[str, Any]:
         """`gate` as the host between."""

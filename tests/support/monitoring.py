@@ -106,9 +106,11 @@ class Prometheus:
     def values(self, query: str) -> list[float]:
         """What a query gives now."""
         found = self.get("query", query=query)
-        return [float(found["result"][1])] if found["resultType"] == "scalar" else [
-            float(one["value"][1]) for one in found["result"]
-        ]  # fmt: skip
+        return (
+            [float(found["result"][1])]
+            if found["resultType"] == "scalar"
+            else [float(one["value"][1]) for one in found["result"]]
+        )
 
     def targets(self) -> dict[str, str]:
         """Health of each job."""

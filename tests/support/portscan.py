@@ -43,8 +43,11 @@ def open_ports(address: str, ports: Sequence[int] = ALL, *, namespace: str = "",
         words = [sys.executable, "-m", "tests.support.portscan", address, wanted]
         found = subprocess.run(
             ["ip", "netns", "exec", namespace, *words],
-            cwd=ROOT, check=True, stdout=subprocess.PIPE, timeout=CALM_SECONDS,
-        )  # fmt: skip
+            cwd=ROOT,
+            check=True,
+            stdout=subprocess.PIPE,
+            timeout=CALM_SECONDS,
+        )
         return set(json.loads(found.stdout))
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -55,10 +55,16 @@ class Deployment:
         }
         data = base64.b64encode(f"#cloud-config\n{yaml.safe_dump(wish)}".encode()).decode()
         answer = self.account.call(
-            "Ecs", "RunInstances", ImageId="debian_12_9_x64_20G_alibase_20260901.vhd", InstanceType="ecs.g7.large",
-            VSwitchId=vswitch, SecurityGroupId=self.group, KeyPairName="kk", UserData=data,
+            "Ecs",
+            "RunInstances",
+            ImageId="debian_12_9_x64_20G_alibase_20260901.vhd",
+            InstanceType="ecs.g7.large",
+            VSwitchId=vswitch,
+            SecurityGroupId=self.group,
+            KeyPairName="kk",
+            UserData=data,
             InternetMaxBandwidthOut=bandwidth,
-        )  # fmt: skip
+        )
         return str(answer["InstanceIdSets"]["InstanceIdSet"][0])
 
     def seen(self, machine: str) -> dict[str, Any]:

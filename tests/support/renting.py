@@ -116,9 +116,11 @@ def renting(folder: Path) -> Iterator[Renting]:
     start = [*command, "start", "--state", str(state), "--backend", "memory", "--speed", "1000"]
     status = json.loads(subprocess.check_output(start, cwd=ROOT))
     keys = {
-        "ALIBABA_CLOUD_ACCESS_KEY_ID": status["accessKey"], "ALIBABA_CLOUD_ACCESS_KEY_SECRET": status["secretKey"],
-        "SSL_CERT_FILE": status["authority"], "NO_PROXY": f"{status['endpoint']},127.0.0.1",
-    }  # fmt: skip
+        "ALIBABA_CLOUD_ACCESS_KEY_ID": status["accessKey"],
+        "ALIBABA_CLOUD_ACCESS_KEY_SECRET": status["secretKey"],
+        "SSL_CERT_FILE": status["authority"],
+        "NO_PROXY": f"{status['endpoint']},127.0.0.1",
+    }
     try:
         made = Project.make(folder / "project")
         project = Renting(made.directory, state, status, keys)

@@ -79,10 +79,11 @@ def _make(folder: Path, _log: Path) -> None:
 def _image(blobs: Path, name: str, path: str, layers: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Its manifest's descriptor."""
     config = {
-        "architecture": "amd64", "os": "linux",
+        "architecture": "amd64",
+        "os": "linux",
         "config": {"Env": [path, "LANG=C.UTF-8"], "StopSignal": "SIGINT"},  # as PostgreSQL's official image
         "rootfs": {"type": "layers", "diff_ids": [layer["digest"] for layer in layers]},
-    }  # fmt: skip
+    }
     manifest = {
         "schemaVersion": 2,
         "mediaType": f"{KIND}.manifest.v1+json",

@@ -75,8 +75,11 @@ class Parts:
         environment = [path, "LANG=C.UTF-8", *(f"{name}={value}" for name, value in variables.items())]
         return subprocess.Popen(
             ["chroot", f"--userspec={user}:{user}", str(self.root), "env", "-i", *environment, *words],
-            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, start_new_session=True,
-        )  # fmt: skip
+            stdin=subprocess.DEVNULL,
+            stdout=self.log,
+            stderr=self.log,
+            start_new_session=True,
+        )
 
     def wait(self, gateway_port: int) -> None:
         """Until the program that `up` waits by says that all is there."""

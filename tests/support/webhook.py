@@ -30,10 +30,12 @@ class Receiver(ThreadingHTTPServer):
     def fired(self, name: str, since: float) -> list[tuple[float, dict[str, Any]]]:
         """Alerts of a name that began to fire after a time; those that fired before come again with each new one."""
         return [
-            (at, alert) for at, alert in self.alerts
-            if alert["status"] == "firing" and alert["labels"]["alertname"] == name
+            (at, alert)
+            for at, alert in self.alerts
+            if alert["status"] == "firing"
+            and alert["labels"]["alertname"] == name
             and datetime.fromisoformat(alert["startsAt"]).timestamp() > since
-        ]  # fmt: skip
+        ]
 
     def close(self) -> None:
         self.shutdown()

@@ -56,8 +56,13 @@ def test_a_file_beside_another_lies_in_a_folder_of_its_row():
 
 @pytest.mark.parametrize(
     "text",
-    ["`stacks/gone.py`", "`recipes/gone-*.yaml`", "`components/gone/NAME.py`", "[page](gone.md#part)",
-     "`tests/unit/test_gone.py::test_it`"],
-)  # fmt: skip
+    [
+        "`stacks/gone.py`",
+        "`recipes/gone-*.yaml`",
+        "`components/gone/NAME.py`",
+        "[page](gone.md#part)",
+        "`tests/unit/test_gone.py::test_it`",
+    ],
+)
 def test_a_path_that_leads_nowhere_is_found(text):
     assert len(missing(f"see {text}, or `stacks/deployment.py`", ROOT / "README.md")) == 1

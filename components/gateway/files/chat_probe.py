@@ -61,9 +61,14 @@ def ask(call: dict[str, Any]) -> str:
     tell = teller()
     while True:
         heard = inference_probe.ask(
-            call["url"], call["model"], call.get("task") or "chat", call["key"], seconds=60,
-            authority=call.get("authority", ""), server=call.get("server", ""),
-        )  # fmt: skip
+            call["url"],
+            call["model"],
+            call.get("task") or "chat",
+            call["key"],
+            seconds=60,
+            authority=call.get("authority", ""),
+            server=call.get("server", ""),
+        )
         if heard["good"]:
             return str(heard["said"])
         # An answer says more than a connection that failed later.

@@ -102,8 +102,10 @@ class Counter:
 
 def render(counts: dict[str, dict[str, float]]) -> str:
     """Prometheus' text format, 0.0.4."""
-    lines = ["# HELP tandem_gateway_requests_total Requests by API key and status.",
-             "# TYPE tandem_gateway_requests_total counter"]  # fmt: skip
+    lines = [
+        "# HELP tandem_gateway_requests_total Requests by API key and status.",
+        "# TYPE tandem_gateway_requests_total counter",
+    ]
     for name, of_key in sorted(counts.items()):
         statuses = sorted(of_key.keys() - set(FIELDS))
         lines += [f'tandem_gateway_requests_total{{key="{name}",code="{s}"}} {of_key[s]:.0f}' for s in statuses]

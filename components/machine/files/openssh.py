@@ -110,8 +110,11 @@ class Ssh:
         more = ["-N", "-oExitOnForwardFailure=yes", "-L", f"127.0.0.1:{local}:{host}:{port}"]
         with subprocess.Popen(
             self._argv([*self._identity("key", self.call), *OPTIONS, QUIET, *more]),
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        ) as tunnel:  # fmt: skip
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as tunnel:
             try:
                 deadline = time.monotonic() + seconds
                 while not _listens(local):
@@ -258,9 +261,11 @@ def _explain(error: str, where: str, hop: Mapping[str, Any], setting: str) -> st
         )
     if "Permission denied" in error:
         key = "any key of the running ssh-agent" if not hop.get("private_key") else "this key"
-        mend = f"load the right one (ssh-add FILE) or correct {setting}" if not hop.get("private_key") else (
-            f"correct {setting} and ssh.privateKeyFile"
-        )  # fmt: skip
+        mend = (
+            f"load the right one (ssh-add FILE) or correct {setting}"
+            if not hop.get("private_key")
+            else (f"correct {setting} and ssh.privateKeyFile")
+        )
         return (
             f"{where}: the machine refuses {key}; add its public half to ~/.ssh/authorized_keys of {hop['user']} "
             f"there, or {mend} (try: {target})"
@@ -287,9 +292,13 @@ def _write_key(file: Path, hop: Mapping[str, Any], name: str) -> None:
     askpass = {"SSH_ASKPASS": str(helper), "SSH_ASKPASS_REQUIRE": "force", "DISPLAY": ":0"}
     done = subprocess.run(
         ["ssh-keygen", "-q", "-p", "-N", "", "-f", str(file)],
-        env={**os.environ, **askpass}, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        env={**os.environ, **askpass},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
         start_new_session=True,
-    )  # fmt: skip
+    )
     secret.unlink()
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["no reason given"])[-1]

@@ -154,8 +154,11 @@ def processes(folder: Path) -> list[Rank]:
             known = json.loads((home / "files" / "group.json").read_text())
         status = subprocess.run(
             [sys.executable, str(home / "process_supervisor.py"), "status", str(home)],
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=30, check=False,
-        ).stdout  # fmt: skip
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=30,
+            check=False,
+        ).stdout
         found.append(Rank(status.startswith(b"running"), words, known))
     return found
 
@@ -304,8 +307,10 @@ def certificate(port: int) -> list[Sample]:
     if not found:
         return []
     begin, end = (moment((found[n] or found[n + 1]).decode()) for n in (1, 3))
-    return [Sample("tandem_certificate_expiry_timestamp_seconds", {}, end),
-            Sample("tandem_certificate_lifetime_seconds", {}, end - begin)]  # fmt: skip
+    return [
+        Sample("tandem_certificate_expiry_timestamp_seconds", {}, end),
+        Sample("tandem_certificate_lifetime_seconds", {}, end - begin),
+    ]
 
 
 def release(text: str, spot: bool) -> list[Sample]:

@@ -182,9 +182,16 @@ def opener(authority: str = "", server: str = "") -> urllib.request.OpenerDirect
 
 
 def ask(
-    url: str, model: str, task: str, key: str = "", *, seconds: float = SECONDS, authority: str = "",
-    server: str = "", headers: dict[str, str] | None = None,
-) -> dict[str, Any]:  # fmt: skip
+    url: str,
+    model: str,
+    task: str,
+    key: str = "",
+    *,
+    seconds: float = SECONDS,
+    authority: str = "",
+    server: str = "",
+    headers: dict[str, str] | None = None,
+) -> dict[str, Any]:
     """Asks once; see `opener` for `authority` and `server`; `headers` go with the request.
 
     Returns:

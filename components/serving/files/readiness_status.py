@@ -35,11 +35,18 @@ def main(words: list[str]) -> None:
         "rank {rank} on {machine} has stood still for {seconds} s: {where}".format(**one) for one in ranks
     )
     found = {
-        "good": answer.get("good"), "task": answer.get("task"), "code": answer.get("code"), "said": answer.get("said"),
-        "exits": group.get("exits"), "error": group.get("error"),
-        "rank": end.get("rank"), "machine": end.get("machine"), "exit": end.get("code"),
-        "stalled": stalled[:LINE], "stalled_in_full": stalled[:SENTENCE],
-    }  # fmt: skip
+        "good": answer.get("good"),
+        "task": answer.get("task"),
+        "code": answer.get("code"),
+        "said": answer.get("said"),
+        "exits": group.get("exits"),
+        "error": group.get("error"),
+        "rank": end.get("rank"),
+        "machine": end.get("machine"),
+        "exit": end.get("code"),
+        "stalled": stalled[:LINE],
+        "stalled_in_full": stalled[:SENTENCE],
+    }
     for name, value in found.items():
         text = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
         print(f"{name}={' '.join(text.split())}")

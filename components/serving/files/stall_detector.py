@@ -258,8 +258,11 @@ def position(pid: int) -> str:
         try:
             done = subprocess.run(
                 [spy, "dump", "--nonblocking", "--pid", str(pid)],
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=20, check=False,
-            )  # fmt: skip
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=20,
+                check=False,
+            )
             frames = _frames(done.stdout.decode(errors="replace"))
             if frames:
                 return "stands in " + " < ".join(frames[:6])

@@ -57,8 +57,10 @@ class Moved:
             for file in wrong:
                 now = newer.get(file.path)
                 changed = now is not None and (now.size, now.sha256, now.git_sha1) != (
-                    file.size, file.sha256, file.git_sha1,
-                )  # fmt: skip
+                    file.size,
+                    file.sha256,
+                    file.git_sha1,
+                )
                 if file.path.endswith(WEIGHTS) and changed:
                     raise LookupError(
                         f"{file.path} of {self.model} changed on the hub while it came down; run `pulumi up` again for "

@@ -188,13 +188,17 @@ def from_hub() -> tuple[str, Path]:
     lock.acquire()
     for one, other in alike([f.path for f in files]):
         if not inside.tells_apart(one, other):
-            fail(f"{WHERE} lists {one!r} and {other!r}, which this storage takes for one file; leave one out by "
-                 f"model.files: ['!{other}']")  # fmt: skip
+            fail(
+                f"{WHERE} lists {one!r} and {other!r}, which this storage takes for one file; leave one out by "
+                f"model.files: ['!{other}']"
+            )
     enough_space(files)
     files = bring(hub, all_files, files)
     if wrong := check_files(FOLDER, {f.path for f in files}):
-        fail(f"{MODEL} {wrong}, though its checksum is the hub's; use another revision or repository (model.revision, "
-             "model.id)")  # fmt: skip
+        fail(
+            f"{MODEL} {wrong}, though its checksum is the hub's; use another revision or repository (model.revision, "
+            "model.id)"
+        )
     write_manifest(FOLDER, files, revision)
     inside.remove_unfinished()
     lock.release()

@@ -70,8 +70,10 @@ def left_out(
     # Two sets of safetensors which different engines read: neither is left out by itself.
     both = [f for f in chosen if CONSOLIDATED.fullmatch(f.path)]
     if both and not sentences and any(f.path.startswith("model") and f.path.endswith(".safetensors") for f in chosen):
-        sentences.append(f"also fetched: {amount(sum(f.size for f in both))} consolidated safetensors; "
-                    "model.files: ['!consolidated*'] leaves them out")  # fmt: skip
+        sentences.append(
+            f"also fetched: {amount(sum(f.size for f in both))} consolidated safetensors; "
+            "model.files: ['!consolidated*'] leaves them out"
+        )
     return f"{model} holds its weights more than once; {'; '.join(sentences)}" if sentences else ""
 
 

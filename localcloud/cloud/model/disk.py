@@ -49,7 +49,14 @@ class Disk(Resource):
     def wire(self) -> Json:
         """See Resource."""
         return {
-            **super().wire(), "Status": "In_use", "KMSKeyId": "", "Portable": False, "EnableAutoSnapshot": True,
-            "DiskChargeType": "PostPaid", "MultiAttach": "Disabled", "SourceSnapshotId": "",
-            "OperationLocks": {"OperationLock": []}, "Tags": self.wire_tags(),
-        }  # fmt: skip
+            **super().wire(),
+            "Status": "In_use",
+            "KMSKeyId": "",
+            "Portable": False,
+            "EnableAutoSnapshot": True,
+            "DiskChargeType": "PostPaid",
+            "MultiAttach": "Disabled",
+            "SourceSnapshotId": "",
+            "OperationLocks": {"OperationLock": []},
+            "Tags": self.wire_tags(),
+        }

@@ -51,8 +51,18 @@ class Eip(Changing):
         provider's tests of an association with an instance would replace it for ever otherwise.
         """
         return {
-            **super().wire(), "Bandwidth": str(self.mbits), "EipBandwidth": str(self.mbits), "ExpiredTime": "",
-            "BusinessStatus": "Normal", "HDMonitorStatus": "OFF", "VpcId": "", "PrivateIpAddress": "",
-            "SegmentInstanceId": "", "SecondLimited": False, "OperationLocks": {"LockReason": []}, "ServiceManaged": 0,
-            "SecurityProtectionTypes": {"SecurityProtectionType": []}, "Tags": self.wire_tags(),
-        }  # fmt: skip
+            **super().wire(),
+            "Bandwidth": str(self.mbits),
+            "EipBandwidth": str(self.mbits),
+            "ExpiredTime": "",
+            "BusinessStatus": "Normal",
+            "HDMonitorStatus": "OFF",
+            "VpcId": "",
+            "PrivateIpAddress": "",
+            "SegmentInstanceId": "",
+            "SecondLimited": False,
+            "OperationLocks": {"LockReason": []},
+            "ServiceManaged": 0,
+            "SecurityProtectionTypes": {"SecurityProtectionType": []},
+            "Tags": self.wire_tags(),
+        }

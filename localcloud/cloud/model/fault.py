@@ -10,15 +10,18 @@ NAMED = {
     "throttle": (400, "Throttling.User", "Request was denied due to user flow control."),
     "unavailable": (503, "ServiceUnavailable", "The request has failed due to a temporary failure of the server."),
     "balance": (
-        403, "InvalidAccountStatus.NotEnoughBalance", "Your account does not have enough balance.",
+        403,
+        "InvalidAccountStatus.NotEnoughBalance",
+        "Your account does not have enough balance.",
     ),
     "no-stock": (
-        403, "OperationDenied.NoStock",
+        403,
+        "OperationDenied.NoStock",
         "The requested resource is sold out in the specified zone; try other types or zones.",
     ),
     "not-on-sale": (403, "Zone.NotOnSale", "The specified zone is not available for purchase."),
     "quota": (403, "QuotaExceed.ElasticQuota", "The number of the specified ECS instances has exceeded the quota."),
-}  # fmt: skip
+}
 OF_MACHINES = ("no-stock", "balance", "not-on-sale", "quota")
 """Faults of RunInstances, unless an action is named."""
 

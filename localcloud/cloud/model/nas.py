@@ -48,11 +48,22 @@ class FileSystem(Changing):
     def wire(self) -> Json:
         """See Resource. VpcId is shown for CPFS alone, says Alibaba's client."""
         return {
-            **super().wire(), "ChargeType": "PayAsYouGo", "KMSKeyId": "", "MeteredSize": 0, "Bandwidth": 0,
-            "Version": "", "QuorumVswId": "", "VpcId": "", "ExpiredTime": "", "AccessPointCount": "0",
-            "AutoSnapshotPolicyId": "", "Packages": {"Package": []}, "SupportedFeatures": {"SupportedFeature": []},
-            **({} if self.options is None else {"Options": self.options}), "Tags": self.wire_tags(),
-        }  # fmt: skip
+            **super().wire(),
+            "ChargeType": "PayAsYouGo",
+            "KMSKeyId": "",
+            "MeteredSize": 0,
+            "Bandwidth": 0,
+            "Version": "",
+            "QuorumVswId": "",
+            "VpcId": "",
+            "ExpiredTime": "",
+            "AccessPointCount": "0",
+            "AutoSnapshotPolicyId": "",
+            "Packages": {"Package": []},
+            "SupportedFeatures": {"SupportedFeature": []},
+            **({} if self.options is None else {"Options": self.options}),
+            "Tags": self.wire_tags(),
+        }
 
 
 @dataclass(kw_only=True, eq=False)
@@ -81,9 +92,12 @@ class MountTarget(Changing):
     def wire(self) -> Json:
         """See Resource."""
         return {
-            **super().wire(), "NetworkType": "Vpc", "IPVersion": "ipv4", "Tags": {"Tag": []},
+            **super().wire(),
+            "NetworkType": "Vpc",
+            "IPVersion": "ipv4",
+            "Tags": {"Tag": []},
             "ClientMasterNodes": {"ClientMasterNode": []},
-        }  # fmt: skip
+        }
 
 
 @dataclass(kw_only=True, eq=False)

@@ -37,10 +37,15 @@ class Vpc(Changing):
     def wire(self) -> Json:
         """See Resource."""
         return {
-            **super().wire(), "IsDefault": False, "ClassicLinkEnabled": False, "EnabledIpv6": False,
-            "Ipv6CidrBlock": "", "UserCidrs": {"UserCidr": self.user_cidrs},
-            "SecondaryCidrBlocks": {"SecondaryCidrBlock": []}, "Ipv6CidrBlocks": {"Ipv6CidrBlock": []},
-        }  # fmt: skip
+            **super().wire(),
+            "IsDefault": False,
+            "ClassicLinkEnabled": False,
+            "EnabledIpv6": False,
+            "Ipv6CidrBlock": "",
+            "UserCidrs": {"UserCidr": self.user_cidrs},
+            "SecondaryCidrBlocks": {"SecondaryCidrBlock": []},
+            "Ipv6CidrBlocks": {"Ipv6CidrBlock": []},
+        }
 
 
 @dataclass(kw_only=True, eq=False)
@@ -69,10 +74,15 @@ class VSwitch(Changing):
     def wire(self) -> Json:
         """See Resource."""
         return {
-            **super().wire(), "Ipv6CidrBlock": "", "IsDefault": False, "NetworkAclId": "", "ShareType": "",
-            "EnabledIpv6": False, "RouteTable": {"RouteTableId": self.route_table, "RouteTableType": "System"},
+            **super().wire(),
+            "Ipv6CidrBlock": "",
+            "IsDefault": False,
+            "NetworkAclId": "",
+            "ShareType": "",
+            "EnabledIpv6": False,
+            "RouteTable": {"RouteTableId": self.route_table, "RouteTableType": "System"},
             "Tags": self.wire_tags(),
-        }  # fmt: skip
+        }
 
 
 @dataclass(kw_only=True, eq=False)
@@ -95,6 +105,10 @@ class RouteTable(Resource):
     def wire(self) -> Json:
         """See Resource."""
         return {
-            **super().wire(), "RouterType": "VRouter", "RouteTableType": "System", "Status": "Available",
-            "AssociateType": "VSwitch", "Tags": self.wire_tags(),
-        }  # fmt: skip
+            **super().wire(),
+            "RouterType": "VRouter",
+            "RouteTableType": "System",
+            "Status": "Available",
+            "AssociateType": "VSwitch",
+            "Tags": self.wire_tags(),
+        }

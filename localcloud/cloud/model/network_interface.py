@@ -36,10 +36,17 @@ class NetworkInterface(Changing):
     def wire(self) -> Json:
         """See Resource."""
         return {
-            **super().wire(), "Type": "Primary", "QueueNumber": 1, "QueuePairNumber": 0,
-            "NetworkInterfaceTrafficMode": "Standard", "SourceDestCheck": False, "ServiceManaged": False,
-            "DeleteOnRelease": True, "Ipv6Sets": {"Ipv6Set": []}, "Ipv4PrefixSets": {"Ipv4PrefixSet": []},
+            **super().wire(),
+            "Type": "Primary",
+            "QueueNumber": 1,
+            "QueuePairNumber": 0,
+            "NetworkInterfaceTrafficMode": "Standard",
+            "SourceDestCheck": False,
+            "ServiceManaged": False,
+            "DeleteOnRelease": True,
+            "Ipv6Sets": {"Ipv6Set": []},
+            "Ipv4PrefixSets": {"Ipv4PrefixSet": []},
             "Ipv6PrefixSets": {"Ipv6PrefixSet": []},
             "Attachment": {"InstanceId": self.instance_id, "DeviceIndex": 0, "NetworkCardIndex": 0},
             "Tags": self.wire_tags(),
-        }  # fmt: skip
+        }

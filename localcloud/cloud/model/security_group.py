@@ -22,10 +22,21 @@ class SecurityRule(Resource):
     """
 
     IDENTITY: ClassVar[tuple[str, ...]] = (
-        "direction", "ip_protocol", "port_range", "source_cidr_ip", "dest_cidr_ip", "source_group_id", "dest_group_id",
-        "policy", "ipv6_source_cidr_ip", "ipv6_dest_cidr_ip", "nic_type", "source_prefix_list_id",
-        "dest_prefix_list_id", "priority",
-    )  # fmt: skip
+        "direction",
+        "ip_protocol",
+        "port_range",
+        "source_cidr_ip",
+        "dest_cidr_ip",
+        "source_group_id",
+        "dest_group_id",
+        "policy",
+        "ipv6_source_cidr_ip",
+        "ipv6_dest_cidr_ip",
+        "nic_type",
+        "source_prefix_list_id",
+        "dest_prefix_list_id",
+        "priority",
+    )
     """What makes two rules the same: the cloud adds such a rule only once."""
 
     security_group_rule_id: str
@@ -55,9 +66,13 @@ class SecurityRule(Resource):
     def wire(self) -> Json:
         """See Resource."""
         return {
-            **super().wire(), "SourceGroupName": "", "DestGroupName": "", "SourcePortRange": "",
-            "SourcePrefixListName": "", "DestPrefixListName": "",
-        }  # fmt: skip
+            **super().wire(),
+            "SourceGroupName": "",
+            "DestGroupName": "",
+            "SourcePortRange": "",
+            "SourcePrefixListName": "",
+            "DestPrefixListName": "",
+        }
 
 
 @dataclass(kw_only=True, eq=False)
@@ -92,6 +107,9 @@ class SecurityGroup(Resource):
     def wire(self) -> Json:
         """See Resource."""
         return {
-            **super().wire(), "ServiceManaged": False, "RuleCount": len(self.rules), "GroupToGroupRuleCount": 0,
+            **super().wire(),
+            "ServiceManaged": False,
+            "RuleCount": len(self.rules),
+            "GroupToGroupRuleCount": 0,
             "Tags": self.wire_tags(),
-        }  # fmt: skip
+        }

@@ -39,9 +39,13 @@ def create_access_group(cloud: Cloud, params: Params) -> Json:
             403, "OperationDenied.AccessGroupCountsExceeded", "The amount of AccessGroup has reached its limits."
         )
     made = AccessGroup(
-        access_group_name=name, access_group_type=group, file_system_type=kind, create_time=stamp(), description=words,
+        access_group_name=name,
+        access_group_type=group,
+        file_system_type=kind,
+        create_time=stamp(),
+        description=words,
         region_id=cloud.settings.region,
-    )  # fmt: skip
+    )
     cloud.store.put(made)
     return {"AccessGroupName": name}
 
@@ -90,9 +94,12 @@ def create_access_rule(cloud: Cloud, params: Params) -> Json:
             403, "OperationDenied.AccessRuleCountsExceeded", "The amount of AccessRule has reached its limits."
         )
     rule = AccessRule(
-        access_rule_id=cloud.new_id("ar"), region_id=cloud.settings.region, access_group_name=group.access_group_name,
-        file_system_type=group.file_system_type, ipv6_source_cidr_ip=params.text("Ipv6SourceCidrIp"),
-    )  # fmt: skip
+        access_rule_id=cloud.new_id("ar"),
+        region_id=cloud.settings.region,
+        access_group_name=group.access_group_name,
+        file_system_type=group.file_system_type,
+        ipv6_source_cidr_ip=params.text("Ipv6SourceCidrIp"),
+    )
     _change(rule, params)
     group.rules.append(rule)
     _save(cloud, group)
@@ -161,9 +168,10 @@ def _group(cloud: Cloud, params: Params, change: str = "") -> AccessGroup:
     if name == OPEN_GROUP:
         if change:
             raise ApiError(
-                403, f"OperationDenied.DefaultAccessGroupCannot{change}",
+                403,
+                f"OperationDenied.DefaultAccessGroupCannot{change}",
                 f"The default AccessGroup can not be {'deleted' if change == 'Delete' else 'modified'}.",
-            )  # fmt: skip
+            )
         return _default(cloud, kind)
     return cloud.need(AccessGroup, access_group_key(name, kind), *MISSING)
 
@@ -172,14 +180,21 @@ def _default(cloud: Cloud, kind: str) -> AccessGroup:
     """The group that every account has: all of a VPC may mount."""
     region = cloud.settings.region
     rule = AccessRule(
-        access_rule_id="1", source_cidr_ip="0.0.0.0/0", region_id=region, access_group_name=OPEN_GROUP,
+        access_rule_id="1",
+        source_cidr_ip="0.0.0.0/0",
+        region_id=region,
+        access_group_name=OPEN_GROUP,
         file_system_type=kind,
-    )  # fmt: skip
+    )
     return AccessGroup(
-        access_group_name=OPEN_GROUP, access_group_type="Vpc", file_system_type=kind,
+        access_group_name=OPEN_GROUP,
+        access_group_type="Vpc",
+        file_system_type=kind,
         create_time="2017-06-26T00:00:00Z",
-        description="The default VPC permission group", region_id=region, rules=[rule],
-    )  # fmt: skip
+        description="The default VPC permission group",
+        region_id=region,
+        rules=[rule],
+    )
 
 
 def _save(cloud: Cloud, group: AccessGroup) -> None:

@@ -16,9 +16,13 @@ def get_caller_identity(cloud: Cloud, params: Params) -> Json:
     """The account behind the key."""
     account = cloud.settings.account
     return {
-        "AccountId": account, "UserId": account, "PrincipalId": account, "IdentityType": "Account", "RoleId": "",
+        "AccountId": account,
+        "UserId": account,
+        "PrincipalId": account,
+        "IdentityType": "Account",
+        "RoleId": "",
         "Arn": f"acs:ram::{account}:root",
-    }  # fmt: skip
+    }
 
 
 @action("Location", "DescribeEndpoints")
@@ -26,9 +30,13 @@ def describe_endpoints(cloud: Cloud, params: Params) -> Json:
     """Where a product answers: here."""
     code = params.text("ServiceCode")
     endpoint = {
-        "Endpoint": cloud.endpoint, "Id": params.text("Id", cloud.settings.region), "Namespace": "",
-        "SerivceCode": code, "Type": params.text("Type", "openAPI"), "Protocols": {"Protocols": ["HTTP", "HTTPS"]},
-    }  # fmt: skip
+        "Endpoint": cloud.endpoint,
+        "Id": params.text("Id", cloud.settings.region),
+        "Namespace": "",
+        "SerivceCode": code,
+        "Type": params.text("Type", "openAPI"),
+        "Protocols": {"Protocols": ["HTTP", "HTTPS"]},
+    }
     return {"Success": True, "Endpoints": {"Endpoint": [endpoint]}}
 
 
@@ -44,9 +52,12 @@ def query_account_balance(cloud: Cloud, params: Params) -> Json:
     """Money that nobody has or owes."""
     amount = _standing(cloud).balance
     data = {
-        "AvailableAmount": amount, "AvailableCashAmount": amount, "CreditAmount": "0.00",
-        "MybankCreditAmount": "0.00", "Currency": "CNY",
-    }  # fmt: skip
+        "AvailableAmount": amount,
+        "AvailableCashAmount": amount,
+        "CreditAmount": "0.00",
+        "MybankCreditAmount": "0.00",
+        "Currency": "CNY",
+    }
     return {"Success": True, "Code": "200", "Message": "Successful!", "Data": data}
 
 

@@ -40,9 +40,14 @@ def describe_instance_bill(cloud: Cloud, params: Params) -> Json:
     shown = rows[start : start + size]
     following = {"NextToken": str(start + size)} if start + size < len(rows) else {}
     data = {
-        "BillingCycle": cycle, "AccountID": cloud.settings.account, "AccountName": "", "TotalCount": len(rows),
-        "MaxResults": size, "Items": shown, **following,
-    }  # fmt: skip
+        "BillingCycle": cycle,
+        "AccountID": cloud.settings.account,
+        "AccountName": "",
+        "TotalCount": len(rows),
+        "MaxResults": size,
+        "Items": shown,
+        **following,
+    }
     return {"Success": True, "Code": "Success", "Message": "Successful!", "Data": data}
 
 
@@ -79,10 +84,20 @@ def _rows(cloud: Cloud, params: Params, begin: datetime, end: datetime) -> Itera
         if not hours or (not amount and params.flag("IsHideZeroCharge")):
             continue
         yield {
-            "InstanceID": machine.instance_id, "InstanceSpec": machine.instance_type, "NickName": machine.instance_name,
-            "ProductCode": "ecs", "ProductType": "", "ProductName": "Elastic Compute Service", "Item": "PayAsYouGoBill",
-            "SubscriptionType": "PayAsYouGo", "Region": machine.region_id, "Zone": machine.zone_id,
-            "Currency": CURRENCY, "PretaxGrossAmount": amount, "PretaxAmount": amount, "PaymentAmount": 0.0,
+            "InstanceID": machine.instance_id,
+            "InstanceSpec": machine.instance_type,
+            "NickName": machine.instance_name,
+            "ProductCode": "ecs",
+            "ProductType": "",
+            "ProductName": "Elastic Compute Service",
+            "Item": "PayAsYouGoBill",
+            "SubscriptionType": "PayAsYouGo",
+            "Region": machine.region_id,
+            "Zone": machine.zone_id,
+            "Currency": CURRENCY,
+            "PretaxGrossAmount": amount,
+            "PretaxAmount": amount,
+            "PaymentAmount": 0.0,
             "OutstandingAmount": amount,
             "Tag": "; ".join(f"key:{key} value:{value}" for key, value in sorted(machine.tags.items())),
-        }  # fmt: skip
+        }

@@ -106,9 +106,11 @@ def describe_available_resource(cloud: Cloud, params: Params) -> Json:
         offers = _offers(cloud, params, zone, destination)
         sold_out = bool(offers) and all(offer["Status"] == "SoldOut" for offer in offers)
         entry: Json = {
-            "ZoneId": zone, "RegionId": cloud.settings.region, "Status": "SoldOut" if sold_out else "Available",
+            "ZoneId": zone,
+            "RegionId": cloud.settings.region,
+            "Status": "SoldOut" if sold_out else "Available",
             "StatusCategory": "WithoutStock" if sold_out else "WithStock",
-        }  # fmt: skip
+        }
         kind = "Zone" if destination == "Zone" else destination
         entry["AvailableResources"] = {
             "AvailableResource": [{"Type": kind, "SupportedResources": {"SupportedResource": offers}}] if offers else []
@@ -162,7 +164,9 @@ def _zone(region: str, zone: str) -> Json:
         "NetworkTypes": {"supportedNetworkCategory": ["vpc"]},
     }
     return {
-        "ZoneId": zone, "LocalName": zone, "ZoneType": "AvailabilityZone",
+        "ZoneId": zone,
+        "LocalName": zone,
+        "ZoneType": "AvailabilityZone",
         "AvailableResourceCreation": {"ResourceTypes": ["VSwitch", "IoOptimized", "Instance", "DedicatedHost", "Disk"]},
         "AvailableDiskCategories": {"DiskCategories": DISK_CATEGORIES},
         "AvailableInstanceTypes": {"InstanceTypes": names},
@@ -170,17 +174,34 @@ def _zone(region: str, zone: str) -> Json:
         "AvailableDedicatedHostTypes": {"DedicatedHostType": []},
         "DedicatedHostGenerations": {"DedicatedHostGeneration": []},
         "AvailableResources": {"ResourcesInfo": [info]},
-    }  # fmt: skip
+    }
 
 
 def _type(kind: InstanceType) -> Json:
     return {
-        "InstanceTypeId": kind.id, "InstanceTypeFamily": kind.family, "CpuCoreCount": kind.cpus,
-        "MemorySize": float(kind.memory), "GPUAmount": kind.gpus, "GPUSpec": kind.gpu,
-        "GPUMemorySize": float(kind.gpu_memory), "CpuArchitecture": "X86", "EniQuantity": 8, "EniTotalQuantity": 8,
-        "EniPrivateIpAddressQuantity": 20, "EniIpv6AddressQuantity": 20, "EniTrunkSupported": True, "DiskQuantity": 17,
-        "InstanceBandwidthRx": kind.mbits * 1000, "InstanceBandwidthTx": kind.mbits * 1000, "InstancePpsRx": 1000000,
-        "InstancePpsTx": 1000000, "LocalStorageCategory": "", "NetworkCardQuantity": 1, "EriQuantity": 0,
-        "NvmeSupport": "supported", "InstanceFamilyLevel": "EnterpriseLevel", "JumboFrameSupport": True,
+        "InstanceTypeId": kind.id,
+        "InstanceTypeFamily": kind.family,
+        "CpuCoreCount": kind.cpus,
+        "MemorySize": float(kind.memory),
+        "GPUAmount": kind.gpus,
+        "GPUSpec": kind.gpu,
+        "GPUMemorySize": float(kind.gpu_memory),
+        "CpuArchitecture": "X86",
+        "EniQuantity": 8,
+        "EniTotalQuantity": 8,
+        "EniPrivateIpAddressQuantity": 20,
+        "EniIpv6AddressQuantity": 20,
+        "EniTrunkSupported": True,
+        "DiskQuantity": 17,
+        "InstanceBandwidthRx": kind.mbits * 1000,
+        "InstanceBandwidthTx": kind.mbits * 1000,
+        "InstancePpsRx": 1000000,
+        "InstancePpsTx": 1000000,
+        "LocalStorageCategory": "",
+        "NetworkCardQuantity": 1,
+        "EriQuantity": 0,
+        "NvmeSupport": "supported",
+        "InstanceFamilyLevel": "EnterpriseLevel",
+        "JumboFrameSupport": True,
         "InstanceCategory": "GPU" if kind.gpus else "General-purpose",
-    }  # fmt: skip
+    }

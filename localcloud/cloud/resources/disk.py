@@ -15,10 +15,21 @@ LEVELS = {"cloud_essd": "PL1"}
 FILTERS = {
     field: field
     for field in (
-        "ZoneId", "Category", "Status", "DiskName", "Portable", "DeleteWithInstance", "DeleteAutoSnapshot",
-        "EnableAutoSnapshot", "DiskChargeType", "ResourceGroupId", "Encrypted", "KMSKeyId", "MultiAttach",
+        "ZoneId",
+        "Category",
+        "Status",
+        "DiskName",
+        "Portable",
+        "DeleteWithInstance",
+        "DeleteAutoSnapshot",
+        "EnableAutoSnapshot",
+        "DiskChargeType",
+        "ResourceGroupId",
+        "Encrypted",
+        "KMSKeyId",
+        "MultiAttach",
     )
-}  # fmt: skip
+}
 LEAST_GIB = {"PL0": 1, "PL1": 20, "PL2": 461, "PL3": 1261}
 """What an ESSD of each performance level holds at least (Alibaba's documentation of ESSDs)."""
 MOST_DATA_DISKS = 16  # Alibaba's documentation of RunInstances
@@ -66,16 +77,29 @@ def create_disks(cloud: Cloud, instance: Instance, params: Params) -> None:
     for number, (kind, given) in enumerate(disks):
         category = given.text("Category", "cloud_essd")
         disk = Disk(
-            disk_id=cloud.new_id("d"), instance_id=instance.instance_id, type=kind, category=category,
-            size=given.number("Size", SYSTEM_GIB), disk_name=given.text("DiskName"),
-            description=given.text("Description"), region_id=instance.region_id, zone_id=instance.zone_id,
-            image_id=instance.image_id, device=f"/dev/xvd{chr(ord('a') + number)}", encrypted=given.flag("Encrypted"),
+            disk_id=cloud.new_id("d"),
+            instance_id=instance.instance_id,
+            type=kind,
+            category=category,
+            size=given.number("Size", SYSTEM_GIB),
+            disk_name=given.text("DiskName"),
+            description=given.text("Description"),
+            region_id=instance.region_id,
+            zone_id=instance.zone_id,
+            image_id=instance.image_id,
+            device=f"/dev/xvd{chr(ord('a') + number)}",
+            encrypted=given.flag("Encrypted"),
             performance_level=given.text("PerformanceLevel", LEVELS.get(category, "")),
-            auto_snapshot_policy_id=given.text("AutoSnapshotPolicyId"), bursting_enabled=given.flag("BurstingEnabled"),
-            provisioned_iops=given.number("ProvisionedIops", 0), storage_cluster_id=given.text("StorageClusterId"),
-            delete_with_instance=given.flag("DeleteWithInstance", True), creation_time=stamp(), attached_time=stamp(),
-            resource_group_id=instance.resource_group_id, tags=dict(instance.tags),
-        )  # fmt: skip
+            auto_snapshot_policy_id=given.text("AutoSnapshotPolicyId"),
+            bursting_enabled=given.flag("BurstingEnabled"),
+            provisioned_iops=given.number("ProvisionedIops", 0),
+            storage_cluster_id=given.text("StorageClusterId"),
+            delete_with_instance=given.flag("DeleteWithInstance", True),
+            creation_time=stamp(),
+            attached_time=stamp(),
+            resource_group_id=instance.resource_group_id,
+            tags=dict(instance.tags),
+        )
         cloud.store.put(disk)
 
 

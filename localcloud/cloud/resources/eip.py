@@ -15,10 +15,16 @@ MISSING = ("InvalidAllocationId.NotFound", "elastic IP address")
 QUOTA = 20  # Alibaba's default quota an account and region
 MOST_MBITS = {"PayByTraffic": 200, "PayByBandwidth": 500}  # Alibaba's documentation of AllocateEipAddress
 FILTERS = {
-    "EipAddress": "IpAddress", "Status": "Status", "EipName": "Name", "AssociatedInstanceId": "InstanceId",
-    "AssociatedInstanceType": "InstanceType", "ChargeType": "ChargeType", "ISP": "ISP",
-    "ResourceGroupId": "ResourceGroupId", "PublicIpAddressPoolId": "PublicIpAddressPoolId",
-}  # fmt: skip
+    "EipAddress": "IpAddress",
+    "Status": "Status",
+    "EipName": "Name",
+    "AssociatedInstanceId": "InstanceId",
+    "AssociatedInstanceType": "InstanceType",
+    "ChargeType": "ChargeType",
+    "ISP": "ISP",
+    "ResourceGroupId": "ResourceGroupId",
+    "PublicIpAddressPoolId": "PublicIpAddressPoolId",
+}
 
 
 @action("Vpc", "AllocateEipAddress")
@@ -37,12 +43,21 @@ def allocate_eip_address(cloud: Cloud, params: Params) -> Json:
     dry_run(params)
     key, address = cloud.new_id("eip"), free_public_address(cloud)
     eip = Eip(
-        allocation_id=key, ip_address=address, internet_charge_type=charge, mbits=bandwidth,
-        charge_type=params.text("InstanceChargeType", "PostPaid"), isp=params.text("ISP", "BGP"), name=name,
-        description=words, netmode=params.text("Netmode", "public"), allocation_time=stamp(),
-        region_id=cloud.settings.region, zone=params.text("Zone"), tags=tags,
+        allocation_id=key,
+        ip_address=address,
+        internet_charge_type=charge,
+        mbits=bandwidth,
+        charge_type=params.text("InstanceChargeType", "PostPaid"),
+        isp=params.text("ISP", "BGP"),
+        name=name,
+        description=words,
+        netmode=params.text("Netmode", "public"),
+        allocation_time=stamp(),
+        region_id=cloud.settings.region,
+        zone=params.text("Zone"),
+        tags=tags,
         resource_group_id=params.text("ResourceGroupId", f"rg-{cloud.settings.account}"),
-    )  # fmt: skip
+    )
     cloud.begin(eip, status="Available", then="Available")
     return {"AllocationId": key, "EipAddress": address, "ResourceGroupId": eip.resource_group_id}
 
@@ -90,15 +105,18 @@ def associate_eip_address(cloud: Cloud, params: Params) -> Json:
         raise ApiError(400, "IncorrectInstanceStatus", f"The instance is {instance.status}.")
     if instance.outside_address:
         raise ApiError(
-            400, "InvalidInstanceId.AlreadyAssigned",
+            400,
+            "InvalidInstanceId.AlreadyAssigned",
             f"The instance has a public address already: {instance.outside_address}.",
-        )  # fmt: skip
+        )
     eip.lead_to(key, cloud.settings.region)
     eip.mode = params.text("Mode", "NAT")
     instance.eip = BoundEip(
-        allocation_id=eip.allocation_id, ip_address=eip.ip_address, bandwidth=eip.mbits,
+        allocation_id=eip.allocation_id,
+        ip_address=eip.ip_address,
+        bandwidth=eip.mbits,
         internet_charge_type=eip.internet_charge_type,
-    )  # fmt: skip
+    )
     cloud.store.put(instance)
     cloud.begin(eip, status="Associating", then="InUse")
     if instance.status == "Running":

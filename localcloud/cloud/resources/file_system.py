@@ -56,11 +56,20 @@ def create_file_system(cloud: Cloud, params: Params) -> Json:
         raise missing("Capacity")
     key = f"extreme-{secrets.token_hex(5)}" if kind == "extreme" else secrets.token_hex(5)
     system = FileSystem(
-        file_system_id=key, file_system_type=kind, storage_type=storage, protocol_type=protocol, zone_id=zone,
-        region_id=cloud.settings.region, description=words, create_time=stamp(), capacity=capacity,
-        encrypt_type=params.number("EncryptType", 0, 0, 2), redundancy_type=params.text("RedundancyType", "LRS"),
-        resource_group_id=params.text("ResourceGroupId", f"rg-{cloud.settings.account}"), tags=tags,
-    )  # fmt: skip
+        file_system_id=key,
+        file_system_type=kind,
+        storage_type=storage,
+        protocol_type=protocol,
+        zone_id=zone,
+        region_id=cloud.settings.region,
+        description=words,
+        create_time=stamp(),
+        capacity=capacity,
+        encrypt_type=params.number("EncryptType", 0, 0, 2),
+        redundancy_type=params.text("RedundancyType", "LRS"),
+        resource_group_id=params.text("ResourceGroupId", f"rg-{cloud.settings.account}"),
+        tags=tags,
+    )
     if params.flag("DryRun"):
         return {"FileSystemId": ""}
     cloud.backend.set_share(key, {}, ["255.255.255.255/32"])
@@ -140,10 +149,13 @@ def get_recycle_bin_attribute(cloud: Cloud, params: Params) -> Json:
     system = _need(cloud, params)
     return {
         "RecycleBinAttribute": {
-            "Size": 0, "SecondarySize": 0, "EnableTime": system.recycle_since, "ReservedDays": system.recycle_days,
+            "Size": 0,
+            "SecondarySize": 0,
+            "EnableTime": system.recycle_since,
+            "ReservedDays": system.recycle_days,
             "Status": "Enable" if system.recycle_days else "Disable",
         }
-    }  # fmt: skip
+    }
 
 
 @action("NAS", "EnableRecycleBin", "UpdateRecycleBinAttribute")
@@ -204,10 +216,14 @@ def _need(cloud: Cloud, params: Params) -> FileSystem:
 def _shown(cloud: Cloud, system: FileSystem) -> Json:
     targets = [
         {
-            "MountTargetDomain": target.mount_target_domain, "AccessGroupName": target.access_group,
-            "NetworkType": "Vpc", "Status": target.status, "VpcId": target.vpc_id, "VswId": target.vsw_id,
+            "MountTargetDomain": target.mount_target_domain,
+            "AccessGroupName": target.access_group,
+            "NetworkType": "Vpc",
+            "Status": target.status,
+            "VpcId": target.vpc_id,
+            "VswId": target.vsw_id,
         }
         for target in cloud.store.all(MountTarget)
         if target.file_system == system.file_system_id
-    ]  # fmt: skip
+    ]
     return {**system.wire(), "MountTargets": {"MountTarget": targets}}

@@ -58,17 +58,41 @@ def describe_image_support_instance_types(cloud: Cloud, params: Params) -> Json:
         for kind in TYPES.values()
     ]
     return {
-        "RegionId": cloud.settings.region, "ImageId": params.text("ImageId"), "InstanceTypes": {"InstanceType": types},
-    }  # fmt: skip
+        "RegionId": cloud.settings.region,
+        "ImageId": params.text("ImageId"),
+        "InstanceTypes": {"InstanceType": types},
+    }
 
 
 def _shown(image: Image) -> Json:
     return {
-        "ImageId": image.id, "ImageName": image.id, "ImageFamily": image.family, "OSName": image.name,
-        "OSNameEn": image.name, "OSType": "linux", "Platform": image.platform, "Architecture": "x86_64",
-        "CreationTime": image.created, "Size": SIZE_GIB, "Status": "Available", "Usage": "instance", "Progress": "100%",
-        "ImageOwnerAlias": "system", "ImageVersion": "", "IsPublic": True, "IsSelfShared": "", "IsSubscribed": False,
-        "IsCopied": False, "IsSupportCloudinit": True, "IsSupportIoOptimized": True, "Description": image.name,
-        "ProductCode": "", "ResourceGroupId": "", "BootMode": "UEFI-Preferred", "LoginAsNonRootSupported": False,
-        "DiskDeviceMappings": {"DiskDeviceMapping": []}, "Tags": {"Tag": []}, "ImageOwnerId": 0,
-    }  # fmt: skip
+        "ImageId": image.id,
+        "ImageName": image.id,
+        "ImageFamily": image.family,
+        "OSName": image.name,
+        "OSNameEn": image.name,
+        "OSType": "linux",
+        "Platform": image.platform,
+        "Architecture": "x86_64",
+        "CreationTime": image.created,
+        "Size": SIZE_GIB,
+        "Status": "Available",
+        "Usage": "instance",
+        "Progress": "100%",
+        "ImageOwnerAlias": "system",
+        "ImageVersion": "",
+        "IsPublic": True,
+        "IsSelfShared": "",
+        "IsSubscribed": False,
+        "IsCopied": False,
+        "IsSupportCloudinit": True,
+        "IsSupportIoOptimized": True,
+        "Description": image.name,
+        "ProductCode": "",
+        "ResourceGroupId": "",
+        "BootMode": "UEFI-Preferred",
+        "LoginAsNonRootSupported": False,
+        "DiskDeviceMappings": {"DiskDeviceMapping": []},
+        "Tags": {"Tag": []},
+        "ImageOwnerId": 0,
+    }

@@ -14,11 +14,22 @@ MISSING = ("InvalidInstanceId.NotFound", "instance")
 FILTERS = {
     field: field
     for field in (
-        "InstanceName", "ZoneId", "InstanceType", "InstanceTypeFamily", "InstanceChargeType", "Status", "KeyPairName",
-        "ImageId", "ResourceGroupId", "InternetChargeType", "InstanceNetworkType", "HpcClusterId", "DeviceAvailable",
+        "InstanceName",
+        "ZoneId",
+        "InstanceType",
+        "InstanceTypeFamily",
+        "InstanceChargeType",
+        "Status",
+        "KeyPairName",
+        "ImageId",
+        "ResourceGroupId",
+        "InternetChargeType",
+        "InstanceNetworkType",
+        "HpcClusterId",
+        "DeviceAvailable",
         "IoOptimized",
     )
-}  # fmt: skip
+}
 
 
 @action("Ecs", "DescribeInstances")
@@ -47,12 +58,36 @@ def describe_instance_attribute(cloud: Cloud, params: Params) -> Json:
     """One machine."""
     instance = cloud.need(Instance, params.need("InstanceId"), *MISSING)
     fields = (
-        "InstanceId", "InstanceName", "HostName", "Description", "RegionId", "ZoneId", "ClusterId", "ImageId",
-        "InstanceType", "InstanceNetworkType", "InstanceChargeType", "Status", "StoppedMode", "SerialNumber", "VlanId",
-        "CreationTime", "ExpiredTime", "InternetChargeType", "InternetMaxBandwidthIn", "InternetMaxBandwidthOut",
-        "SecurityGroupIds", "VpcAttributes", "PublicIpAddress", "InnerIpAddress", "EipAddress", "OperationLocks",
-        "CreditSpecification", "Cpu", "Memory",
-    )  # fmt: skip
+        "InstanceId",
+        "InstanceName",
+        "HostName",
+        "Description",
+        "RegionId",
+        "ZoneId",
+        "ClusterId",
+        "ImageId",
+        "InstanceType",
+        "InstanceNetworkType",
+        "InstanceChargeType",
+        "Status",
+        "StoppedMode",
+        "SerialNumber",
+        "VlanId",
+        "CreationTime",
+        "ExpiredTime",
+        "InternetChargeType",
+        "InternetMaxBandwidthIn",
+        "InternetMaxBandwidthOut",
+        "SecurityGroupIds",
+        "VpcAttributes",
+        "PublicIpAddress",
+        "InnerIpAddress",
+        "EipAddress",
+        "OperationLocks",
+        "CreditSpecification",
+        "Cpu",
+        "Memory",
+    )
     wire = instance.wire()
     shown = {field: wire[field] for field in fields}
     del shown["EipAddress"]["IsSupportUnassociate"]
@@ -64,16 +99,20 @@ def describe_user_data(cloud: Cloud, params: Params) -> Json:
     """A machine's user data, in Base64."""
     instance = cloud.need(Instance, params.need("InstanceId"), *MISSING)
     return {
-        "RegionId": cloud.settings.region, "InstanceId": instance.instance_id, "UserData": instance.user_data,
-    }  # fmt: skip
+        "RegionId": cloud.settings.region,
+        "InstanceId": instance.instance_id,
+        "UserData": instance.user_data,
+    }
 
 
 @action("Ecs", "DescribeInstanceRamRole")
 def describe_instance_ram_role(cloud: Cloud, params: Params) -> Json:
     """Roles of machines: none has one here."""
     return {
-        "RegionId": cloud.settings.region, "TotalCount": 0, "InstanceRamRoleSets": {"InstanceRamRoleSet": []},
-    }  # fmt: skip
+        "RegionId": cloud.settings.region,
+        "TotalCount": 0,
+        "InstanceRamRoleSets": {"InstanceRamRoleSet": []},
+    }
 
 
 @action("Ecs", "DescribeInstanceMaintenanceAttributes")
@@ -95,7 +134,7 @@ def describe_instance_maintenance_attributes(cloud: Cloud, params: Params) -> Js
         }
         for instance in cloud.store.all(Instance)
         if not wanted or instance.instance_id in wanted
-    )  # fmt: skip
+    )
     return page(found, params, "MaintenanceAttributes", "MaintenanceAttribute")
 
 
@@ -104,11 +143,12 @@ def describe_instance_attachment_attributes(cloud: Cloud, params: Params) -> Jso
     """Private pools of machines: none here."""
     found = (
         {
-            "InstanceId": instance.instance_id, "PrivatePoolOptionsId": "",
+            "InstanceId": instance.instance_id,
+            "PrivatePoolOptionsId": "",
             "PrivatePoolOptionsMatchCriteria": "None",
         }
         for instance in _chosen(cloud, params)
-    )  # fmt: skip
+    )
     return page(found, params, "Instances", "Instance")
 
 
@@ -118,12 +158,15 @@ def describe_instance_auto_renew_attribute(cloud: Cloud, params: Params) -> Json
     wanted = params.items("InstanceId")
     found = (
         {
-            "InstanceId": instance.instance_id, "AutoRenewEnabled": False, "Duration": 0, "PeriodUnit": "Month",
+            "InstanceId": instance.instance_id,
+            "AutoRenewEnabled": False,
+            "Duration": 0,
+            "PeriodUnit": "Month",
             "RenewalStatus": "Normal",
         }
         for instance in cloud.store.all(Instance)
         if not wanted or instance.instance_id in wanted
-    )  # fmt: skip
+    )
     return page(found, params, "InstanceRenewAttributes", "InstanceRenewAttribute")
 
 
@@ -159,10 +202,12 @@ def _cards(cloud: Cloud, instance: Instance) -> Json:
     return {
         "NetworkInterface": [
             {
-                "NetworkInterfaceId": instance.network_interface, "Type": "Primary",
-                "MacAddress": card.mac_address if card else "", "PrimaryIpAddress": address,
+                "NetworkInterfaceId": instance.network_interface,
+                "Type": "Primary",
+                "MacAddress": card.mac_address if card else "",
+                "PrimaryIpAddress": address,
                 "PrivateIpSets": {"PrivateIpSet": [{"PrivateIpAddress": address, "Primary": True}]},
                 "Ipv6Sets": {"Ipv6Set": []},
             }
         ]
-    }  # fmt: skip
+    }

@@ -256,9 +256,11 @@ def _set_pair(cloud: Cloud, params: Params, name: str) -> Json:
         cloud.store.put(instance)
         results.append({"InstanceId": key, "Success": "true", "Code": "200", "Message": "successful"})
     return {
-        "KeyPairName": params.text("KeyPairName"), "TotalCount": str(len(results)), "FailCount": "0",
+        "KeyPairName": params.text("KeyPairName"),
+        "TotalCount": str(len(results)),
+        "FailCount": "0",
         "Results": {"Result": results},
-    }  # fmt: skip
+    }
 
 
 def _save(cloud: Cloud, instance: Instance) -> None:

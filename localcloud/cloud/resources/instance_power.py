@@ -78,9 +78,10 @@ def _check_release(cloud: Cloud, key: str, *, force: bool) -> None:
     instance = cloud.need(Instance, key, *MISSING)
     if instance.deletion_protection:
         raise ApiError(
-            403, "InvalidOperation.DeletionProtection",
+            403,
+            "InvalidOperation.DeletionProtection",
             f"Deletion protection of instance {key} is on: switch it off with ModifyInstanceAttribute.",
-        )  # fmt: skip
+        )
     if instance.status == "Pending":
         raise wrong_status("instance", "Pending", f"{WRONG}.Initializing")
     if instance.releasing:

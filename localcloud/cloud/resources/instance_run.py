@@ -22,12 +22,30 @@ from localcloud.errors import ApiError, invalid, missing, not_found
 QUOTA_CPUS = 10_000  # this account's; lowered by the admin call `quota`
 MOST_AT_ONCE = 100  # Alibaba's documentation of RunInstances
 NOT_HERE = (
-    "RamRoleName", "HpcClusterId", "DeploymentSetId", "DedicatedHostId", "LaunchTemplateId", "LaunchTemplateName",
-    "SecurityEnhancementStrategy", "Ipv6AddressCount", "Ipv6Address", "AutoRenew", "StorageSetId", "Isp",
-    "PrivatePoolOptions.Id", "SystemDisk.AutoSnapshotPolicyId", "SystemDisk.StorageClusterId",
-    "SystemDisk.BurstingEnabled", "SystemDisk.ProvisionedIops", "SystemDisk.KMSKeyId", "HibernationOptions.Configured",
-    "CpuOptions.Core", "NetworkInterfaceQueueNumber", "SchedulerOptions", "CreditSpecification",
-)  # fmt: skip
+    "RamRoleName",
+    "HpcClusterId",
+    "DeploymentSetId",
+    "DedicatedHostId",
+    "LaunchTemplateId",
+    "LaunchTemplateName",
+    "SecurityEnhancementStrategy",
+    "Ipv6AddressCount",
+    "Ipv6Address",
+    "AutoRenew",
+    "StorageSetId",
+    "Isp",
+    "PrivatePoolOptions.Id",
+    "SystemDisk.AutoSnapshotPolicyId",
+    "SystemDisk.StorageClusterId",
+    "SystemDisk.BurstingEnabled",
+    "SystemDisk.ProvisionedIops",
+    "SystemDisk.KMSKeyId",
+    "HibernationOptions.Configured",
+    "CpuOptions.Core",
+    "NetworkInterfaceQueueNumber",
+    "SchedulerOptions",
+    "CreditSpecification",
+)
 """Parameters of RunInstances that would be without effect."""
 USER_DATA_BYTES = 32 * 1024  # the same: before Base64
 RELEASE_SOONEST_SECONDS = 30 * 60  # the same: AutoReleaseTime is at least half an hour away
@@ -74,8 +92,10 @@ def run_instances(cloud: Cloud, params: Params) -> Json:
     move_stock(cloud.store, zone, kind.id, -amount)
     cloud.changed_vpcs.add(vswitch.vpc_id)
     return {
-        "InstanceIdSets": {"InstanceIdSet": keys}, "OrderId": "", "TradePrice": round(kind.price * amount, 4),
-    }  # fmt: skip
+        "InstanceIdSets": {"InstanceIdSet": keys},
+        "OrderId": "",
+        "TradePrice": round(kind.price * amount, 4),
+    }
 
 
 def check_release_time(text: str) -> str:
@@ -91,9 +111,10 @@ def check_release_time(text: str) -> str:
     ahead = (when.replace(tzinfo=UTC) - datetime.now(UTC)).total_seconds()
     if not RELEASE_SOONEST_SECONDS - 60 <= ahead <= RELEASE_LATEST_SECONDS:
         raise ApiError(
-            400, "InvalidParameter.AutoReleaseTime",
+            400,
+            "InvalidParameter.AutoReleaseTime",
             f"The automatic release time must be 30 minutes to 3 years ahead: {text}.",
-        )  # fmt: skip
+        )
     return when.strftime("%Y-%m-%dT%H:%MZ")
 
 
@@ -157,24 +178,27 @@ def _check_stock(cloud: Cloud, params: Params, kind: InstanceType, zone: str, am
     used = sum(instance.cpu for instance in cloud.store.all(Instance))
     if used + kind.cpus * amount > quota:
         raise ApiError(
-            403, "QuotaExceed.ElasticQuota",
+            403,
+            "QuotaExceed.ElasticQuota",
             f"{used} of {quota} vCPUs are in use, and {amount} x {kind.cpus} are asked for.",
-        )  # fmt: skip
+        )
     if params.text("SpotStrategy") == "SpotWithPriceLimit":
         market = kind.price * SPOT_SHARE
         limit = _price_limit(params)
         if limit < market:
             raise ApiError(
-                403, "InvalidSpotPriceLimit.LowerThanPublicPrice",
+                403,
+                "InvalidSpotPriceLimit.LowerThanPublicPrice",
                 f"The price limit {limit:g} is below the market price {market:.3f}.",
-            )  # fmt: skip
+            )
     left = stock(cloud.store, zone, kind.id)
     if left is not None and left < amount:
         if not left or left < params.number("MinAmount", amount):
             raise ApiError(
-                403, "OperationDenied.NoStock",
+                403,
+                "OperationDenied.NoStock",
                 f"The requested resource is sold out in the specified zone: {kind.id} in {zone}.",
-            )  # fmt: skip
+            )
         return left
     return amount
 
@@ -195,24 +219,45 @@ def _create(cloud: Cloud, call: _Call, number: int) -> str:
     bandwidth = params.number("InternetMaxBandwidthOut", 0, 0, 100)
     spot = params.text("SpotStrategy", "NoSpot")
     instance = Instance(
-        instance_id=key, instance_name=name, host_name=host, description=params.text("Description"),
-        region_id=cloud.settings.region, zone_id=vswitch.zone_id, instance_type=kind.id,
-        instance_type_family=kind.family, cpu=kind.cpus, memory=kind.memory * 1024, gpu_amount=kind.gpus,
-        gpu_spec=kind.gpu, image_id=call.image, os_name=IMAGES[call.image].name, creation_time=stamp(seconds=False),
+        instance_id=key,
+        instance_name=name,
+        host_name=host,
+        description=params.text("Description"),
+        region_id=cloud.settings.region,
+        zone_id=vswitch.zone_id,
+        instance_type=kind.id,
+        instance_type_family=kind.family,
+        cpu=kind.cpus,
+        memory=kind.memory * 1024,
+        gpu_amount=kind.gpus,
+        gpu_spec=kind.gpu,
+        image_id=call.image,
+        os_name=IMAGES[call.image].name,
+        creation_time=stamp(seconds=False),
         auto_release_time=check_release_time(params.text("AutoReleaseTime")),
-        instance_charge_type=params.text("InstanceChargeType", "PostPaid"), spot_strategy=spot,
+        instance_charge_type=params.text("InstanceChargeType", "PostPaid"),
+        spot_strategy=spot,
         spot_price_limit=_price_limit(params),
         spot_duration=params.number("SpotDuration", 1 if spot != "NoSpot" else 0),
         spot_interruption_behavior=params.text("SpotInterruptionBehavior", "Terminate" if spot != "NoSpot" else ""),
-        internet_charge_type=params.text("InternetChargeType", "PayByTraffic"), internet_max_bandwidth_out=bandwidth,
-        key_pair_name=params.text("KeyPairName"), deletion_protection=params.flag("DeletionProtection"),
-        resource_group_id=params.text("ResourceGroupId"), vpc_id=vswitch.vpc_id, vswitch_id=vswitch.vswitch_id,
-        address=address, login_as_non_root=params.flag("ImageOptions.LoginAsNonRoot"),
-        security_groups=list(call.groups), public_address=free_public_address(cloud) if bandwidth else "",
-        http_endpoint=params.text("HttpEndpoint", "enabled"), http_tokens=params.text("HttpTokens", "optional"),
-        http_put_response_hop_limit=params.number("HttpPutResponseHopLimit", 0), status="Pending", tags=params.tags(),
+        internet_charge_type=params.text("InternetChargeType", "PayByTraffic"),
+        internet_max_bandwidth_out=bandwidth,
+        key_pair_name=params.text("KeyPairName"),
+        deletion_protection=params.flag("DeletionProtection"),
+        resource_group_id=params.text("ResourceGroupId"),
+        vpc_id=vswitch.vpc_id,
+        vswitch_id=vswitch.vswitch_id,
+        address=address,
+        login_as_non_root=params.flag("ImageOptions.LoginAsNonRoot"),
+        security_groups=list(call.groups),
+        public_address=free_public_address(cloud) if bandwidth else "",
+        http_endpoint=params.text("HttpEndpoint", "enabled"),
+        http_tokens=params.text("HttpTokens", "optional"),
+        http_put_response_hop_limit=params.number("HttpPutResponseHopLimit", 0),
+        status="Pending",
+        tags=params.tags(),
         user_data=params.text("UserData"),
-    )  # fmt: skip
+    )
     instance.network_interface = create_primary(cloud, instance, address)
     create_disks(cloud, instance, params)
     cloud.store.put(instance)

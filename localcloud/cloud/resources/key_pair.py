@@ -77,9 +77,10 @@ def delete_key_pairs(cloud: Cloud, params: Params) -> Json:
     for instance in cloud.store.all(Instance):
         if instance.key_pair_name in names:
             raise ApiError(
-                403, "InvalidParameter.KeypairAlreadyAttachedInstance",
+                403,
+                "InvalidParameter.KeypairAlreadyAttachedInstance",
                 f"The key pair {instance.key_pair_name} is attached to instance {instance.instance_id}.",
-            )  # fmt: skip
+            )
     cloud.store.delete(KeyPair, names)
     return {}
 
@@ -90,8 +91,12 @@ def _save(cloud: Cloud, params: Params, body: str, mark: str) -> Json:
     if cloud.store.get(KeyPair, name):
         raise ApiError(400, "KeyPair.AlreadyExist", f"The key pair {name} already exists.")
     pair = KeyPair(
-        key_pair_name=name, key_pair_finger_print=mark, creation_time=stamp(seconds=False), public_key=body,
-        resource_group_id=params.text("ResourceGroupId"), tags=tags,
-    )  # fmt: skip
+        key_pair_name=name,
+        key_pair_finger_print=mark,
+        creation_time=stamp(seconds=False),
+        public_key=body,
+        resource_group_id=params.text("ResourceGroupId"),
+        tags=tags,
+    )
     cloud.store.put(pair)
     return {"KeyPairName": name, "KeyPairFingerPrint": mark}

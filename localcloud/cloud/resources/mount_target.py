@@ -41,18 +41,24 @@ def create_mount_target(cloud: Cloud, params: Params) -> Json:
     existing = [target for target in cloud.store.all(MountTarget) if target.file_system == key]
     if len(existing) >= MOST[kind]:
         raise ApiError(
-            403, "OperationDenied.MountTargetCountsExceeded",
+            403,
+            "OperationDenied.MountTargetCountsExceeded",
             f"The amount of MountTarget has reached its limits (maximum {MOST[kind]} per FileSystem).",
-        )  # fmt: skip
+        )
     unsupported(params, "EnableIpv6", "SecurityGroupId")
     middle = f"-{''.join(secrets.choice(string.ascii_lowercase) for _ in range(3))}{secrets.randbelow(90) + 10}"
     region = cloud.settings.region
     service = "extreme.nas.aliyuncs.com" if kind == "extreme" else "nas.aliyuncs.com"
     domain = f"{key}{'' if kind == 'extreme' and not existing else middle}.{region}.{service}"
     target = MountTarget(
-        mount_target_domain=domain, access_group=group, vpc_id=vswitch.vpc_id, vsw_id=vswitch.vswitch_id,
-        file_system=key, file_system_type=kind, address=free_address(cloud, vswitch),
-    )  # fmt: skip
+        mount_target_domain=domain,
+        access_group=group,
+        vpc_id=vswitch.vpc_id,
+        vsw_id=vswitch.vswitch_id,
+        file_system=key,
+        file_system_type=kind,
+        address=free_address(cloud, vswitch),
+    )
     cloud.begin(target, status="Pending", then="Active")
     publish(cloud, key)
     return {"MountTargetDomain": domain}

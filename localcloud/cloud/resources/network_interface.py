@@ -14,12 +14,19 @@ def create_primary(cloud: Cloud, instance: Instance, address: str) -> str:
     key = cloud.new_id("eni")
     number = len(cloud.store.all(NetworkInterface))
     card = NetworkInterface(
-        network_interface_id=key, instance_id=instance.instance_id, private_ip_address=address, creation_time=stamp(),
+        network_interface_id=key,
+        instance_id=instance.instance_id,
+        private_ip_address=address,
+        creation_time=stamp(),
         mac_address=f"00:16:3e:{number >> 16 & 255:02x}:{number >> 8 & 255:02x}:{number & 255:02x}",
-        vpc_id=instance.vpc_id, vswitch_id=instance.vswitch_id, zone_id=instance.zone_id,
-        resource_group_id=instance.resource_group_id, owner_id=cloud.settings.account, status="InUse",
+        vpc_id=instance.vpc_id,
+        vswitch_id=instance.vswitch_id,
+        zone_id=instance.zone_id,
+        resource_group_id=instance.resource_group_id,
+        owner_id=cloud.settings.account,
+        status="InUse",
         tags=dict(instance.tags),
-    )  # fmt: skip
+    )
     cloud.store.put(card)
     return key
 

@@ -31,18 +31,24 @@ def describe_price(cloud: Cloud, params: Params) -> Json:
     original = round(sum(whole for _, whole, _ in details), 4)
     trade = round(sum(paid for _, _, paid in details), 4)
     price = {
-        "Currency": CURRENCY, "OriginalPrice": original, "TradePrice": trade,
-        "DiscountPrice": round(original - trade, 4), "ReservedInstanceHourPrice": 0.0,
+        "Currency": CURRENCY,
+        "OriginalPrice": original,
+        "TradePrice": trade,
+        "DiscountPrice": round(original - trade, 4),
+        "ReservedInstanceHourPrice": 0.0,
         "DetailInfos": {
             "DetailInfo": [
                 {
-                    "Resource": name, "OriginalPrice": round(whole, 4), "TradePrice": round(paid, 4),
-                    "DiscountPrice": round(whole - paid, 4), "SubRules": {"Rule": []},
+                    "Resource": name,
+                    "OriginalPrice": round(whole, 4),
+                    "TradePrice": round(paid, 4),
+                    "DiscountPrice": round(whole - paid, 4),
+                    "SubRules": {"Rule": []},
                 }
                 for name, whole, paid in details
             ]
         },
-    }  # fmt: skip
+    }
     return {"PriceInfo": {"Price": price, "Rules": {"Rule": []}}}
 
 
@@ -55,10 +61,15 @@ def describe_spot_price_history(cloud: Cloud, params: Params) -> Json:
     kind, wanted = TYPES[name], params.text("ZoneId")
     prices = [
         {
-            "ZoneId": zone, "InstanceType": name, "IoOptimized": "optimized", "NetworkType": "vpc",
-            "OriginPrice": kind.price, "SpotPrice": round(kind.price * SPOT_SHARE, 4), "Timestamp": stamp(),
+            "ZoneId": zone,
+            "InstanceType": name,
+            "IoOptimized": "optimized",
+            "NetworkType": "vpc",
+            "OriginPrice": kind.price,
+            "SpotPrice": round(kind.price * SPOT_SHARE, 4),
+            "Timestamp": stamp(),
         }
         for zone in ZONES.get(cloud.settings.region, [])
         if wanted in ("", zone) and zone in sold_in(cloud.settings.region, kind)
-    ]  # fmt: skip
+    ]
     return {"Currency": CURRENCY, "NextOffset": 0, "SpotPrices": {"SpotPriceType": prices}}

@@ -15,9 +15,13 @@ def create_system_table(cloud: Cloud, vpc: str, router: str) -> str:
     """Makes the table that a VPC is born with; returns its id."""
     key = cloud.new_id("vtb")
     table = RouteTable(
-        route_table_id=key, vpc_id=vpc, router_id=router, creation_time=stamp(), owner_id=int(cloud.settings.account),
+        route_table_id=key,
+        vpc_id=vpc,
+        router_id=router,
+        creation_time=stamp(),
+        owner_id=int(cloud.settings.account),
         resource_group_id=f"rg-{cloud.settings.account}",
-    )  # fmt: skip
+    )
     cloud.store.put(table)
     return key
 
@@ -54,13 +58,19 @@ def describe_route_entry_list(cloud: Cloud, params: Params) -> Json:
         raise not_found("InvalidRouteTable.NotFound", "route table")
     entries = [
         {
-            "RouteTableId": key, "DestinationCidrBlock": vswitch.cidr_block, "Status": "Available", "Type": "System",
-            "RouteEntryName": "", "Description": "", "IpVersion": "ipv4", "RouteEntryId": "",
+            "RouteTableId": key,
+            "DestinationCidrBlock": vswitch.cidr_block,
+            "Status": "Available",
+            "Type": "System",
+            "RouteEntryName": "",
+            "Description": "",
+            "IpVersion": "ipv4",
+            "RouteEntryId": "",
             "NextHops": {"NextHop": [{"NextHopType": "local", "NextHopId": "", "Enabled": 1, "Weight": 0}]},
         }
         for vswitch in cloud.store.all(VSwitch)
         if vswitch.vpc_id == table.vpc_id
-    ]  # fmt: skip
+    ]
     return {"RouteEntrys": {"RouteEntry": entries}, "NextToken": ""}
 
 

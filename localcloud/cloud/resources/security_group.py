@@ -31,10 +31,16 @@ def create_security_group(cloud: Cloud, params: Params) -> Json:
         raise invalid("SecurityGroupType", f"{kind} is not one of {', '.join(KINDS)}")
     key = cloud.new_id("sg")
     group = SecurityGroup(
-        security_group_id=key, security_group_name=name, vpc_id=vpc, description=words, security_group_type=kind,
-        creation_time=stamp(), resource_group_id=params.text("ResourceGroupId"), tags=tags,
+        security_group_id=key,
+        security_group_name=name,
+        vpc_id=vpc,
+        description=words,
+        security_group_type=kind,
+        creation_time=stamp(),
+        resource_group_id=params.text("ResourceGroupId"),
+        tags=tags,
         inner_policy="Accept" if kind == "normal" else "Drop",  # an enterprise group's members do not reach each other
-    )  # fmt: skip
+    )
     cloud.store.put(group)
     return {"SecurityGroupId": key}
 
@@ -60,10 +66,14 @@ def describe_security_group_attribute(cloud: Cloud, params: Params) -> Json:
     card = one_of(params, "NicType", "", "intranet", "internet")
     rules = [rule for rule in group.rules if direction in ("all", rule.direction) and card in ("", rule.nic_type)]
     return {
-        "RegionId": cloud.settings.region, "SecurityGroupId": group.security_group_id, "VpcId": group.vpc_id,
-        "SecurityGroupName": group.security_group_name, "Description": group.description,
-        "InnerAccessPolicy": group.inner_policy, "Permissions": {"Permission": [rule.wire() for rule in rules]},
-    }  # fmt: skip
+        "RegionId": cloud.settings.region,
+        "SecurityGroupId": group.security_group_id,
+        "VpcId": group.vpc_id,
+        "SecurityGroupName": group.security_group_name,
+        "Description": group.description,
+        "InnerAccessPolicy": group.inner_policy,
+        "Permissions": {"Permission": [rule.wire() for rule in rules]},
+    }
 
 
 @action("Ecs", "ModifySecurityGroupAttribute")
@@ -123,9 +133,10 @@ def joinable(cloud: Cloud, keys: list[str], vpc: str) -> None:
     for group in groups:
         if group.vpc_id != vpc:
             raise ApiError(
-                400, "InvalidSecurityGroupId.VPCMismatch",
+                400,
+                "InvalidSecurityGroupId.VPCMismatch",
                 f"Security group {group.security_group_id} is not in the instance's VPC, {vpc}.",
-            )  # fmt: skip
+            )
     if len(groups) > MOST_GROUPS:
         raise ApiError(403, "InstanceSecurityGroupLimitExceed", f"An instance is in at most {MOST_GROUPS} groups.")
     if len({group.security_group_type for group in groups}) > 1:

@@ -140,13 +140,18 @@ def _rule(cloud: Cloud, given: Params, direction: str) -> SecurityRule:
     if not any(name in given for name in names):
         raise missing(names[0])
     rule = SecurityRule(
-        security_group_rule_id=cloud.new_id("sgr"), direction=direction, ip_protocol=given.need("IpProtocol"),
-        port_range=given.text("PortRange"), policy=given.text("Policy", "accept"),
-        priority=given.text("Priority", "1"), nic_type=given.text("NicType", "intranet"),
-        description=given.text("Description"), create_time=stamp(),
+        security_group_rule_id=cloud.new_id("sgr"),
+        direction=direction,
+        ip_protocol=given.need("IpProtocol"),
+        port_range=given.text("PortRange"),
+        policy=given.text("Policy", "accept"),
+        priority=given.text("Priority", "1"),
+        nic_type=given.text("NicType", "intranet"),
+        description=given.text("Description"),
+        create_time=stamp(),
         source_group_owner_account=given.text("SourceGroupOwnerAccount"),
         dest_group_owner_account=given.text("DestGroupOwnerAccount"),
-    )  # fmt: skip
+    )
     for name in names:
         rule.set_wire(name, given.text(name))
     for field, key in (("SourceGroupId", rule.source_group_id), ("DestGroupId", rule.dest_group_id)):

@@ -27,11 +27,15 @@ LISTED = 50  # Alibaba's documentation of ECS: entries a page where the caller a
 # What each product calls its kinds of resource, in lower case.
 KINDS: dict[str, dict[str, type[Resource]]] = {
     "Ecs": {
-        "instance": Instance, "disk": Disk, "securitygroup": SecurityGroup, "eni": NetworkInterface, "keypair": KeyPair,
+        "instance": Instance,
+        "disk": Disk,
+        "securitygroup": SecurityGroup,
+        "eni": NetworkInterface,
+        "keypair": KeyPair,
     },
     "Vpc": {"vpc": Vpc, "vswitch": VSwitch, "routetable": RouteTable, "eip": Eip},
     "NAS": {"filesystem": FileSystem},
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,12 @@ MISSING = ("InvalidVpcID.NotFound", "VPC")
 QUOTA = 10  # Alibaba's default quota of VPCs a region
 PRIVATE = [ipaddress.IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")]
 FILTERS = {
-    "VpcName": "VpcName", "IsDefault": "IsDefault", "ResourceGroupId": "ResourceGroupId", "VpcOwnerId": "OwnerId",
+    "VpcName": "VpcName",
+    "IsDefault": "IsDefault",
+    "ResourceGroupId": "ResourceGroupId",
+    "VpcOwnerId": "OwnerId",
     "EnableIpv6": "EnabledIpv6",
-}  # fmt: skip
+}
 DNS = {True: "ENABLED", False: "DISABLED"}
 
 
@@ -33,12 +36,20 @@ def create_vpc(cloud: Cloud, params: Params) -> Json:
     dry_run(params)
     key, router = cloud.new_id("vpc"), cloud.new_id("vrt")
     vpc = Vpc(
-        vpc_id=key, region_id=cloud.settings.region, cidr_block=cidr, vpc_name=name, description=words,
-        creation_time=stamp(), vrouter_id=router, owner_id=int(cloud.settings.account),
+        vpc_id=key,
+        region_id=cloud.settings.region,
+        cidr_block=cidr,
+        vpc_name=name,
+        description=words,
+        creation_time=stamp(),
+        vrouter_id=router,
+        owner_id=int(cloud.settings.account),
         resource_group_id=params.text("ResourceGroupId", f"rg-{cloud.settings.account}"),
-        dns_hostname_status=DNS[params.flag("EnableDnsHostname")], user_cidrs=params.items("UserCidr"),
-        route_table=create_system_table(cloud, key, router), tags=tags,
-    )  # fmt: skip
+        dns_hostname_status=DNS[params.flag("EnableDnsHostname")],
+        user_cidrs=params.items("UserCidr"),
+        route_table=create_system_table(cloud, key, router),
+        tags=tags,
+    )
     cloud.begin(vpc, status="Pending", then="Available")
     return {
         "VpcId": key,

@@ -16,9 +16,14 @@ MISSING = ("InvalidVSwitchId.NotFound", "vSwitch")
 RESERVED_LAST = 3  # Alibaba's documentation: the first and the last three addresses are the system's
 GATEWAY = 1  # ours: the host's end of the machines' bridge
 FILTERS = {
-    "VpcId": "VpcId", "ZoneId": "ZoneId", "VSwitchName": "VSwitchName", "IsDefault": "IsDefault",
-    "ResourceGroupId": "ResourceGroupId", "VSwitchOwnerId": "OwnerId", "EnableIpv6": "EnabledIpv6",
-}  # fmt: skip
+    "VpcId": "VpcId",
+    "ZoneId": "ZoneId",
+    "VSwitchName": "VSwitchName",
+    "IsDefault": "IsDefault",
+    "ResourceGroupId": "ResourceGroupId",
+    "VSwitchOwnerId": "OwnerId",
+    "EnableIpv6": "EnabledIpv6",
+}
 
 
 @action("Vpc", "CreateVSwitch")
@@ -42,15 +47,24 @@ def create_vswitch(cloud: Cloud, params: Params) -> Json:
     for other in cloud.store.all(VSwitch):
         if other.vpc_id == vpc_id and network.overlaps(ipaddress.IPv4Network(other.cidr_block)):
             raise ApiError(
-                400, "InvalidCidrBlock.Overlapped",
+                400,
+                "InvalidCidrBlock.Overlapped",
                 f"The CIDR block {cidr} overlaps that of vSwitch {other.vswitch_id}, {other.cidr_block}.",
-            )  # fmt: skip
+            )
     key = cloud.new_id("vsw")
     vswitch = VSwitch(
-        vswitch_id=key, vpc_id=vpc_id, zone_id=zone, cidr_block=str(network), vswitch_name=name, description=words,
-        creation_time=stamp(), resource_group_id=vpc.resource_group_id, owner_id=int(cloud.settings.account),
-        route_table=vpc.route_table, tags=tags,
-    )  # fmt: skip
+        vswitch_id=key,
+        vpc_id=vpc_id,
+        zone_id=zone,
+        cidr_block=str(network),
+        vswitch_name=name,
+        description=words,
+        creation_time=stamp(),
+        resource_group_id=vpc.resource_group_id,
+        owner_id=int(cloud.settings.account),
+        route_table=vpc.route_table,
+        tags=tags,
+    )
     try:
         cloud.backend.open_network(key, vpc_id, str(network))
     except LocalCloudError as error:  # a range that this computer itself uses, where the real cloud has no such limit

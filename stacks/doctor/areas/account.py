@@ -55,10 +55,11 @@ def tried(known: Known) -> Iterator[Problem]:
             silent.append(right.name)
     if denied:
         yield error(
-            "RAM user", f"{account_name()} may not do {', '.join(denied)}",
+            "RAM user",
+            f"{account_name()} may not do {', '.join(denied)}",
             f"grant these actions to its RAM user (a policy with Action [{', '.join(denied)}], or the policies "
             "AliyunECSFullAccess, AliyunVPCFullAccess, AliyunEIPFullAccess, AliyunNASFullAccess)",
-        )  # fmt: skip
+        )
     seen = set()
     for failure in other:
         if failure.kind is Kind.ACCOUNT and failure.cause and failure.cause not in seen:
@@ -76,10 +77,11 @@ def real_name(known: Known) -> Iterator[Problem]:
     value = _attribute(known, REAL_NAME)
     if value not in ("yes", "unnecessary"):
         yield error(
-            "account", f"{account_name()} has no verified real name, without which nothing is rented in mainland China",
+            "account",
+            f"{account_name()} has no verified real name, without which nothing is rented in mainland China",
             "verify it in the console's Account Center (https://account.console.aliyun.com), or set cloud.region to "
             "one elsewhere",
-        )  # fmt: skip
+        )
 
 
 def balance(known: Known) -> Iterator[Problem]:
@@ -92,11 +94,11 @@ def balance(known: Known) -> Iterator[Problem]:
     if amount < least or amount <= 0:
         grade = error if amount <= 0 else warning
         yield grade(
-            "account", f"the balance of {account_name()} is {amount:g} {currency}" + (
-                f", and pay-as-you-go rents nothing below {least:g}" if amount > 0 else ""
-            ),
+            "account",
+            f"the balance of {account_name()} is {amount:g} {currency}"
+            + (f", and pay-as-you-go rents nothing below {least:g}" if amount > 0 else ""),
             "top it up in the console's Expenses and Costs",
-        )  # fmt: skip
+        )
 
 
 def quota(known: Known) -> Iterator[Problem]:
@@ -142,15 +144,17 @@ def release(known: Known) -> Iterator[Problem]:
             hours = (_moment(when) - datetime.now(UTC)).total_seconds() / 3600
             if hours < RELEASE_HOURS:
                 yield warning(
-                    name, f"it releases itself at {when}, in {max(0, round(hours * 60))} minutes",
+                    name,
+                    f"it releases itself at {when}, in {max(0, round(hours * 60))} minutes",
                     f"pulumi up --stack {known.stack.name}, which prolongs it, or raise cloud.autoReleaseHours",
-                )  # fmt: skip
+                )
         locks = (machine.get("OperationLocks") or {}).get("LockReason") or []
         if any(lock.get("LockReason") == "Recycling" for lock in locks):
             yield warning(
-                name, "the cloud takes this spot machine back within minutes",
+                name,
+                "the cloud takes this spot machine back within minutes",
                 f"when it is gone {REFRESH}; or raise cloud.spotPriceLimit",
-            )  # fmt: skip
+            )
 
 
 def _lacking(known: Known) -> int:

@@ -56,9 +56,10 @@ def trusted(known: Known) -> Iterator[Problem]:
     if shown.refusal and days_until(shown.ends) > 0 and days_until(shown.begins) <= 0:
         names = ", ".join(shown.names) or "nothing"
         yield error(
-            "gateway.tls", f"clients refuse the certificate of the URL ({shown.refusal}); it is for {names}",
+            "gateway.tls",
+            f"clients refuse the certificate of the URL ({shown.refusal}); it is for {names}",
             _remedy(known),
-        )  # fmt: skip
+        )
 
 
 def files(known: Known) -> Iterator[Problem]:

@@ -43,9 +43,10 @@ def account(known: Known) -> Iterator[Problem]:
     for each in there:
         if (each.kind, each.id) not in declared and each.role != WEIGHTS:
             yield warning(
-                str(each), "it carries the stack's tag and is in no state, so it stays until `pulumi destroy`",
+                str(each),
+                "it carries the stack's tag and is in no state, so it stays until `pulumi destroy`",
                 f"pulumi up --stack {known.stack.name}, which releases machines; other things delete in the console",
-            )  # fmt: skip
+            )
 
 
 def _id(resource: Resource) -> str:
@@ -88,9 +89,10 @@ def serving(known: Known) -> Iterator[Problem]:
         for name, each in running.items():
             if name not in wanted:
                 yield warning(
-                    place.name, f"container {name} carries the stack's label and is not declared ({each['status']})",
+                    place.name,
+                    f"container {name} carries the stack's label and is not declared ({each['status']})",
                     f"docker rm --force {name} there",
-                )  # fmt: skip
+                )
                 continue
             image = str(wanted[name].inputs.get("image") or "")
             if image.startswith("sha256:") and image != each["image"]:

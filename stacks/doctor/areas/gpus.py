@@ -27,9 +27,10 @@ DRIVER = {
 }
 """States of components/host/files/nvidia_state.sh, in words."""
 REMEDY = {
-    "mismatch": "reboot", "lost": "power the machine off and on, and have the GPU replaced if it stays away",
+    "mismatch": "reboot",
+    "lost": "power the machine off and on, and have the GPU replaced if it stays away",
     "none": "power the machine off and on",
-}  # fmt: skip
+}
 FATAL_XIDS = {48, 63, 64, 74, 79, 92, 94, 95, 119, 120, 140}
 """XIDs that stand for hardware (NVIDIA's "Xid Errors": memory, NVLink, off the bus, GSP)."""
 
@@ -87,9 +88,10 @@ def driver(known: Known) -> Iterator[Problem]:
         if branch < oldest and branch not in drivers.FORWARD_COMPATIBLE.get(int(cuda.partition(".")[0]), ()):
             old = True
             yield error(
-                place.name, f"driver {versions[place.name]} is older than CUDA {cuda} needs, {oldest}",
+                place.name,
+                f"driver {versions[place.name]} is older than CUDA {cuda} needs, {oldest}",
                 f"set accelerator.driverBranch to {oldest} or newer and pulumi up, or accelerator.cuda to the image's",
-            )  # fmt: skip
+            )
     if len(set(versions.values())) > 1 and not old:
         said = ", ".join(f"{name} {version}" for name, version in versions.items())
         yield warning(
@@ -108,9 +110,10 @@ def count(known: Known) -> Iterator[Problem]:
         slices = any(each.startswith("MIG-") for each in settings.devices[place.number or 0])
         if number < (1 if slices else wanted) or number < on_bus.get(place.name, number):
             yield error(
-                place.name, f"{wanted} GPUs are used, the bus has {on_bus.get(place.name)}, the driver sees {number}",
+                place.name,
+                f"{wanted} GPUs are used, the bus has {on_bus.get(place.name)}, the driver sees {number}",
                 "power the machine off and on, and see `dmesg | grep -i xid`",
-            )  # fmt: skip
+            )
 
 
 def fabric(known: Known) -> Iterator[Problem]:
@@ -131,9 +134,10 @@ def fabric(known: Known) -> Iterator[Problem]:
             )
         elif own != version:
             yield error(
-                place.name, f"Fabric Manager is {own} and the driver {version}, so CUDA ends with error 802",
+                place.name,
+                f"Fabric Manager is {own} and the driver {version}, so CUDA ends with error 802",
                 f"install nvidia-fabricmanager-{version.partition('.')[0]} of the driver's version",
-            )  # fmt: skip
+            )
 
 
 def memory(known: Known) -> Iterator[Problem]:
@@ -162,9 +166,10 @@ def xid(known: Known) -> Iterator[Problem]:
         if codes:
             grade = error if FATAL_XIDS & set(codes) else warning
             yield grade(
-                place.name, f"the kernel's log has XID {', '.join(map(str, codes))} ({lines[-1][-160:].strip()})",
+                place.name,
+                f"the kernel's log has XID {', '.join(map(str, codes))} ({lines[-1][-160:].strip()})",
                 "look it up in NVIDIA's list of Xid errors; reboot, and have the GPU replaced if it comes back",
-            )  # fmt: skip
+            )
 
 
 def link(known: Known) -> Iterator[Problem]:

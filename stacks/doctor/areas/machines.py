@@ -68,9 +68,11 @@ def disk(known: Known) -> Iterator[Problem]:
             if inodes >= DISK_WARNING and (room >= DISK_WARNING or each["free"] >= ENOUGH):
                 continue
             grade = error if min(room, inodes) < DISK_ERROR and folder not in WRITTEN[1:] else warning
-            left = f"{each['free'] / GIB:.1f} of {each['bytes'] / GIB:.1f} GiB" if room <= inodes else (
-                f"{each['inodes_free']} of {each['inodes']} inodes"
-            )  # fmt: skip
+            left = (
+                f"{each['free'] / GIB:.1f} of {each['bytes'] / GIB:.1f} GiB"
+                if room <= inodes
+                else (f"{each['inodes_free']} of {each['inodes']} inodes")
+            )
             remedy = (
                 "docker system prune --all" if folder not in WRITTEN[1:] else f"du -xhd1 {folder} shows what to delete"
             )
@@ -84,9 +86,10 @@ def memory(known: Known) -> Iterator[Problem]:
     for place, found in known.facts("machine"):
         if found["available"] < MEMORY_WARNING * found["memory"]:
             yield warning(
-                place.name, f"{found['available'] / GIB:.1f} of {found['memory'] / GIB:.1f} GiB of memory are left",
+                place.name,
+                f"{found['available'] / GIB:.1f} of {found['memory'] / GIB:.1f} GiB of memory are left",
                 "end what is not the deployment's (`ps aux --sort -rss | head`), or take a larger machine",
-            )  # fmt: skip
+            )
 
 
 def kernel(known: Known) -> Iterator[Problem]:

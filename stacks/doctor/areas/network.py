@@ -18,9 +18,10 @@ def rules(known: Known) -> Iterator[Problem]:
     up = f"pulumi up --stack {known.stack.name}"
     for rule in known.answer("undeclared"):
         yield error(
-            f"{rule.group_name}", f"{rule} is not declared",
+            f"{rule.group_name}",
+            f"{rule} is not declared",
             f"{up}, which revokes it; to keep it, name its range in cloud.adminCidrs or gateway.allowedCidrs",
-        )  # fmt: skip
+        )
     for group, rule in known.answer("missing"):
         yield error(group, f"`{rule}` is declared and not there", f"pulumi refresh --yes, then {up}")
 
@@ -33,10 +34,11 @@ def url(known: Known) -> Iterator[Problem]:
         settings = known.settings
         open_to = "gateway.allowedCidrs" if settings.platform == "alicloud" else "the firewall before the first machine"
         yield error(
-            "gateway.port", f"{known.stack.outputs['apiUrl']} is not reached from this computer ({why})",
+            "gateway.port",
+            f"{known.stack.outputs['apiUrl']} is not reached from this computer ({why})",
             f"let this computer's address in by {open_to}, and see that the gateway runs: "
             f"make logs STACK={known.stack.name} GREP=gateway",
-        )  # fmt: skip
+        )
 
 
 def peers(known: Known) -> Iterator[Problem]:
@@ -52,9 +54,10 @@ def peers(known: Known) -> Iterator[Problem]:
             if each["error"]:
                 address = next(p.peer_address for p in known.places if p.name == name)
                 yield error(
-                    place.name, f"{name} is not reached at {address} ({each['error']})",
+                    place.name,
+                    f"{name} is not reached at {address} ({each['error']})",
                     f"correct {setting}, or what filters packets between the two",
-                )  # fmt: skip
+                )
 
 
 def loss(known: Known) -> Iterator[Problem]:
@@ -67,9 +70,10 @@ def loss(known: Known) -> Iterator[Problem]:
             said = said or each["loss"] is not None
             if each["loss"] is not None and each["loss"] >= MOST_LOSS:
                 yield warning(
-                    place.name, f"{each['loss']:g} % of the packets to {name} and back are lost",
+                    place.name,
+                    f"{each['loss']:g} % of the packets to {name} and back are lost",
                     "see the network interface's errors (`ip -s link`), its cable, its switch, and filters between",
-                )  # fmt: skip
+                )
     if not said:
         raise NotCheckedError("echoes (ICMP) don't come back; they may be filtered")
 
@@ -88,9 +92,10 @@ def outside(known: Known) -> Iterator[Problem]:
                 way.setting.partition(".")[0], way.setting
             )
             yield error(
-                place.name, f"{way.origin}, which {way.setting} needs, is not reached ({said})",
+                place.name,
+                f"{way.origin}, which {way.setting} needs, is not reached ({said})",
                 f"let the machine reach it, set mirrors.httpsProxy, or name one that it reaches in {mirror}",
-            )  # fmt: skip
+            )
 
 
 CHECKS = (

@@ -22,9 +22,10 @@ def listening(known: Known) -> Iterator[Problem]:
         for one in of_machine(settings, place.number):
             if str(one.first) not in found["open"] and _always(one):
                 yield error(
-                    place.name, f"nothing listens at port {one.first} ({one.setting}), where {one.purpose} is",
+                    place.name,
+                    f"nothing listens at port {one.first} ({one.setting}), where {one.purpose} is",
                     f"make logs STACK={known.stack.name} SINCE=10m shows why",
-                )  # fmt: skip
+                )
 
 
 def _always(one: Ports) -> bool:
@@ -52,9 +53,10 @@ def loopback(known: Known) -> Iterator[Problem]:
     for place, found in heads:
         if found["open"].get(port) is False:
             yield error(
-                place.name, f"the engine's port {port} listens on more than loopback, where no key is asked for",
+                place.name,
+                f"the engine's port {port} listens on more than loopback, where no key is asked for",
                 "take --host out of serving.arguments",
-            )  # fmt: skip
+            )
 
 
 def table(known: Known) -> Iterator[Problem]:
@@ -70,9 +72,10 @@ def table(known: Known) -> Iterator[Problem]:
                 yield error(place.name, "no firewall was made, and firewall.enabled is true", up)
         elif not found["loaded"]:
             yield error(
-                place.name, "the firewall's table is not loaded, so everybody reaches inner ports",
+                place.name,
+                "the firewall's table is not loaded, so everybody reaches inner ports",
                 f"systemctl restart firewall-{known.stack.full}.service",
-            )  # fmt: skip
+            )
         elif found["unit"] != "enabled" or not found["confirmed"]:
             yield warning(
                 place.name,
@@ -96,9 +99,10 @@ def closed(known: Known) -> Iterator[Problem]:
             continue  # ports.firewall says why
         said = ", ".join(map(str, sorted(ports)))
         yield error(
-            name, f"this computer reaches its inner ports {said}, which are for the machines alone",
+            name,
+            f"this computer reaches its inner ports {said}, which are for the machines alone",
             f"pulumi up --stack {known.stack.name}, which closes them; anybody there can run code on the machine",
-        )  # fmt: skip
+        )
 
 
 CHECKS = (

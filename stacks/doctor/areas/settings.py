@@ -18,9 +18,10 @@ def valid(known: Known) -> Iterator[Problem]:
     settings = known.stack.settings
     if settings and settings.cloud and settings.cloud.for_documentation:
         yield error(
-            "cloud.adminCidrs", f"{', '.join(settings.cloud.for_documentation)} is an example that is nobody's address",
+            "cloud.adminCidrs",
+            f"{', '.join(settings.cloud.for_documentation)} is an example that is nobody's address",
             "put in your own public address with /32",
-        )  # fmt: skip
+        )
     if known.stack.mistakes and not known.stack.mistakes.count("\n"):
         yield error("settings", known.stack.mistakes, f"change it in Pulumi.{known.stack.name}.yaml")
 

@@ -63,9 +63,10 @@ def weights(known: Known) -> Iterator[Problem]:
             if each["wrong"] and (folder, each["wrong"]) not in seen:
                 seen.add((folder, each["wrong"]))  # all machines share it
                 yield error(
-                    place.name, f"{folder} {each['wrong']}",
+                    place.name,
+                    f"{folder} {each['wrong']}",
                     f"set model.trigger to another word and pulumi up --stack {known.stack.name}, to fetch it",
-                )  # fmt: skip
+                )
     if not said:
         raise NotCheckedError("there are no weights that were verified")
 
@@ -99,7 +100,7 @@ def speed(known: Known) -> Iterator[Problem]:
                 place.name,
                 f"{read['file']} is read at {rate / 1e6:.0f} MB/s, the whole in {size / rate / 60:.0f} minutes",
                 "see storage.options (rsize, nconnect), the network to the storage, or cloud.nas.storageClass",
-            )  # fmt: skip
+            )
     if not said:
         raise NotCheckedError("the weights are too small for a measurement, or not there")
 

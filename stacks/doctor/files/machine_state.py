@@ -75,9 +75,15 @@ def main(call: dict[str, Any]) -> None:
 def run(words: list[str], seconds: float = 20, stdin: str = "") -> subprocess.CompletedProcess[str]:
     """A program, in English."""
     return subprocess.run(
-        words, input=stdin, capture_output=True, timeout=seconds, check=False, text=True, errors="replace",
+        words,
+        input=stdin,
+        capture_output=True,
+        timeout=seconds,
+        check=False,
+        text=True,
+        errors="replace",
         env={**os.environ, "LC_ALL": "C"},
-    )  # fmt: skip
+    )
 
 
 def machine(call: dict[str, Any]) -> dict[str, Any]:
@@ -85,9 +91,13 @@ def machine(call: dict[str, Any]) -> dict[str, Any]:
     lines = (PROC / "meminfo").read_text().splitlines()
     memory = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in lines if line.split()[1:2]}
     return {
-        "kernel": platform.release(), "arch": platform.machine(), "cpus": os.cpu_count(), "memory": memory["MemTotal"],
-        "available": memory["MemAvailable"], "python": platform.python_version(),
-    }  # fmt: skip
+        "kernel": platform.release(),
+        "arch": platform.machine(),
+        "cpus": os.cpu_count(),
+        "memory": memory["MemTotal"],
+        "available": memory["MemAvailable"],
+        "python": platform.python_version(),
+    }
 
 
 def disks(call: dict[str, Any]) -> dict[str, dict[str, int]]:
@@ -103,9 +113,11 @@ def disks(call: dict[str, Any]) -> dict[str, dict[str, int]]:
         if device not in devices:
             devices.add(device)
             found[path] = {
-                "bytes": filesystem.f_blocks * filesystem.f_frsize, "free": filesystem.f_bavail * filesystem.f_frsize,
-                "inodes": filesystem.f_files, "inodes_free": filesystem.f_favail,
-            }  # fmt: skip
+                "bytes": filesystem.f_blocks * filesystem.f_frsize,
+                "free": filesystem.f_bavail * filesystem.f_frsize,
+                "inodes": filesystem.f_files,
+                "inodes_free": filesystem.f_favail,
+            }
     return found
 
 
@@ -223,9 +235,11 @@ def firewall(call: dict[str, Any]) -> dict[str, Any]:
     text = run(["nft", "list", "table", "inet", table]).stdout if table else ""
     unit = run(["systemctl", "is-enabled", f"firewall-{call['stack']}.service"]).stdout.strip()
     return {
-        "made": bool(table), "loaded": f'comment "Tandem {call["stack"]}"' in text, "unit": unit,
+        "made": bool(table),
+        "loaded": f'comment "Tandem {call["stack"]}"' in text,
+        "unit": unit,
         "confirmed": (folder / "confirmed.nft").exists(),
-    }  # fmt: skip
+    }
 
 
 def containers(call: dict[str, Any]) -> list[dict[str, Any]]:
@@ -242,31 +256,45 @@ def containers(call: dict[str, Any]) -> list[dict[str, Any]]:
     inspected = json.loads(run(["docker", "inspect", *listed.stdout.split()]).stdout)
     return [
         {
-            "name": each["Name"].lstrip("/"), "id": each["Id"], "image": each["Image"],
-            "status": each["State"]["Status"], "oom": each["State"]["OOMKilled"], "code": each["State"]["ExitCode"],
-            "restarts": each["RestartCount"], "created": each["Created"], "started": each["State"]["StartedAt"],
+            "name": each["Name"].lstrip("/"),
+            "id": each["Id"],
+            "image": each["Image"],
+            "status": each["State"]["Status"],
+            "oom": each["State"]["OOMKilled"],
+            "code": each["State"]["ExitCode"],
+            "restarts": each["RestartCount"],
+            "created": each["Created"],
+            "started": each["State"]["StartedAt"],
             "group": _group(each["Id"]),
         }
         for each in inspected
-    ]  # fmt: skip
+    ]
 
 
 def _process(folder: Path) -> dict[str, Any]:
     said = run([sys.executable, str(folder / "process_supervisor.py"), "status", str(folder)]).stdout.strip()
     state = next(iter(sorted(folder.glob("**/group.json"))), None)
     return {
-        "name": folder.name, "id": said.partition(" ")[2], "image": "",
-        "status": "running" if said.startswith("running") else "exited", "oom": False, "code": 0, "restarts": 0,
+        "name": folder.name,
+        "id": said.partition(" ")[2],
+        "image": "",
+        "status": "running" if said.startswith("running") else "exited",
+        "oom": False,
+        "code": 0,
+        "restarts": 0,
         "group": json.loads(state.read_text()) if state else None,
-    }  # fmt: skip
+    }
 
 
 def _group(container: str) -> Any:  # noqa: ANN401  # JSON
     """What a rank's supervisor knows (components/serving/files/rank_supervisor.py); None of another container."""
     done = subprocess.run(
-        ["docker", "cp", f"{container}:{GROUP}", "-"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=20,
+        ["docker", "cp", f"{container}:{GROUP}", "-"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        timeout=20,
         check=False,
-    )  # fmt: skip
+    )
     if done.returncode:
         return None
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as packed:
@@ -302,6 +330,17 @@ def storage(call: dict[str, Any]) -> dict[str, Any]:
 FACTS: dict[str, Callable[[dict[str, Any]], Any]] = {
     fact.__name__: fact
     for fact in (
-        machine, disks, interfaces, bus, nvidia, peers, fetch, listening, firewall, containers, frozen, storage,
+        machine,
+        disks,
+        interfaces,
+        bus,
+        nvidia,
+        peers,
+        fetch,
+        listening,
+        firewall,
+        containers,
+        frozen,
+        storage,
     )
-}  # fmt: skip
+}

@@ -53,36 +53,109 @@ CONTEXT = Flag(
 )
 NOT_SGLANGS = Flag(why="SGLang has no such argument; take it out, and set serving.expertParallel to true")
 VLLM = {
-    "--tensor-parallel-size": TENSOR, "-tp": TENSOR, "--pipeline-parallel-size": PIPELINE, "-pp": PIPELINE,
-    "--max-model-len": LENGTH, "--served-model-name": NAME, "--port": PORT, "--host": HOST, "--model": MODEL,
-    "--distributed-executor-backend": EXECUTOR, "--nnodes": PLACE, "-n": PLACE, "--node-rank": PLACE, "-r": PLACE,
-    "--master-addr": PLACE, "--master-port": PLACE, "--headless": PLACE, "-dp": DATA, "--data-parallel-size": DATA,
-    "--enable-expert-parallel": EXPERT, "-ep": EXPERT, "--no-enable-expert-parallel": NO_EXPERT, "-no-ep": NO_EXPERT,
-    "--prefill-context-parallel-size": CONTEXT, "-pcp": CONTEXT,
-    **dict.fromkeys((
-        "-dpn", "-dpl", "-dpr", "-dpa", "-dpp", "-dpb", "-dph", "-dpe", "-dpm", "--data-parallel-size-local",
-        "--data-parallel-rank", "--data-parallel-start-rank", "--data-parallel-address", "--data-parallel-rpc-port",
-        "--data-parallel-backend", "--data-parallel-hybrid-lb", "--data-parallel-external-lb",
-        "--data-parallel-multi-port-external-lb",
-    ), RANKS),
-}  # fmt: skip
+    "--tensor-parallel-size": TENSOR,
+    "-tp": TENSOR,
+    "--pipeline-parallel-size": PIPELINE,
+    "-pp": PIPELINE,
+    "--max-model-len": LENGTH,
+    "--served-model-name": NAME,
+    "--port": PORT,
+    "--host": HOST,
+    "--model": MODEL,
+    "--distributed-executor-backend": EXECUTOR,
+    "--nnodes": PLACE,
+    "-n": PLACE,
+    "--node-rank": PLACE,
+    "-r": PLACE,
+    "--master-addr": PLACE,
+    "--master-port": PLACE,
+    "--headless": PLACE,
+    "-dp": DATA,
+    "--data-parallel-size": DATA,
+    "--enable-expert-parallel": EXPERT,
+    "-ep": EXPERT,
+    "--no-enable-expert-parallel": NO_EXPERT,
+    "-no-ep": NO_EXPERT,
+    "--prefill-context-parallel-size": CONTEXT,
+    "-pcp": CONTEXT,
+    **dict.fromkeys(
+        (
+            "-dpn",
+            "-dpl",
+            "-dpr",
+            "-dpa",
+            "-dpp",
+            "-dpb",
+            "-dph",
+            "-dpe",
+            "-dpm",
+            "--data-parallel-size-local",
+            "--data-parallel-rank",
+            "--data-parallel-start-rank",
+            "--data-parallel-address",
+            "--data-parallel-rpc-port",
+            "--data-parallel-backend",
+            "--data-parallel-hybrid-lb",
+            "--data-parallel-external-lb",
+            "--data-parallel-multi-port-external-lb",
+        ),
+        RANKS,
+    ),
+}
 SGLANG = {
-    "--tensor-parallel-size": SHARED, "--tp-size": SHARED, "--tp": SHARED, "--pipeline-parallel-size": PIPELINE,
-    "--pp-size": PIPELINE, "--pp": PIPELINE, "--context-length": LENGTH, "--served-model-name": NAME, "--port": PORT,
-    "--host": HOST, "--model-path": MODEL, "--model": MODEL, "--nnodes": PLACE, "--node-rank": PLACE,
-    "--dist-init-addr": PLACE, "--nccl-init-addr": PLACE, "--data-parallel-size": DATA, "--dp-size": DATA,
-    "--dp": DATA, "--attn-dp-size": DATA, "--enable-dp-attention": ATTENTION, "--expert-parallel-size": SPREAD,
-    "--ep-size": SPREAD, "--ep": SPREAD, "--enable-expert-parallel": NOT_SGLANGS,
-    "--attn-cp-size": CONTEXT, "--attention-context-parallel-size": CONTEXT,
-}  # fmt: skip
+    "--tensor-parallel-size": SHARED,
+    "--tp-size": SHARED,
+    "--tp": SHARED,
+    "--pipeline-parallel-size": PIPELINE,
+    "--pp-size": PIPELINE,
+    "--pp": PIPELINE,
+    "--context-length": LENGTH,
+    "--served-model-name": NAME,
+    "--port": PORT,
+    "--host": HOST,
+    "--model-path": MODEL,
+    "--model": MODEL,
+    "--nnodes": PLACE,
+    "--node-rank": PLACE,
+    "--dist-init-addr": PLACE,
+    "--nccl-init-addr": PLACE,
+    "--data-parallel-size": DATA,
+    "--dp-size": DATA,
+    "--dp": DATA,
+    "--attn-dp-size": DATA,
+    "--enable-dp-attention": ATTENTION,
+    "--expert-parallel-size": SPREAD,
+    "--ep-size": SPREAD,
+    "--ep": SPREAD,
+    "--enable-expert-parallel": NOT_SGLANGS,
+    "--attn-cp-size": CONTEXT,
+    "--attention-context-parallel-size": CONTEXT,
+}
 LLAMACPP = {
-    "--ctx-size": LENGTH, "-c": LENGTH, "--alias": NAME, "-a": NAME, "--port": PORT, "--host": HOST, "--model": MODEL,
-    "-m": MODEL, "--hf-repo": MODEL, "-hf": MODEL, "-hfr": MODEL, "--model-url": MODEL, "-mu": MODEL, "--rpc": PLACE,
-}  # fmt: skip
+    "--ctx-size": LENGTH,
+    "-c": LENGTH,
+    "--alias": NAME,
+    "-a": NAME,
+    "--port": PORT,
+    "--host": HOST,
+    "--model": MODEL,
+    "-m": MODEL,
+    "--hf-repo": MODEL,
+    "-hf": MODEL,
+    "-hfr": MODEL,
+    "--model-url": MODEL,
+    "-mu": MODEL,
+    "--rpc": PLACE,
+}
 TENSORRT_LLM = {
-    "--tp-size": TENSOR, "--tensor-parallel-size": TENSOR, "--pp-size": PIPELINE, "--pipeline-parallel-size": PIPELINE,
-    "--max-seq-len": LENGTH, "--port": PORT, "--host": HOST,
-}  # fmt: skip
+    "--tp-size": TENSOR,
+    "--tensor-parallel-size": TENSOR,
+    "--pp-size": PIPELINE,
+    "--pipeline-parallel-size": PIPELINE,
+    "--max-seq-len": LENGTH,
+    "--port": PORT,
+    "--host": HOST,
+}
 OLLAMA = {"num-ctx": LENGTH}
 FLAGS: dict[EngineName, dict[str, Flag]] = {
     "vllm": VLLM,
@@ -96,10 +169,19 @@ FLAGS: dict[EngineName, dict[str, Flag]] = {
 API_KEYS = ("VLLM_API_KEY", "LLAMA_API_KEY")
 """Variables that give an engine a key of its own."""
 ALONE = (
-    "--headless", "--data-parallel-hybrid-lb", "--data-parallel-external-lb", "-dph", "-dpe", "-dpm",
-    "--data-parallel-multi-port-external-lb", "--enable-expert-parallel", "-ep", "--no-enable-expert-parallel",
-    "-no-ep", "--enable-dp-attention",
-)  # fmt: skip
+    "--headless",
+    "--data-parallel-hybrid-lb",
+    "--data-parallel-external-lb",
+    "-dph",
+    "-dpe",
+    "-dpm",
+    "--data-parallel-multi-port-external-lb",
+    "--enable-expert-parallel",
+    "-ep",
+    "--no-enable-expert-parallel",
+    "-no-ep",
+    "--enable-dp-attention",
+)
 
 
 def argument_mistakes(settings: Settings) -> Iterator[Mistake]:
@@ -114,9 +196,13 @@ def argument_mistakes(settings: Settings) -> Iterator[Mistake]:
                 continue  # looked at once the split is chosen
             if said := _in_sglangs_count(settings, flag, value):
                 text, changes = said
-                yield Mistake(f"serving.arguments: {_short(name)} {value[:60]}".rstrip() + f": {text}", {
-                    "serving.arguments": list(rest), **changes,
-                })  # fmt: skip
+                yield Mistake(
+                    f"serving.arguments: {_short(name)} {value[:60]}".rstrip() + f": {text}",
+                    {
+                        "serving.arguments": list(rest),
+                        **changes,
+                    },
+                )
             continue
         if flag.own is None:
             yield Mistake(f"serving.arguments: {_short(name)}: {flag.why}", {"serving.arguments": list(rest)})
@@ -134,8 +220,9 @@ def argument_mistakes(settings: Settings) -> Iterator[Mistake]:
         written = str(own).lower() if isinstance(own, bool) else own
         yield Mistake(
             f"serving.arguments: {shown}: contradicts {flag.setting}, which is {written}, and which machines, ports "
-            f"and plan go by; take it out, and set {flag.setting} to {meant}", changes,
-        )  # fmt: skip
+            f"and plan go by; take it out, and set {flag.setting} to {meant}",
+            changes,
+        )
 
 
 def _in_sglangs_count(settings: Settings, flag: Flag, value: str) -> tuple[str, dict[str, Any]] | None:
@@ -154,16 +241,18 @@ def _in_sglangs_count(settings: Settings, flag: Flag, value: str) -> tuple[str, 
         own, meant = str(serving.expert_parallel).lower(), number > 1
         return (
             f"contradicts serving.expertParallel, which is {own}; take it out, and set serving.expertParallel to "
-            f"{str(meant).lower()}", {"serving.expertParallel": meant},
-        )  # fmt: skip
+            f"{str(meant).lower()}",
+            {"serving.expertParallel": meant},
+        )
     if number == shared:
         return None
     changes = {"serving.tensorParallelSize": number // data} if number and number % data == 0 else {}
     counted = "" if data == 1 else f" x serving.dataParallelSize {data}"
     return (
         f"contradicts serving.tensorParallelSize, which is {serving.tensor_parallel_size}{counted}, and which "
-        "machines, ports and plan go by; take it out, and set serving.tensorParallelSize to what is meant", changes,
-    )  # fmt: skip
+        "machines, ports and plan go by; take it out, and set serving.tensorParallelSize to what is meant",
+        changes,
+    )
 
 
 def own_key_mistakes(settings: Settings) -> Iterator[Mistake]:

@@ -10,8 +10,11 @@ from stacks.settings.errors import Mistake
 from stacks.settings.stack import Settings
 
 HIDERS = (
-    "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "ASCEND_RT_VISIBLE_DEVICES", "ASCEND_VISIBLE_DEVICES",
-)  # fmt: skip
+    "CUDA_VISIBLE_DEVICES",
+    "NVIDIA_VISIBLE_DEVICES",
+    "ASCEND_RT_VISIBLE_DEVICES",
+    "ASCEND_VISIBLE_DEVICES",
+)
 """Variables that choose accelerators for one process."""
 
 
@@ -26,14 +29,16 @@ def device_mistakes(settings: Settings) -> Iterator[Mistake]:
         elif settings.cloud is not None:
             yield Mistake(
                 f"{path}.devices: rented machines come without other tenants; take it out, and choose an instance type "
-                "with as many GPUs as are wanted", {f"{path}.devices": None},
-            )  # fmt: skip
+                "with as many GPUs as are wanted",
+                {f"{path}.devices": None},
+            )
         elif count is not None and count[1] != len(devices):
             where, number = count
             yield Mistake(
                 f"{path}.devices: names {len(devices)}, and {where} is {number}; set {where} to {len(devices)}, or "
-                "take it out", {where: len(devices)},
-            )  # fmt: skip
+                "take it out",
+                {where: len(devices)},
+            )
     if accelerator.kind == "cpu":
         return
     for name in HIDERS:
@@ -70,13 +75,15 @@ def _hidden(settings: Settings, name: str) -> Mistake:
     if not devices:
         return Mistake(
             f"serving.environment: {name} chooses accelerators for the engine alone; take it out, and name them in "
-            "accelerator.devices, which Docker, driver check and collective follow too", {"serving.environment": rest},
-        )  # fmt: skip
+            "accelerator.devices, which Docker, driver check and collective follow too",
+            {"serving.environment": rest},
+        )
     changes: dict[str, Any] = {"serving.environment": rest}
     if not settings.accelerator.devices and not any(machine.devices for machine in settings.machines):
         changes["accelerator.devices"] = [int(part) if part.isdigit() else part for part in devices]
     return Mistake(
         f"serving.environment: {name} chooses accelerators for the engine alone; take it out, and set "
         f"accelerator.devices to [{', '.join(devices)}] (or each machine's own), which Docker, driver check and "
-        "collective follow too", changes,
-    )  # fmt: skip
+        "collective follow too",
+        changes,
+    )

@@ -76,8 +76,9 @@ def _uneven(settings: Settings, refusal: Refusal) -> Mistake:
                 changes[f"machines[{number}].devices"] = list(devices[:least])
     return Mistake(
         f"machines: {refusal.reason}; set accelerators of each machine to {least}, with pipelineParallelSize or "
-        "tensorParallelSize for them", changes,
-    )  # fmt: skip
+        "tensorParallelSize for them",
+        changes,
+    )
 
 
 def _nearest(settings: Settings) -> Mistake:
@@ -111,5 +112,6 @@ def _nearest(settings: Settings) -> Mistake:
     return Mistake(
         f"serving: tensorParallelSize {tp} x pipelineParallelSize {pp}{asked_data} = {wanted.world_size}, but the "
         f"machines have {world} accelerators; nearest that works: tensorParallelSize {works[0]}, pipelineParallelSize "
-        f"{works[1]}{works_data}", changes | ({"serving.dataParallelSize": data} if dp > 1 else {}),
-    )  # fmt: skip
+        f"{works[1]}{works_data}",
+        changes | ({"serving.dataParallelSize": data} if dp > 1 else {}),
+    )

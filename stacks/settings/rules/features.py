@@ -26,8 +26,9 @@ def feature_mistakes(settings: Settings) -> Iterator[Mistake]:
         for name in given:
             yield Mistake(
                 f"serving.{name}: is for {', '.join(WORDS)}, and serving.engine is {serving.engine}; take it out, and "
-                "give what that engine has of it in serving.arguments", {f"serving.{name}": None},
-            )  # fmt: skip
+                "give what that engine has of it in serving.arguments",
+                {f"serving.{name}": None},
+            )
         return
     own = {_plain(word) for word in engine_words(settings)[: -len(serving.arguments) or None] if word.startswith("--")}
     words = serving.arguments
@@ -38,8 +39,9 @@ def feature_mistakes(settings: Settings) -> Iterator[Mistake]:
             rest = [*words[:position], *words[position + taken :]]
             yield Mistake(
                 f"serving.arguments: {word[:60]}: {' or '.join(f'serving.{name}' for name in given)} says it already; "
-                "take it out", {"serving.arguments": rest},
-            )  # fmt: skip
+                "take it out",
+                {"serving.arguments": rest},
+            )
     listed = {name for each in settings.model.more for name in (each.id, each.word)}
     named: dict[str, str | None] = (
         {"serving.speculative.model": serving.speculative.model} if serving.speculative else {}

@@ -10,8 +10,10 @@ from stacks.settings.errors import Mistake
 from stacks.settings.gateway import ACME_PORT
 from stacks.settings.stack import Settings
 
-PRIVATE = [ipaddress.IPv4Network(each) for each in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8",
-                                                    "100.64.0.0/10", "169.254.0.0/16")]  # fmt: skip
+PRIVATE = [
+    ipaddress.IPv4Network(each)
+    for each in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16")
+]
 """Ranges that no packet of the internet comes from (RFC 1918, 1122, 6598, 3927)."""
 
 

@@ -14,10 +14,17 @@ from components.benchmark import LEVEL_SECONDS, LEVELS, record
 from components.benchmark.benchmark import FILES
 
 SAVED = {  # vllm bench serve 0.32.0, shortened
-    "duration": 2.627, "completed": 8, "failed": 0, "request_throughput": 3.0448, "output_throughput": 97.434,
+    "duration": 2.627,
+    "completed": 8,
+    "failed": 0,
+    "request_throughput": 3.0448,
+    "output_throughput": 97.434,
     "total_token_throughput": 293.06,
-    "median_ttft_ms": 416.39, "p99_ttft_ms": 548.48, "median_itl_ms": 25.9, "p99_itl_ms": 41.14,
-}  # fmt: skip
+    "median_ttft_ms": 416.39,
+    "p99_ttft_ms": 548.48,
+    "median_itl_ms": 25.9,
+    "p99_itl_ms": 41.14,
+}
 
 
 spec = importlib.util.spec_from_file_location("benchmark_result", FILES / "benchmark_result.py")
@@ -99,7 +106,7 @@ def test_prompts_are_as_short_as_the_engine_takes(levels, monkeypatch):
         ("Starting\n  0%|     | 0/8 [00:00<?, ?it/s]\r", ": 0 % (0 of 8 requests), ? left"),
         ("\r 12%|█  | 1/8 [00:01<00:09]\r 62%|██ | 5/8 [00:02<00:01]", ": 62 % (5 of 8 requests), 00:01 left"),
     ],
-)  # fmt: skip
+)
 def test_the_clients_bar_is_read_while_it_moves(tmp_path, bar, said):
     (tmp_path / "log").write_text(bar)
     assert run("progress", tmp_path / "log") == said
@@ -111,9 +118,23 @@ def test_a_client_that_failed_says_why_in_its_own_words(tmp_path):
 
 
 def test_the_engines_arguments_are_seen_without_keys_and_those_of_the_tokenizer_handed_on(tmp_path):
-    for pid, words in {"1": ["bash"], "7": ["/opt/vllm/bin/python3", "/opt/vllm/bin/vllm", "serve", "/mnt/m",
-        "--port=8100", "--api-key", "secret", "--max-model-len=512", "--tokenizer-mode", "mistral",
-        "--trust-remote-code", "--api-key=secret"]}.items():  # fmt: skip
+    for pid, words in {
+        "1": ["bash"],
+        "7": [
+            "/opt/vllm/bin/python3",
+            "/opt/vllm/bin/vllm",
+            "serve",
+            "/mnt/m",
+            "--port=8100",
+            "--api-key",
+            "secret",
+            "--max-model-len=512",
+            "--tokenizer-mode",
+            "mistral",
+            "--trust-remote-code",
+            "--api-key=secret",
+        ],
+    }.items():
         (tmp_path / pid).mkdir()
         (tmp_path / pid / "cmdline").write_text("\0".join(words) + "\0")
     found = measured.serving("8100", tmp_path)
@@ -135,10 +156,19 @@ def kept(monkeypatch, tmp_path):
 
     def keep(date, rate, **changes):
         level = {
-            "streams": 16, "input_tokens": 256, "output_tokens": 128, "requests": 64, "failed": 0, "seconds": 9.0,
-            "tokens_per_second": rate, "requests_per_second": 1.0, "ttft_ms": 100.0, "ttft_p99_ms": 200.0,
-            "itl_ms": 10.0, "itl_p99_ms": 20.0,
-        }  # fmt: skip
+            "streams": 16,
+            "input_tokens": 256,
+            "output_tokens": 128,
+            "requests": 64,
+            "failed": 0,
+            "seconds": 9.0,
+            "tokens_per_second": rate,
+            "requests_per_second": 1.0,
+            "ttft_ms": 100.0,
+            "ttft_p99_ms": 200.0,
+            "itl_ms": 10.0,
+            "itl_p99_ms": 20.0,
+        }
         facts = {"date": date, "engine": "vllm", "mode": "quick", "tool": "vllm bench serve", "version": "0.32.0"}
         measured = {**facts, "image": "", "arguments": [], "error": "", "missing": {}, "levels": [{**level, **changes}]}
         return record.save("t-s", measured, lambda level: {"tokens_per_second": min(50.0 * level["streams"], 600.0)})

@@ -35,9 +35,14 @@ def machines(api: Api, service: Service, settled: Callable[[], None]) -> list[st
     found = []
     for stack in (STACK, STACK, f"{STACK}-other"):
         found += api.call(
-            "ecs", "RunInstances", ImageId=IMAGE, InstanceType=KIND, VSwitchId=vswitch, SecurityGroupId=group,
+            "ecs",
+            "RunInstances",
+            ImageId=IMAGE,
+            InstanceType=KIND,
+            VSwitchId=vswitch,
+            SecurityGroupId=group,
             Tag=[{"Key": "tandem-stack", "Value": stack}, {"Key": "tandem-role", "Value": "machine"}],
-        )["InstanceIdSets"]["InstanceIdSet"]  # fmt: skip
+        )["InstanceIdSets"]["InstanceIdSet"]
     settled()
     for machine in service.cloud.store.all(Instance):
         machine.creation_time = (NOW - timedelta(hours=AGE)).strftime("%Y-%m-%dT%H:%MZ")
@@ -48,10 +53,14 @@ def machines(api: Api, service: Service, settled: Callable[[], None]) -> list[st
 def settings(service: Service, **more: object) -> CloudSettings:
     return CloudSettings.model_validate(
         {
-            "region": "cn-hangzhou", "endpoint": service.cloud.endpoint, "machines": 2,
-            "adminCidrs": ["203.0.113.7/32"], "candidates": [{"zone": "cn-hangzhou-h", "instanceType": KIND}], **more,
+            "region": "cn-hangzhou",
+            "endpoint": service.cloud.endpoint,
+            "machines": 2,
+            "adminCidrs": ["203.0.113.7/32"],
+            "candidates": [{"zone": "cn-hangzhou-h", "instanceType": KIND}],
+            **more,
         }
-    )  # fmt: skip
+    )
 
 
 def test_hours_times_price_since_each_machines_creation(api, service, machines):
@@ -128,8 +137,11 @@ def test_the_local_clouds_bill_is_as_strict_as_it_is_documented(api, wrong, said
 
 def test_months_are_those_that_the_account_keeps():
     assert months(datetime(2025, 11, 3, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)) == [
-        "2025-11", "2025-12", "2026-01", "2026-02",
-    ]  # fmt: skip
+        "2025-11",
+        "2025-12",
+        "2026-01",
+        "2026-02",
+    ]
     assert len(months(datetime(2020, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC))) == 18
 
 

@@ -73,8 +73,11 @@ def test_nftables_takes_the_rules(firewall):
     text = firewall.ruleset("tandem_tandem-my.stack", "Tandem tandem-my.stack", ["10.0.0.1"], [(6379, 6386)])
     done = subprocess.run(
         ["unshare", "--user", "--map-root-user", "--net", "nft", "--check", "--file", "-"],
-        input=text, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (done.returncode, done.stderr) == (0, "")
 
 

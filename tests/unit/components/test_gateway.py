@@ -104,8 +104,9 @@ def test_with_a_team_unknown_keys_that_begin_with_sk_are_litellm_s_and_the_other
     api = servers["api"]["routes"]
     (mapped,) = [each for route in api for each in route["handle"] if each["handler"] == "map"]
     assert mapped["mappings"] == [
-        {"input": "sk-" + "k" * 16, "outputs": ["default"]}, {"input_regexp": "^sk-", "outputs": ["team"]},
-    ]  # fmt: skip
+        {"input": "sk-" + "k" * 16, "outputs": ["default"]},
+        {"input_regexp": "^sk-", "outputs": ["team"]},
+    ]
     by_anthropic, by_team, straight = api[-3:]
     assert all(each["vars"] == {"{key_name}": ["team"]} for each in by_anthropic["match"])
     assert by_anthropic["handle"][0]["handle_response"][0]["match"] == {"status_code": [401]}
@@ -143,8 +144,10 @@ def test_tls_of_each_mode():
     acme = render(Config(KEYS, 1, 2, tls=Tls("acme", name="api.example", directory="https://ca/dir")))["apps"]["tls"]
     (issuer,) = acme["automation"]["policies"][0]["issuers"]
     assert (issuer["ca"], "profile" in issuer, acme["certificates"]) == (
-        "https://ca/dir", False, {"automate": ["api.example"]},
-    )  # fmt: skip
+        "https://ca/dir",
+        False,
+        {"automate": ["api.example"]},
+    )
     address = render(Config(KEYS, 1, 2, tls=Tls("acme", name="192.0.2.1")))["apps"]["tls"]
     assert address["automation"]["policies"][0]["issuers"][0]["profile"] == "shortlived"
 
@@ -168,8 +171,10 @@ def test_the_same_secret_gives_the_same_certificate_and_another_address_the_same
     assert one == certificate.make_pair("s" * 48, "t", ["10.0.0.1", "api.example", "10.0.0.1"])
     moved = certificate.make_pair("s" * 48, "t", ["10.0.0.2"])
     assert (moved.authority == one.authority, moved.key == one.key, moved.certificate == one.certificate) == (
-        True, True, False,
-    )  # fmt: skip
+        True,
+        True,
+        False,
+    )
     for other in (certificate.make_pair("x" * 48, "t", ["10.0.0.1"]), certificate.make_pair("s" * 48, "t", ["a"], 2)):
         assert other.authority != one.authority
         assert other.key != one.key

@@ -18,10 +18,21 @@ pci, drivers, rails, collective, image_fits = (
 )
 
 NAMES = {
-    0x1DB6: "Volta", 0x1EB8: "Turing", 0x20B2: "Ampere", 0x2236: "Ampere", 0x2204: "Ampere", 0x2684: "Ada",
-    0x26BA: "Ada", 0x2329: "Hopper", 0x2330: "Hopper", 0x2335: "Hopper", 0x2901: "Blackwell", 0x2B85: "Blackwell",
-    0x3182: "Blackwell", 0x15F8: "Pascal",
-}  # fmt: skip
+    0x1DB6: "Volta",
+    0x1EB8: "Turing",
+    0x20B2: "Ampere",
+    0x2236: "Ampere",
+    0x2204: "Ampere",
+    0x2684: "Ada",
+    0x26BA: "Ada",
+    0x2329: "Hopper",
+    0x2330: "Hopper",
+    0x2335: "Hopper",
+    0x2901: "Blackwell",
+    0x2B85: "Blackwell",
+    0x3182: "Blackwell",
+    0x15F8: "Pascal",
+}
 """V100, T4, A100, A10, 3090, 4090, L20, H20, H100, H200, B200, 5090, B300, P100."""
 
 
@@ -92,16 +103,34 @@ nvidia-driver-pinning-580 | 580 | https://repository Packages
 @pytest.mark.parametrize(
     ("madison", "fabric", "pins", "transaction"),
     [
-        (UBUNTU, False, [], ["nvidia-headless-580-server-open=580.126.09-0ubuntu0.24.04.1",
-                             "nvidia-utils-580-server=580.126.09-0ubuntu0.24.04.1"]),
-        (UBUNTU, True, [], ["nvidia-headless-580-server-open=580.95.05-0ubuntu0.24.04.1",
-                            "nvidia-utils-580-server=580.95.05-0ubuntu0.24.04.1",
-                            "nvidia-fabricmanager-580=580.95.05-0ubuntu0.24.04.1"]),
-        (NVIDIA_DEBIAN, True, ["nvidia-driver-pinning-580"],
-         ["nvidia-open=580.95.05-1", "nvidia-fabricmanager=580.95.05-1"]),
+        (
+            UBUNTU,
+            False,
+            [],
+            [
+                "nvidia-headless-580-server-open=580.126.09-0ubuntu0.24.04.1",
+                "nvidia-utils-580-server=580.126.09-0ubuntu0.24.04.1",
+            ],
+        ),
+        (
+            UBUNTU,
+            True,
+            [],
+            [
+                "nvidia-headless-580-server-open=580.95.05-0ubuntu0.24.04.1",
+                "nvidia-utils-580-server=580.95.05-0ubuntu0.24.04.1",
+                "nvidia-fabricmanager-580=580.95.05-0ubuntu0.24.04.1",
+            ],
+        ),
+        (
+            NVIDIA_DEBIAN,
+            True,
+            ["nvidia-driver-pinning-580"],
+            ["nvidia-open=580.95.05-1", "nvidia-fabricmanager=580.95.05-1"],
+        ),
         ("nvidia-open-580 | 580.95.05-1 | x", False, [], ["nvidia-open-580=580.95.05-1"]),
     ],
-)  # fmt: skip
+)
 def test_driver_and_fabric_manager_get_the_newest_version_that_both_have(madison, fabric, pins, transaction):
     assert drivers.choose_packages(madison, 580, "open", fabric=fabric) == (pins, transaction)
 
@@ -113,11 +142,30 @@ def test_a_fabric_manager_of_no_fitting_version_is_refused():
 
 
 GEFORCE = {
-    0x1E07: True, 0x2204: True, 0x2684: True, 0x2685: True, 0x2C05: True, 0x2B85: True, 0x1F82: True, 0x1B80: True,
-    0x1EB8: False, 0x2230: False, 0x2236: False, 0x26B1: False, 0x26BA: False, 0x27B8: False, 0x2BB1: False,
-    0x20B2: False, 0x2329: False, 0x2321: False, 0x2901: False, 0x2E12: False, 0x1DB6: False,
-    0x15F8: False, 0x3182: False,
-}  # fmt: skip
+    0x1E07: True,
+    0x2204: True,
+    0x2684: True,
+    0x2685: True,
+    0x2C05: True,
+    0x2B85: True,
+    0x1F82: True,
+    0x1B80: True,
+    0x1EB8: False,
+    0x2230: False,
+    0x2236: False,
+    0x26B1: False,
+    0x26BA: False,
+    0x27B8: False,
+    0x2BB1: False,
+    0x20B2: False,
+    0x2329: False,
+    0x2321: False,
+    0x2901: False,
+    0x2E12: False,
+    0x1DB6: False,
+    0x15F8: False,
+    0x3182: False,
+}
 """2080 Ti, 3090, 4090, 4090 D, 5070 Ti, 5090, 1650, 1080; T4, A6000, A10, 6000 Ada, L20, L4, PRO 6000; others."""
 
 
@@ -128,10 +176,12 @@ def test_a_geforce_is_known_by_its_id():
 @pytest.mark.parametrize(
     ("devices", "cuda", "branch", "compatible"),
     [
-        ([0x2330], "13.0", None, (535, 550, 570)), ([0x2684], "13.0", None, ()), ([0x2901], "13.0", None, (570,)),
+        ([0x2330], "13.0", None, (535, 550, 570)),
+        ([0x2684], "13.0", None, ()),
+        ([0x2901], "13.0", None, (570,)),
         ([0x2330], "13.0", 580, ()),
     ],
-)  # fmt: skip
+)
 def test_older_drivers_run_newer_images_on_some_gpus(devices, cuda, branch, compatible):
     assert drivers.plan_driver(devices, cuda, branch).compatible == compatible
 
@@ -157,7 +207,7 @@ REQUIRE = (
         ({"NVIDIA_REQUIRE_CUDA": "cuda>=9.0", "NVIDIA_REQUIRE_X": "driver>=560"}, "550.1", "12.4", "", "driver>=560"),
         ({"PATH": "/usr/bin"}, "450.1", "11.0", "Tesla", None),
     ],
-)  # fmt: skip
+)
 def test_what_an_image_asks_of_the_driver_is_read_as_the_runtime_reads_it(environment, driver, cuda, brand, unmet):
     have = {"driver": driver, "cuda": cuda, "brand": image_fits.brand_of(brand)}
     assert image_fits.unmet(environment, have) == unmet
@@ -175,20 +225,28 @@ def gpu(address, *above):
 @pytest.mark.parametrize(
     ("case", "ports", "gpus", "chosen"),
     [
-        ("seed 001: 4 x 400 for compute, 2 x 200 for storage",
-         [port("mlx5_0"), port("mlx5_1"), port("mlx5_2", 200), port("mlx5_3", 200), port("mlx5_4"), port("mlx5_5")],
-         [], ["mlx5_0", "mlx5_1", "mlx5_4", "mlx5_5"]),
+        (
+            "seed 001: 4 x 400 for compute, 2 x 200 for storage",
+            [port("mlx5_0"), port("mlx5_1"), port("mlx5_2", 200), port("mlx5_3", 200), port("mlx5_4"), port("mlx5_5")],
+            [],
+            ["mlx5_0", "mlx5_1", "mlx5_4", "mlx5_5"],
+        ),
         ("Ethernet bond beside InfiniBand", [port("mlx5_bond_0", 400, "Ethernet"), port("mlx5_1")], [], ["mlx5_1"]),
         ("only Ethernet (RoCE, eRDMA)", [port("erdma_0", 100, "Ethernet")], [], ["erdma_0"]),
         ("a port without a link", [port("mlx5_0", active=False), port("mlx5_1")], [], ["mlx5_1"]),
         ("nothing is up", [port("mlx5_0", active=False)], [], []),
-        ("same rate, but only one shares a switch with a GPU",
-         [port("mlx5_0", above=("pci0000:10", "0000:10:01.0", "0000:11:00.0")),
-          port("mlx5_1", above=("pci0000:80", "0000:80:01.0", "0000:81:00.0"))],
-         [gpu("0000:13:00.0", "pci0000:10", "0000:10:01.0", "0000:11:00.0", "0000:12:00.0")], ["mlx5_0"]),
+        (
+            "same rate, but only one shares a switch with a GPU",
+            [
+                port("mlx5_0", above=("pci0000:10", "0000:10:01.0", "0000:11:00.0")),
+                port("mlx5_1", above=("pci0000:80", "0000:80:01.0", "0000:81:00.0")),
+            ],
+            [gpu("0000:13:00.0", "pci0000:10", "0000:10:01.0", "0000:11:00.0", "0000:12:00.0")],
+            ["mlx5_0"],
+        ),
         ("ten comes after two", [port("mlx5_10"), port("mlx5_2")], [], ["mlx5_2", "mlx5_10"]),
     ],
-)  # fmt: skip
+)
 def test_rails(case, ports, gpus, chosen):
     assert rails.choose_rails(pci.Bus(gpus=gpus, switches=[], npus=[], ports=ports)) == chosen, case
 
@@ -201,10 +259,13 @@ def test_nccl_gets_exact_names():
 def test_a_bus_is_read_from_sysfs(tmp_path):
     """Links as in sysfs; Huawei's own display and network devices are no accelerators."""
     devices = {
-        "0000:13:00.0": ("0x10de", "0x2329", "0x030200"), "0000:14:00.0": ("0x10de", "0x22a3", "0x068000"),
-        "0000:15:00.0": ("0x19e5", "0xd802", "0x120000"), "0000:16:00.0": ("0x19e5", "0x1711", "0x030000"),
-        "0000:17:00.0": ("0x15b3", "0x1021", "0x020700"), "0000:18:00.1": ("0x10de", "0x22a4", "0x040300"),
-    }  # fmt: skip
+        "0000:13:00.0": ("0x10de", "0x2329", "0x030200"),
+        "0000:14:00.0": ("0x10de", "0x22a3", "0x068000"),
+        "0000:15:00.0": ("0x19e5", "0xd802", "0x120000"),
+        "0000:16:00.0": ("0x19e5", "0x1711", "0x030000"),
+        "0000:17:00.0": ("0x15b3", "0x1021", "0x020700"),
+        "0000:18:00.1": ("0x10de", "0x22a4", "0x040300"),
+    }
     (tmp_path / "bus/pci/devices").mkdir(parents=True)
     for address, values in devices.items():
         real = tmp_path / "devices/pci0000:10/0000:10:01.0/0000:11:00.0" / address

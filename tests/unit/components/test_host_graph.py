@@ -56,9 +56,13 @@ def declare(kind):
                 f"n{number}", f"10.0.0.{number}", f"10.0.0.{number}", "root", 22, "KEY", "ssh-ed25519 A", stack="t-t"
             )
             args = HostArgs(
-                peer=f"10.0.0.{3 - number}", storage_server="s", storage_export="/", mount_point="/m",
-                mount_options="o", accelerator=AcceleratorArgs(kind=kind, count=1),
-            )  # fmt: skip
+                peer=f"10.0.0.{3 - number}",
+                storage_server="s",
+                storage_export="/",
+                mount_point="/m",
+                mount_options="o",
+                accelerator=AcceleratorArgs(kind=kind, count=1),
+            )
             host = DockerHost(machine.name, machine=machine, args=args)
             hosts.append(host)
             for name, accelerated in (("engine", True), ("gateway", False)):
@@ -125,14 +129,32 @@ def test_all_machines_are_prepared_before_their_accelerators_meet():
 @pytest.mark.parametrize(
     ("kind", "wanted"),
     [
-        ("nvidia", {"requests": [{"driver": "nvidia", "count": -1, "capabilities": ["gpu"]}],
-                    "devices": ["/dev/infiniband"], "volumes": [],
-                    "envs": ["NCCL_IB_DISABLE=0", "NCCL_IB_HCA==mlx5_0"]}),
-        ("ascend", {"requests": None, "devices": ["/dev/davinci0", "/dev/davinci_manager"], "envs": [],
-                    "volumes": ["/usr/local/dcmi", "/usr/local/bin/npu-smi", "/usr/local/Ascend/driver",
-                                "/etc/ascend_install.info", "/etc/hccn.conf"]}),
+        (
+            "nvidia",
+            {
+                "requests": [{"driver": "nvidia", "count": -1, "capabilities": ["gpu"]}],
+                "devices": ["/dev/infiniband"],
+                "volumes": [],
+                "envs": ["NCCL_IB_DISABLE=0", "NCCL_IB_HCA==mlx5_0"],
+            },
+        ),
+        (
+            "ascend",
+            {
+                "requests": None,
+                "devices": ["/dev/davinci0", "/dev/davinci_manager"],
+                "envs": [],
+                "volumes": [
+                    "/usr/local/dcmi",
+                    "/usr/local/bin/npu-smi",
+                    "/usr/local/Ascend/driver",
+                    "/etc/ascend_install.info",
+                    "/etc/hccn.conf",
+                ],
+            },
+        ),
     ],
-)  # fmt: skip
+)
 def test_only_what_computes_gets_the_accelerators(kind, wanted):
     seen, _ = declare(kind)
     engine, gateway = inputs(seen, "n1-engine"), inputs(seen, "n1-gateway")

@@ -38,9 +38,11 @@ def whole_stack(api: Api, settled: Callable[[], None]) -> dict[str, str]:
     second = api.call("vpc", "CreateVSwitch", ZoneId="cn-hangzhou-i", CidrBlock="10.0.2.0/24", **where)["VSwitchId"]
     group = api.call("ecs", "CreateSecurityGroup", **where)["SecurityGroupId"]
     files = {
-        "standard": file_system(api, "standard"), "extreme": file_system(api, "extreme"),
-        "kept": file_system(api, "standard", WEIGHTS), "adopted": file_system(api, "standard", Description="theirs"),
-    }  # fmt: skip
+        "standard": file_system(api, "standard"),
+        "extreme": file_system(api, "extreme"),
+        "kept": file_system(api, "standard", WEIGHTS),
+        "adopted": file_system(api, "standard", Description="theirs"),
+    }
     for kind in ("standard", "extreme"):
         api.call("nas", "CreateAccessGroup", AccessGroupName=STACK, AccessGroupType="Vpc", FileSystemType=kind)
     settled()
@@ -48,13 +50,23 @@ def whole_stack(api: Api, settled: Callable[[], None]) -> dict[str, str]:
         targets = [STACK] if name in ("kept", "extreme", "adopted") else [STACK, "DEFAULT_VPC_GROUP_NAME"]
         for guard in targets:
             api.call(
-                "nas", "CreateMountTarget", FileSystemId=key, AccessGroupName=guard, NetworkType="Vpc", VpcId=vpc,
+                "nas",
+                "CreateMountTarget",
+                FileSystemId=key,
+                AccessGroupName=guard,
+                NetworkType="Vpc",
+                VpcId=vpc,
                 VSwitchId=vswitch,
-            )  # fmt: skip
+            )
     machine = api.call(
-        "ecs", "RunInstances", ImageId=IMAGE, InstanceType="ecs.g7.large", VSwitchId=second, SecurityGroupId=group,
+        "ecs",
+        "RunInstances",
+        ImageId=IMAGE,
+        InstanceType="ecs.g7.large",
+        VSwitchId=second,
+        SecurityGroupId=group,
         Tag=TAGS,
-    )["InstanceIdSets"]["InstanceIdSet"][0]  # fmt: skip
+    )["InstanceIdSets"]["InstanceIdSet"][0]
     settled()
     eip = api.call("vpc", "AllocateEipAddress", InternetChargeType="PayByTraffic", Tag=TAGS)["AllocationId"]
     api.call("vpc", "AssociateEipAddress", AllocationId=eip, InstanceId=machine)
@@ -92,9 +104,13 @@ def test_of_mount_targets_only_the_stacks_own_go(api: Api, service: Service, set
     files = whole_stack(api, settled)
     api.call("nas", "CreateAccessGroup", AccessGroupName="other", AccessGroupType="Vpc")
     theirs = api.call(
-        "nas", "CreateMountTarget", FileSystemId=files["kept"], AccessGroupName="other", NetworkType="Vpc",
+        "nas",
+        "CreateMountTarget",
+        FileSystemId=files["kept"],
+        AccessGroupName="other",
+        NetworkType="Vpc",
         VSwitchId=service.cloud.store.all(VSwitch)[0].key,
-    )["MountTargetDomain"]  # fmt: skip
+    )["MountTargetDomain"]
     settled()
     own = next(
         target.key

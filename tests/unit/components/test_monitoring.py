@@ -109,8 +109,10 @@ def test_alertmanager_takes_its_file(tmp_path, receivers, mail):
 def test_robots_get_theirs_from_the_relay_and_others_at_once():
     everybody = json.loads(render_alertmanager(EVERYWHERE, MAIL, 9393))["receivers"][0]
     assert [hook["url"] for hook in everybody["webhook_configs"]] == [
-        "https://hooks.example/x", "http://127.0.0.1:9393/dingtalk", "http://127.0.0.1:9393/feishu"
-    ]  # fmt: skip
+        "https://hooks.example/x",
+        "http://127.0.0.1:9393/dingtalk",
+        "http://127.0.0.1:9393/feishu",
+    ]
     assert json.loads(relayed(EVERYWHERE))["feishu"] == {"url": EVERYWHERE["feishu"], "secret": "feishu-secret"}
     assert relayed({"webhook": "https://hooks.example/x"}) == "{}"
 

@@ -89,12 +89,14 @@ N0, N1 = '{machine="n0"}', '{machine="n1"}'
 ON_DISK = '{machine="n0",mountpoint="/",fstype="ext4"}'
 TROUBLES = {
     "EngineStoodStill": {  # the first rank has found it, and another one is named
-        'tandem_rank_last_stall_timestamp_seconds{machine="n0",rank="0",of_machine="n1",of_rank="1"}':
-        constant(-10 * DAY, BEGIN * 60.0)
+        'tandem_rank_last_stall_timestamp_seconds{machine="n0",rank="0",of_machine="n1",of_rank="1"}': constant(
+            -10 * DAY, BEGIN * 60.0
+        )
     },
     "EngineEnded": {
-        'tandem_rank_last_exit_timestamp_seconds{machine="n0",rank="0",of_machine="n1",of_rank="1"}':
-        constant(-10 * DAY, BEGIN * 60.0)
+        'tandem_rank_last_exit_timestamp_seconds{machine="n0",rank="0",of_machine="n1",of_rank="1"}': constant(
+            -10 * DAY, BEGIN * 60.0
+        )
     },
     "RankGivesNoSign": {'tandem_rank_state{machine="n1",rank="1",state="stalled"}': constant(0, 1)},
     "GatewayDown": {'up{job="gateway",machine="n0"}': constant(1, 0)},
@@ -118,9 +120,12 @@ TROUBLES = {
     "StorageSlow that hangs": {f"tandem_storage_waiting_seconds{N1}": constant(0, 400)},
     "DiskFull": {f"node_filesystem_avail_bytes{ON_DISK}": constant(4e10, 5e9)},
     "CertificateExpires": {f"tandem_certificate_expiry_timestamp_seconds{N0}": constant(60 * DAY, 5 * DAY)},
-    "ClockOff": {f"node_time_seconds{N1}": [60 * m + (600 if m > BEGIN else 0) for m in range(HOUR)],
-                 'node_textfile_mtime_seconds{machine="n1",file="/state/tandem.prom"}':
-                 [60 * m + (600 if m > BEGIN else 0) for m in range(HOUR)]},
+    "ClockOff": {
+        f"node_time_seconds{N1}": [60 * m + (600 if m > BEGIN else 0) for m in range(HOUR)],
+        'node_textfile_mtime_seconds{machine="n1",file="/state/tandem.prom"}': [
+            60 * m + (600 if m > BEGIN else 0) for m in range(HOUR)
+        ],
+    },
     "GpuEcc": {'DCGM_FI_DEV_ECC_DBE_VOL_TOTAL{machine="n1",gpu="0"}': constant(0, 2)},
     "GpuEcc not remapped": {'DCGM_FI_DEV_ROW_REMAP_FAILURE{machine="n1",gpu="0"}': constant(0, 1)},
     "GpuXid": {'DCGM_FI_DEV_XID_ERRORS{machine="n1",gpu="0"}': constant(0, 31)},
@@ -134,7 +139,7 @@ TROUBLES = {
     "SpotNotice": {
         'tandem_machine_release_timestamp_seconds{machine="n1",kind="spot"}': constant(0, BEGIN * 60.0 + 300)
     },
-}  # fmt: skip
+}
 """What is different in each rule's trouble, from BEGIN on; the first word is the rule."""
 FIRING = 'count by (alertname) (ALERTS{alertstate="firing"})'
 

@@ -59,9 +59,12 @@ def test_data_parallel_ranks_are_shared_out_over_uneven_machines_behind_one_api(
     """The first machine names no first rank: it would be taken for one of several APIs (serve.py, is_hybrid_lb)."""
     shared, own = placed(spread(tensor=2, data=3), (4, 2))
     assert shared >= {
-        "--data-parallel-size=3", "--data-parallel-address=10.0.0.1", "--data-parallel-rpc-port=29501",
-        "--enable-expert-parallel", "--tensor-parallel-size=2",
-    }  # fmt: skip
+        "--data-parallel-size=3",
+        "--data-parallel-address=10.0.0.1",
+        "--data-parallel-rpc-port=29501",
+        "--enable-expert-parallel",
+        "--tensor-parallel-size=2",
+    }
     assert own == [
         {"--data-parallel-size-local=2"},
         {"--data-parallel-size-local=1", "--data-parallel-start-rank=2", "--headless"},

@@ -31,11 +31,17 @@ def test_apt_resolves_and_downloads_a_package_and_its_dependency_through_it(tmp_
     (apt / "status").touch()
     (apt / "sources.list").write_text(f"deb [trusted=yes] file://{mirror} ./\n")
     options = [
-        f"Dir::Etc::sourcelist={apt}/sources.list", "Dir::Etc::sourceparts=-", f"Dir::State::lists={apt}/lists",
-        f"Dir::State::status={apt}/status", f"Dir::State::extended_states={apt}/extended", "Dir::Cache::pkgcache=",
-        "Dir::Cache::srcpkgcache=", f"Dir::Cache::archives={apt}/archives", "APT::Sandbox::User=root",
+        f"Dir::Etc::sourcelist={apt}/sources.list",
+        "Dir::Etc::sourceparts=-",
+        f"Dir::State::lists={apt}/lists",
+        f"Dir::State::status={apt}/status",
+        f"Dir::State::extended_states={apt}/extended",
+        "Dir::Cache::pkgcache=",
+        "Dir::Cache::srcpkgcache=",
+        f"Dir::Cache::archives={apt}/archives",
+        "APT::Sandbox::User=root",
         "Debug::NoLocking=true",
-    ]  # fmt: skip
+    ]
     words = [word for option in options for word in ("-o", option)]
     subprocess.run(["apt-get", "-qq", *words, "update"], check=True, capture_output=True)
     out = subprocess.run(

@@ -17,10 +17,17 @@ from localcloud.system.records import save_json
 text = st.text(max_size=20)
 records = st.builds(
     MachineRecord,
-    name=text, address=text, network=text, image=text, host_key=text,
-    cpus=st.none() | st.floats(0.1, 64), memory_mib=st.none() | st.integers(1, 2**20),
-    cpu_list=st.lists(st.integers(0, 63)).map(tuple), binds_ro=st.lists(text).map(tuple), unplugged=st.booleans(),
-)  # fmt: skip
+    name=text,
+    address=text,
+    network=text,
+    image=text,
+    host_key=text,
+    cpus=st.none() | st.floats(0.1, 64),
+    memory_mib=st.none() | st.integers(1, 2**20),
+    cpu_list=st.lists(st.integers(0, 63)).map(tuple),
+    binds_ro=st.lists(text).map(tuple),
+    unplugged=st.booleans(),
+)
 
 
 @settings(max_examples=30)  # each is written to the disk for good

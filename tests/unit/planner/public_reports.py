@@ -77,10 +77,13 @@ class Comparison:
 def compared(row: dict[str, Any]) -> Comparison:
     """What `python -m planner memory` says to a report's configuration."""
     options = {
-        "gpu-memory-mib": row["gpu_memory_mib"], "engine-version": row["engine_version"],
-        "tensor-parallel-size": row["tensor_parallel_size"], "pipeline-parallel-size": row["pipeline_parallel_size"],
-        "usage": row["usage"], "compute-capability": row["compute_capability"],
-    }  # fmt: skip
+        "gpu-memory-mib": row["gpu_memory_mib"],
+        "engine-version": row["engine_version"],
+        "tensor-parallel-size": row["tensor_parallel_size"],
+        "pipeline-parallel-size": row["pipeline_parallel_size"],
+        "usage": row["usage"],
+        "compute-capability": row["compute_capability"],
+    }
     with tempfile.TemporaryDirectory() as folder, redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()):
         config = Path(folder) / "config.json"
         config.write_text(json.dumps(REPORTS["configs"][row["config"]]))

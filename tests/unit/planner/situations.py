@@ -47,11 +47,16 @@ class Situation:
         """What the planner chooses."""
         return plan(
             PlanRequest(
-                catalog_model(self.model), (owned(self.gpu, self.gpus, self.machines),), engine=Engine(self.engine),
-                engine_version="0.33.0", arguments={"max_model_len": str(self.context)} if self.context else {},
-                streams=self.concurrency, whole=True, choose_data_parallel=True,
+                catalog_model(self.model),
+                (owned(self.gpu, self.gpus, self.machines),),
+                engine=Engine(self.engine),
+                engine_version="0.33.0",
+                arguments={"max_model_len": str(self.context)} if self.context else {},
+                streams=self.concurrency,
+                whole=True,
+                choose_data_parallel=True,
             )
-        )  # fmt: skip
+        )
 
     @property
     def row(self) -> str:
@@ -59,9 +64,14 @@ class Situation:
         cluster = owned(self.gpu, self.gpus, self.machines)
         tokens = f"{self.context:,}" if self.context else "its own"
         cells = (
-            self.model, cluster.words, tokens, str(self.concurrency or ""), f"{self.guide} ({self.source})", self.ours,
+            self.model,
+            cluster.words,
+            tokens,
+            str(self.concurrency or ""),
+            f"{self.guide} ({self.source})",
+            self.ours,
             self.why,
-        )  # fmt: skip
+        )
         return f"| {' | '.join(cells)} |"
 
 

@@ -26,7 +26,8 @@ def test_what_entries_name_is_in_the_catalog():
     [
         ("L9: {gpu: L20, gpus: 1, network_gbits: 16}", GpuMachine, "t.yaml: L9: lacks cny_hour"),
         (
-            "L9: {gpu: L20, gpus: '1', network_gbits: 16, cny_hour: 2}", GpuMachine,
+            "L9: {gpu: L20, gpus: '1', network_gbits: 16, cny_hour: 2}",
+            GpuMachine,
             "t.yaml: L9.gpus: is '1'; int is wanted",
         ),
         ("L9: {gpu: L20, gpus: 1, network_gbits: yes, cny_hour: 2}", GpuMachine, "L9.network_gbits: is True; float"),
@@ -35,7 +36,7 @@ def test_what_entries_name_is_in_the_catalog():
         ("x: {steps: [[1, 2, 3]]}", ByCapacity, r"t.yaml: x.steps\[0\]: is \[1, 2, 3\]"),
         ("x: {memory_mib: 1, link: token-ring}", CatalogDevice, "x: lacks usable_mib"),
     ],
-)  # fmt: skip
+)
 def test_an_entry_that_does_not_fit_is_named(tmp_path, monkeypatch, text, kind, said):
     (tmp_path / "t.yaml").write_text(text)
     monkeypatch.setattr(table, "DATA", tmp_path)

@@ -12,11 +12,15 @@ SEVENTY_TWO = find_model("qwen2.5-72b-instruct")
 def ask(cluster, tensor, pipeline, **more):
     return plan(
         PlanRequest(
-            more.pop("model", SEVENTY_TWO), (cluster,), engine_version="0.33.0",
+            more.pop("model", SEVENTY_TWO),
+            (cluster,),
+            engine_version="0.33.0",
             arguments={"max_model_len": "4096", **more.pop("arguments", {})},
-            tensor_parallel_size=tensor, pipeline_parallel_size=pipeline, **more,
+            tensor_parallel_size=tensor,
+            pipeline_parallel_size=pipeline,
+            **more,
         )
-    )  # fmt: skip
+    )
 
 
 def test_four_and_two_are_six():

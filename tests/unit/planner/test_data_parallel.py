@@ -177,9 +177,13 @@ def test_a_rank_with_parts_of_two_machines_is_refused_with_sizes_that_can_be(spl
 def test_machines_of_different_gpus_are_counted_by_the_smaller_one():
     cluster = uneven([(1, "L20"), (1, "A10")])
     request = PlanRequest(
-        DENSE, (cluster,), arguments={"max_model_len": "4096"}, tensor_parallel_size=1, pipeline_parallel_size=1,
+        DENSE,
+        (cluster,),
+        arguments={"max_model_len": "4096"},
+        tensor_parallel_size=1,
+        pipeline_parallel_size=1,
         data_parallel_size=2,
-    )  # fmt: skip
+    )
     assert reserved(request)[1].memory.ranks[0].total == min(d.total for d in cluster.devices)
 
 

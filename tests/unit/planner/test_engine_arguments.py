@@ -97,13 +97,20 @@ def test_the_local_stacks_machines_have_a_plan_too(tmp_path):
         ' "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 2048, "max_position_embeddings": 512}'
     )
     arguments = {
-        "max_model_len": "512", "enforce_eager": "true", "max_num_seqs": "4", "kv_cache_memory_bytes": "67108864",
+        "max_model_len": "512",
+        "enforce_eager": "true",
+        "max_num_seqs": "4",
+        "kv_cache_memory_bytes": "67108864",
         "dtype": "float32",
-    }  # fmt: skip
+    }
     request = PlanRequest(
-        find_model(str(config)), (processors(4096, 1, 2),), engine_version="0.32.0", arguments=arguments,
-        tensor_parallel_size=2, start=Start("local", machines_ready=True),
-    )  # fmt: skip
+        find_model(str(config)),
+        (processors(4096, 1, 2),),
+        engine_version="0.32.0",
+        arguments=arguments,
+        tensor_parallel_size=2,
+        start=Start("local", machines_ready=True),
+    )
     chosen = plan(request)
     assert isinstance(chosen.estimate, ReservedEstimate)
     assert (
@@ -115,13 +122,22 @@ def test_the_local_stacks_machines_have_a_plan_too(tmp_path):
 
 def test_an_engines_own_flags_are_read_and_unknown_ones_are_no_mistake():
     flags = [
-        "--enforce-eager", "--max-num-seqs=4", "--kv-cache-dtype", "fp8", "--tool-parser", "hermes",
-        "--no-enable-chunked-prefill", "--served-model-name=a-b",
-    ]  # fmt: skip
+        "--enforce-eager",
+        "--max-num-seqs=4",
+        "--kv-cache-dtype",
+        "fp8",
+        "--tool-parser",
+        "hermes",
+        "--no-enable-chunked-prefill",
+        "--served-model-name=a-b",
+    ]
     counted, others = from_flags(flags)
     assert counted == {
-        "enforce_eager": "true", "max_num_seqs": "4", "kv_cache_dtype": "fp8", "enable_chunked_prefill": "false"
-    }  # fmt: skip
+        "enforce_eager": "true",
+        "max_num_seqs": "4",
+        "kv_cache_dtype": "fp8",
+        "enable_chunked_prefill": "false",
+    }
     assert others == ("tool_parser", "served_model_name")
 
 
@@ -145,9 +161,14 @@ def test_values_may_be_json():
     assert found == {"kv_cache_dtype": "fp8", "enforce_eager": "True", "hf_overrides": '{"a": 1}'}
 
 
-@pytest.mark.parametrize(("version", "gpu", "dtype"), [
-    ("0.8.5", "T4", "bfloat16"), ("0.9.2", "T4", "float16"), ("0.24.0", "L4", "bfloat16"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("version", "gpu", "dtype"),
+    [
+        ("0.8.5", "T4", "bfloat16"),
+        ("0.9.2", "T4", "float16"),
+        ("0.24.0", "L4", "bfloat16"),
+    ],
+)
 def test_a_gpu_without_bfloat16_serves_float16_by_default(version, gpu, dtype):
     """From 0.9 on (_resolve_auto_dtype); bfloat16 that was asked for is kept, and refused later."""
     model, known = catalog_model("qwen2.5-7b-instruct").model, vllm_version(version)

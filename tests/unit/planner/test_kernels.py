@@ -127,9 +127,15 @@ def test_the_experts_scratch_is_freed_by_each_layer_before_0_14():
     assert new - old == rows * 2 * ((2048 + 2048) - (2048 + 768))
 
 
-@pytest.mark.parametrize(("gpu", "version", "mib"), [
-    ("H100-80GB", "0.11.0", 337), ("H100-80GB", "0.10.2", 1833), ("L40S", "0.10.2", 0), ("L40S", "0.24.0", 0),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("gpu", "version", "mib"),
+    [
+        ("H100-80GB", "0.11.0", 337),
+        ("H100-80GB", "0.10.2", 1833),
+        ("L40S", "0.10.2", 0),
+        ("L40S", "0.24.0", 0),
+    ],
+)
 def test_nccls_buffers_are_on_the_device_over_nvlink_alone(gpu, version, mib):
     """What a second GPU adds to what isn't PyTorch's; before 0.11 what NCCL takes as it starts is counted, too."""
     model, machine, known = catalog_model("qwen2.5-7b-instruct").model, device(gpu), vllm_version(version)

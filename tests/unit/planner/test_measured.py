@@ -28,14 +28,28 @@ def ask(tmp_path, capsys, row):
     given = [f"--set={name}={json.dumps(value)}" for name, value in row["engine_args"].items()]
     code = main(
         [
-            "memory", "--config", str(config), "--gpu-memory-mib", str(MEASURED["gpus"][row["gpu"]]["total_mib"]),
-            "--tensor-parallel-size", str(row["tensor_parallel_size"]),
-            "--pipeline-parallel-size", str(row["pipeline_parallel_size"]),
-            "--data-parallel-size", str(row.get("data_parallel_size", 1)),
+            "memory",
+            "--config",
+            str(config),
+            "--gpu-memory-mib",
+            str(MEASURED["gpus"][row["gpu"]]["total_mib"]),
+            "--tensor-parallel-size",
+            str(row["tensor_parallel_size"]),
+            "--pipeline-parallel-size",
+            str(row["pipeline_parallel_size"]),
+            "--data-parallel-size",
+            str(row.get("data_parallel_size", 1)),
             *(["--expert-parallel"] if row.get("expert_parallel") else []),
-            "--engine", "vllm", "--engine-version", "0.24.0", "--usage", row.get("usage", "offline"), *given, "--json",
+            "--engine",
+            "vllm",
+            "--engine-version",
+            "0.24.0",
+            "--usage",
+            row.get("usage", "offline"),
+            *given,
+            "--json",
         ]
-    )  # fmt: skip
+    )
     assert code == 0
     return json.loads(capsys.readouterr().out)
 

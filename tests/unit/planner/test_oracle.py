@@ -49,9 +49,11 @@ def test_the_kv_cache_is_cut_as_the_engine_cuts_it(name):
     model = parse_model(case["config"])
     split = Split(case["tensor"], case["pipeline"], case["expert"], data=case["data"])
     given = {
-        "max_model_len": "4096", "block_size": str(engine["block_size"]), "async_scheduling": "false",
+        "max_model_len": "4096",
+        "block_size": str(engine["block_size"]),
+        "async_scheduling": "false",
         "max_num_batched_tokens": str(engine["max_num_batched_tokens"]),
-    }  # fmt: skip
+    }
     arguments = resolve_arguments(model, device("L20"), ENGINE, given)
     blocks = min(20 * 2**30 // each for each in stage_block_bytes(model, split, arguments))
     assert blocks == engine["blocks"]

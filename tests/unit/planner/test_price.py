@@ -19,9 +19,12 @@ def client(tmp_path):
     service.start()
     settings = service.cloud.settings
     config = Config(
-        access_key_id=settings.key, access_key_secret=settings.secret, protocol="http", region_id=settings.region,
+        access_key_id=settings.key,
+        access_key_secret=settings.secret,
+        protocol="http",
+        region_id=settings.region,
         endpoint=service.cloud.endpoint,
-    )  # fmt: skip
+    )
     yield Client(config)
     service.stop()
 

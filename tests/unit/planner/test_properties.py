@@ -61,9 +61,13 @@ def test_the_ranks_together_hold_at_least_the_model(name, tensor, pipeline):
 def test_a_refusals_own_suggestion_is_accepted_when_fed_back(name, cluster, tensor, concurrency):
     engine = Engine.VLLM_ASCEND if cluster.device.kind == "ascend" else Engine.VLLM
     request = PlanRequest(
-        model=find_model(name), clusters=(cluster,), engine=engine,
-        tensor_parallel_size=tensor, arguments={"max_model_len": "8192"}, concurrency=concurrency,
-    )  # fmt: skip
+        model=find_model(name),
+        clusters=(cluster,),
+        engine=engine,
+        tensor_parallel_size=tensor,
+        arguments={"max_model_len": "8192"},
+        concurrency=concurrency,
+    )
     try:
         plan(request)
     except Refusal as refusal:
@@ -75,9 +79,11 @@ def test_a_suggestion_is_found_for_the_common_mistakes():
     """So that the property above isn't empty."""
     for tensor, machines in ((3, 2), (16, 1), (32, 4)):
         request = PlanRequest(
-            model=find_model("qwen2.5-72b-instruct"), clusters=(owned("L20", 2, machines),),
-            tensor_parallel_size=tensor, arguments={"max_model_len": "8192"},
-        )  # fmt: skip
+            model=find_model("qwen2.5-72b-instruct"),
+            clusters=(owned("L20", 2, machines),),
+            tensor_parallel_size=tensor,
+            arguments={"max_model_len": "8192"},
+        )
         with pytest.raises(Refusal, match="nearest that works") as caught:
             plan(request)
         assert caught.value.changes

@@ -16,9 +16,13 @@ QWEN = "qwen2.5-7b-instruct"
 """28 layers of 3584, attention of 28 heads and 4 of KV of 128, MLP of 18944."""
 
 AUTO_ROUND = {
-    "quant_method": "auto-round", "bits": 4, "group_size": 128, "sym": True, "packing_format": "auto_round:auto_gptq",
+    "quant_method": "auto-round",
+    "bits": 4,
+    "group_size": 128,
+    "sym": True,
+    "packing_format": "auto_round:auto_gptq",
     "data_type": "int",
-}  # fmt: skip
+}
 
 
 def held(name: str, quantization: dict[str, Any], layer: int, part: str, tensor: int = 1) -> int:

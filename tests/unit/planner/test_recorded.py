@@ -10,9 +10,14 @@ from planner.model.recorded import NAME
 from planner.recorded import engine
 
 CONFIG = {
-    "architectures": ["NobodyKnowsForCausalLM"], "hidden_size": 1024, "num_attention_heads": 8, "num_hidden_layers": 4,
-    "intermediate_size": 4096, "vocab_size": 32000, "max_position_embeddings": 8192,
-}  # fmt: skip
+    "architectures": ["NobodyKnowsForCausalLM"],
+    "hidden_size": 1024,
+    "num_attention_heads": 8,
+    "num_hidden_layers": 4,
+    "intermediate_size": 4096,
+    "vocab_size": 32000,
+    "max_position_embeddings": 8192,
+}
 TOKEN = 4096
 LAYER = 50 * 2**20
 TABLE = 32000 * 1024 * 2
@@ -43,9 +48,12 @@ def model(tmp_path, monkeypatch):
 
 def planned(folder, **given):
     request = PlanRequest(
-        find_model(str(folder)), (owned("L20", 8, 1),), engine_version="0.33.0",
-        arguments={"max_model_len": "4096"}, **given,
-    )  # fmt: skip
+        find_model(str(folder)),
+        (owned("L20", 8, 1),),
+        engine_version="0.33.0",
+        arguments={"max_model_len": "4096"},
+        **given,
+    )
     return plan(request).estimate
 
 

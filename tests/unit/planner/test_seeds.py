@@ -34,9 +34,12 @@ def test_r1_fp8_at_tp32_is_refused_for_its_blocks_and_a_plan_that_works_is_named
 
 def test_r1_awq_at_tp8_pp4_with_the_seeds_arguments_is_accepted():
     arguments = {
-        "max_model_len": "4096", "kv_cache_dtype": "fp8", "max_num_seqs": "1", "gpu_memory_utilization": "0.90",
+        "max_model_len": "4096",
+        "kv_cache_dtype": "fp8",
+        "max_num_seqs": "1",
+        "gpu_memory_utilization": "0.90",
         "dtype": "float16",
-    }  # fmt: skip
+    }
     works = ask(
         "deepseek-r1-awq", THIRTY_TWO_3090, tensor_parallel_size=8, pipeline_parallel_size=4, arguments=arguments
     )
@@ -85,9 +88,13 @@ def test_an_npu_holds_two_buffers_of_each_group_that_the_profile_uses():
     def overhead(**sizes):
         arguments = {"max_model_len": "8192", **sizes.pop("arguments", {})}
         found = ask(
-            "qwen3-30b-a3b", owned("Ascend-910B-64GB", 8, 1),
-            engine=Engine.VLLM_ASCEND, pipeline_parallel_size=1, arguments=arguments, **sizes,
-        )  # fmt: skip
+            "qwen3-30b-a3b",
+            owned("Ascend-910B-64GB", 8, 1),
+            engine=Engine.VLLM_ASCEND,
+            pipeline_parallel_size=1,
+            arguments=arguments,
+            **sizes,
+        )
         assert any("compared with no NPU" in note for note in found.notes)
         return found.estimate.memory.ranks[0].overhead // 2**20
 

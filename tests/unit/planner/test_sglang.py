@@ -12,9 +12,7 @@ from planner.split import Split
 from planner.vllm.arguments import resolve_arguments
 from planner.vllm.memory import GIB, WHOLE_CONTEXT
 
-QWEN3_14B = model_config("qwen3-32b") | {
-    "intermediate_size": 17408, "num_hidden_layers": 40, "num_attention_heads": 40
-}  # fmt: skip
+QWEN3_14B = model_config("qwen3-32b") | {"intermediate_size": 17408, "num_hidden_layers": 40, "num_attention_heads": 40}
 REPORTS = {
     # vllm-project/vllm issue 21348: --tp 4 --mem-fraction-static 0.93 on 4 H100; 8.23 GB of keys and of values.
     "qwen3-235b-4xh100": ("qwen3-235b-a22b-fp8", 4, "H100-80GB", None, 0.93, {"tokens": 367404, "gib": 16.46}),
@@ -64,9 +62,11 @@ def test_the_static_share_left_out_is_by_the_gpu(gpu, split, share):
 
 def test_a_share_that_is_too_small_is_refused_with_one_that_works():
     request = PlanRequest(
-        catalog_model("qwen3-32b"), (owned("H100", 1, 1),), engine=Engine.SGLANG,
+        catalog_model("qwen3-32b"),
+        (owned("H100", 1, 1),),
+        engine=Engine.SGLANG,
         arguments={"max_model_len": "4096", "mem_fraction_static": "0.7"},
-    )  # fmt: skip
+    )
     with pytest.raises(Refusal, match=r"mem_fraction_static: is 0\.700") as caught:
         plan(request)
     found = plan(apply_changes(request, caught.value.changes))

@@ -36,10 +36,12 @@ GIB = 2**30
 KIMI_NVFP4 = model_config("kimi-k2-instruct") | {
     "max_position_embeddings": 262144,
     "quantization_config": {
-        "quant_method": "modelopt", "quant_algo": "NVFP4", "kv_cache_quant_algo": "FP8",
+        "quant_method": "modelopt",
+        "quant_algo": "NVFP4",
+        "kv_cache_quant_algo": "FP8",
         "exclude_modules": ["*self_attn*", "lm_head"],
     },
-}  # fmt: skip
+}
 REPORTS = {
     # A log of 1.2.1 on one of eight H100, Qwen3-Reranker-0.6B (the shape of Qwen3-0.6B), no arguments.
     "qwen3-0.6b-h100": ("qwen3-0.6b", "H100-80GB", 1, {}, {"gib": 68.69, "tokens": 643136}, 0.01),
@@ -48,9 +50,14 @@ REPORTS = {
     "kimi-k2.5-8xb300": (KIMI_NVFP4, "B300", 8, {}, {"gib": 166.02, "tokens": 5073376}, 0.04),
     # A log of 1.1.0rc3 on a GB10, whose memory is the system's too: only what lies inside PyTorch compares.
     "gpt-oss-120b-gb10": (
-        "gpt-oss-120b", "GB10", 1, {"max_batch_size": "64"}, {"weights": 63.52, "activations": 0.85}, 0.06,
+        "gpt-oss-120b",
+        "GB10",
+        1,
+        {"max_batch_size": "64"},
+        {"weights": 63.52, "activations": 0.85},
+        0.06,
     ),
-}  # fmt: skip
+}
 """Model, GPU, how many, arguments, what was logged, and how near the plan must be."""
 
 PEAKS = {
@@ -82,9 +89,11 @@ def test_memory_is_as_logs_said(report):
     memory = counted(name, gpu, tensor, **given)
     rank = memory.ranks[0]
     found = {
-        "gib": rank.kv_cache / GIB, "tokens": memory.kv_cache_tokens, "weights": rank.weights / GIB,
+        "gib": rank.kv_cache / GIB,
+        "tokens": memory.kv_cache_tokens,
+        "weights": rank.weights / GIB,
         "activations": rank.activations / GIB,
-    }  # fmt: skip
+    }
     for what, value in said.items():
         assert found[what] == pytest.approx(value, rel=near), (what, found)
 
@@ -135,10 +144,18 @@ def test_attention_ranks_have_whole_attention_and_all_tokens_of_each_other():
     """DeepSeek-R1 on eight ranks: the same bytes a token each, so eight times the requests; attention isn't cut."""
     cut = plan(request("deepseek-r1", "H200", 8, tensor_parallel_size=8, arguments={"ep_size": "8"})).estimate
     whole = plan(
-        request("deepseek-r1", "H200", 8, tensor_parallel_size=8, arguments={
-            "ep_size": "8", "enable_attention_dp": "true", "max_num_tokens": "2048",
-        })
-    ).estimate  # fmt: skip
+        request(
+            "deepseek-r1",
+            "H200",
+            8,
+            tensor_parallel_size=8,
+            arguments={
+                "ep_size": "8",
+                "enable_attention_dp": "true",
+                "max_num_tokens": "2048",
+            },
+        )
+    ).estimate
     assert isinstance(cut, ReservedEstimate)
     assert isinstance(whole, ReservedEstimate)
     assert whole.memory.ranks[0].weights > cut.memory.ranks[0].weights
@@ -152,8 +169,13 @@ def test_stages_that_do_not_divide_give_the_first_ones_more_layers():
     found = plan(request("qwen2.5-72b-instruct", "L40S", 3, 2, tensor_parallel_size=1, pipeline_parallel_size=6))
     assert isinstance(found.estimate, ReservedEstimate)
     assert [rank.layers for rank in found.estimate.memory.ranks] == [
-        (0, 14), (14, 28), (28, 41), (41, 54), (54, 67), (67, 80)
-    ]  # fmt: skip
+        (0, 14),
+        (14, 28),
+        (28, 41),
+        (41, 54),
+        (54, 67),
+        (67, 80),
+    ]
 
 
 def test_copied_heads_are_taken_for_smaller_than_they_are():
@@ -207,10 +229,28 @@ def test_splits_that_are_open_are_chosen_among_those_that_it_can_start():
 
 
 def test_the_command_line_plans_it(capsys):
-    main([
-        "plan", "--engine", "tensorrt-llm", "--model", "deepseek-r1", "--gpu", "H20-96GB", "--gpus-per-machine", "8",
-        "--machines", "2", "--tensor-parallel-size", "16", "--context", "32768", "--set", "ep_size=16", "--json",
-    ])  # fmt: skip
+    main(
+        [
+            "plan",
+            "--engine",
+            "tensorrt-llm",
+            "--model",
+            "deepseek-r1",
+            "--gpu",
+            "H20-96GB",
+            "--gpus-per-machine",
+            "8",
+            "--machines",
+            "2",
+            "--tensor-parallel-size",
+            "16",
+            "--context",
+            "32768",
+            "--set",
+            "ep_size=16",
+            "--json",
+        ]
+    )
     found = json.loads(capsys.readouterr().out)
     assert found["engine"] == "tensorrt-llm"
     assert found["memory"]["kv_cache_tokens"] > 0

@@ -44,12 +44,19 @@ def test_a_tower_that_makes_no_sense_is_refused_by_name(broken):
 def test_a_tower_of_an_unknown_family_is_said_not_to_be_counted():
     kimi = parse_model(
         {
-            "architectures": ["KimiK25ForConditionalGeneration"], "vision_config": {"hidden_size": 1152},
-            "hidden_size": 7168, "num_hidden_layers": 2, "num_attention_heads": 64, "vocab_size": 163840,
-            "intermediate_size": 18432, "kv_lora_rank": 512, "qk_rope_head_dim": 64, "qk_nope_head_dim": 128,
+            "architectures": ["KimiK25ForConditionalGeneration"],
+            "vision_config": {"hidden_size": 1152},
+            "hidden_size": 7168,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 64,
+            "vocab_size": 163840,
+            "intermediate_size": 18432,
+            "kv_lora_rank": 512,
+            "qk_rope_head_dim": 64,
+            "qk_nope_head_dim": 128,
             "v_head_dim": 128,
         }
-    )  # fmt: skip
+    )
     assert kimi.uncounted_vision and kimi.vision is None
 
 

@@ -43,9 +43,11 @@ def test_a_list_of_plans_names_machines_as_sentences_do(capsys):
 
 def test_one_device_holds_one_layer_or_many():
     request = PlanRequest(
-        catalog_model("deepseek-r1-q4-k-m-gguf"), (owned("RTX-3090", 1, 1),), engine=Engine.LLAMACPP,
+        catalog_model("deepseek-r1-q4-k-m-gguf"),
+        (owned("RTX-3090", 1, 1),),
+        engine=Engine.LLAMACPP,
         arguments={"gpu_layers": "2"},
-    )  # fmt: skip
+    )
     assert plan(request).estimate.summary("one machine").startswith("1 layer on 1 device, 60 on the processor")
 
 

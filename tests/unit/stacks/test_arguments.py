@@ -82,9 +82,10 @@ def test_a_flag_that_contradicts_a_setting_is_refused(words, said):
 )
 def test_so_are_other_engines_own(engine, image, words, said):
     config = values(
-        accelerator=GPUS | {"perMachine": 1}, images={"engine": image},
+        accelerator=GPUS | {"perMachine": 1},
+        images={"engine": image},
         serving={"engine": engine, "tensorParallelSize": 2, "arguments": words},
-    )  # fmt: skip
+    )
     if said is None:
         assert parse(config)
         return
@@ -101,12 +102,16 @@ def test_what_says_the_same_is_no_contradiction():
 
 def test_sglangs_own_count_holds_all_data_parallel_ranks():
     config = values(
-        accelerator=GPUS | {"perMachine": 1}, images={"engine": "lmsysorg/sglang:v0.5.23"},
+        accelerator=GPUS | {"perMachine": 1},
+        images={"engine": "lmsysorg/sglang:v0.5.23"},
         serving={
-            "engine": "sglang", "tensorParallelSize": 1, "dataParallelSize": 2, "expertParallel": True,
+            "engine": "sglang",
+            "tensorParallelSize": 1,
+            "dataParallelSize": 2,
+            "expertParallel": True,
             "arguments": ["--tp-size=2", "--dp-size=2", "--enable-dp-attention", "--ep-size=2"],
         },
-    )  # fmt: skip
+    )
     assert parse(config)
 
 

@@ -181,10 +181,13 @@ def test_logins_and_their_passwords_belong_together(addresses, password, says):
 @pytest.mark.parametrize(
     ("image", "registry"),
     [
-        ("nginx:1.28", ""), ("vllm/vllm-openai:v1", ""), ("harbor.example/a/b:1", "harbor.example"),
-        ("10.0.0.1:5000/x@sha256:00", "10.0.0.1:5000"), ("localhost/x", "localhost"),
+        ("nginx:1.28", ""),
+        ("vllm/vllm-openai:v1", ""),
+        ("harbor.example/a/b:1", "harbor.example"),
+        ("10.0.0.1:5000/x@sha256:00", "10.0.0.1:5000"),
+        ("localhost/x", "localhost"),
     ],
-)  # fmt: skip
+)
 def test_an_image_names_its_registry(image, registry):
     assert registry_of(image) == registry
 

@@ -19,8 +19,10 @@ MORE = [
 ALL = {
     "speculative": {"method": "eagle3", "model": "head", "tokens": 3},
     "lora": {"adapters": {"law": "some/Law_LoRA"}, "maxLoras": 2, "maxRank": 32},
-    "kvCacheDtype": "fp8", "prefixCaching": False, "chunkedPrefill": False,
-}  # fmt: skip
+    "kvCacheDtype": "fp8",
+    "prefixCaching": False,
+    "chunkedPrefill": False,
+}
 
 
 def settings(engine="vllm", more=MORE, **serving):
@@ -33,18 +35,34 @@ def settings(engine="vllm", more=MORE, **serving):
 def test_vllm_gets_its_own_arguments():
     assert engine_words(settings(**ALL, arguments=["--seed=1"])) == (
         '--speculative-config={"method": "eagle3", "model": "some/Qwen-head", "num_speculative_tokens": 3}',
-        "--enable-lora", "--max-loras=2", "--max-lora-rank=32", "--lora-modules", "law=some/Law_LoRA",
-        "--kv-cache-dtype=fp8", "--no-enable-prefix-caching", "--no-enable-chunked-prefill", "--seed=1",
-    )  # fmt: skip
+        "--enable-lora",
+        "--max-loras=2",
+        "--max-lora-rank=32",
+        "--lora-modules",
+        "law=some/Law_LoRA",
+        "--kv-cache-dtype=fp8",
+        "--no-enable-prefix-caching",
+        "--no-enable-chunked-prefill",
+        "--seed=1",
+    )
 
 
 def test_sglang_gets_its_own_arguments():
     assert engine_words(settings("sglang", **ALL)) == (
-        "--speculative-algorithm=EAGLE3", "--speculative-draft-model-path=some/Qwen-head",
-        "--speculative-num-steps=3", "--speculative-eagle-topk=1", "--speculative-num-draft-tokens=4",
-        "--enable-lora", "--max-loras-per-batch=2", "--max-lora-rank=32", "--lora-paths", "law=some/Law_LoRA",
-        "--kv-cache-dtype=fp8_e4m3", "--disable-radix-cache", "--chunked-prefill-size=-1",
-    )  # fmt: skip
+        "--speculative-algorithm=EAGLE3",
+        "--speculative-draft-model-path=some/Qwen-head",
+        "--speculative-num-steps=3",
+        "--speculative-eagle-topk=1",
+        "--speculative-num-draft-tokens=4",
+        "--enable-lora",
+        "--max-loras-per-batch=2",
+        "--max-lora-rank=32",
+        "--lora-paths",
+        "law=some/Law_LoRA",
+        "--kv-cache-dtype=fp8_e4m3",
+        "--disable-radix-cache",
+        "--chunked-prefill-size=-1",
+    )
 
 
 def test_what_is_listed_is_named_by_its_folder():

@@ -45,7 +45,7 @@ def test_tls_is_pinned_when_nothing_is_said_and_a_word_is_enough():
         ({"metricsCidrs": ["10.0.0.1/8"]}, "gateway.metricsCidrs"),
         ({"maxRequestMib": 0}, "gateway.maxRequestMib"),
     ],
-)  # fmt: skip
+)
 def test_what_can_t_work_is_refused_by_name(gateway, expected):
     assert expected in refusal(gateway=gateway)
 

@@ -18,9 +18,10 @@ from tests.support.settings import refusal, stack, values
 ON = {"enabled": True}
 MAIL = {"to": ["a@b.example"], "sender": "c@b.example", "server": "smtp.example:587"}
 NATIVE = {
-    "runtime": "native", "native": {"packages": ["vllm==0.33.0"], "path": ["/opt/prometheus"]},
+    "runtime": "native",
+    "native": {"packages": ["vllm==0.33.0"], "path": ["/opt/prometheus"]},
     "storage": {"path": "/data"},
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(
@@ -74,8 +75,9 @@ def test_a_whole_set_of_receivers_is_taken():
 def test_its_ports_are_closed_to_the_outside():
     found = [one for one in ports.table(parse(values(monitoring=ON))) if one.setting.startswith("monitoring.")]
     assert [(one.span, one.where, one.public) for one in found] == [
-        ("9390-9394", "first", False), ("9490-9491", "all", False),
-    ]  # fmt: skip
+        ("9390-9394", "first", False),
+        ("9490-9491", "all", False),
+    ]
 
 
 def test_without_the_setting_nothing_of_it_is_made(monkeypatch, tmp_path):

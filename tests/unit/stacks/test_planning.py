@@ -67,15 +67,17 @@ def test_stacks_without_accelerators_are_planned_too(name):
         ),
         (
             {
-                "cloud": {"candidates": machines("ecs.gn6v-c8g1.2xlarge")}, "accelerator": {"perMachine": 1},
-                "serving": {"tensorParallelSize": 1}, "model": {"id": "Qwen/Qwen2.5-7B-Instruct"},
+                "cloud": {"candidates": machines("ecs.gn6v-c8g1.2xlarge")},
+                "accelerator": {"perMachine": 1},
+                "serving": {"tensorParallelSize": 1},
+                "model": {"id": "Qwen/Qwen2.5-7B-Instruct"},
             },
             ["cloud.candidates: V100-16GB has compute capability 7.0", "0.19.0"],
         ),
         ({"serving": {"arguments": ["--kv-cache-dtype=fp9"]}}, ["serving.arguments: --kv-cache-dtype: is 'fp9'"]),
         ({"model": {"config": "/nowhere/config.json"}}, ["model.config: /nowhere/config.json", "give the path"]),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_work_is_refused_in_the_words_of_the_settings(changes, parts):
     message = refusal("dev", **changes)
     assert "nothing was created or changed" in message
@@ -135,12 +137,16 @@ def test_a_config_file_is_enough_for_any_model(tmp_path):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"accelerator": {"perMachine": 4}, "cloud": {"machines": 8, "candidates": machines("ecs.gn8is-4x.16xlarge")},
-         "serving": {"tensorParallelSize": 32, "pipelineParallelSize": 1}, "model": {"id": "deepseek-ai/DeepSeek-R1"}},
+        {
+            "accelerator": {"perMachine": 4},
+            "cloud": {"machines": 8, "candidates": machines("ecs.gn8is-4x.16xlarge")},
+            "serving": {"tensorParallelSize": 32, "pipelineParallelSize": 1},
+            "model": {"id": "deepseek-ai/DeepSeek-R1"},
+        },
         {"model": {"id": "deepseek-ai/DeepSeek-R1"}},
         {"serving": {"tensorParallelSize": 1, "pipelineParallelSize": 4, "maxModelLen": 40000}},
     ],
-)  # fmt: skip
+)
 def test_a_refusals_suggestion_is_accepted_when_it_is_typed_in(changes):
     works = refusal("dev", **changes).split("nearest that works: ")[1].split(" (")[0]
     for change in works.split(" and "):

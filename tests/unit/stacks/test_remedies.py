@@ -26,31 +26,55 @@ MISTAKES: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("serving.expertParallel", (True, False)),
     ("serving.maxModelLen", (1024, 32768, 10**6)),
     ("serving.executor", ("mp", "ray", None)),
-    ("serving.arguments", (
-        ["--gpu-memory-utilization=0.3"], ["--max-model-len=8192"], ["--tensor-parallel-size", "4"], ["--host=0.0.0.0"],
-        ["--data-parallel-size=2"], ["--enable-expert-parallel"], ["--dp-size=2", "--enable-dp-attention"],
-        ["--port", "9"], ["-ngl", "99"], ["--dtype=bfloat16"], ["--cpu-offload-gb", "8"],
-        ["num_gpu=61"], ["--gpu-layers", "61", "--cpu-moe"], ["--max-num-seqs=4096", "--max-num-batched-tokens=512"],
-    )),
+    (
+        "serving.arguments",
+        (
+            ["--gpu-memory-utilization=0.3"],
+            ["--max-model-len=8192"],
+            ["--tensor-parallel-size", "4"],
+            ["--host=0.0.0.0"],
+            ["--data-parallel-size=2"],
+            ["--enable-expert-parallel"],
+            ["--dp-size=2", "--enable-dp-attention"],
+            ["--port", "9"],
+            ["-ngl", "99"],
+            ["--dtype=bfloat16"],
+            ["--cpu-offload-gb", "8"],
+            ["num_gpu=61"],
+            ["--gpu-layers", "61", "--cpu-moe"],
+            ["--max-num-seqs=4096", "--max-num-batched-tokens=512"],
+        ),
+    ),
     ("serving.kvCacheDtype", ("fp8", "auto", "fp8_e5m2")),
     ("serving.prefixCaching", (True, False)),
     ("serving.lora", ({"maxLoras": 2}, {"maxLoras": 64, "maxRank": 512})),
     ("serving.speculative", ({"method": "ngram", "tokens": 2}, {"method": "mtp"})),
-    ("serving.environment", (
-        {"CUDA_VISIBLE_DEVICES": "4,5"}, {"VLLM_PP_LAYER_PARTITION": "1,2,3"}, {"VLLM_PP_LAYER_PARTITION": "40,40"},
-    )),
+    (
+        "serving.environment",
+        (
+            {"CUDA_VISIBLE_DEVICES": "4,5"},
+            {"VLLM_PP_LAYER_PARTITION": "1,2,3"},
+            {"VLLM_PP_LAYER_PARTITION": "40,40"},
+        ),
+    ),
     ("accelerator.perMachine", (1, 2, 3, 4, 7, 8, 16)),
     ("accelerator.gpu", ("L20", "rtx 3090", "V100-16GB", "H20-96GB", "A800-80GB", "B100", None)),
     ("accelerator.devices", ([0, 1], [4, 5, 6, 7], None)),
-    ("model.id", (
-        "Qwen/Qwen2.5-72B-Instruct", "deepseek-ai/DeepSeek-R1", "Qwen/Qwen2.5-7B-Instruct", "nobody/Nothing-7B",
-        "Qwen/Qwen3-235B-A22B-FP8",
-    )),
+    (
+        "model.id",
+        (
+            "Qwen/Qwen2.5-72B-Instruct",
+            "deepseek-ai/DeepSeek-R1",
+            "Qwen/Qwen2.5-7B-Instruct",
+            "nobody/Nothing-7B",
+            "Qwen/Qwen3-235B-A22B-FP8",
+        ),
+    ),
     ("machines[1].accelerators", (1, 2, 3, 5)),
     ("machines[1].gpu", ("RTX-3090", "A100-80GB")),
     ("machines[0].devices", ([0, 2], ["GPU-5a1b2c3d-0000-1111-2222-333344445555"])),
     ("cloud.machines", (1, 2, 3, 4)),
-)  # fmt: skip
+)
 
 
 def change(config: dict[str, Any], path: str, value: Any) -> None:

@@ -50,18 +50,36 @@ def test_the_file_stands_alone_and_every_element_is_closed(whole):
 @pytest.mark.parametrize(
     "said",
     [
-        "https://203.0.113.10:8000/v1", "801.2 tokens/s", "-6.5 %", "CNY 77.00 an hour", "limit 2000",
-        "PP1 TP0", "releases itself 2026-11-30 06:00", "no token for 75 s; rank 1 on node-1 gives no sign: SIGSTOP",
-        "engine was started again 1 time", "node-1-engine", "2 GPUs, driver 580.95", "more than cloud.costLimit 2000",
+        "https://203.0.113.10:8000/v1",
+        "801.2 tokens/s",
+        "-6.5 %",
+        "CNY 77.00 an hour",
+        "limit 2000",
+        "PP1 TP0",
+        "releases itself 2026-11-30 06:00",
+        "no token for 75 s; rank 1 on node-1 gives no sign: SIGSTOP",
+        "engine was started again 1 time",
+        "node-1-engine",
+        "2 GPUs, driver 580.95",
+        "more than cloud.costLimit 2000",
     ],
-)  # fmt: skip
+)
 def test_what_is_known_is_said(whole, said):
     assert said in whole
 
 
 def test_of_what_is_not_known_it_says_so():
-    bare = text(plan=None, unplanned="the catalog has no such model", cost=None, differences=None, benchmarks=[],
-                timeline=[], machines=[], url="", notes=["costs are not known: no keys"])  # fmt: skip
+    bare = text(
+        plan=None,
+        unplanned="the catalog has no such model",
+        cost=None,
+        differences=None,
+        benchmarks=[],
+        timeline=[],
+        machines=[],
+        url="",
+        notes=["costs are not known: no keys"],
+    )
     for said in (
         "the catalog has no such model",
         "Nobody looked",

@@ -75,9 +75,10 @@ def holding(seen: dict[str, Any], word: str = "canary-7f3c") -> list[str]:
 
 
 SERVING = {
-    "tensorParallelSize": 2, "environment": {"HF_TOKEN": CANARY, "SHORT": "abc"},
+    "tensorParallelSize": 2,
+    "environment": {"HF_TOKEN": CANARY, "SHORT": "abc"},
     "arguments": [f"--hf-token={CANARY}"],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("native", "executor"), [(False, "ray"), (False, "mp"), (True, "ray"), (True, "mp")])
@@ -106,10 +107,15 @@ def test_without_secrets_nothing_is_hidden(monkeypatch, tmp_path):
         ("mirrors", {"pip": "https://user:canary-7f3c@mirror/simple", "registryMirrors": ["https://canary-7f3c"]}),
         ("images", {"engine": "registry/canary-7f3c:1"}),
         ("gateway", {"url": "https://canary-7f3c.example"}),
-        ("machines", [{"name": "a", "address": "10.0.0.1", "privateAddress": "canary-7f3c.a"},
-                      {"name": "b", "address": "10.0.0.2"}]),
+        (
+            "machines",
+            [
+                {"name": "a", "address": "10.0.0.1", "privateAddress": "canary-7f3c.a"},
+                {"name": "b", "address": "10.0.0.2"},
+            ],
+        ),
     ],
-)  # fmt: skip
+)
 def test_any_other_setting(monkeypatch, tmp_path, name, value):
     configured(tmp_path, name, **{name: value})
     seen, said = registered(monkeypatch)
@@ -138,9 +144,13 @@ def test_a_refusal_does_not_repeat_it(tmp_path, name, value):
 
 
 def test_a_refusal_of_the_plan_does_not_either(tmp_path):
-    configured(tmp_path, "serving", accelerator={"kind": "nvidia", "gpu": "L20"}, model={
-        "source": "huggingface", "id": "Qwen/Qwen2.5-72B-Instruct"}, serving={
-        "tensorParallelSize": 2, "executor": "mp", "arguments": ["--dtype=canary-7f3c"]})  # fmt: skip
+    configured(
+        tmp_path,
+        "serving",
+        accelerator={"kind": "nvidia", "gpu": "L20"},
+        model={"source": "huggingface", "id": "Qwen/Qwen2.5-72B-Instruct"},
+        serving={"tensorParallelSize": 2, "executor": "mp", "arguments": ["--dtype=canary-7f3c"]},
+    )
     with pytest.raises(SettingsError) as caught:
         planning.plan_for(load())
     assert "canary" not in str(caught.value)

@@ -75,14 +75,26 @@ def nvidia(**changes: Any) -> dict[str, Any]:
 
 def test_a_host_gets_the_accelerator_of_the_settings():
     wanted = {
-        "cuda": "12.9", "driver": "alibaba", "alibabaVersions": ["570.133.20", "12.8.1", "9.8.0.87"],
-        "driverBranch": 570, "hcas": ["mlx5_0"], "nvitop": True, "toolkitRepository": "https://mirror/toolkit",
-    }  # fmt: skip
+        "cuda": "12.9",
+        "driver": "alibaba",
+        "alibabaVersions": ["570.133.20", "12.8.1", "9.8.0.87"],
+        "driverBranch": 570,
+        "hcas": ["mlx5_0"],
+        "nvitop": True,
+        "toolkitRepository": "https://mirror/toolkit",
+    }
     given = parse(values(**nvidia(**wanted))).accelerator.of_machine(2)
     assert given == AcceleratorArgs(
-        kind="nvidia", count=2, cuda="12.9", branch=570, driver="alibaba", hcas=("mlx5_0",), nvitop=True,
-        alibaba_versions=("570.133.20", "12.8.1", "9.8.0.87"), toolkit_repository="https://mirror/toolkit",
-    )  # fmt: skip
+        kind="nvidia",
+        count=2,
+        cuda="12.9",
+        branch=570,
+        driver="alibaba",
+        hcas=("mlx5_0",),
+        nvitop=True,
+        alibaba_versions=("570.133.20", "12.8.1", "9.8.0.87"),
+        toolkit_repository="https://mirror/toolkit",
+    )
     assert parse(values()).accelerator.of_machine(1) == AcceleratorArgs()
 
 

@@ -144,9 +144,11 @@ def test_what_tensorrt_llm_cannot_have_is_refused_before_anything_is_created():
 
 def test_a_file_of_its_arguments_is_named_as_not_counted():
     serving = {
-        "engine": "tensorrt-llm", "tensorParallelSize": 2, "pipelineParallelSize": 2,
+        "engine": "tensorrt-llm",
+        "tensorParallelSize": 2,
+        "pipelineParallelSize": 2,
         "arguments": ["--config", "/mnt/tandem/models/serve.yaml"],
-    }  # fmt: skip
+    }
     found = plan_for(parse(without_serving("dev", serving=serving)))
     assert found is not None
     assert any("--config changes memory in a way that isn't counted" in note for note in found.notes)

@@ -142,13 +142,19 @@ def test_no_text_is_read_as_something_else(path: str, shape: str):
 @pytest.mark.parametrize(
     ("path", "shape", "value"),
     [
-        ("storage.mountPoint", "text", "/"), ("storage.mountPoint", "text", "/etc/"),
+        ("storage.mountPoint", "text", "/"),
+        ("storage.mountPoint", "text", "/etc/"),
         ("storage.mountPoint", "text", "/a/../etc"),
-        ("model.id", "text", "../../etc"), ("model.id", "text", "a/../../b"), ("model.revision", "text", "a..b"),
-        ("model.revision", "text", "a:b"), ("model.revision", "text", "x.lock/"), ("model.endpoint", "text", "file:///etc"),
-        ("serving.environment", "dict", "x\0"), ("images.mounts", "list", "/a:/b:rw"),
+        ("model.id", "text", "../../etc"),
+        ("model.id", "text", "a/../../b"),
+        ("model.revision", "text", "a..b"),
+        ("model.revision", "text", "a:b"),
+        ("model.revision", "text", "x.lock/"),
+        ("model.endpoint", "text", "file:///etc"),
+        ("serving.environment", "dict", "x\0"),
+        ("images.mounts", "list", "/a:/b:rw"),
     ],
-)  # fmt: skip
+)
 def test_places_that_are_not_ours(path, shape, value):
     assert refusal(path, shape, value)
 

@@ -51,14 +51,16 @@ def test_folders_are_known_before_anything_is_fetched():
         ("--lora-modules=law={more.law}", "--lora-modules=law={more.law}"),
         ("--tokenizer={model}", "--tokenizer={model}"),
         ("--mmproj={more.law}/mmproj-F16.gguf", "--mmproj={more.law}/mmproj-F16.gguf"),
-        ('--speculative-config={"method":"eagle","model":"yuhuili/EAGLE-Qwen2-72B-Instruct","num_speculative_tokens":3}',
-         '--speculative-config={"method":"eagle","model":"{more.eagle-qwen2-72b-instruct}","num_speculative_tokens":3}'),
+        (
+            '--speculative-config={"method":"eagle","model":"yuhuili/EAGLE-Qwen2-72B-Instruct","num_speculative_tokens":3}',
+            '--speculative-config={"method":"eagle","model":"{more.eagle-qwen2-72b-instruct}","num_speculative_tokens":3}',
+        ),
         ("--x=yuhuili/EAGLE-Qwen2-72B-Instruct-v2", "--x=yuhuili/EAGLE-Qwen2-72B-Instruct-v2"),
         ("--x=/mnt/yuhuili/EAGLE-Qwen2-72B-Instruct", "--x=/mnt/yuhuili/EAGLE-Qwen2-72B-Instruct"),
         ("--tokenizer=Qwen/Qwen2.5-72B-Instruct", "--tokenizer={model}"),
         ("--chat-template={{ messages }} {model_name}", "--chat-template={{ messages }} {model_name}"),
     ],
-)  # fmt: skip
+)
 def test_arguments_reach_them(word, placed):
     settings = settings_with(word)
     for name, folder in folders(settings).items():
@@ -70,11 +72,13 @@ def test_arguments_reach_them(word, placed):
     ("arguments", "more", "said"),
     [
         (
-            ["--mmproj={more.proj}/x.gguf"], [ADAPTER],
+            ["--mmproj={more.proj}/x.gguf"],
+            [ADAPTER],
             "serving.arguments: {more.proj} names no repository; known here: {model}, {more.law} (model.more",
         ),
         (
-            ['--speculative-config={"model": "some/draft"}'], [],
+            ['--speculative-config={"model": "some/draft"}'],
+            [],
             "serving.arguments: some/draft is asked of a hub, and engines here ask none; list it in model.more",
         ),
         (["--lora-modules", "law=some/Law_LoRA"], [], "serving.arguments: some/Law_LoRA is asked of a hub"),
@@ -83,7 +87,7 @@ def test_arguments_reach_them(word, placed):
         ([], [{"source": "huggingface", "id": "x"}], "id: x is not OWNER/NAME as on the hub"),
         ([], [{**EAGLE, "nmae": "x"}], "model.more[0].nmae: no such setting; did you mean name?"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_reached_is_reported(arguments, more, said):
     with pytest.raises(SettingsError) as caught:
         settings_with(*arguments, more=more)
@@ -111,8 +115,9 @@ def test_engines_wait_for_all_and_one_machine_writes(monkeypatch, tmp_path):
             assert reaches(seen, engine, f"n0-{name}-done")
     cleanup = json.loads(seen["n0-lease"].object.fields["stdin"].struct_value["value"])["cleanup"]
     assert cleanup["KEPT_WEIGHTS"].splitlines() == [
-        "/mnt/tandem/models/some--model", PLACES["more.eagle-qwen2-72b-instruct"],
-    ]  # fmt: skip
+        "/mnt/tandem/models/some--model",
+        PLACES["more.eagle-qwen2-72b-instruct"],
+    ]
 
 
 def test_no_machine_that_costs_is_rented_before_all_are_there(monkeypatch):

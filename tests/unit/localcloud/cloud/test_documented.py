@@ -140,10 +140,14 @@ def test_nas_counts(account: Account) -> None:
 @pytest.mark.parametrize(
     ("wish", "code"),
     [
-        ({"SystemDisk": {"Category": "cloud_essd", "Size": 460, "PerformanceLevel": "PL2"}},
-         "InvalidSystemDiskSize.LessThanMinSize"),
-        ({"SystemDisk": {"Category": "cloud_essd", "Size": 1260, "PerformanceLevel": "PL3"}},
-         "InvalidSystemDiskSize.LessThanMinSize"),
+        (
+            {"SystemDisk": {"Category": "cloud_essd", "Size": 460, "PerformanceLevel": "PL2"}},
+            "InvalidSystemDiskSize.LessThanMinSize",
+        ),
+        (
+            {"SystemDisk": {"Category": "cloud_essd", "Size": 1260, "PerformanceLevel": "PL3"}},
+            "InvalidSystemDiskSize.LessThanMinSize",
+        ),
         ({"SystemDisk": {"Category": "cloud_essd_entry"}}, "InvalidSystemDiskCategory.ValueNotSupported"),
         ({"SystemDisk": {"KMSKeyId": "key"}}, "UnsupportedParameter.LocalCloud"),
         ({"InstanceChargeType": "PrePaid", "Period": 1}, "UnsupportedParameter.LocalCloud"),
@@ -160,7 +164,7 @@ def test_nas_counts(account: Account) -> None:
         ({"Tag": [{"Key": "acs:a", "Value": "v"}]}, "InvalidTagKey.Malformed"),
         ({"Tag": [{"Key": "aliyun-a", "Value": "v"}]}, "InvalidTagKey.Malformed"),
     ],
-)  # fmt: skip
+)
 def test_what_a_machine_may_be(world: World, wish: dict[str, Any], code: str) -> None:
     assert error_code(world.run, **wish) == code
     assert not world.account.service.cloud.store.all(Instance)
@@ -168,10 +172,12 @@ def test_what_a_machine_may_be(world: World, wish: dict[str, Any], code: str) ->
 
 def test_what_a_machine_may_be_is_also_rented(world: World) -> None:
     world.run(
-        SystemDisk={"Category": "cloud_essd", "Size": 461, "PerformanceLevel": "PL2"}, InstanceName="node-0.a_b:c",
-        HostName="node-0.local", Tag=[{"Key": f"k{n}", "Value": "v"} for n in range(20)],
+        SystemDisk={"Category": "cloud_essd", "Size": 461, "PerformanceLevel": "PL2"},
+        InstanceName="node-0.a_b:c",
+        HostName="node-0.local",
+        Tag=[{"Key": f"k{n}", "Value": "v"} for n in range(20)],
         **{"Password": "Secret12!x"},
-    )  # fmt: skip
+    )
     world.run(InstanceType="ecs.u1-c1m2.large", SystemDisk={"Category": "cloud_essd_entry"})
 
 
@@ -183,13 +189,21 @@ def test_what_a_machine_may_be_is_also_rented(world: World) -> None:
         ("Vpc", "CreateVpc", {"VpcName": "https://a"}, "InvalidVpcName.Malformed"),
         ("NAS", "CreateFileSystem", {**NFS, "KmsKeyId": "key", "EncryptType": 2}, "UnsupportedParameter.LocalCloud"),
         ("NAS", "CreateFileSystem", {**NFS, "Description": "1"}, "InvalidDescription.InvalidFormat"),
-        ("NAS", "CreateAccessGroup", {"AccessGroupName": "a.b", "AccessGroupType": "Vpc"},
-         "InvalidAccessGroupName.InvalidFormat"),
+        (
+            "NAS",
+            "CreateAccessGroup",
+            {"AccessGroupName": "a.b", "AccessGroupType": "Vpc"},
+            "InvalidAccessGroupName.InvalidFormat",
+        ),
         ("Ecs", "CreateSecurityGroup", {}, "UnsupportedParameter.LocalCloud"),
-        ("Vpc", "AllocateEipAddress", {"InternetChargeType": "PayByTraffic", "Bandwidth": "300"},
-         "InvalidParameter.Bandwidth"),
+        (
+            "Vpc",
+            "AllocateEipAddress",
+            {"InternetChargeType": "PayByTraffic", "Bandwidth": "300"},
+            "InvalidParameter.Bandwidth",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_is_not_here_is_refused(
     account: Account, product: str, action: str, wish: dict[str, Any], code: str
 ) -> None:
@@ -311,7 +325,9 @@ def test_what_the_account_may_rent_and_has_rented(world: World) -> None:
     world.account.admin("account", realName="none", balance="3.50")
     found = attributes()
     assert (found["real-name-authentication"], found["max-postpaid-instance-vcpu-count"], found[used]) == (
-        "none", "9", "4",
-    )  # fmt: skip
+        "none",
+        "9",
+        "4",
+    )
     code = error_code(world.call, "Ecs", "DescribeAccountAttributes", AttributeName=["nonsense"])
     assert code == "InvalidParameter.AttributeName"

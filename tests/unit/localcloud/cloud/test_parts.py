@@ -65,9 +65,11 @@ def test_the_host_routes_within_a_vpc_and_nowhere_else() -> None:
     lines = [line.strip() for line in text.splitlines()]
     guard = lines[lines.index("ct status dnat accept") + 1 : -2]
     assert guard == [
-        "iifname { a, b } oifname { a, b } accept", "iifname { c } oifname { c } accept",
-        "iifname { a, b, c } drop", "oifname { a, b, c } drop",
-    ]  # fmt: skip
+        "iifname { a, b } oifname { a, b } accept",
+        "iifname { c } oifname { c } accept",
+        "iifname { a, b, c } drop",
+        "oifname { a, b, c } drop",
+    ]
 
 
 def _query(name: str, kind: int) -> bytes:
@@ -102,10 +104,15 @@ def test_parameters_are_read_in_every_form_clients_send() -> None:
 
 # The example of Alibaba's documentation "Signature method" of RPC calls: its key, secret and parameters.
 EXAMPLE = {
-    "TimeStamp": "2016-02-23T12:46:24Z", "Format": "XML", "AccessKeyId": "testid", "Action": "DescribeRegions",
-    "SignatureMethod": "HMAC-SHA1", "SignatureNonce": "3ee8c1b8-83d3-44af-a94f-4e0ad82fd6cf", "Version": "2014-05-26",
+    "TimeStamp": "2016-02-23T12:46:24Z",
+    "Format": "XML",
+    "AccessKeyId": "testid",
+    "Action": "DescribeRegions",
+    "SignatureMethod": "HMAC-SHA1",
+    "SignatureNonce": "3ee8c1b8-83d3-44af-a94f-4e0ad82fd6cf",
+    "Version": "2014-05-26",
     "SignatureVersion": "1.0",
-}  # fmt: skip
+}
 
 
 def test_the_signature_is_that_of_alibabas_documentation(monkeypatch: pytest.MonkeyPatch) -> None:

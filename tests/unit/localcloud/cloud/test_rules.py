@@ -122,8 +122,10 @@ def test_group_rules_become_a_firewall_by_priority(world: World, backend: Memory
         {"IpProtocol": "all", "PortRange": "-1/-1", "SourceGroupId": other, "Priority": "1"},
     ]
     world.call("Ecs", "AuthorizeSecurityGroup", SecurityGroupId=world.group, Permissions=rules)
-    addresses = {one["InstanceId"]: one["VpcAttributes"]["PrivateIpAddress"]["IpAddress"][0]
-                 for one in world.seen(machine, friend)}  # fmt: skip
+    addresses = {
+        one["InstanceId"]: one["VpcAttributes"]["PrivateIpAddress"]["IpAddress"][0]
+        for one in world.seen(machine, friend)
+    }
     lines = [(line.accept, line.ports, line.peers) for line in backend.firewalls[machine]]
     assert lines == [
         (True, None, (f"{addresses[friend]}/32",)),
@@ -228,10 +230,13 @@ def test_both_schemes_answer_on_one_port(service: Service, scheme: str) -> None:
         ({"Action": "Nothing", "Version": "2014-05-26"}, 404, "InvalidAction.NotFound"),
         ({"Action": "DescribeVpcs", "Version": "1999-01-01"}, 400, "InvalidVersion"),
         ({"Version": "2014-05-26"}, 400, "MissingParameter"),
-        ({"Action": "DescribeVpcs", "Version": "2016-04-28", "Signature": "x", "AccessKeyId": "y"}, 404,
-         "InvalidAccessKeyId.NotFound"),
+        (
+            {"Action": "DescribeVpcs", "Version": "2016-04-28", "Signature": "x", "AccessKeyId": "y"},
+            404,
+            "InvalidAccessKeyId.NotFound",
+        ),
     ],
-)  # fmt: skip
+)
 def test_calls_that_name_nothing_are_refused(service: Service, values: dict[str, str], status: int, code: str) -> None:
     found, answer = ask(service, **values)
     assert (found, answer["Code"]) == (status, code)
@@ -249,11 +254,37 @@ def test_no_parameters_however_odd_lead_to_500(service: Service, monkeypatch: py
     monkeypatch.setattr("localcloud.cloud.signature.check", lambda *_: "someone")
     odd = ["", "-1", "[", "[1]", "{}", "x", "0", "vpc-none", "9" * 30, "ü", "10.0.0.0/99", "2026-13-01T00:00:00Z"]
     names = [
-        "VpcId", "CidrBlock", "InstanceIds", "PageSize", "PageNumber", "Amount", "MaxResults", "NextToken", "Tag.1.Key",
-        "Permissions.1.PortRange", "Permissions.x.IpProtocol", "SystemDisk.Size", "UserData", "KeyPairNames", "DiskIds",
-        "AutoReleaseTime", "SpotPriceLimit", "Memory", "Capacity", "SourceCidrIp", "ResourceType", "InstanceType",
-        "ResourceId.1", "PublicKeyBody", "KeyPairName", "ImageId", "ZoneId", "VSwitchId", "PriceUnit", "SpotStrategy",
-    ]  # fmt: skip
+        "VpcId",
+        "CidrBlock",
+        "InstanceIds",
+        "PageSize",
+        "PageNumber",
+        "Amount",
+        "MaxResults",
+        "NextToken",
+        "Tag.1.Key",
+        "Permissions.1.PortRange",
+        "Permissions.x.IpProtocol",
+        "SystemDisk.Size",
+        "UserData",
+        "KeyPairNames",
+        "DiskIds",
+        "AutoReleaseTime",
+        "SpotPriceLimit",
+        "Memory",
+        "Capacity",
+        "SourceCidrIp",
+        "ResourceType",
+        "InstanceType",
+        "ResourceId.1",
+        "PublicKeyBody",
+        "KeyPairName",
+        "ImageId",
+        "ZoneId",
+        "VSwitchId",
+        "PriceUnit",
+        "SpotStrategy",
+    ]
     choose = random.Random(7)  # noqa: S311 - the same values each time
     versions = {product: version for version, product in PRODUCTS.items()}
     faulty = []

@@ -142,7 +142,7 @@ ON_HOSTS: list[tuple[Change, str, Severity, str, str]] = [
     (engine(group={**GROUP, "error": "all ranks wait"}), "serving.ranks", E, "node-1", "all ranks wait"),
     (engine(group={**GROUP, "exits": 2, "exit": EXIT}), "serving.ranks", W, "node-1", "out of memory"),
     (of("node-1", frozen=["vllm serve (process 7, container x)"]), "serving.frozen", E, "node-1", "stopped"),
-]  # fmt: skip
+]
 RULE = UndeclaredRule("sg-1", "tandem-test-inside", "sgr-1", Rule("0.0.0.0/0", "6000/7000"))
 NOT_VERIFIED = {"AttributeName": "real-name-authentication", "AttributeValues": {"ValueItem": [{"Value": "none"}]}}
 TAKEN = {"LockReason": [{"LockReason": "Recycling"}]}
@@ -185,7 +185,7 @@ IN_THE_ACCOUNT: list[tuple[Change, str, Severity, str, str]] = [
     (answers("missing", [LACKING]), "network.rules", E, FRONT, "not there"),
     (answers("tagged", GONE), "drift.account", E, "node-1-instance", "i-1"),
     (and_one_more, "drift.account", W, "public address eip-9 (1.2.3.4)", "tag"),
-]  # fmt: skip
+]
 
 
 def test_nothing_is_found_where_nothing_is_wrong():
@@ -271,9 +271,19 @@ def test_nothing_is_called_right_that_is_not_there():
     assert wrong(known) == []
     skipped = {each.id for each in judge(known) if each.severity is NOT}
     assert skipped >= {
-        "storage.mounted", "storage.weights", "storage.room", "storage.speed", "serving.running", "serving.ranks",
-        "ports.listening", "ports.loopback", "ports.firewall", "ports.closed", "network.url", "settings.state",
-    }  # fmt: skip
+        "storage.mounted",
+        "storage.weights",
+        "storage.room",
+        "storage.speed",
+        "serving.running",
+        "serving.ranks",
+        "ports.listening",
+        "ports.loopback",
+        "ports.firewall",
+        "ports.closed",
+        "network.url",
+        "settings.state",
+    }
 
 
 def test_facts_of_another_shape_are_no_traceback():

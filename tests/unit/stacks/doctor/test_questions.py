@@ -95,9 +95,7 @@ def test_an_account_in_trouble(world):
     for each in candidates:
         ordered(world, "stock", zone=each.zone, type=each.instance_type, left=0)
     known = account_of(world)
-    assert wrong(known) == {
-        (f"account.{name}", Severity.ERROR) for name in ("balance", "real_name", "quota", "stock")
-    }  # fmt: skip
+    assert wrong(known) == {(f"account.{name}", Severity.ERROR) for name in ("balance", "real_name", "quota", "stock")}
 
 
 def test_wrong_keys(world, monkeypatch):

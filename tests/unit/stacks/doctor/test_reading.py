@@ -42,17 +42,24 @@ def exported() -> dict[str, object]:
         return f"urn:pulumi:test::tandem::{kind}::{name}"
 
     stack = {
-        "type": "pulumi:pulumi:Stack", "urn": urn("pulumi:pulumi:Stack", "tandem-test"),
+        "type": "pulumi:pulumi:Stack",
+        "urn": urn("pulumi:pulumi:Stack", "tandem-test"),
         "outputs": {
-            "apiUrl": "https://127.0.0.1:1/v1", "apiKey": sealed(API_KEY), "model": "model-7b",
+            "apiUrl": "https://127.0.0.1:1/v1",
+            "apiKey": sealed(API_KEY),
+            "model": "model-7b",
             "machines": {"a": "ssh root@a", "b": "ssh root@b"},
         },
-    }  # fmt: skip
+    }
     call = {"url": "https://127.0.0.1:1/v1", "key": API_KEY, "model": "model-7b", "token": TOKEN}
     calls = {
-        "type": "command:local:Command", "urn": urn("command:local:Command", "answer-asked"), "custom": True, "id": "x",
-        "inputs": {"stdin": sealed(json.dumps(call))}, "outputs": {"key": sealed(PEM)},
-    }  # fmt: skip
+        "type": "command:local:Command",
+        "urn": urn("command:local:Command", "answer-asked"),
+        "custom": True,
+        "id": "x",
+        "inputs": {"stdin": sealed(json.dumps(call))},
+        "outputs": {"key": sealed(PEM)},
+    }
     return {"deployment": {"resources": [stack, calls]}}
 
 
@@ -121,9 +128,16 @@ def test_no_planted_secret_is_in_the_archive(world):
         opened = {each.name.partition("/")[2]: packed.extractfile(each) for each in packed.getmembers()}
         texts = {name: file.read().decode() for name, file in opened.items() if file}
     assert set(texts) == {
-        "doctor.json", "facts.json", "settings.json", "outputs.json", "resources.json", "history.json", "versions.json",
-        "logs/a.log", "logs/b.log",
-    }  # fmt: skip
+        "doctor.json",
+        "facts.json",
+        "settings.json",
+        "outputs.json",
+        "resources.json",
+        "history.json",
+        "versions.json",
+        "logs/a.log",
+        "logs/b.log",
+    }
     whole = "\n".join(texts.values())
     for secret in (*PLANTED, "somebody-elses-key-1234", "pass-of-a-proxy"):
         for form in (secret, json.dumps(secret)[1:-1]):
@@ -168,8 +182,10 @@ def reached(tmp_path, monkeypatch, **changes: object) -> Stack:
     monkeypatch.setattr(
         reading, "ask_pulumi", lambda *_, **__: (_ for _ in ()).throw(PulumiError("no stack named 'new' found"))
     )
-    config = {f"tandem:{name}": json.loads(text) if text[0] in "[{" else text for name, text in
-              values(**{"serving": MISFIT, **changes}).items()}  # fmt: skip
+    config = {
+        f"tandem:{name}": json.loads(text) if text[0] in "[{" else text
+        for name, text in values(**{"serving": MISFIT, **changes}).items()
+    }
     file = tmp_path / "Pulumi.new.yaml"
     file.write_text(json.dumps({"config": config}))
     found = read_stack("new", file)
@@ -187,8 +203,9 @@ def test_a_mistake_elsewhere_leaves_machines_looked_at(tmp_path, monkeypatch):
     ]
     found = places_of(reached(tmp_path, monkeypatch, ssh=ssh, machines=machines))
     assert [(each.name, each.number, each.user, each.between) for each in found] == [
-        ("a", 0, "ubuntu", True), ("c", 2, "ubuntu", False),
-    ]  # fmt: skip
+        ("a", 0, "ubuntu", True),
+        ("c", 2, "ubuntu", False),
+    ]
     assert found[0].peer_address == "192.168.0.1" and "-p 2222 ubuntu@10.0.0.1" in found[0].ssh
 
 
@@ -241,10 +258,12 @@ def test_words_that_stand_in_clear_elsewhere_stay():
 @pytest.mark.parametrize(
     ("readings", "offset"),
     [
-        ((100, 102, 100.5, 101), 0), ((100, 102, 40, 41), -60), ((100, 102, 160, 161), 59),
+        ((100, 102, 100.5, 101), 0),
+        ((100, 102, 40, 41), -60),
+        ((100, 102, 160, 161), 59),
         ((100, 160, 99, 130), -1),
     ],
-)  # fmt: skip
+)
 def test_a_clock_is_off_only_where_no_travel_time_explains_it(readings, offset):
     """Four readings in the order in which they were taken bound the difference from both sides."""
     assert clock_offset(*readings) == offset
