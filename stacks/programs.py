@@ -9,7 +9,7 @@ import pulumi
 
 from components.host import Environment, Host, Mount, Programs, ProgramsArgs
 from components.images import BuildArgs, same_images
-from components.machine import run_here
+from components.machine import local_command
 from components.serving import Engine
 from stacks import versions
 from stacks.settings.native import PROGRAMS
@@ -102,7 +102,7 @@ def same_programs(
     if not sources:
         # No engine starts, and holds accelerators, while another machine is not prepared.
         order = pulumi.ResourceOptions(parent=hosts[0], depends_on=[*done, *(host.prepared for host in hosts)])
-        return [run_here("engine-programs-ready", call={}, opts=order)] if len(hosts) > 1 else [], {}
+        return [local_command("engine-programs-ready", call={}, opts=order)] if len(hosts) > 1 else [], {}
     same = same_images(
         "engine-same",
         machines=[host.machine for host in hosts],

@@ -19,7 +19,7 @@ from stacks import versions
 from stacks.ask_pulumi import ask_pulumi
 from stacks.doctor.addresses import folder_of
 from stacks.doctor.deadline import ask_all
-from stacks.doctor.evidence import Known, collect
+from stacks.doctor.evidence import Evidence, collect
 from stacks.doctor.redaction import Redaction
 from stacks.doctor.registry import judge
 from stacks.doctor.stack import SECONDS, Stack, StackError, read_stack
@@ -54,12 +54,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def archive(stack: Stack) -> dict[str, str]:
     """Texts by their names in the archive, without secrets."""
     answers = ask_all(
-        {"known": lambda: collect(stack), "history": lambda: _history(stack), "pulumi": _pulumi_version}, 150
+        {"evidence": lambda: collect(stack), "history": lambda: _history(stack), "pulumi": _pulumi_version}, 150
     )
-    known = answers["known"].value or Known(stack)
+    evidence = answers["evidence"].value or Evidence(stack)
     redaction = Redaction(stack)
-    findings = [each.as_data() for each in redaction.of_findings(judge(known))]
-    facts = {name: dataclasses.asdict(look) for name, look in known.looks.items()}
+    findings = [each.as_data() for each in redaction.of_findings(judge(evidence))]
+    facts = {name: dataclasses.asdict(look) for name, look in evidence.replies.items()}
     resources = [{"type": each.kind, "name": each.name, "id": each.id} for each in stack.resources]
     texts = {
         "doctor.json": findings,
@@ -72,7 +72,7 @@ def archive(stack: Stack) -> dict[str, str]:
     }
     return {
         **{name: redaction.text(json.dumps(value, indent=1, default=str)) for name, value in texts.items()},
-        **{f"logs/{name}.log": redaction.text(text) for name, text in _logs(known).items()},
+        **{f"logs/{name}.log": redaction.text(text) for name, text in _logs(evidence).items()},
     }
 
 
@@ -87,11 +87,11 @@ def write(target: Path, texts: Mapping[str, str]) -> None:
             packed.addfile(entry, io.BytesIO(data))
 
 
-def _logs(known: Known) -> dict[str, str]:
-    machines = {each.name: each.ssh for each in known.places if known.looks.get(each.name)}
-    reached = {name: ssh for name, ssh in machines.items() if not known.looks[name].error}
-    native = folder_of(known.stack).removesuffix(f"/{known.stack.full}")
-    replies = read_logs(reached, [known.stack.full, str(TAIL), "", native], LOG_SECONDS)
+def _logs(evidence: Evidence) -> dict[str, str]:
+    machines = {each.name: each.ssh for each in evidence.places if evidence.replies.get(each.name)}
+    reached = {name: ssh for name, ssh in machines.items() if not evidence.replies[name].error}
+    native = folder_of(evidence.stack).removesuffix(f"/{evidence.stack.full}")
+    replies = read_logs(reached, [evidence.stack.full, str(TAIL), "", native], LOG_SECONDS)
     return {
         name: "\n".join(map(str, parse(name, reply.text))) + (f"\nerror: {reply.error}" if reply.error else "")
         for name, reply in replies.items()

@@ -19,7 +19,7 @@ from components.alicloud.network import Network, NetworkArgs
 from components.alicloud.rule_watch import watch_security_rules
 from components.alicloud.security_rules import UndeclaredRule
 from components.alicloud.storage import Storage, StorageArgs
-from components.machine import Machine, run_here
+from components.machine import Machine, local_command
 
 COMMAND = ".venv/bin/python -m components.alicloud"
 
@@ -29,6 +29,7 @@ class CloudArgs:
     """What is rented. All of it is known before anything is declared.
 
     Attributes:
+        stack: the deployment's own name; the tag on everything.
         region: such as cn-hangzhou.
         endpoint: host:port of another API than Alibaba Cloud's own.
         image_id: system image of every machine.
@@ -44,6 +45,7 @@ class CloudArgs:
         undeclared: security rules that nobody declared.
     """
 
+    stack: str
     region: str
     endpoint: str | None
     image_id: str
@@ -70,50 +72,46 @@ class Cloud(pulumi.ComponentResource):
     """
 
     def __init__(
-        self, name: str, *, stack: str, args: CloudArgs, api: Callable[[], Api], provider: pulumi.ProviderResource
+        self, name: str, *, args: CloudArgs, api: Callable[[], Api], provider: pulumi.ProviderResource
     ) -> None:
         """Declares network, storage and fetcher; `machines` the rest.
 
         Args:
             name: Pulumi name.
-            stack: the deployment's own name; the tag on everything.
             args: what is rented.
             api: the account, for hooks.
             provider: Alibaba Cloud's.
         """
-        opts = pulumi.ResourceOptions(providers=[provider], transformations=[error_hook(api, stack)])
+        opts = pulumi.ResourceOptions(providers=[provider], transformations=[error_hook(api, args.stack)])
         super().__init__("tandem:alicloud:Cloud", name, None, opts)
-        self._args, self._stack, self._api = args, stack, api
+        self._args, self._api = args, api
         self._under = pulumi.ResourceOptions(parent=self)
         self._call: dict[str, pulumi.Input[object]] = {
             "region": args.region,
             "endpoint": args.endpoint,
-            "stack": stack,
+            "stack": args.stack,
             "name": pulumi.get_stack(),
         }
         # Made first and deleted last: what it finds then is what was forgotten.
-        sweep = run_here(
+        sweep = local_command(
             "sweep",
             call={**self._call, "keep_weights": args.storage.keep},
             create=f"{COMMAND} fresh",
             delete=f"{COMMAND} sweep",
             opts=pulumi.ResourceOptions(parent=self, ignore_changes=["create"]),
         )
-        self.network = Network("network", stack=stack, args=args.network, after=[sweep], opts=self._under)
-        self.storage = Storage(
-            "storage", stack=stack, args=args.storage, network=self.network, after=[sweep], opts=self._under
-        )
+        self.network = Network("network", args=args.network, after=[sweep], opts=self._under)
+        self.storage = Storage("storage", args=args.storage, network=self.network, after=[sweep], opts=self._under)
         self._rules = watch_security_rules(
             self.network,
             args.network,
             found=args.undeclared,
-            stack=stack,
             call=self._call,
             command=COMMAND,
             opts=self._under,
         )
         # A machine whose creation was cut off is in no state: it goes before the network it stands in.
-        self._guard = run_here(
+        self._guard = local_command(
             "guard",
             call=self._call,
             delete=f"{COMMAND} release",
@@ -138,7 +136,7 @@ class Cloud(pulumi.ComponentResource):
             for number in range(args.count)
         ]
         # Of a creation that was cut off, the machine stays behind beside the one that took its place.
-        run_here(
+        local_command(
             "roster",
             call={
                 **self._call,
@@ -153,7 +151,7 @@ class Cloud(pulumi.ComponentResource):
     def rest(self, weights: pulumi.Output[str], after: Sequence[pulumi.Resource]) -> None:
         """Switches the fetcher off when the weights are there, if the settings say so."""
         if self._args.fetcher_rests:
-            run_here(
+            local_command(
                 "fetcher-rest",
                 call={
                     **self._call,
@@ -173,7 +171,7 @@ class Cloud(pulumi.ComponentResource):
 
     def _wake(self, instance: pulumi.Output[str]) -> pulumi.Resource:
         """A fetcher that rests is switched on when there is other work for it."""
-        return run_here(
+        return local_command(
             "fetcher-wake",
             call={**self._call, "instance": instance, "work": self._args.fetcher_work},
             create=f"{COMMAND} power-on",
@@ -192,8 +190,8 @@ class Cloud(pulumi.ComponentResource):
     ) -> Compute:
         return Compute(
             name,
-            stack=self._stack,
             args=ComputeArgs(
+                stack=self._args.stack,
                 machine=args,
                 login=self._args.login,
                 image_id=self._args.image_id,
@@ -217,7 +215,7 @@ class Cloud(pulumi.ComponentResource):
     def _release(self, role: str, made: list[str]) -> int:
         """Releases those made, and those of this role that came to be without an answer: they were not there before."""
         api = self._api()
-        found = {each.id for each in tagged_machines(api, self._stack) if each.role == role}
+        found = {each.id for each in tagged_machines(api, self._args.stack) if each.role == role}
         ids = sorted(found - self._args.standing | set(made))
         release(api, ids)
         return len(ids)

@@ -60,6 +60,7 @@ class ComputeArgs:
     """One machine of its kind, and where it goes.
 
     Attributes:
+        stack: the deployment's own name; names in the account begin with it.
         machine: what is rented.
         login: the key that opens it; its public part is in the user data, of any type that OpenSSH knows, where an
             import as key pair takes some only.
@@ -70,6 +71,7 @@ class ComputeArgs:
             which stays, and another instance type is another machine.
     """
 
+    stack: str
     machine: MachineArgs
     login: LoginArgs
     image_id: pulumi.Input[str]
@@ -93,7 +95,6 @@ class Compute(pulumi.ComponentResource):
         self,
         name: str,
         *,
-        stack: str,
         args: ComputeArgs,
         hooks: pulumi.ResourceHookBinding | None = None,
         wake: Callable[[pulumi.Output[str]], pulumi.Resource] | None = None,
@@ -104,7 +105,6 @@ class Compute(pulumi.ComponentResource):
 
         Args:
             name: Pulumi name, and the machine's.
-            stack: the deployment's own name.
             args: what is rented.
             hooks: called when the instance is created, or can't be.
             wake: declares what switches it on, by its id; None for one that is never switched off.
@@ -119,7 +119,7 @@ class Compute(pulumi.ComponentResource):
         if args.may_rest:
             own = alicloud.ecs.EipAddress(
                 f"{name}-address",
-                address_name=f"{stack}-{name}",
+                address_name=f"{args.stack}-{name}",
                 bandwidth=str(machine.bandwidth_mbps),
                 internet_charge_type="PayByTraffic",
                 payment_type="PayAsYouGo",
@@ -128,7 +128,7 @@ class Compute(pulumi.ComponentResource):
             )
         instance = alicloud.ecs.Instance(
             f"{name}-instance",
-            instance_name=f"{stack}-{name}",
+            instance_name=f"{args.stack}-{name}",
             host_name=name,
             instance_type=machine.instance_type,
             image_id=args.image_id,
@@ -195,7 +195,7 @@ class Compute(pulumi.ComponentResource):
             port=22,
             private_key=login.private_key,
             host_key=host_keys.own.public,
-            stack=stack,
+            stack=args.stack,
             ssh_options=(
                 *("-F", "none", "-i", login.key_file, "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=yes"),
                 *("-o", "UserKnownHostsFile=/dev/null", "-o", echo, "-o", "ServerAliveInterval=10"),

@@ -19,6 +19,7 @@ class NetworkArgs:
     """What is reachable by whom.
 
     Attributes:
+        stack: the deployment's own name; names in the account begin with it.
         tags: of everything.
         vpc_cidr: range of the VPC.
         vswitch_cidrs: range by zone.
@@ -30,6 +31,7 @@ class NetworkArgs:
         vswitch_ids: vSwitches that exist, by zone.
     """
 
+    stack: str
     tags: Mapping[str, str]
     vpc_cidr: str
     vswitch_cidrs: Mapping[str, str]
@@ -40,11 +42,11 @@ class NetworkArgs:
     vpc_id: str | None = None
     vswitch_ids: Mapping[str, str] = field(default_factory=dict)
 
-    def rules(self, stack: str) -> dict[str, list[Rule]]:
+    def rules(self) -> dict[str, list[Rule]]:
         """What each security group lets in, by the group's name in the account, and nothing else does."""
-        found: dict[str, list[Rule]] = {f"{stack}-{group}": [] for group in (INSIDE, FRONT)}
+        found: dict[str, list[Rule]] = {f"{self.stack}-{group}": [] for group in (INSIDE, FRONT)}
         for group, _, port, cidr in self.openings():
-            found[f"{stack}-{group}"].append(ingress(port, cidr))
+            found[f"{self.stack}-{group}"].append(ingress(port, cidr))
         return found
 
     def openings(self) -> Iterator[tuple[str, str, int, str]]:
@@ -74,7 +76,6 @@ class Network(pulumi.ComponentResource):
         self,
         name: str,
         *,
-        stack: str,
         args: NetworkArgs,
         after: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
@@ -83,7 +84,6 @@ class Network(pulumi.ComponentResource):
 
         Args:
             name: Pulumi name.
-            stack: the deployment's own name; names in the account begin with it.
             args: what is reachable by whom.
             after: what must be done before.
             opts: Pulumi options.
@@ -94,7 +94,7 @@ class Network(pulumi.ComponentResource):
             args.vpc_id
             or alicloud.vpc.Network(
                 f"{name}-vpc",
-                vpc_name=stack,
+                vpc_name=args.stack,
                 cidr_block=args.vpc_cidr,
                 description="Tandem",
                 tags=args.tags,
@@ -111,7 +111,7 @@ class Network(pulumi.ComponentResource):
                     vpc_id=self.vpc_id,
                     zone_id=zone,
                     cidr_block=cidr,
-                    vswitch_name=f"{stack}-{zone}",
+                    vswitch_name=f"{args.stack}-{zone}",
                     tags=args.tags,
                     opts=child,
                 ).id
@@ -119,7 +119,7 @@ class Network(pulumi.ComponentResource):
         inside = alicloud.ecs.SecurityGroup(
             f"{name}-inside",
             vpc_id=self.vpc_id,
-            security_group_name=f"{stack}-inside",
+            security_group_name=f"{args.stack}-inside",
             description="Machines of one deployment",
             inner_access_policy="Accept",
             tags=args.tags,
@@ -128,7 +128,7 @@ class Network(pulumi.ComponentResource):
         front = alicloud.ecs.SecurityGroup(
             f"{name}-front",
             vpc_id=self.vpc_id,
-            security_group_name=f"{stack}-front",
+            security_group_name=f"{args.stack}-front",
             description="The gateway",
             inner_access_policy="Drop",
             tags=args.tags,

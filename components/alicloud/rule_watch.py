@@ -8,7 +8,7 @@ import pulumi
 
 from components.alicloud.network import FRONT, INSIDE, Network, NetworkArgs
 from components.alicloud.security_rules import UndeclaredRule, as_data
-from components.machine import run_here
+from components.machine import local_command
 
 
 def watch_security_rules(
@@ -16,7 +16,6 @@ def watch_security_rules(
     args: NetworkArgs,
     *,
     found: Sequence[UndeclaredRule],
-    stack: str,
     call: Mapping[str, pulumi.Input[object]],
     command: str,
     opts: pulumi.ResourceOptions,
@@ -30,7 +29,6 @@ def watch_security_rules(
         network: whose groups; groups that were adopted are not among them.
         args: what the network was declared with.
         found: rules that stand beside the declared ones now (`security_rules.find_undeclared`).
-        stack: the deployment's own name, the groups' tag.
         call: region, endpoint and so on, for the command.
         command: what runs `python -m components.alicloud`.
         opts: Pulumi options.
@@ -40,12 +38,12 @@ def watch_security_rules(
             f"{each} is not declared: `pulumi up` revokes it; to keep such a way in, name it in cloud.adminCidrs or "
             "gateway.allowedCidrs"
         )
-    rules = args.rules(stack)
+    rules = args.rules()
     declared = [
-        {"group": id_, "rules": as_data(rules[f"{stack}-{group}"])}
+        {"group": id_, "rules": as_data(rules[f"{args.stack}-{group}"])}
         for group, id_ in ((INSIDE, network.inside), (FRONT, network.front))
     ]
-    return run_here(
+    return local_command(
         "security-rules",
         call={**call, "declared": declared, "found": [each.id for each in found]},
         create=f"{command} revoke",

@@ -16,6 +16,7 @@ class StorageArgs:
     """Which file system.
 
     Attributes:
+        stack: the deployment's own name; the access group's, and the file system's description.
         tags: of the file system.
         file_system_type: standard or extreme.
         storage_class: the type's class.
@@ -26,6 +27,7 @@ class StorageArgs:
         file_system_id: one that exists, to use instead of making one.
     """
 
+    stack: str
     tags: Mapping[str, str]
     file_system_type: str
     storage_class: str
@@ -53,7 +55,6 @@ class Storage(pulumi.ComponentResource):
         self,
         name: str,
         *,
-        stack: str,
         args: StorageArgs,
         network: Network,
         after: Sequence[pulumi.Resource] = (),
@@ -63,7 +64,6 @@ class Storage(pulumi.ComponentResource):
 
         Args:
             name: Pulumi name.
-            stack: the deployment's own name.
             args: which file system.
             network: where the mount target has its address.
             after: what must be done before.
@@ -80,14 +80,14 @@ class Storage(pulumi.ComponentResource):
                 protocol_type="NFS",
                 capacity=args.capacity_gib,
                 zone_id=args.zone,
-                description=stack,
+                description=args.stack,
                 tags=args.tags,
                 opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(retain_on_delete=args.keep)),
             ).id
         )
         group = alicloud.nas.AccessGroup(
             f"{name}-access",
-            access_group_name=stack,
+            access_group_name=args.stack,
             access_group_type="Vpc",
             file_system_type=args.file_system_type,
             description="Machines of one deployment",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pulumi
 
-from components.machine import Jump, probe_here
+from components.machine import Jump, url_probe
 
 PROBE = "components/gateway/files/chat_probe.py"
 
@@ -51,7 +51,7 @@ class Answer(pulumi.ComponentResource):
             opts: Pulumi options.
         """
         super().__init__("tandem:gateway:Answer", name, None, opts)
-        probe = probe_here(
+        probe = url_probe(
             f"{name}-asked",
             program=PROBE,
             call={"url": url, "model": model, "key": key, "task": task},

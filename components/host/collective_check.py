@@ -10,7 +10,7 @@ import pulumi
 from components.host.host import Host
 from components.host.node import Node
 from components.host.workload import Mount
-from components.machine import RemoteStep, run_here
+from components.machine import RemoteStep, local_command
 
 FILES = Path(__file__).parent / "files"
 PORT = 29417
@@ -104,7 +104,7 @@ class CollectiveCheck(pulumi.ComponentResource):
             )
             for rank, node in enumerate(nodes)
         ]
-        self.proven = run_here(
+        self.proven = local_command(
             f"{name}-proven",
             call={},
             opts=pulumi.ResourceOptions(parent=self, depends_on=[step.done for step in steps]),

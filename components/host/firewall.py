@@ -10,7 +10,7 @@ from pathlib import Path
 import pulumi
 
 from components.host.host import Host
-from components.machine import confirmed_change, run_here
+from components.machine import confirmed_change, local_command
 
 FILES = Path(__file__).parent / "files"
 
@@ -39,7 +39,7 @@ def addresses_of(members: Sequence[Host]) -> pulumi.Output[list[str]]:
     known = pulumi.Output.all(
         *(member.machine.peer_address for member in members), *(member.addresses for member in members)
     ).apply(lambda found: sorted({address for words in found for address in words.split(",") if address}))
-    joined = run_here(
+    joined = local_command(
         "inner-addresses",
         call={"addresses": known},
         create="cat",

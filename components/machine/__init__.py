@@ -9,9 +9,9 @@ from components.machine.confirmed_change import confirmed_change
 from components.machine.generated import GeneratedSecret
 from components.machine.host_key import HostKeys
 from components.machine.installation import BASE, Installation
-from components.machine.local_command import run_here
+from components.machine.local_command import local_command
 from components.machine.machine import Jump, Lease, Machine
-from components.machine.probe import probe_here
+from components.machine.probe import url_probe
 from components.machine.process import ProcessArgs, RemoteProcess
 from components.machine.progress import shown
 from components.machine.shared import PACKAGE_MANAGER, PIP
@@ -35,9 +35,9 @@ __all__ = [
     "Stage",
     "confirmed_change",
     "known_name",
-    "probe_here",
+    "local_command",
     "proxy_command",
-    "run_here",
     "run_stages",
     "shown",
+    "url_probe",
 ]

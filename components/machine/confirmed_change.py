@@ -9,7 +9,7 @@ import pulumi
 
 from components.machine.agent_call import agent_call
 from components.machine.delivery import delivery
-from components.machine.local_command import run_here
+from components.machine.local_command import local_command
 from components.machine.machine import Machine
 
 CONFIRM_SECONDS = 60
@@ -53,7 +53,7 @@ def confirmed_change(
         "confirm": [f"{machine.folder}/{program}", "confirm"],
         "back": [f"{machine.folder}/{program}", "off"],
     }
-    return run_here(
+    return local_command(
         name,
         call=call,
         create=work.agent_command("change"),

@@ -11,7 +11,7 @@ from pulumi_command import local
 from components.machine.agent_call import agent_input
 
 
-def run_here(
+def local_command(
     name: str,
     *,
     call: Mapping[str, pulumi.Input[Any]],

@@ -14,7 +14,7 @@ from pulumi_command import remote
 from components.machine.agent_call import agent_call
 from components.machine.host_key import HostKeys
 from components.machine.installation import PROJECT, Installation, content
-from components.machine.local_command import run_here
+from components.machine.local_command import local_command
 from components.machine.standalone import content_hash, sudo_stdin, sudo_words
 
 DIAL_ERRORS = 60
@@ -208,7 +208,7 @@ class Lease:
         new: dict[str, pulumi.Input[Any]] = {}
         if host_keys:
             new = {"first_host_key": host_keys.first.public, "own_host_key": host_keys.own.private}
-        acquired = run_here(
+        acquired = local_command(
             name,
             call={**call, **new},
             create=agent_call("acquire-new" if host_keys else "acquire"),

@@ -8,11 +8,11 @@ from typing import Any
 import pulumi
 from pulumi_command import local
 
-from components.machine.local_command import run_here
+from components.machine.local_command import local_command
 from components.machine.machine import Jump
 
 
-def probe_here(
+def url_probe(
     name: str,
     *,
     program: str,
@@ -35,7 +35,7 @@ def probe_here(
         after: what must be done before.
         parent: the component that it is a part of.
     """
-    return run_here(
+    return local_command(
         name,
         create=pulumi.Output.concat(f"python3 {program} ", trigger),
         call={**call, "authority": authority, **({"through": through.facts()} if through else {})},

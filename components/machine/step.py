@@ -9,7 +9,7 @@ import pulumi
 from pulumi_command import remote
 
 from components.machine.delivery import delivery
-from components.machine.local_command import run_here
+from components.machine.local_command import local_command
 from components.machine.machine import Machine
 from components.machine.payload import parse_result
 from components.machine.progress import follow
@@ -84,10 +84,10 @@ class RemoteStep:
             )
             self.done, self.result = run, run.stdout.apply(parse_result)
             return
-        launched = run_here(f"{name}-run", call=work.call, create=work.agent_command("launch"), opts=children)
+        launched = local_command(f"{name}-run", call=work.call, create=work.agent_command("launch"), opts=children)
         follow(name, parent)
         folder = work.version.apply(lambda version: f"{machine.folder}/steps/{step}/{version}")
-        done = run_here(
+        done = local_command(
             f"{name}-done",
             call={**machine.facts(), "folder": folder},
             create=work.agent_command("await"),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pulumi
 
-from components.machine import Jump, probe_here
+from components.machine import Jump, url_probe
 
 PROBE = "components/monitoring/files/monitoring_probe.py"
 
@@ -49,7 +49,7 @@ class MonitoringLogin(pulumi.ComponentResource):
             opts: Pulumi options.
         """
         super().__init__("tandem:monitoring:MonitoringLogin", name, None, opts)
-        tried = probe_here(
+        tried = url_probe(
             f"{name}-tried",
             program=PROBE,
             call={"url": url, "user": user, "password": password, "grafana": grafana},

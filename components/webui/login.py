@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pulumi
 
-from components.machine import Jump, probe_here
+from components.machine import Jump, url_probe
 
 PROBE = "components/webui/files/login_probe.py"
 
@@ -49,7 +49,7 @@ class Login(pulumi.ComponentResource):
             opts: Pulumi options.
         """
         super().__init__("tandem:webui:Login", name, None, opts)
-        tried = probe_here(
+        tried = url_probe(
             f"{name}-tried",
             program=PROBE,
             call={"url": url, "model": model, "email": email, "password": password},

@@ -36,8 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except StackError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    known, redaction = collect(stack), Redaction(stack)
-    findings, machines = redaction.of_findings(judge(known)), redaction.of_machines(known.examined)
+    evidence, redaction = collect(stack), Redaction(stack)
+    findings, machines = redaction.of_findings(judge(evidence)), redaction.of_machines(evidence.examined)
     seconds = time.monotonic() - began
     if args.json:
         report = {

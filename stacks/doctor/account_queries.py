@@ -126,10 +126,10 @@ def questions(stack: Stack, settings: Settings, cloud: CloudSettings, api: Api) 
         ),
         "tagged": lambda: leftovers(api, stack.full),
         "undeclared": lambda: find_undeclared(
-            api, stack.full, network_args(settings, cloud, stack.project, stack.full).rules(stack.full)
+            api, stack.full, network_args(settings, cloud, stack.project, stack.full).rules()
         ),
         "missing": lambda: find_missing(
-            api, stack.full, network_args(settings, cloud, stack.project, stack.full).rules(stack.full)
+            api, stack.full, network_args(settings, cloud, stack.project, stack.full).rules()
         ),
     }
     for each in cloud.candidates:

@@ -14,7 +14,7 @@ from stacks.doctor.addresses import Place, places_of
 from stacks.doctor.deadline import Answer, ask_all
 from stacks.doctor.examined import Examined
 from stacks.doctor.finding import NotApplicableError, NotCheckedError
-from stacks.doctor.machine_probe import SSH_SECONDS, Look, look_at
+from stacks.doctor.machine_probe import SSH_SECONDS, MachineReply, query_machine
 from stacks.doctor.stack import Stack
 from stacks.settings.cloud import CloudSettings
 from stacks.settings.stack import Settings
@@ -26,14 +26,14 @@ NOT_KNOWN = Answer(failure=LookupError("it was not asked"))
 
 
 @dataclass(frozen=True)
-class Known:
+class Evidence:
     """Facts of every kind.
 
     Attributes:
         stack: as Pulumi knows it.
         places: its machines.
         account: answers of the account by question; none where nothing is rented.
-        looks: what each machine said, by name.
+        replies: what each machine said, by name.
         outside: answers of `stacks.doctor.external_probe` by question.
         here: this computer's own addresses, as machines see them.
     """
@@ -41,7 +41,7 @@ class Known:
     stack: Stack
     places: Sequence[Place] = ()
     account: Mapping[str, Answer] = field(default_factory=dict)
-    looks: Mapping[str, Look] = field(default_factory=dict)
+    replies: Mapping[str, MachineReply] = field(default_factory=dict)
     outside: Mapping[str, Answer] = field(default_factory=dict)
     here: frozenset[str] = frozenset()
 
@@ -105,20 +105,20 @@ class Known:
         Raises:
             NotCheckedError: none says anything.
         """
-        found = [(p, self.looks[p.name].facts[name]) for p in self.places if name in self._facts_of(p)]
+        found = [(p, self.replies[p.name].facts[name]) for p in self.places if name in self._facts_of(p)]
         if not found:
             why = next((w for p in self.places if (w := self._silent(p, name))), self.no_machine)
             raise NotCheckedError(why)
         return found
 
     def _facts_of(self, place: Place) -> Mapping[str, Any]:
-        return self.looks.get(place.name, Look()).facts
+        return self.replies.get(place.name, MachineReply()).facts
 
     def _silent(self, place: Place, name: str) -> str:
-        look = self.looks.get(place.name)
-        if look is None:
+        reply = self.replies.get(place.name)
+        if reply is None:
             return ""
-        why = look.error or look.failed.get(name) or ("it took too long there" if name in look.late else "")
+        why = reply.error or reply.failed.get(name) or ("it took too long there" if name in reply.late else "")
         return f"{place.name}: {why}" if why else ""
 
     def missed(self) -> list[tuple[Place, str, str]]:
@@ -126,8 +126,8 @@ class Known:
         return [
             (place, name, self._silent(place, name))
             for place in self.places
-            if (look := self.looks.get(place.name)) and not look.error
-            for name in (*look.late, *look.failed)
+            if (reply := self.replies.get(place.name)) and not reply.error
+            for name in (*reply.late, *reply.failed)
         ]
 
 
@@ -138,7 +138,7 @@ def _value(answers: Mapping[str, Answer], question: str) -> Any:  # noqa: ANN401
     return answer.value
 
 
-def collect(stack: Stack) -> Known:
+def collect(stack: Stack) -> Evidence:
     """Asks everybody at once."""
     finished = stack.named("answer-asked") is not None
     # The fetcher rests when the weights are there.
@@ -147,7 +147,7 @@ def collect(stack: Stack) -> Known:
     url = external_probe.url_of(stack, places)
     direct = bool(url) and not (head and head.between and not (stack.settings and stack.settings.gateway.url))
     calls: dict[str, Callable[[], Any]] = {
-        **{f"machine {each.name}": lambda each=each: look_at(stack, each, places) for each in places},  # type: ignore[misc]
+        **{f"machine {each.name}": lambda each=each: query_machine(stack, each, places) for each in places},  # type: ignore[misc]
         "account": lambda: _account(stack),
         "completion": lambda: external_probe.completion(stack),
         "inner": lambda: external_probe.open_inner_ports(stack, places),
@@ -158,12 +158,12 @@ def collect(stack: Stack) -> Known:
         calls["certificate"] = lambda: external_probe.certificate(url, str(stack.outputs.get("apiCa") or ""))
     found = ask_all(calls, SSH_SECONDS + 5)
     account = found.pop("account")
-    looks = {each.name: found.pop(f"machine {each.name}") for each in places}
-    return Known(
+    replies = {each.name: found.pop(f"machine {each.name}") for each in places}
+    return Evidence(
         stack,
         places,
         account.value if account.failure is None else {"identity": account},
-        {name: each.value or Look(str(each.failure)) for name, each in looks.items()},
+        {name: each.value or MachineReply(str(each.failure)) for name, each in replies.items()},
         found,
         frozenset(external_probe.own_addresses(places)),
     )

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Generic, TypeVar
 
-Known = TypeVar("Known")
+Evidence = TypeVar("Evidence")
 
 
 class Severity(Enum):
@@ -78,7 +78,7 @@ class NotApplicableError(Exception):
 
 
 @dataclass(frozen=True)
-class Check(Generic[Known]):
+class Check(Generic[Evidence]):
     """One question.
 
     Attributes:
@@ -89,17 +89,17 @@ class Check(Generic[Known]):
 
     id: str
     what: str
-    problems: Callable[[Known], Iterable[Problem]]
+    problems: Callable[[Evidence], Iterable[Problem]]
 
     @property
     def area(self) -> str:
         """The first part of the id."""
         return self.id.partition(".")[0]
 
-    def findings(self, known: Known) -> list[Finding]:
+    def findings(self, evidence: Evidence) -> list[Finding]:
         """One for each problem; a single one that says ok or why nothing is said; none where nothing applies."""
         try:
-            found = [Finding(self.id, p.severity, p.where, p.cause, p.remedy) for p in self.problems(known)]
+            found = [Finding(self.id, p.severity, p.where, p.cause, p.remedy) for p in self.problems(evidence)]
         except NotApplicableError:
             return []
         except NotCheckedError as why:

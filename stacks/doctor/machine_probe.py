@@ -31,7 +31,7 @@ SSH_SECONDS = LOOK_SECONDS + 20
 
 
 @dataclass(frozen=True)
-class Look:
+class MachineReply:
     """What a machine said.
 
     Attributes:
@@ -49,7 +49,7 @@ class Look:
     clock: float = 0.0
 
 
-def look_at(stack: Stack, place: Place, places: Sequence[Place]) -> Look:
+def query_machine(stack: Stack, place: Place, places: Sequence[Place]) -> MachineReply:
     """Asks a machine for its facts."""
     sent = {
         "modules": {file.stem: file.read_text() for file in MODULES},
@@ -73,12 +73,12 @@ def look_at(stack: Stack, place: Place, places: Sequence[Place]) -> Look:
     reply = run_on(place.ssh, words, (sudo_stdin(root) + json.dumps(sent)).encode(), SSH_SECONDS)
     after = time.time()
     if reply.error:
-        return Look(reply.error)
+        return MachineReply(reply.error)
     try:
         looked = json.loads(reply.text)
     except ValueError:
-        return Look(f"it answered with something else than facts: {reply.text[:100]!r}")
-    return Look(
+        return MachineReply(f"it answered with something else than facts: {reply.text[:100]!r}")
+    return MachineReply(
         "",
         {k: v for k, v in looked.items() if k not in ("late", "failed")},
         looked["late"],

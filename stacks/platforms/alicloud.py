@@ -66,7 +66,7 @@ def rent(settings: Settings, stack: str) -> Cloud:
         # The provider takes half a second to start; who asks the API by itself need not wait for it.
         with account_errors(), ThreadPoolExecutor(1) as beside:
             queries = beside.submit(
-                lambda: (tagged_machines(api(), stack), find_undeclared(api(), stack, network.rules(stack)))
+                lambda: (tagged_machines(api(), stack), find_undeclared(api(), stack, network.rules()))
             )
             try:
                 image = _newest_image(cloud, provider)
@@ -78,13 +78,14 @@ def rent(settings: Settings, stack: str) -> Cloud:
     tags = functools.partial(tags_of, pulumi.get_project(), stack, cloud.owner)
     return Cloud(
         "cloud",
-        stack=stack,
         args=CloudArgs(
+            stack=stack,
             region=cloud.region,
             endpoint=cloud.endpoint,
             image_id=image,
             network=network,
             storage=StorageArgs(
+                stack=stack,
                 tags=tags("weights" if settings.model.keep else ""),
                 file_system_type=cloud.nas.type,
                 storage_class=cloud.nas.storage_class,
@@ -168,6 +169,7 @@ def _check_before_up(cloud: CloudSettings, ssh: SshSettings) -> None:
 def network_args(settings: Settings, cloud: CloudSettings, project: str, stack: str) -> NetworkArgs:
     """Who reaches what; vSwitches follow with the candidate."""
     return NetworkArgs(
+        stack=stack,
         tags=tags_of(project, stack, cloud.owner),
         vpc_cidr=cloud.vpc_cidr,
         vswitch_cidrs={},

@@ -53,7 +53,7 @@ class Event:
 
 
 @dataclass(frozen=True)
-class Seen:
+class MachineState:
     """One machine.
 
     Attributes:
@@ -71,7 +71,7 @@ class Seen:
     error: str
 
 
-def look(machines: Mapping[str, str], stack: str, folder: str = "") -> list[Seen]:
+def query_machines(machines: Mapping[str, str], stack: str, folder: str = "") -> list[MachineState]:
     """Asks all machines at once.
 
     Args:
@@ -86,11 +86,11 @@ def look(machines: Mapping[str, str], stack: str, folder: str = "") -> list[Seen
     found = []
     for name, answer in runs.items():
         reply = answer.result()
-        found.append(Seen(name, "", (), (), reply.error) if reply.code else parse(name, reply.text))
+        found.append(MachineState(name, "", (), (), reply.error) if reply.code else parse(name, reply.text))
     return found
 
 
-def parse(machine: str, text: str) -> Seen:
+def parse(machine: str, text: str) -> MachineState:
     """What the script wrote."""
     leased, workloads, events = "", [], []
     for line in text.splitlines():
@@ -107,7 +107,7 @@ def parse(machine: str, text: str) -> Seen:
                 events.append(Event("", machine, f"{one.name} does not run ({status})"))
         elif kind == "group":
             events += _of_group(machine, json.loads(words[1]))
-    return Seen(machine, leased, tuple(workloads), tuple(events), "")
+    return MachineState(machine, leased, tuple(workloads), tuple(events), "")
 
 
 def _of_group(machine: str, group: Mapping[str, Any]) -> Sequence[Event]:

@@ -14,7 +14,7 @@ from planner.page import drawn, templates
 from planner.pluralize import pluralize
 from stacks.cost import Cost
 from stacks.report.actual_timeline import Row
-from stacks.report.machines import Event, Seen
+from stacks.report.machines import Event, MachineState
 from stacks.report.state import Difference
 
 ENVIRONMENT = templates(Path(__file__).parent)
@@ -51,7 +51,7 @@ class Report:
     plan: Plan | None
     unplanned: str = ""
     timeline: Sequence[Row] = ()
-    machines: Sequence[Seen] = ()
+    machines: Sequence[MachineState] = ()
     looked: bool = True
     facts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     benchmarks: Sequence[Record] = ()
@@ -95,7 +95,7 @@ def _levels(record: Record) -> list[dict[str, Any]]:
     ]
 
 
-def _events(machines: Sequence[Seen]) -> list[Event]:
+def _events(machines: Sequence[MachineState]) -> list[Event]:
     """Each once, by time, those without one last; every rank's supervisor knows of the same."""
     found = {(event.time, event.text): event for seen in machines for event in seen.events}
     return sorted(found.values(), key=lambda event: event.time or "9")

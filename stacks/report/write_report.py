@@ -15,7 +15,7 @@ from stacks.cost import Cost, cost
 from stacks.planning import unplanned
 from stacks.project import full_name
 from stacks.report.actual_timeline import rows
-from stacks.report.machines import Seen, look
+from stacks.report.machines import MachineState, query_machines
 from stacks.report.page import Report, page
 from stacks.report.state import Difference, StateError, differences, facts, resources
 from stacks.settings.stack import Settings
@@ -68,7 +68,9 @@ def write_report(
     ssh: Mapping[str, str] = outputs.get("machines") or {}
     reached = {name: ssh[name] for name in sorted(ssh, key=lambda n: order.index(n) if n in order else len(order))}
     folder = settings.native.folder if settings.runtime == "native" else ""
-    machines = look(reached, own, folder) if reached else [Seen(name, "", (), (), "") for name in order]
+    machines = (
+        query_machines(reached, own, folder) if reached else [MachineState(name, "", (), (), "") for name in order]
+    )
     report = Report(
         stack=stack,
         made=datetime.now(UTC),

@@ -29,14 +29,14 @@ from components.alicloud.rule_watch import watch_security_rules
 
 tags = {{"tandem-stack": "rules"}}
 under = pulumi.ResourceOptions(providers=[provider])
-args = NetworkArgs(tags=tags, vpc_cidr="10.8.0.0/16", gateway_port=8000,
+args = NetworkArgs(stack="rules", tags=tags, vpc_cidr="10.8.0.0/16", gateway_port=8000,
                    vswitch_cidrs={{"cn-hangzhou-h": "10.8.1.0/24"}}, admin_cidrs=["192.0.2.1/32"],
                    allowed_cidrs=[{allowed!r}], other_ports={{3000: ["203.0.113.9/32"]}})
-net = Network("net", stack="rules", args=args, opts=under)
+net = Network("net", args=args, opts=under)
 ali.ecs.SecurityGroup("theirs", vpc_id=net.vpc_id, security_group_name="theirs", tags=tags, opts=options)
 call = {{"region": {cloud["region"]!r}, "endpoint": at}}
-found = find_undeclared(Api(call["region"], at), "rules", args.rules("rules"))
-watch_security_rules(net, args, found=found, stack="rules", call=call,
+found = find_undeclared(Api(call["region"], at), "rules", args.rules())
+watch_security_rules(net, args, found=found, call=call,
             command="cd {ROOT} && {ROOT}/.venv/bin/python -m components.alicloud", opts=pulumi.ResourceOptions())
 """
     return program(cloud, text)

@@ -133,7 +133,7 @@ def test_the_doctor_names_it(gpus):
         name, _, value = line.partition("\t")
         said.setdefault(name, []).append(value)
     known = examined.hosts()
-    known.looks["node-1"].facts["nvidia"].update(said)
+    known.replies["node-1"].facts["nvidia"].update(said)
     (found,) = [each for each in judge(known) if each.severity is Severity.ERROR and each.id.startswith("gpus.")]
     assert (found.id, found.where) == ("gpus.driver", "node-1")
     assert "a GPU has fallen off the bus" in found.cause

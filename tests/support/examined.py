@@ -11,9 +11,9 @@ from components.alicloud.leftovers import Leftover
 from stacks.doctor.account_queries import rights
 from stacks.doctor.addresses import places_of
 from stacks.doctor.deadline import Answer
-from stacks.doctor.evidence import Known
+from stacks.doctor.evidence import Evidence
 from stacks.doctor.external_probe import Certificate
-from stacks.doctor.machine_probe import Look
+from stacks.doctor.machine_probe import MachineReply
 from stacks.doctor.stack import Resource, Stack
 from stacks.load_settings import parse
 from tests.support.settings import stack, values
@@ -82,15 +82,15 @@ def certificate(**changes: Any) -> Certificate:
     return Certificate(**{**fields, "refusal": "", **changes})
 
 
-def _known(found: Stack, account: dict[str, Answer]) -> Known:
+def _evidence(found: Stack, account: dict[str, Answer]) -> Evidence:
     places = places_of(found)
     serving = [each.name for each in places if each.number is not None]
-    looks = {name: Look("", facts(name, next(n for n in serving if n != name))) for name in serving}
+    replies = {name: MachineReply("", facts(name, next(n for n in serving if n != name))) for name in serving}
     for place in places:
         if place.number is not None:
-            looks[place.name].facts["fetch"] = {}
+            replies[place.name].facts["fetch"] = {}
     outside = {"url": Answer(""), "completion": Answer(""), "inner": Answer({}), "certificate": Answer(certificate())}
-    return Known(found, places, account, looks, outside, frozenset({"203.0.113.9"}))
+    return Evidence(found, places, account, replies, outside, frozenset({"203.0.113.9"}))
 
 
 def _containers() -> list[Resource]:
@@ -106,7 +106,7 @@ def _containers() -> list[Resource]:
     ]
 
 
-def hosts(**changes: Any) -> Known:
+def hosts(**changes: Any) -> Evidence:
     """Two machines of one's own with an L20 each, vLLM over both."""
     config = values(
         machines=[{"name": "node-0", "address": "10.0.0.1"}, {"name": "node-1", "address": "10.0.0.2"}],
@@ -120,13 +120,13 @@ def hosts(**changes: Any) -> Known:
     found = Stack(
         "test", "tandem", config, parse(config), "", [*_containers(), probe], {"apiUrl": "https://10.0.0.1:8000/v1"}
     )
-    known = _known(found, {})
+    evidence = _evidence(found, {})
     for name in ("node-0", "node-1"):
-        known.looks[name].facts["fetch"] = {"https://registry.example/v2/": ""}
-    return known
+        evidence.replies[name].facts["fetch"] = {"https://registry.example/v2/": ""}
+    return evidence
 
 
-def rented() -> Known:
+def rented() -> Evidence:
     """Pulumi.local.yaml, brought up."""
     config = stack("local", accelerator={"kind": "cpu"})
     settings = parse(config)
@@ -181,16 +181,16 @@ def rented() -> Known:
         resource = {"SupportedResources": {"SupportedResource": [offer]}}
         zone = {"AvailableResources": {"AvailableResource": [resource]}}
         account[f"stock {each.instance_type} {each.zone}"] = {"AvailableZones": {"AvailableZone": [zone]}}
-    known = _known(found, {name: Answer(value) for name, value in account.items()})
+    evidence = _evidence(found, {name: Answer(value) for name, value in account.items()})
     for name in ("node-0", "node-1"):
-        known.looks[name].facts["fetch"] = {
+        evidence.replies[name].facts["fetch"] = {
             "http://100.64.77.1:8600/v2/": "",
             "http://100.64.77.1:8600/pypi/simple": "",
         }
-        known.looks[name].facts["storage"]["source"] = "files.nas:/"
-    return known
+        evidence.replies[name].facts["storage"]["source"] = "files.nas:/"
+    return evidence
 
 
-def fresh(known: Known) -> Known:
+def fresh(evidence: Evidence) -> Evidence:
     """Facts that a test may change."""
-    return copy.deepcopy(known)
+    return copy.deepcopy(evidence)

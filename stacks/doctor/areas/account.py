@@ -11,7 +11,7 @@ from components.alicloud.api import ApiError
 from components.alicloud.errors import REFRESH, Kind
 from stacks.doctor.account_queries import POST_PAID, REAL_NAME, SPOT, rights
 from stacks.doctor.addresses import INSTANCE
-from stacks.doctor.evidence import Known
+from stacks.doctor.evidence import Evidence
 from stacks.doctor.finding import Check, NotApplicableError, NotCheckedError, Problem, error, warning
 
 LEAST_BALANCE = 100.0
@@ -20,10 +20,10 @@ RELEASE_HOURS = 2.0
 KEYS = "ALIBABA_CLOUD_ACCESS_KEY_ID"
 
 
-def keys(known: Known) -> Iterator[Problem]:
+def keys(evidence: Evidence) -> Iterator[Problem]:
     """Whether the keys are there, and the account knows them."""
-    _ = known.cloud
-    failure = known.account["identity"].failure if "identity" in known.account else None
+    _ = evidence.cloud
+    failure = evidence.account["identity"].failure if "identity" in evidence.account else None
     if isinstance(failure, ApiError):
         if failure.code == "NoKeys":
             yield error(KEYS, "no keys of an account are set", str(failure).partition("; ")[2])
@@ -36,11 +36,11 @@ def keys(known: Known) -> Iterator[Problem]:
         raise NotCheckedError(str(failure))
 
 
-def tried(known: Known) -> Iterator[Problem]:
+def tried(evidence: Evidence) -> Iterator[Problem]:
     """Whether the RAM user may do what a deployment does, action by action."""
     denied, silent, other = [], [], []
-    for right in rights(known.cloud):
-        answer = known.account.get(f"right {right.name}")
+    for right in rights(evidence.cloud):
+        answer = evidence.account.get(f"right {right.name}")
         failure = answer.failure if answer else None
         if answer is None:
             raise NotCheckedError("the account was not asked")
@@ -66,15 +66,15 @@ def tried(known: Known) -> Iterator[Problem]:
             seen.add(failure.cause)
             cause, _, remedy = failure.cause.remedy.partition(": ")
             yield error("account", f"{cause} ({failure.code})", remedy)
-    if not denied and not seen and len(silent) == len(rights(known.cloud)):
+    if not denied and not seen and len(silent) == len(rights(evidence.cloud)):
         raise NotCheckedError("no call was answered")
 
 
-def real_name(known: Known) -> Iterator[Problem]:
+def real_name(evidence: Evidence) -> Iterator[Problem]:
     """Whether the account has a verified real name, where one is asked for."""
-    if not known.cloud.region.startswith("cn-") or known.cloud.region == "cn-hongkong":
+    if not evidence.cloud.region.startswith("cn-") or evidence.cloud.region == "cn-hongkong":
         raise NotApplicableError
-    value = _attribute(known, REAL_NAME)
+    value = _attribute(evidence, REAL_NAME)
     if value not in ("yes", "unnecessary"):
         yield error(
             "account",
@@ -84,10 +84,10 @@ def real_name(known: Known) -> Iterator[Problem]:
         )
 
 
-def balance(known: Known) -> Iterator[Problem]:
+def balance(evidence: Evidence) -> Iterator[Problem]:
     """Whether the balance carries what is to be rented."""
-    _ = known.cloud
-    data = known.answer("balance").get("Data") or {}
+    _ = evidence.cloud
+    data = evidence.answer("balance").get("Data") or {}
     amount = float(str(data.get("AvailableAmount", "")).replace(",", ""))
     currency = data.get("Currency", "")
     least = LEAST_BALANCE if currency == "CNY" else 0.0
@@ -101,15 +101,15 @@ def balance(known: Known) -> Iterator[Problem]:
         )
 
 
-def quota(known: Known) -> Iterator[Problem]:
+def quota(evidence: Evidence) -> Iterator[Problem]:
     """Whether the vCPUs that are still to be rented are within the quota."""
-    cloud = known.cloud
-    lacking = _lacking(known)
+    cloud = evidence.cloud
+    lacking = _lacking(evidence)
     what = SPOT if cloud.spot_price_limit is not None else POST_PAID
-    most, used = (int(_attribute(known, f"{how}-{what}")) for how in ("max", "used"))
+    most, used = (int(_attribute(evidence, f"{how}-{what}")) for how in ("max", "used"))
     sizes = {
         each["InstanceTypeId"]: int(each["CpuCoreCount"])
-        for each in known.answer("types")["InstanceTypes"]["InstanceType"]
+        for each in evidence.answer("types")["InstanceTypes"]["InstanceType"]
     }
     first = cloud.candidates[0].instance_type
     needed = lacking * sizes.get(first, 0)
@@ -121,32 +121,32 @@ def quota(known: Known) -> Iterator[Problem]:
         )
 
 
-def stock(known: Known) -> Iterator[Problem]:
+def stock(evidence: Evidence) -> Iterator[Problem]:
     """Whether a candidate sells the machines that are still to be rented."""
-    cloud = known.cloud
-    if not _lacking(known):
+    cloud = evidence.cloud
+    if not _lacking(evidence):
         return
     gone = []
     for each in cloud.candidates:
-        found = known.answer(f"stock {each.instance_type} {each.zone}")
+        found = evidence.answer(f"stock {each.instance_type} {each.zone}")
         if each.instance_type in set(_sold(found)):
             return
         gone.append(f"{each.zone} has no {each.instance_type}")
     yield error("cloud.candidates", "; ".join(gone), "add a zone that sells one, or another instanceType")
 
 
-def release(known: Known) -> Iterator[Problem]:
+def release(evidence: Evidence) -> Iterator[Problem]:
     """Whether a machine is about to be released: by the dead man's switch, or by the cloud."""
-    _ = known.cloud
-    for machine in known.answer("machines"):
-        name = str(machine.get("InstanceName", "")).removeprefix(f"{known.stack.full}-")
+    _ = evidence.cloud
+    for machine in evidence.answer("machines"):
+        name = str(machine.get("InstanceName", "")).removeprefix(f"{evidence.stack.full}-")
         if when := machine.get("AutoReleaseTime"):
             hours = (_moment(when) - datetime.now(UTC)).total_seconds() / 3600
             if hours < RELEASE_HOURS:
                 yield warning(
                     name,
                     f"it releases itself at {when}, in {max(0, round(hours * 60))} minutes",
-                    f"pulumi up --stack {known.stack.name}, which prolongs it, or raise cloud.autoReleaseHours",
+                    f"pulumi up --stack {evidence.stack.name}, which prolongs it, or raise cloud.autoReleaseHours",
                 )
         locks = (machine.get("OperationLocks") or {}).get("LockReason") or []
         if any(lock.get("LockReason") == "Recycling" for lock in locks):
@@ -157,14 +157,14 @@ def release(known: Known) -> Iterator[Problem]:
             )
 
 
-def _lacking(known: Known) -> int:
+def _lacking(evidence: Evidence) -> int:
     """Machines that serve and aren't in the state."""
-    made = [each for each in known.stack.of_kind(INSTANCE) if each.name.startswith("node-")]
-    return max(0, known.cloud.machines - len(made))
+    made = [each for each in evidence.stack.of_kind(INSTANCE) if each.name.startswith("node-")]
+    return max(0, evidence.cloud.machines - len(made))
 
 
-def _attribute(known: Known, name: str) -> str:
-    items = known.answer("attributes")["AccountAttributeItems"]["AccountAttributeItem"]
+def _attribute(evidence: Evidence, name: str) -> str:
+    items = evidence.answer("attributes")["AccountAttributeItems"]["AccountAttributeItem"]
     for item in items:
         if item["AttributeName"] == name and item["AttributeValues"]["ValueItem"]:
             return str(item["AttributeValues"]["ValueItem"][0]["Value"])

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from components.alicloud.errors import REFRESH
 from components.alicloud.leftovers import WEIGHTS, Leftover
 from stacks.doctor.addresses import FETCHER, INSTANCE
-from stacks.doctor.evidence import Known
+from stacks.doctor.evidence import Evidence
 from stacks.doctor.finding import Check, NotCheckedError, Problem, error, warning
 from stacks.doctor.stack import Resource
 
@@ -26,18 +26,18 @@ CONTAINER = "docker:index/container:Container"
 PROCESS = "command:remote:Command"
 
 
-def account(known: Known) -> Iterator[Problem]:
+def account(evidence: Evidence) -> Iterator[Problem]:
     """Whether the account holds what the state says, and nothing else with the stack's tag."""
-    _ = known.cloud
-    if known.stack.unread:
+    _ = evidence.cloud
+    if evidence.stack.unread:
         raise NotCheckedError("the state could not be read")
-    there: list[Leftover] = known.answer("tagged")
-    declared = {(KINDS[each.kind], _id(each)): each.name for each in known.stack.resources if each.kind in KINDS}
+    there: list[Leftover] = evidence.answer("tagged")
+    declared = {(KINDS[each.kind], _id(each)): each.name for each in evidence.stack.resources if each.kind in KINDS}
     standing = {(each.kind, each.id) for each in there}
     for (kind, id_), name in declared.items():
         if (kind, id_) not in standing:
             remedy = (
-                REFRESH if kind == "machine" else f"pulumi refresh --yes, then pulumi up --stack {known.stack.name}"
+                REFRESH if kind == "machine" else f"pulumi refresh --yes, then pulumi up --stack {evidence.stack.name}"
             )
             yield error(name, f"{kind} {id_} is in the state and not in the account", remedy)
     for each in there:
@@ -45,7 +45,7 @@ def account(known: Known) -> Iterator[Problem]:
             yield warning(
                 str(each),
                 "it carries the stack's tag and is in no state, so it stays until `pulumi destroy`",
-                f"pulumi up --stack {known.stack.name}, which releases machines; other things delete in the console",
+                f"pulumi up --stack {evidence.stack.name}, which releases machines; other things delete in the console",
             )
 
 
@@ -56,11 +56,11 @@ def _id(resource: Resource) -> str:
     return resource.id
 
 
-def power(known: Known) -> Iterator[Problem]:
+def power(evidence: Evidence) -> Iterator[Problem]:
     """Whether rented machines run."""
-    _ = known.cloud
-    ids = {each.id: each.name.removesuffix("-instance") for each in known.stack.of_kind(INSTANCE)}
-    for machine in known.answer("machines"):
+    _ = evidence.cloud
+    ids = {each.id: each.name.removesuffix("-instance") for each in evidence.stack.of_kind(INSTANCE)}
+    for machine in evidence.answer("machines"):
         name, status = ids.get(machine["InstanceId"]), machine["Status"]
         if name and name != FETCHER and status not in ("Running", "Starting", "Pending"):
             yield error(
@@ -70,17 +70,17 @@ def power(known: Known) -> Iterator[Problem]:
             )
 
 
-def serving(known: Known) -> Iterator[Problem]:
+def serving(evidence: Evidence) -> Iterator[Problem]:
     """Whether machines run the containers that were declared: these, of these images, and no others."""
-    if known.settings.runtime == "native":
-        yield from _processes(known)
+    if evidence.settings.runtime == "native":
+        yield from _processes(evidence)
         return
     declared: dict[str, dict[str, Resource]] = {}
-    for each in known.stack.of_kind(CONTAINER):
-        own = max((p.name for p in known.places if each.name.startswith(f"{p.name}-")), key=len, default="")
+    for each in evidence.stack.of_kind(CONTAINER):
+        own = max((p.name for p in evidence.places if each.name.startswith(f"{p.name}-")), key=len, default="")
         declared.setdefault(own, {})[str(each.outputs.get("name") or each.name)] = each
-    up = f"pulumi up --stack {known.stack.name}"
-    for place, found in known.facts("containers"):
+    up = f"pulumi up --stack {evidence.stack.name}"
+    for place, found in evidence.facts("containers"):
         if place.number is None:
             continue
         wanted, running = declared.get(place.name, {}), {each["name"]: each for each in found}
@@ -105,13 +105,13 @@ def serving(known: Known) -> Iterator[Problem]:
                 )
 
 
-def _processes(known: Known) -> Iterator[Problem]:
+def _processes(evidence: Evidence) -> Iterator[Problem]:
     ran = {
         each.name
-        for each in known.stack.of_kind(PROCESS)
+        for each in evidence.stack.of_kind(PROCESS)
         if str(each.inputs.get("create", "")).find(f"process-{each.name}") >= 0
     }
-    for place, found in known.facts("containers"):
+    for place, found in evidence.facts("containers"):
         there = {each["name"] for each in found}
         for name in sorted(ran - there):
             if name.startswith(f"{place.name}-"):

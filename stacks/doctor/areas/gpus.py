@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from stacks.doctor.addresses import Place
-from stacks.doctor.evidence import Known
+from stacks.doctor.evidence import Evidence
 from stacks.doctor.finding import Check, NotApplicableError, NotCheckedError, Problem, error, warning
 from stacks.doctor.machine_probe import HOST_FILES
 
@@ -50,18 +50,18 @@ class Gpu:
     slowed: str
 
 
-def _said(known: Known) -> list[tuple[Place, dict[str, list[str]]]]:
-    if known.settings.accelerator.kind != "nvidia":
+def _said(evidence: Evidence) -> list[tuple[Place, dict[str, list[str]]]]:
+    if evidence.settings.accelerator.kind != "nvidia":
         raise NotApplicableError
-    return known.facts("nvidia")
+    return evidence.facts("nvidia")
 
 
 def _one(found: dict[str, list[str]], name: str) -> str:
     return (found.get(name) or [""])[0]
 
 
-def _working(known: Known) -> list[tuple[Place, dict[str, list[str]]]]:
-    working = [(place, found) for place, found in _said(known) if _one(found, "state") == "working"]
+def _working(evidence: Evidence) -> list[tuple[Place, dict[str, list[str]]]]:
+    working = [(place, found) for place, found in _said(evidence) if _one(found, "state") == "working"]
     if not working:
         raise NotCheckedError("no driver works")
     return working
@@ -72,15 +72,15 @@ def _gpus(found: dict[str, list[str]]) -> list[Gpu]:
     return [Gpu(*words) for words in lines if len(words) == len(Gpu.__dataclass_fields__)]
 
 
-def driver(known: Known) -> Iterator[Problem]:
+def driver(evidence: Evidence) -> Iterator[Problem]:
     """Whether the driver works and is new enough for the engine's CUDA."""
-    cuda = known.settings.accelerator.cuda
+    cuda = evidence.settings.accelerator.cuda
     versions, old = {}, False
-    for place, found in _said(known):
+    for place, found in _said(evidence):
         state = _one(found, "state")
         if state != "working":
             words = _one(found, "words")
-            remedy = REMEDY.get(state, f"pulumi up --stack {known.stack.name}, which installs one")
+            remedy = REMEDY.get(state, f"pulumi up --stack {evidence.stack.name}, which installs one")
             yield error(place.name, f"{DRIVER.get(state, state)} ({words})", remedy)
             continue
         versions[place.name] = _one(found, "version")
@@ -101,10 +101,10 @@ def driver(known: Known) -> Iterator[Problem]:
         )
 
 
-def count(known: Known) -> Iterator[Problem]:
+def count(evidence: Evidence) -> Iterator[Problem]:
     """Whether each machine has the GPUs that are used."""
-    settings, working = known.settings, _working(known)
-    on_bus = {place.name: len(found["gpus"]) for place, found in known.facts("bus")}
+    settings, working = evidence.settings, _working(evidence)
+    on_bus = {place.name: len(found["gpus"]) for place, found in evidence.facts("bus")}
     for place, found in working:
         number, wanted = int(_one(found, "count")), settings.accelerators[place.number or 0]
         slices = any(each.startswith("MIG-") for each in settings.devices[place.number or 0])
@@ -116,10 +116,10 @@ def count(known: Known) -> Iterator[Problem]:
             )
 
 
-def fabric(known: Known) -> Iterator[Problem]:
+def fabric(evidence: Evidence) -> Iterator[Problem]:
     """Whether Fabric Manager runs in the driver's version, on machines with NVSwitch."""
-    working = _working(known)
-    switched = {place.name for place, found in known.facts("bus") if found["switches"]}
+    working = _working(evidence)
+    switched = {place.name for place, found in evidence.facts("bus") if found["switches"]}
     if not switched:
         raise NotApplicableError
     for place, found in working:
@@ -140,9 +140,9 @@ def fabric(known: Known) -> Iterator[Problem]:
             )
 
 
-def memory(known: Known) -> Iterator[Problem]:
+def memory(evidence: Evidence) -> Iterator[Problem]:
     """Whether GPUs count uncorrected memory errors, or wait for a reset because of some."""
-    for place, found in _working(known):
+    for place, found in _working(evidence):
         for gpu in _gpus(found):
             if gpu.errors.isdigit() and int(gpu.errors):
                 yield error(
@@ -158,9 +158,9 @@ def memory(known: Known) -> Iterator[Problem]:
                 yield warning(place.name, f"GPU {bus} waits for a reset to put bad memory aside", "reboot")
 
 
-def xid(known: Known) -> Iterator[Problem]:
+def xid(evidence: Evidence) -> Iterator[Problem]:
     """Whether the kernel's log tells of GPUs' faults."""
-    for place, found in _working(known):
+    for place, found in _working(evidence):
         lines = found.get("xid", [])
         codes = sorted({int(code[1]) for line in lines if (code := re.search(r"Xid \([^)]*\): (\d+)", line))})
         if codes:
@@ -172,9 +172,9 @@ def xid(known: Known) -> Iterator[Problem]:
             )
 
 
-def link(known: Known) -> Iterator[Problem]:
+def link(evidence: Evidence) -> Iterator[Problem]:
     """Whether PCIe has its whole width, and NVLink all its links."""
-    for place, found in _working(known):
+    for place, found in _working(evidence):
         for gpu in _gpus(found):
             if gpu.width.isdigit() and gpu.width_most.isdigit() and int(gpu.width) < int(gpu.width_most):
                 yield warning(
@@ -192,9 +192,9 @@ def link(known: Known) -> Iterator[Problem]:
             )
 
 
-def heat(known: Known) -> Iterator[Problem]:
+def heat(evidence: Evidence) -> Iterator[Problem]:
     """Whether GPUs are slowed down by heat or power."""
-    for place, found in _working(known):
+    for place, found in _working(evidence):
         for gpu in _gpus(found):
             if gpu.too_hot == "Active":
                 yield warning(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stacks.doctor.evidence import Known
+from stacks.doctor.evidence import Evidence
 from stacks.doctor.finding import Check, NotApplicableError, NotCheckedError, Problem, error, warning
 from stacks.doctor.machine_probe import WRITTEN
 from stacks.settings.stack import Settings
@@ -20,16 +20,16 @@ ENOUGH = 10 * GIB
 CONTAINER_NICS = ("docker", "br-", "veth", "virbr", "cni", "flannel", "cali", "lo")
 
 
-def reached(known: Known) -> Iterator[Problem]:
+def reached(evidence: Evidence) -> Iterator[Problem]:
     """Whether SSH opens each machine, and it tells what is asked."""
-    if not known.places:
-        raise NotCheckedError(known.no_machine)
-    for place in known.places:
-        look = known.looks.get(place.name)
-        if look is None or look.error:
-            why = look.error if look else "it was not asked"
+    if not evidence.places:
+        raise NotCheckedError(evidence.no_machine)
+    for place in evidence.places:
+        reply = evidence.replies.get(place.name)
+        if reply is None or reply.error:
+            why = reply.error if reply else "it was not asked"
             yield error(place.name, f"SSH does not open it ({why})", place.ssh)
-    for place, name, why in known.missed():
+    for place, name, why in evidence.missed():
         cause = why.partition(": ")[2]
         if name == "containers":
             yield error(
@@ -38,17 +38,17 @@ def reached(known: Known) -> Iterator[Problem]:
                 "systemctl restart docker, and see journalctl -u docker",
             )
             continue
-        yield warning(place.name, f"its {name} could not be read ({cause})", f"look at it there: {place.ssh}")
+        yield warning(place.name, f"its {name} could not be read ({cause})", f"reply at it there: {place.ssh}")
 
 
-def clock(known: Known) -> Iterator[Problem]:
+def clock(evidence: Evidence) -> Iterator[Problem]:
     """Whether clocks agree with this computer's."""
     said = False
-    for place in known.places:
-        look = known.looks.get(place.name)
-        if look is None or look.error:
+    for place in evidence.places:
+        reply = evidence.replies.get(place.name)
+        if reply is None or reply.error:
             continue
-        said, off = True, look.clock
+        said, off = True, reply.clock
         if abs(off) >= CLOCK_WARNING:
             ahead = "ahead of" if off > 0 else "behind"
             grade = error if abs(off) >= CLOCK_ERROR else warning
@@ -59,9 +59,9 @@ def clock(known: Known) -> Iterator[Problem]:
         raise NotCheckedError("no machine answers")
 
 
-def disk(known: Known) -> Iterator[Problem]:
+def disk(evidence: Evidence) -> Iterator[Problem]:
     """Whether file systems that programs write to have room."""
-    for place, found in known.facts("disks"):
+    for place, found in evidence.facts("disks"):
         for folder, each in sorted(found.items()):
             room = each["free"] / each["bytes"] if each["bytes"] else 1.0
             inodes = each["inodes_free"] / each["inodes"] if each["inodes"] else 1.0
@@ -81,9 +81,9 @@ def disk(known: Known) -> Iterator[Problem]:
             )
 
 
-def memory(known: Known) -> Iterator[Problem]:
+def memory(evidence: Evidence) -> Iterator[Problem]:
     """Whether memory is left."""
-    for place, found in known.facts("machine"):
+    for place, found in evidence.facts("machine"):
         if found["available"] < MEMORY_WARNING * found["memory"]:
             yield warning(
                 place.name,
@@ -92,9 +92,9 @@ def memory(known: Known) -> Iterator[Problem]:
             )
 
 
-def kernel(known: Known) -> Iterator[Problem]:
+def kernel(evidence: Evidence) -> Iterator[Problem]:
     """Whether machines that serve together have the same kernel and architecture."""
-    found = {p.name: m for p, m in known.facts("machine") if p.number is not None}
+    found = {p.name: m for p, m in evidence.facts("machine") if p.number is not None}
     if len(found) < 2:
         raise NotApplicableError
     kinds = {(".".join(each["kernel"].split(".")[:2]), each["arch"]) for each in found.values()}
@@ -107,13 +107,13 @@ def kernel(known: Known) -> Iterator[Problem]:
         )
 
 
-def interface(known: Known) -> Iterator[Problem]:
+def interface(evidence: Evidence) -> Iterator[Problem]:
     """Whether the network interface that settings name is there and up."""
-    settings = known.settings
+    settings = evidence.settings
     named = {each.name: each.nic for each in settings.machines if each.nic}
     if not named:
         raise NotApplicableError
-    for place, found in known.facts("interfaces"):
+    for place, found in evidence.facts("interfaces"):
         nic = named.get(place.name)
         if nic and found.get(nic) not in ("up", "unknown"):
             others = ", ".join(sorted(each for each in found if not each.startswith(CONTAINER_NICS)))
@@ -125,13 +125,13 @@ def interface(known: Known) -> Iterator[Problem]:
             )
 
 
-def hca(known: Known) -> Iterator[Problem]:
+def hca(evidence: Evidence) -> Iterator[Problem]:
     """Whether RDMA devices that settings name are there and active."""
-    settings = known.settings
+    settings = evidence.settings
     named = _hcas(settings)
     if not any(named.values()):
         raise NotApplicableError
-    for place, found in known.facts("bus"):
+    for place, found in evidence.facts("bus"):
         ports = {each["name"]: each for each in found["ports"]}
         for name in named.get(place.name, ()):
             if name not in ports:

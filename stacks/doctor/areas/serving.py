@@ -7,28 +7,28 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from stacks.doctor.evidence import Known
+from stacks.doctor.evidence import Evidence
 from stacks.doctor.finding import Check, NotCheckedError, Problem, error, warning
 
 SETTLED_SECONDS = 1800.0
 """A worker of Ray is started again until its head listens; later than this a restart has another cause."""
 
 
-def tokens(known: Known) -> Iterator[Problem]:
+def tokens(evidence: Evidence) -> Iterator[Problem]:
     """Whether a completion comes back through the URL, with the stack's key."""
-    why = known.seen("completion")
+    why = evidence.seen("completion")
     if why:
         cause, _, remedy = why.rpartition("; ")
-        yield error("serving", cause or why, remedy if cause else f"make logs STACK={known.stack.name} SINCE=10m")
+        yield error("serving", cause or why, remedy if cause else f"make logs STACK={evidence.stack.name} SINCE=10m")
 
 
-def running(known: Known) -> Iterator[Problem]:
+def running(evidence: Evidence) -> Iterator[Problem]:
     """Whether containers run, and keep running."""
     said = False
-    for place, found in known.facts("containers"):
+    for place, found in evidence.facts("containers"):
         for each in found:
-            logs = f"make logs STACK={known.stack.name} SINCE=30m"
-            if not _declared(known, each["name"]):
+            logs = f"make logs STACK={evidence.stack.name} SINCE=30m"
+            if not _declared(evidence, each["name"]):
                 continue  # drift.serving says so
             said = True
             if each["oom"]:
@@ -59,28 +59,28 @@ def _age(container: dict[str, Any]) -> float:
     return (times[1] - times[0]).total_seconds()
 
 
-def _declared(known: Known, name: str) -> bool:
-    return known.settings.runtime == "native" or any(
-        name == f"{known.stack.full}-{each.name}" for each in known.stack.resources
+def _declared(evidence: Evidence, name: str) -> bool:
+    return evidence.settings.runtime == "native" or any(
+        name == f"{evidence.stack.full}-{each.name}" for each in evidence.stack.resources
     )
 
 
-def ranks(known: Known) -> Iterator[Problem]:
+def ranks(evidence: Evidence) -> Iterator[Problem]:
     """Whether each rank's supervisor is content."""
     said = False
-    for place, found in known.facts("containers"):
+    for place, found in evidence.facts("containers"):
         for each in found:
             group: dict[str, Any] | None = each["group"]
             if group is None or each["status"] != "running":
                 continue
             said = True
-            yield from _rank(known, place.name, group)
+            yield from _rank(evidence, place.name, group)
     if not said:
         raise NotCheckedError("no rank runs")
 
 
-def _rank(known: Known, machine: str, group: dict[str, Any]) -> Iterator[Problem]:
-    logs = f"make logs STACK={known.stack.name} SINCE=1h"
+def _rank(evidence: Evidence, machine: str, group: dict[str, Any]) -> Iterator[Problem]:
+    logs = f"make logs STACK={evidence.stack.name} SINCE=1h"
     if group.get("error"):
         yield error(machine, str(group["error"]), logs)
     for rank, stalled in sorted((group.get("stalled") or {}).items()):
@@ -103,9 +103,9 @@ def _rank(known: Known, machine: str, group: dict[str, Any]) -> Iterator[Problem
         )
 
 
-def frozen(known: Known) -> Iterator[Problem]:
+def frozen(evidence: Evidence) -> Iterator[Problem]:
     """Whether a signal has stopped a process of the deployment."""
-    for place, found in known.facts("frozen"):
+    for place, found in evidence.facts("frozen"):
         for process in found:
             pid = process.rpartition("(process ")[2].rstrip(")").partition(",")[0]
             yield error(place.name, f"{process} is stopped by a signal", f"kill -CONT {pid} there")

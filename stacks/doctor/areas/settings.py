@@ -4,31 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stacks.doctor.evidence import Known
+from stacks.doctor.evidence import Evidence
 from stacks.doctor.finding import Check, NotApplicableError, NotCheckedError, Problem, error, warning
 from stacks.platforms.keys import expanded
 
 
-def valid(known: Known) -> Iterator[Problem]:
+def valid(evidence: Evidence) -> Iterator[Problem]:
     """Whether `pulumi up` would take the settings."""
-    for line in known.stack.mistakes.splitlines():
+    for line in evidence.stack.mistakes.splitlines():
         if line.startswith("  "):
             setting = line.strip().partition(":")[0]
-            yield error(setting, line.strip().partition(": ")[2], f"change {setting} in Pulumi.{known.stack.name}.yaml")
-    settings = known.stack.settings
+            yield error(
+                setting, line.strip().partition(": ")[2], f"change {setting} in Pulumi.{evidence.stack.name}.yaml"
+            )
+    settings = evidence.stack.settings
     if settings and settings.cloud and settings.cloud.for_documentation:
         yield error(
             "cloud.adminCidrs",
             f"{', '.join(settings.cloud.for_documentation)} is an example that is nobody's address",
             "put in your own public address with /32",
         )
-    if known.stack.mistakes and not known.stack.mistakes.count("\n"):
-        yield error("settings", known.stack.mistakes, f"change it in Pulumi.{known.stack.name}.yaml")
+    if evidence.stack.mistakes and not evidence.stack.mistakes.count("\n"):
+        yield error("settings", evidence.stack.mistakes, f"change it in Pulumi.{evidence.stack.name}.yaml")
 
 
-def state(known: Known) -> Iterator[Problem]:
+def state(evidence: Evidence) -> Iterator[Problem]:
     """Whether the state can be read, and whether the last `up` came to its end."""
-    stack = known.stack
+    stack = evidence.stack
     if stack.unread:
         raise NotCheckedError(f"the state could not be read ({stack.unread})")
     if not stack.resources:
@@ -37,9 +39,9 @@ def state(known: Known) -> Iterator[Problem]:
         yield warning("stack", "the last `pulumi up` did not come to its end", f"pulumi up --stack {stack.name}")
 
 
-def ssh(known: Known) -> Iterator[Problem]:
+def ssh(evidence: Evidence) -> Iterator[Problem]:
     """Whether the key that opens the machines is there."""
-    own = known.settings.ssh
+    own = evidence.settings.ssh
     if own.agent:
         raise NotApplicableError
     file = expanded(own.private_key_file)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stacks.doctor.addresses import Place
-from stacks.doctor.evidence import Known
+from stacks.doctor.evidence import Evidence
 from stacks.doctor.finding import Check, NotCheckedError, Problem, error, warning
 
 SLOW = 50e6
@@ -15,17 +15,17 @@ LEAST_BYTES = 8 << 20
 ROOM_WARNING = 0.03
 
 
-def _serving(known: Known) -> list[tuple[Place, dict[str, object]]]:
-    return [(place, found) for place, found in known.facts("storage") if place.number is not None]
+def _serving(evidence: Evidence) -> list[tuple[Place, dict[str, object]]]:
+    return [(place, found) for place, found in evidence.facts("storage") if place.number is not None]
 
 
-def mounted(known: Known) -> Iterator[Problem]:
+def mounted(evidence: Evidence) -> Iterator[Problem]:
     """Whether the shared folder is mounted on each machine, from the server that settings name."""
-    settings = known.settings
-    folder, up = settings.storage.folder, f"pulumi up --stack {known.stack.name}"
-    if known.stack.named("answer-asked") is None and not settings.storage.path:
+    settings = evidence.settings
+    folder, up = settings.storage.folder, f"pulumi up --stack {evidence.stack.name}"
+    if evidence.stack.named("answer-asked") is None and not settings.storage.path:
         raise NotCheckedError("no `pulumi up` has come to the end yet")
-    for place, found in _serving(known):
+    for place, found in _serving(evidence):
         if not found["there"]:
             yield error(place.name, f"there is no folder {folder}", f"mount {folder}, or {up}")
         elif not settings.storage.path and not found["source"]:
@@ -45,14 +45,14 @@ def mounted(known: Known) -> Iterator[Problem]:
                 )
 
 
-def weights(known: Known) -> Iterator[Problem]:
+def weights(evidence: Evidence) -> Iterator[Problem]:
     """Whether the weights are what was verified."""
     said, seen = False, set()
-    for place, found in _serving(known):
+    for place, found in _serving(evidence):
         folders = found["weights"]
         if (
             not found["there"]
-            or (not known.settings.storage.path and not found["source"])
+            or (not evidence.settings.storage.path and not found["source"])
             or not isinstance(folders, dict)
         ):
             continue
@@ -65,15 +65,15 @@ def weights(known: Known) -> Iterator[Problem]:
                 yield error(
                     place.name,
                     f"{folder} {each['wrong']}",
-                    f"set model.trigger to another word and pulumi up --stack {known.stack.name}, to fetch it",
+                    f"set model.trigger to another word and pulumi up --stack {evidence.stack.name}, to fetch it",
                 )
     if not said:
         raise NotCheckedError("there are no weights that were verified")
 
 
-def room(known: Known) -> Iterator[Problem]:
+def room(evidence: Evidence) -> Iterator[Problem]:
     """Whether the storage has room."""
-    there = [each for each in _serving(known) if each[1]["source"] or known.settings.storage.path]
+    there = [each for each in _serving(evidence) if each[1]["source"] or evidence.settings.storage.path]
     if not there:
         raise NotCheckedError("the shared folder is mounted nowhere")
     for place, found in there[:1]:
@@ -86,10 +86,10 @@ def room(known: Known) -> Iterator[Problem]:
             )
 
 
-def speed(known: Known) -> Iterator[Problem]:
+def speed(evidence: Evidence) -> Iterator[Problem]:
     """Whether the weights are read fast enough."""
     said = False
-    for place, found in _serving(known):
+    for place, found in _serving(evidence):
         read = found.get("read")
         if not isinstance(read, dict) or read.get("bytes", 0) < LEAST_BYTES:
             continue

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from stacks.report.actual_timeline import GROUPS, Span, happened, rows
-from stacks.report.machines import Seen, parse
+from stacks.report.machines import MachineState, parse
 from stacks.report.page import page
 from tests.support import reported
 
@@ -98,7 +98,7 @@ def test_a_benchmark_that_failed_is_reported_beside_the_last_that_did_not():
 
 
 def test_where_machines_were_not_looked_at_nothing_is_claimed_of_them():
-    quiet = text(looked=False, machines=[Seen(name, "", (), (), "") for name in ("node-0", "node-1")])
+    quiet = text(looked=False, machines=[MachineState(name, "", (), (), "") for name in ("node-0", "node-1")])
     assert "not looked at" in quiet
     assert "No restart" not in quiet
     assert "PP1 TP0" in quiet.partition("The plan")[0]

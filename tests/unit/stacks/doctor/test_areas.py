@@ -13,14 +13,14 @@ from components.alicloud.api import ApiError
 from components.alicloud.leftovers import Leftover
 from components.alicloud.security_rules import Rule, UndeclaredRule
 from stacks.doctor.deadline import Answer
-from stacks.doctor.evidence import Known
+from stacks.doctor.evidence import Evidence
 from stacks.doctor.finding import Severity
-from stacks.doctor.machine_probe import Look
+from stacks.doctor.machine_probe import MachineReply
 from stacks.doctor.registry import CHECKS, judge
 from tests.support.examined import GROUP, certificate, container, hosts, rented
 
 NOT = Severity.NOT_CHECKED
-Change = Callable[[Known], None]
+Change = Callable[[Evidence], None]
 
 
 @pytest.fixture(autouse=True)
@@ -35,8 +35,8 @@ def _keys(tmp_path, monkeypatch):
     monkeypatch.setenv("TANDEM_STATE", str(tmp_path))
 
 
-def wrong(known: Known) -> list[tuple[str, Severity, str, str]]:
-    found = [f for f in judge(known) if f.severity in (Severity.WARNING, Severity.ERROR)]
+def wrong(evidence: Evidence) -> list[tuple[str, Severity, str, str]]:
+    found = [f for f in judge(evidence) if f.severity in (Severity.WARNING, Severity.ERROR)]
     assert all(each.cause and each.remedy for each in found)
     return [(f.id, f.severity, f.where, f.cause) for f in found]
 
@@ -44,8 +44,8 @@ def wrong(known: Known) -> list[tuple[str, Severity, str, str]]:
 def of(name: str, *path: str, **changes: Any) -> Change:
     """Changes some of a machine's facts."""
 
-    def change(known: Known) -> None:
-        found = known.looks[name].facts
+    def change(evidence: Evidence) -> None:
+        found = evidence.replies[name].facts
         for part in path:
             found = found[part]
         found.update(changes)
@@ -54,23 +54,23 @@ def of(name: str, *path: str, **changes: Any) -> Change:
 
 
 def look(name: str, **changes: Any) -> Change:
-    return lambda known: known.looks.update({name: dataclasses.replace(known.looks[name], **changes)})  # type: ignore[attr-defined]
+    return lambda evidence: evidence.replies.update({name: dataclasses.replace(evidence.replies[name], **changes)})  # type: ignore[attr-defined]
 
 
 def seen(question: str, value: Any) -> Change:
-    return lambda known: known.outside.update({question: Answer(value)})  # type: ignore[attr-defined]
+    return lambda evidence: evidence.outside.update({question: Answer(value)})  # type: ignore[attr-defined]
 
 
 def answers(question: str, value: Any) -> Change:
     answer = Answer(failure=value) if isinstance(value, Exception) else Answer(value)
-    return lambda known: known.account.update({question: answer})  # type: ignore[attr-defined]
+    return lambda evidence: evidence.account.update({question: answer})  # type: ignore[attr-defined]
 
 
 def engine(**changes: Any) -> Change:
     """Changes node-1's engine."""
 
-    def change(known: Known) -> None:
-        known.looks["node-1"].facts["containers"] = [container("node-1-engine", **{"group": GROUP, **changes})]
+    def change(evidence: Evidence) -> None:
+        evidence.replies["node-1"].facts["containers"] = [container("node-1-engine", **{"group": GROUP, **changes})]
 
     return change
 
@@ -163,12 +163,12 @@ def balance(amount: str) -> Change:
     return answers("balance", {"Data": {"AvailableAmount": amount, "Currency": "CNY"}})
 
 
-def first_attribute(known: Known) -> None:
-    known.account["attributes"].value["AccountAttributeItems"]["AccountAttributeItem"][0] = NOT_VERIFIED
+def first_attribute(evidence: Evidence) -> None:
+    evidence.account["attributes"].value["AccountAttributeItems"]["AccountAttributeItem"][0] = NOT_VERIFIED
 
 
-def and_one_more(known: Known) -> None:
-    known.account["tagged"].value.append(Leftover("public address", "eip-9", "1.2.3.4"))
+def and_one_more(evidence: Evidence) -> None:
+    evidence.account["tagged"].value.append(Leftover("public address", "eip-9", "1.2.3.4"))
 
 
 IN_THE_ACCOUNT: list[tuple[Change, str, Severity, str, str]] = [
@@ -200,9 +200,9 @@ def names(cases: list[tuple[Change, str, Severity, str, str]]) -> list[str]:
 @pytest.mark.parametrize("case", ON_HOSTS, ids=names(ON_HOSTS))
 def test_a_fault_of_machines_is_found_by_one_check(case):
     change, id_, severity, where, word = case
-    known = hosts()
-    change(known)
-    [(found, grade, place, cause)] = wrong(known)
+    evidence = hosts()
+    change(evidence)
+    [(found, grade, place, cause)] = wrong(evidence)
     assert (found, grade, place) == (id_, severity, where)
     assert word in cause
 
@@ -210,66 +210,71 @@ def test_a_fault_of_machines_is_found_by_one_check(case):
 @pytest.mark.parametrize("case", IN_THE_ACCOUNT, ids=names(IN_THE_ACCOUNT))
 def test_a_fault_of_the_account_is_found_by_one_check(case):
     change, id_, severity, where, word = case
-    known = rented()
-    change(known)
-    [(found, grade, place, cause)] = wrong(known)
+    evidence = rented()
+    change(evidence)
+    [(found, grade, place, cause)] = wrong(evidence)
     assert (found, grade, place) == (id_, severity, where)
     assert word in cause
 
 
 def test_stock_and_quota_are_asked_for_machines_that_are_still_to_be_rented():
-    known = rented()
-    none_made = [each for each in known.stack.resources if not each.kind.endswith("Instance")]
-    known = dataclasses.replace(known, stack=dataclasses.replace(known.stack, resources=none_made))
-    known.account["tagged"].value[:] = [GONE[1]]
-    known.account["machines"].value.clear()
-    assert wrong(known) == []
-    for question in [name for name in known.account if name.startswith("stock ")]:
-        answers(question, {})(known)
-    items = known.account["attributes"].value["AccountAttributeItems"]["AccountAttributeItem"]
+    evidence = rented()
+    none_made = [each for each in evidence.stack.resources if not each.kind.endswith("Instance")]
+    evidence = dataclasses.replace(evidence, stack=dataclasses.replace(evidence.stack, resources=none_made))
+    evidence.account["tagged"].value[:] = [GONE[1]]
+    evidence.account["machines"].value.clear()
+    assert wrong(evidence) == []
+    for question in [name for name in evidence.account if name.startswith("stock ")]:
+        answers(question, {})(evidence)
+    items = evidence.account["attributes"].value["AccountAttributeItems"]["AccountAttributeItem"]
     items[1]["AttributeValues"]["ValueItem"][0]["Value"] = "8"
-    found = {each[0]: each[3] for each in wrong(known)}
+    found = {each[0]: each[3] for each in wrong(evidence)}
     assert set(found) == {"account.stock", "account.quota"}
     assert "2 x ecs.g7.large take 4 vCPUs, and the quota leaves 2 of 8" in found["account.quota"]
 
 
 def test_a_machine_that_is_missing_leaves_the_others_checked():
-    known = hosts()
-    known.looks["node-1"] = Look("Connection refused")  # type: ignore[index]
-    assert [each[0] for each in wrong(known)] == ["machines.reached"]
-    known.looks["node-0"] = Look("Connection refused")  # type: ignore[index]
-    skipped = [each for each in judge(known) if each.severity is Severity.NOT_CHECKED]
+    evidence = hosts()
+    evidence.replies["node-1"] = MachineReply("Connection refused")  # type: ignore[index]
+    assert [each[0] for each in wrong(evidence)] == ["machines.reached"]
+    evidence.replies["node-0"] = MachineReply("Connection refused")  # type: ignore[index]
+    skipped = [each for each in judge(evidence) if each.severity is Severity.NOT_CHECKED]
     assert {each.cause for each in skipped if each.id.startswith("storage.")} == {"node-0: Connection refused"}
 
 
-def without_settings(known: Known) -> Known:
+def without_settings(evidence: Evidence) -> Evidence:
     """The same machines in a stack whose settings hold a mistake."""
-    return dataclasses.replace(known, stack=dataclasses.replace(known.stack, settings=None, resources=[], outputs={}))
+    return dataclasses.replace(
+        evidence, stack=dataclasses.replace(evidence.stack, settings=None, resources=[], outputs={})
+    )
 
 
 def test_machines_are_judged_also_where_settings_do_not_hold():
-    known = without_settings(hosts())
-    assert wrong(known) == []
-    known.looks["node-1"].facts["disks"]["/"]["free"] = 0
-    known.looks["node-0"].facts["peers"]["node-1"]["error"] = "timed out"
-    assert {(each[0], each[2]) for each in wrong(known)} == {("machines.disk", "node-1"), ("network.peers", "node-0")}
-    none = dataclasses.replace(known, places=())
+    evidence = without_settings(hosts())
+    assert wrong(evidence) == []
+    evidence.replies["node-1"].facts["disks"]["/"]["free"] = 0
+    evidence.replies["node-0"].facts["peers"]["node-1"]["error"] = "timed out"
+    assert {(each[0], each[2]) for each in wrong(evidence)} == {
+        ("machines.disk", "node-1"),
+        ("network.peers", "node-0"),
+    }
+    none = dataclasses.replace(evidence, places=())
     [found] = [each for each in judge(none) if each.id == "machines.reached"]
     assert (found.severity, found.cause) == (NOT, "the settings can't be used, and name no machine")
 
 
 def test_nothing_is_called_right_that_is_not_there():
     """Bare machines, before the first `up`: no share, no container, no engine, no firewall."""
-    known = hosts()
-    known.stack.outputs.clear()  # type: ignore[attr-defined]
-    known = dataclasses.replace(known, stack=dataclasses.replace(known.stack, resources=[]))
+    evidence = hosts()
+    evidence.stack.outputs.clear()  # type: ignore[attr-defined]
+    evidence = dataclasses.replace(evidence, stack=dataclasses.replace(evidence.stack, resources=[]))
     for name in ("node-0", "node-1"):
-        facts = known.looks[name].facts
+        facts = evidence.replies[name].facts
         facts.update(containers=[], fetch={"https://huggingface.co": "", "https://registry.example/v2/": ""})
         facts.update(firewall={"made": False, "loaded": False}, listening={"open": {"22": False}, "taken": ""})
         facts["storage"] = {"source": "", "there": False, "weights": {}, "read": {}}
-    assert wrong(known) == []
-    skipped = {each.id for each in judge(known) if each.severity is NOT}
+    assert wrong(evidence) == []
+    skipped = {each.id for each in judge(evidence) if each.severity is NOT}
     assert skipped >= {
         "storage.mounted",
         "storage.weights",
@@ -288,11 +293,11 @@ def test_nothing_is_called_right_that_is_not_there():
 
 def test_facts_of_another_shape_are_no_traceback():
     """A machine with another version of machine_state.py, say: the check says that it failed, and the others go on."""
-    known = hosts()
-    known.looks["node-0"].facts["disks"] = ["nonsense"]
-    [found] = [each for each in judge(known) if each.id == "machines.disk"]
+    evidence = hosts()
+    evidence.replies["node-0"].facts["disks"] = ["nonsense"]
+    [found] = [each for each in judge(evidence) if each.id == "machines.disk"]
     assert found.severity is Severity.NOT_CHECKED and "the check itself failed" in found.cause
-    assert wrong(known) == []
+    assert wrong(evidence) == []
 
 
 def test_ids_are_unique_and_named_by_their_area():

@@ -16,7 +16,7 @@ from localcloud.http.messages import Request
 from stacks.doctor.account_queries import UNTRIED, questions, rights
 from stacks.doctor.areas import account as area
 from stacks.doctor.deadline import ask_all
-from stacks.doctor.evidence import Known
+from stacks.doctor.evidence import Evidence
 from stacks.doctor.finding import Severity
 from stacks.doctor.stack import Stack
 from stacks.load_settings import parse
@@ -35,9 +35,9 @@ def world(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def _keys(world, monkeypatch):
-    known = world.cloud.settings
-    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", known.key)
-    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", known.secret)
+    account = world.cloud.settings
+    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", account.key)
+    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", account.secret)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 
@@ -48,35 +48,35 @@ def ordered(world: Service, path: str, **order: object) -> None:
     assert answer.status == 200, answer.body
 
 
-def account_of(world: Service) -> Known:
+def account_of(world: Service) -> Evidence:
     config = stack("local", accelerator={"kind": "cpu"}, cloud={"endpoint": world.cloud.endpoint})
     settings = parse(config)
     assert settings.cloud
     found = Stack("test", "tandem", config, settings)
     api = Api(settings.cloud.region, settings.cloud.endpoint)
-    return Known(found, account=ask_all(questions(found, settings, settings.cloud, api), 60))
+    return Evidence(found, account=ask_all(questions(found, settings, settings.cloud, api), 60))
 
 
-def wrong(known: Known) -> set[tuple[str, Severity]]:
-    found = [finding for check in area.CHECKS for finding in check.findings(known)]
+def wrong(evidence: Evidence) -> set[tuple[str, Severity]]:
+    found = [finding for check in area.CHECKS for finding in check.findings(evidence)]
     assert all(each.severity is not Severity.NOT_CHECKED for each in found), found
     return {(each.id, each.severity) for each in found if each.severity is not Severity.OK}
 
 
 def test_every_question_is_answered_and_nothing_is_made(world):
-    known = account_of(world)
+    evidence = account_of(world)
     unanswered = {
-        name: str(a.failure) for name, a in known.account.items() if a.failure and not name.startswith("right ")
+        name: str(a.failure) for name, a in evidence.account.items() if a.failure and not name.startswith("right ")
     }
     assert not unanswered
-    assert wrong(known) == set()
-    assert known.answer("tagged") == []
+    assert wrong(evidence) == set()
+    assert evidence.answer("tagged") == []
     assert world.cloud.store.all(Vpc) == world.cloud.store.all(FileSystem) == []
 
 
 def test_every_right_is_reported_by_its_own_refusal(world):
-    known = account_of(world)
-    for right in rights(known.cloud):
+    evidence = account_of(world)
+    for right in rights(evidence.cloud):
         fault = {"action": right.action, "times": 0, "status": 403, "code": "Forbidden.RAM", "message": "No."}
         ordered(world, "faults", kind="error", **fault)
     try:
@@ -84,8 +84,8 @@ def test_every_right_is_reported_by_its_own_refusal(world):
     finally:
         world.cloud.store.delete(CallFault, [each.key for each in world.cloud.store.all(CallFault)])
     [found] = [each for each in area.CHECKS[1].findings(denied) if each.severity is Severity.ERROR]
-    assert all(right.name in found.cause for right in rights(known.cloud))
-    assert not {right.name for right in rights(known.cloud)} & set(UNTRIED)
+    assert all(right.name in found.cause for right in rights(evidence.cloud))
+    assert not {right.name for right in rights(evidence.cloud)} & set(UNTRIED)
 
 
 def test_an_account_in_trouble(world):
@@ -94,8 +94,10 @@ def test_an_account_in_trouble(world):
     candidates = account_of(world).cloud.candidates
     for each in candidates:
         ordered(world, "stock", zone=each.zone, type=each.instance_type, left=0)
-    known = account_of(world)
-    assert wrong(known) == {(f"account.{name}", Severity.ERROR) for name in ("balance", "real_name", "quota", "stock")}
+    evidence = account_of(world)
+    assert wrong(evidence) == {
+        (f"account.{name}", Severity.ERROR) for name in ("balance", "real_name", "quota", "stock")
+    }
 
 
 def test_wrong_keys(world, monkeypatch):

@@ -234,7 +234,7 @@ def test_a_machine_is_asked_as_its_login_may_also_by_settings_that_do_not_hold(
     monkeypatch.setattr(machine_probe, "run_on", answer)
     stack = reached(tmp_path, monkeypatch, **changes)
     places = places_of(stack)
-    assert machine_probe.look_at(stack, places[0], places).facts["frozen"] == []
+    assert machine_probe.query_machine(stack, places[0], places).facts["frozen"] == []
     [(said, call)] = asked
     assert said[: len(words)] == words
     assert call["peers"] == {"b": {"address": "10.0.0.2", "port": 22}}

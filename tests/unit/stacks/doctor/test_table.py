@@ -37,11 +37,11 @@ def test_what_was_not_checked_is_reported_when_it_is_asked_for():
     assert list(lines(FOUND, every=True))[-2:] == ["  not checked b.one", "              no machine answers"]
 
 
-def no_answer(known: object) -> list[object]:
+def no_answer(evidence: object) -> list[object]:
     raise NotCheckedError("why")
 
 
-def nothing_there(known: object) -> list[object]:
+def nothing_there(evidence: object) -> list[object]:
     raise NotApplicableError
 
 
