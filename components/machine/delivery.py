@@ -12,7 +12,7 @@ import pulumi
 
 from components.machine.agent_call import agent_call, hide
 from components.machine.inputs import combined
-from components.machine.installation import BASE, FILES, content, from_project
+from components.machine.installation import FILES, content, from_project
 from components.machine.machine import Machine
 from components.machine.payload import content_hash, pack
 
@@ -50,10 +50,19 @@ class Delivery:
     def remote_command(self) -> pulumi.Output[str]:
         """The command line that reads receive.sh and then the archive from standard input, and runs it to its end."""
         machine = self.machine
-        more = [machine.installation.base] if machine.installation.base != BASE else []
         return self.version.apply(
             lambda version: machine.as_root(
-                ["bash", "-c", _FIRST_LINE, "receive", machine.stack, self.step, version, "sync", *more]
+                [
+                    "bash",
+                    "-c",
+                    _FIRST_LINE,
+                    "receive",
+                    machine.stack,
+                    self.step,
+                    version,
+                    "sync",
+                    machine.installation.base,
+                ]
             )
         )
 

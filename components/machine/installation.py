@@ -9,7 +9,7 @@ from pathlib import Path
 FILES = Path(__file__).parent / "files"
 PROJECT = Path(__file__).parents[2]
 BASE = "/var/lib/tandem"
-"""What scripts on machines know as the default, too (files/receive.sh)."""
+"""Scripts on machines are told it; stacks/files/logs.sh, which must start at once, knows it by itself."""
 
 
 @dataclass(frozen=True)

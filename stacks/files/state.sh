@@ -1,22 +1,22 @@
 #!/usr/bin/env bash
-# How a stack's workloads are on this machine: state.sh STACK [FOLDER], as lines with tabs between
+# How a stack's workloads are on this machine: state.sh STACK BASE [FOLDER], as lines with tabs between
 #   lease      SECONDS-SINCE-1970
 #   workload   NAME STATUS RESTARTS STARTED IMAGE
 #   group      NAME JSON      what rank_supervisor.py keeps of its group
 set -euo pipefail
-stack=$1 folder=${2:-$HOME/.tandem}
+stack=$1 base=$2 folder=${3:-$HOME/.tandem}
 
 rooted() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }
 
 containers() {
   local name
-  printf 'lease\t%s\n' "$(rooted stat --format %Y "/var/lib/tandem/$stack/runtime" 2>/dev/null || true)"
+  printf 'lease\t%s\n' "$(rooted stat --format %Y "$base/$stack/runtime" 2>/dev/null || true)"
   for name in $(rooted docker ps --all --filter "name=^/?$stack-" --format '{{.Names}}'); do
     rooted docker inspect --format $'workload\t{{.Name}}\t{{.State.Status}}\t{{.RestartCount}}\t{{.State.StartedAt}}\t{{.Image}}' "$name" |
       sed "s|\t/$stack-|\t|"
     group "${name#"$stack"-}" rooted docker exec "$name" cat /tandem/group.json
   done
-  beside /var/lib/tandem rooted
+  beside "$base" rooted
 }
 
 processes() {

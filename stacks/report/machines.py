@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from components.machine import BASE
 from planner.pluralize import pluralize
 from stacks.remote import run_on
 
@@ -79,7 +80,7 @@ def query_machines(machines: Mapping[str, str], stack: str, folder: str = "") ->
         stack: the deployment's own name.
         folder: of a native deployment on its machines, where it isn't ~/.tandem.
     """
-    words = [stack, *([folder] if folder else [])]
+    words = [stack, BASE, *([folder] if folder else [])]
     script = SCRIPT.read_bytes()
     with ThreadPoolExecutor(MOST_MACHINES) as pool:
         runs = {name: pool.submit(run_on, ssh, ["bash", "-s", "--", *words], script) for name, ssh in machines.items()}

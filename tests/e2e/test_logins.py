@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from components.machine import agent
+from components.machine import BASE, agent
 from components.machine.agent import Failure
 from localcloud.machines import Site
 from tests.support.logins import PASSPHRASE, PASSWORD, STACK, Logins, running_agent
@@ -152,7 +152,7 @@ def test_docker_is_reached_by_a_login_in_no_group_and_restored(logins: Logins) -
     )
     with logins.ssh(call) as connection:
         assert connection.run(request).stdout.strip() == seen["docker"]
-        assert connection.run_script(call["scripts"]["cleanup.sh"], STACK).returncode == 0
+        assert connection.run_script(call["scripts"]["cleanup.sh"], STACK, BASE).returncode == 0
     assert logins.ok("far", f"ls -d {socket} /etc/systemd/system/{STACK}* /var/lib/tandem 2>/dev/null || true") == ""
     assert logins.ok("far", f"systemctl list-units --all --no-legend '{STACK}*'") == ""
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from components.machine import BASE
 from components.machine.agent import Failure, Ssh, await_step
 from components.machine.payload import FILES, content_hash, pack, parse_result
 from localcloud.machines import Site
@@ -78,10 +79,10 @@ class HostMachine:
         texts |= {name: file.read_bytes() for name, file in files.items()}
         variables = {**environment, "TANDEM_TIMEOUT": str(timeout)}
         version = content_hash(texts, variables)
-        words = ["bash", "-c", (FILES / "receive.sh").read_text(), "receive", stack, step, version, "launch"]
+        words = ["bash", "-c", (FILES / "receive.sh").read_text(), "receive", stack, step, version, "launch", BASE]
         done = self.connection.run(shlex.join(words), stdin=pack(texts, variables), timeout=60)
         assert done.returncode == 0, done.stderr
-        folder = f"/var/lib/tandem/{stack}/steps/{step}/{version}"
+        folder = f"{BASE}/{stack}/steps/{step}/{version}"
         try:
             return Outcome(
                 parse_result(await_step(replace(self.connection, call={**self.call, "folder": folder}), step)), ""
@@ -91,7 +92,7 @@ class HostMachine:
 
     def cleanup(self, stack: str = STACK) -> None:
         """What `pulumi destroy` does on a machine."""
-        words = ["bash", "-c", lease_scripts()["cleanup.sh"], "cleanup", stack]
+        words = ["bash", "-c", lease_scripts()["cleanup.sh"], "cleanup", stack, BASE]
         done = self.connection.run(shlex.join(words), timeout=60)
         assert done.returncode == 0, done.stderr
 

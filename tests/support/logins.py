@@ -111,7 +111,7 @@ class Logins:
         version = content_hash(texts, environment)
         receive = (FILES / "receive.sh").read_text()
         with self.ssh(call) as connection:
-            done = connection.run_script(receive, STACK, name, version, "sync", stdin=pack(texts, environment))
+            done = connection.run_script(receive, STACK, name, version, "sync", BASE, stdin=pack(texts, environment))
         assert done.returncode == 0, done.stderr
         return parse_result(done.stdout)
 

@@ -3,7 +3,7 @@
 # STACK SECONDS-SINCE-1970 (the caller's clock) BASE
 set -euo pipefail
 umask 077
-stack=$1 caller=$2 base=${3:-/var/lib/tandem}
+stack=$1 caller=$2 base=$3
 home=${base/#\~/$HOME}/${stack:?}
 
 # need REMEDY PROGRAM...: all of them are on PATH.

@@ -2,8 +2,8 @@
 # What cleanup.sh and cleanup_native.sh share; sent before either of them. Arguments of both: STACK BASE NAME=VALUE...
 #   DELETE_WEIGHTS, KEPT_WEIGHTS    folders of weights to delete first and to name, a line each (may be empty)
 set -euo pipefail
-stack=$1 base=${2:-/var/lib/tandem}
-shift $(($# < 2 ? $# : 2))
+stack=$1 base=$2
+shift 2
 for pair in "$@"; do declare "${pair%%=*}=${pair#*=}"; done
 base=${base/#\~/$HOME}
 home=$base/${stack:?}

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # On a machine: unpack a step from standard input, and have it run from a folder named by its content.
-# Arguments: STACK STEP HASH sync|launch [BASE]
+# Arguments: STACK STEP HASH sync|launch BASE
 set -euo pipefail
 umask 077
-base=${5:-/var/lib/tandem}
+base=$5
 steps=${base/#\~/$HOME}/$1/steps/$2
 mkdir -p "$steps"
 incoming=$(mktemp -d "$steps/.incoming-XXXXXX")
