@@ -1,24 +1,26 @@
 """Tandem: from machines to an OpenAI-compatible URL that answers. Read stacks/deployment.py next."""
 
-# ruff: noqa: E402  # an interrupt may come during the imports, which take their time
+# ruff: noqa: E402  # an interrupt may come during the imports, which take their time, and less with large_stacks
 from stacks.interrupted import end_quietly
 
 end_quietly()
 
+from stacks.large_stacks import settled, spare_large_graphs
+
+spare_large_graphs()
+
 import pulumi
 
 from components.machine import shown
+from stacks.changes import Changes
 from stacks.deployment import deploy
-from stacks.large_stacks import settled, spare_large_graphs
 from stacks.load_settings import load, named_secrets, secret
-from stacks.measurements import load_report, report
+from stacks.measurements import report
 
 
 async def main() -> pulumi.Inputs:
     """The stack's outputs."""
-    spare_large_graphs()
-    settings = load()
-    load_report()
+    settings, changes = load(), Changes()
     outputs = deploy(
         settings,
         api_key=secret("apiKey"),
@@ -37,7 +39,7 @@ async def main() -> pulumi.Inputs:
     )
     with shown(f"{pulumi.get_project()}-{pulumi.get_stack()}"):
         await settled(outputs)
-    return {**outputs, **await report(settings, outputs)}
+    return {**outputs, **await report(settings, outputs, changes)}
 
 
 pulumi.run(main)

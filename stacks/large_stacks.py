@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import os
@@ -17,10 +18,12 @@ def spare_large_graphs() -> None:
     """Has less of what grows with the graph and serves nobody. docs/decisions/0017 has the figures.
 
     Everything declared is needed until the program ends, so the collector of cycles reads all of it again and again
-    and frees next to nothing: it looks less often. And the SDK tells the engine of its own doings some five times a
-    resource, each time waiting for an answer; TANDEM_SDK_DEBUG=1 brings them back for `pulumi up --debug`.
+    and frees next to nothing: it looks less often, and not at all as the interpreter ends. And the SDK tells the engine
+    of its own doings some five times a resource, each time waiting for an answer; TANDEM_SDK_DEBUG=1 brings them back
+    for `pulumi up --debug`.
     """
     gc.set_threshold(*COLLECT)
+    atexit.register(gc.freeze)
     if not os.environ.get("TANDEM_SDK_DEBUG"):
         pulumi.log.debug = lambda *_, **__: None
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Mapping
-from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -16,6 +15,7 @@ from components.gateway import Answer
 from components.host import Host
 from components.serving import Replica
 from planner import Plan, ReservedEstimate
+from stacks.changes import Changes
 from stacks.planning import plan_for
 from stacks.settings.stack import Settings
 
@@ -55,25 +55,25 @@ def _kept(measured: Record, plan: Plan | None) -> Record:
     return record
 
 
-def load_report() -> None:
-    """Imports what `report` needs, a template engine and its templates, while the account and the engine are asked."""
-    if not pulumi.runtime.is_dry_run():
-        threading.Thread(target=import_module, args=("stacks.report.write_report",), daemon=True).start()
+async def report(settings: Settings, outputs: Mapping[str, pulumi.Output[Any]], changes: Changes) -> dict[str, Any]:
+    """Writes the report of what is there now, without a look at machines.
 
-
-async def report(settings: Settings, outputs: Mapping[str, pulumi.Output[Any]]) -> dict[str, Any]:
-    """Writes the report of what is there now, without a look at machines: an `up` without changes logs in nowhere.
+    An `up` that changed nothing leaves a report as it is, unless its benchmarks are older than the last, or what the
+    stack has cost must be known for `cloud.costLimit`.
 
     Args:
         settings: the stack's.
         outputs: its outputs, settled.
+        changes: what this `up` has changed.
 
     Returns:
         The output `report`: the page's path on this computer.
     """
     own = f"{pulumi.get_project()}-{pulumi.get_stack()}"
-    found = {"report": str(report_file(own))}
-    if pulumi.runtime.is_dry_run():
+    file = report_file(own)
+    found = {"report": str(file)}
+    limited = settings.cloud is not None and settings.cloud.cost_limit is not None
+    if pulumi.runtime.is_dry_run() or not (changes.any or limited or _outdated(file)):
         return found
     from stacks.report.write_report import write_report
 
@@ -88,6 +88,13 @@ async def report(settings: Settings, outputs: Mapping[str, pulumi.Output[Any]]) 
     if spent and spent.warning:
         pulumi.log.warn(spent.warning)
     return found
+
+
+def _outdated(file: Path) -> bool:
+    """Whether something was measured since this report was written; also where there is none."""
+    if not file.exists():
+        return True
+    return any(beside.stat().st_mtime > file.stat().st_mtime for beside in file.parent.iterdir())
 
 
 def planned(plan: Plan | None) -> Planned:

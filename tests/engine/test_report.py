@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ sys.path.insert(0, {str(ROOT)!r})
 from pathlib import Path
 import pulumi
 from pulumi_command import local
+from stacks.changes import Changes
 from stacks.large_stacks import settled
 from stacks.measurements import report
 from stacks import project
@@ -28,12 +31,13 @@ from stacks.load_settings import parse
 project.ROOT = Path.cwd()
 
 async def main():
+    changes = Changes()
     first = local.Command("node-0-engine-image", create="sleep 1; echo")
     after = pulumi.ResourceOptions(depends_on=[first])
     asked = local.Command("answer-asked", create="echo https://203.0.113.1/v1", opts=after)
     outputs = {{"apiUrl": asked.stdout}}
     await settled(outputs)
-    return {{**outputs, **await report(parse(VALUES), outputs)}}
+    return {{**outputs, **await report(parse(VALUES), outputs, changes)}}
 
 pulumi.run(main)
 """
@@ -55,7 +59,30 @@ def test_an_up_writes_it_and_a_preview_does_not(stack: Project) -> None:
     assert "https://203.0.113.1/v1" in page
     assert "first completion after" in page  # both resources were in the state already
     assert "Nobody looked" in page
+
+
+def test_an_up_writes_it_again_only_if_something_is_new(stack: Project) -> None:
+    stack.up()
+    file = Path(stack.environment()["TANDEM_STATE"]) / "measured/proj-test/report.html"
+
+    def written(changes: dict[str, int]) -> bool:
+        file.write_text("as it was")
+        assert stack.up() == changes
+        return file.read_text() != "as it was"
+
+    assert not written({"same": 3})
+    text = (stack.directory / "__main__.py").read_text()
+    stack.program(text.replace("sleep 1; echo", "echo another"))
+    assert written({"same": 2, "update": 1})
+    stack.program(text.replace('"answer-asked", create=', '"answer-asked", triggers=["again"], create='))
+    assert written({"same": 1, "update": 1, "replace": 1})
+    file.unlink()
     assert stack.up() == {"same": 3}
+    assert file.exists()
+    measured = file.parent / "benchmarks"
+    measured.mkdir()
+    os.utime(measured, (time.time() + 60,) * 2)
+    assert written({"same": 3})
 
 
 @pytest.mark.long  # previews with refresh
