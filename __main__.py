@@ -21,7 +21,7 @@ from stacks.measurements import report
 async def main() -> pulumi.Inputs:
     """The stack's outputs."""
     settings, changes = load(), Changes()
-    outputs = deploy(
+    outputs = await deploy(
         settings,
         api_key=secret("apiKey"),
         api_keys=named_secrets("apiKeys"),

@@ -53,7 +53,7 @@ StorageAt = tuple[pulumi.Input[str], str]
 """NFS server and exported folder."""
 
 
-def deploy(
+async def deploy(
     settings: Settings,
     *,
     api_key: pulumi.Output[str] | None,
@@ -103,7 +103,7 @@ def deploy(
     passwords = Passwords(registry_password, proxy_password)
     runtime = find_runtime(settings.runtime)
     if settings.platform == "alicloud":
-        cloud = rent(settings, stack)
+        cloud = await rent(settings, stack)
         storage: StorageAt = (cloud.storage.server, "/")
         egress = egress_of(settings, passwords, [cloud.fetcher.peer_address, cloud.storage.server])
         fetcher = _host(settings, cloud.fetcher, cloud.fetcher, storage, egress=egress, containers=False, writes=True)

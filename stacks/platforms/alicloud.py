@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import subprocess
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,7 +40,7 @@ UNKNOWN_IMAGE = "image-asked-for-at-up"
 NO_KEY = "ssh-ed25519 AAAA no-key-yet"
 
 
-def rent(settings: Settings, stack: str) -> Cloud:
+async def rent(settings: Settings, stack: str) -> Cloud:
     """Asks the account what there is, and declares what is rented.
 
     Args:
@@ -63,15 +64,10 @@ def rent(settings: Settings, stack: str) -> Cloud:
     standing: list[Leftover] = []
     undeclared: list[UndeclaredRule] = []
     if has_keys():
-        # The provider takes half a second to start; who asks the API by itself need not wait for it.
-        with account_errors(), ThreadPoolExecutor(1) as beside:
-            queries = beside.submit(
-                lambda: (tagged_machines(api(), stack), find_undeclared(api(), stack, network.rules()))
-            )
-            try:
-                image = _newest_image(cloud, provider)
-            finally:  # what the API refuses it says more plainly than the provider
-                standing, undeclared = queries.result()
+        with account_errors():
+            # Half a second, in which the engine starts the provider. What the API refuses it says more plainly.
+            standing, undeclared = await asyncio.to_thread(_ask, api, network)
+            image = _newest_image(cloud, provider)
             candidate = _candidate(cloud, provider, standing)
     zones = dict.fromkeys([cloud.nas_zone, candidate.zone])
     network = replace(network, vswitch_cidrs={zone: cloud.vswitch_cidr(zone) for zone in zones})
@@ -128,6 +124,13 @@ def rent(settings: Settings, stack: str) -> Cloud:
         api=api,
         provider=provider,
     )
+
+
+def _ask(api: Callable[[], Api], network: NetworkArgs) -> tuple[list[Leftover], list[UndeclaredRule]]:
+    """The stack's machines, and rules of its security groups that nobody declared."""
+    for part in (alicloud.ecs, alicloud.nas, alicloud.vpc):
+        vars(part)  # imports it
+    return tagged_machines(api(), network.stack), find_undeclared(api(), network.stack, network.rules())
 
 
 def release_time(hours: int | None, now: float) -> str | None:

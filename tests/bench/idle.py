@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.support.project import Project
 
-RUNS = 3
+RUNS = 5
 
 
 def second_up(directory: Path, commands: int, components: int) -> float:

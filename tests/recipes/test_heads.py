@@ -58,8 +58,8 @@ def test_a_recipe_with_all_its_advice_is_declared_whole(recipe, tmp_path):
     pulumi.runtime.set_mocks(Machines(), project="tandem", stack="t", monitor=monitor)
 
     @pulumi.runtime.test
-    def run():
-        return pulumi.Output.all(**deploy(settings, api_key=None, hub_token=None))
+    async def run():
+        return pulumi.Output.all(**await deploy(settings, api_key=None, hub_token=None))
 
     run()
     engines = [name for name in monitor.seen if name.endswith("-engine")]

@@ -52,8 +52,8 @@ def _record(settings: Any) -> dict[str, Any]:
     pulumi.runtime.set_mocks(Cloud(), project="tandem", stack="t", preview=True, monitor=monitor)
 
     @pulumi.runtime.test
-    def run():
-        return pulumi.Output.all(**deploy(settings, api_key=None, hub_token=None))
+    async def run():
+        return pulumi.Output.all(**await deploy(settings, api_key=None, hub_token=None))
 
     run()
     return monitor.seen

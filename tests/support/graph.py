@@ -117,8 +117,8 @@ def _record(settings, secrets) -> dict[str, Any]:
     pulumi.runtime.set_mocks(Answers(), project="tandem", stack="t", monitor=monitor)
 
     @pulumi.runtime.test
-    def run():
-        outputs = deploy(settings, api_key=None, hub_token=None, **_secret(secrets))
+    async def run():
+        outputs = await deploy(settings, api_key=None, hub_token=None, **_secret(secrets))
         return pulumi.Output.all(**outputs)
 
     run()

@@ -31,8 +31,12 @@ class NoLease:
         self.machine = machine
 
 compute.Lease = NoLease  # nothing boots here, so nothing answers SSH
-rented = rent(load(), f"{pulumi.get_project()}-{pulumi.get_stack()}")
-rented.machines([rented.storage])
+
+async def main():
+    rented = await rent(load(), f"{pulumi.get_project()}-{pulumi.get_stack()}")
+    rented.machines([rented.storage])
+
+pulumi.run(main)
 """
 _LOCK = threading.Lock()
 _LISTS = (

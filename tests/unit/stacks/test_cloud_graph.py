@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
@@ -150,7 +151,7 @@ def test_any_key_that_openssh_knows_opens_the_machines(monkeypatch):
 def test_a_name_that_the_account_takes_nowhere_is_refused_before_anything_is_rented(monkeypatch, stack):
     monkeypatch.setattr(alicloud, "has_keys", lambda: False)
     with pytest.raises(SettingsError, match="pulumi stack rename"):
-        alicloud.rent(settings_of("dev"), stack)
+        asyncio.run(alicloud.rent(settings_of("dev"), stack))
 
 
 def test_zones_are_named_as_the_cloud_names_them():
@@ -200,7 +201,7 @@ def test_what_up_needs_is_reported_by_preview_and_refused_by_up(monkeypatch):
     settings = settings_of("dev")
     pulumi.runtime.set_mocks(Cloud(), project="tandem", stack="t", preview=False)
     with pytest.raises(SettingsError) as caught:
-        deploy(settings, api_key=None, hub_token=None)
+        asyncio.run(deploy(settings, api_key=None, hub_token=None))
     assert "ALIBABA_CLOUD_ACCESS_KEY_ID" in str(caught.value)
     assert "203.0.113.7/32 is an example" in str(caught.value)
 

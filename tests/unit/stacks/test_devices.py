@@ -89,8 +89,8 @@ def test_steps_and_containers_get_the_named_ones(tmp_path):
     pulumi.runtime.set_mocks(Machines(), project="tandem", stack="t", monitor=monitor)
 
     @pulumi.runtime.test
-    def run():
-        return pulumi.Output.all(**deploy(settings, api_key=None, hub_token=None))
+    async def run():
+        return pulumi.Output.all(**await deploy(settings, api_key=None, hub_token=None))
 
     run()
     prepare = step_environment(monitor.seen["a-prepare-run"])

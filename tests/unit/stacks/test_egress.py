@@ -48,8 +48,8 @@ def declared(tmp_path, *, registry=None, proxy=None, **changes):
         return None if text is None else pulumi.Output.secret(text)
 
     @pulumi.runtime.test
-    def run():
-        outputs = deploy(
+    async def run():
+        outputs = await deploy(
             settings, api_key=None, hub_token=None, registry_password=secret(registry), proxy_password=secret(proxy)
         )
         return pulumi.Output.all(**outputs)

@@ -58,8 +58,8 @@ def registered(monkeypatch) -> tuple[dict[str, Any], list[str]]:
     outputs: dict[str, Any] = {}
 
     @pulumi.runtime.test
-    def run():
-        outputs.update(deploy(settings, api_key=None, hub_token=None))
+    async def run():
+        outputs.update(await deploy(settings, api_key=None, hub_token=None))
         return pulumi.Output.all(**outputs)
 
     run()
