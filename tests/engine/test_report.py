@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -44,13 +45,20 @@ pulumi.run(main)
 
 
 @pytest.fixture
-def stack(project: Project) -> Project:
+def folder(project: Project) -> Path:
+    """Where report and records lie: the computer's own, not the project's."""
+    found = Path(project.environment()["TANDEM_STATE"]) / "measured/proj-test"
+    shutil.rmtree(found, ignore_errors=True)
+    return found
+
+
+@pytest.fixture
+def stack(project: Project, folder: Path) -> Project:
     return project.program(PROGRAM.replace("VALUES", repr(values())))
 
 
-def test_an_up_writes_it_and_a_preview_does_not(stack: Project) -> None:
-    file = Path(stack.environment()["TANDEM_STATE"]) / "measured/proj-test/report.html"
-    file.unlink(missing_ok=True)
+def test_an_up_writes_it_and_a_preview_does_not(stack: Project, folder: Path) -> None:
+    file = folder / "report.html"
     stack.pulumi("preview")
     assert not file.exists()
     assert stack.up() == {"create": 3}
@@ -61,9 +69,9 @@ def test_an_up_writes_it_and_a_preview_does_not(stack: Project) -> None:
     assert "Nobody looked" in page
 
 
-def test_an_up_writes_it_again_only_if_something_is_new(stack: Project) -> None:
+def test_an_up_writes_it_again_only_if_something_is_new(stack: Project, folder: Path) -> None:
     stack.up()
-    file = Path(stack.environment()["TANDEM_STATE"]) / "measured/proj-test/report.html"
+    file = folder / "report.html"
 
     def written(changes: dict[str, int]) -> bool:
         file.write_text("as it was")
@@ -80,7 +88,7 @@ def test_an_up_writes_it_again_only_if_something_is_new(stack: Project) -> None:
     file.unlink()
     assert stack.up() == {"same": 3}
     assert file.exists()
-    measured = file.parent / "benchmarks"
+    measured = folder / "benchmarks"
     measured.mkdir()
     os.utime(measured, (time.time() + 60,) * 2)
     assert written({"same": 3})
