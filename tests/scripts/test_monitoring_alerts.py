@@ -24,7 +24,7 @@ from components.monitoring.alertmanager import relayed, render_alertmanager
 from components.monitoring.files import relay
 from components.monitoring.monitoring import FILES
 from components.monitoring.prometheus import PATH
-from localcloud.fixtures.prometheus import HERE, ensure_prometheus
+from localcloud.fixtures.prometheus import LAUNCHERS, ensure_prometheus
 from tests.support import monitoring
 from tests.support.paths import ROOT
 from tests.support.waiting import free_port, until
@@ -106,7 +106,7 @@ def chain(tmp_path_factory):
     url = f"http://127.0.0.1:{ports.alertmanager}{PATH}/alertmanager"
     manager = subprocess.Popen(
         [
-            ensure_prometheus() / HERE / "alertmanager",
+            ensure_prometheus() / LAUNCHERS / "alertmanager",
             f"--config.file={folder}/alertmanager.json",
             f"--storage.path={folder}/alerts",
             "--cluster.listen-address=",

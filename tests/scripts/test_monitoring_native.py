@@ -18,7 +18,7 @@ import requests
 from google.protobuf.json_format import MessageToDict
 
 from components.monitoring.prometheus import PATH
-from localcloud.fixtures.prometheus import HERE, ensure_prometheus
+from localcloud.fixtures.prometheus import LAUNCHERS, ensure_prometheus
 from tests.support.graph import graph
 from tests.support.waiting import free_port, until
 
@@ -43,7 +43,7 @@ def ports(monkeypatch, tmp_path):
     for name in ("state", "prometheus", "alertmanager"):
         (home / "monitoring" / name).mkdir(parents=True)
     programs = ensure_prometheus()
-    environment = {**os.environ, "PATH": f"{programs / HERE}:{programs}:{os.environ['PATH']}"}
+    environment = {**os.environ, "PATH": f"{programs / LAUNCHERS}:{programs}:{os.environ['PATH']}"}
     folders = [home / "processes" / name for name in NAMES]
     for folder in folders:
         folder.mkdir(parents=True)
