@@ -13,21 +13,18 @@ hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_c
 hypothesis.settings.load_profile("untimed")
 
 FIRST = (
-    "test_hosts.py",
-    "test_cloud.py",
-    "test_faults.py",
-    "test_llamacpp.py",
-    "test_native.py",
-    "test_engines.py",
-    "test_cloud_trouble.py",
-    "test_command_plugin.py",
-    "test_security_rules.py",
-    "test_alicloud_faults.py",
-    "test_alicloud_table.py",
-    "test_gang.py",
-    "test_alicloud_plugin.py",
+    *("test_hosts.py", "test_cloud.py", "test_faults.py", "test_llamacpp.py", "test_native.py"),
+    *("test_engines.py", "test_command_plugin.py", "test_security_rules.py", "test_docker_plugin.py"),
+    *("test_liveness.py", "test_machines.py", "test_logins.py"),
+    *("test_monitoring_alerts.py", "test_images.py", "test_host_nvidia.py"),
+    *("test_rank_supervisor.py", "test_firewall.py", "test_gateway_acme.py"),
+    *("test_ready.py", "test_recipes.py", "test_report.py"),
+    *("test_gateway_faults.py", "test_fetch.py", "test_gateway_clients.py", "test_alicloud_plugin.py"),
+    *("test_alicloud_faults.py", "test_caretaker.py", "test_cloud_trouble.py", "test_hub_clients.py"),
+    *("test_progress.py", "test_benchmark.py", "test_alicloud_table.py", "test_gang.py"),
 )
-"""The longest, by their time: a worker takes the next file, and short ones fill up at the end."""
+"""The longest: a worker takes the next file, and short ones fill up at the end. Once the whole deployments are through, a
+file that waits most of its time stands between two that compute."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

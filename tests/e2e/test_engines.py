@@ -69,8 +69,10 @@ def answer(deployment):
     return chat(out, "tiny-qwen2")
 
 
-# test_mpi_agent.py starts ranks as mpirun does, by default.
-@pytest.mark.parametrize("engine", ["sglang", pytest.param("tensorrt-llm", marks=pytest.mark.long)])
+# By default test_native.py has two ranks of a stand-in, test_mpi_agent.py ranks as mpirun starts them, and test_words.py
+# the words of each engine.
+@pytest.mark.long
+@pytest.mark.parametrize("engine", ["sglang", "tensorrt-llm"])
 def test_a_stand_in_over_both_machines_answers(deployment, engine):
     up(deployment, engine).good()
     assert answer(deployment).said == SAYS[engine]
