@@ -23,8 +23,8 @@ FIRST = (
     *("test_alicloud_faults.py", "test_caretaker.py", "test_cloud_trouble.py", "test_hub_clients.py"),
     *("test_progress.py", "test_benchmark.py", "test_alicloud_table.py", "test_gang.py"),
 )
-"""The longest: a worker takes the next file, and short ones fill up at the end. Once the whole deployments are through, a
-file that waits most of its time stands between two that compute."""
+"""The longest: a worker takes the next file, and short ones fill up at the end. Once the whole deployments are through,
+a file that waits most of its time stands between two that compute."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

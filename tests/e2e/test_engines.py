@@ -69,8 +69,8 @@ def answer(deployment):
     return chat(out, "tiny-qwen2")
 
 
-# By default test_native.py has two ranks of a stand-in, test_mpi_agent.py ranks as mpirun starts them, and test_words.py
-# the words of each engine.
+# By default test_native.py has two ranks of a stand-in, test_mpi_agent.py ranks as mpirun starts them, and
+# test_words.py the words of each engine.
 @pytest.mark.long
 @pytest.mark.parametrize("engine", ["sglang", "tensorrt-llm"])
 def test_a_stand_in_over_both_machines_answers(deployment, engine):
