@@ -65,7 +65,7 @@ sweep: ## What the account still holds of STACK, by tag; DELETE=1 deletes it
 	@$(WITH_ENV) $(PYTHON) -m stacks.sweep $(STACK) $(if $(DELETE),--delete)
 
 test: setup ## All tests, with all that they need; LONG=1 adds the long ones
-	@$(PYTHON) -m localcloud prepare tests
+	@$(PYTHON) -m localcloud prepare $(if $(LONG),long,tests)
 	@$(PYTHON) -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 15 -m "$(if $(LONG),,not long)"
 
 check: setup ## ruff, mypy --strict, shellcheck, gofmt and vet

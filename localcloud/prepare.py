@@ -50,11 +50,14 @@ TESTS: tuple[Step, ...] = (
     *STACKS,
     ("the tiny model", "model", ensure_model),
     ("llama.cpp for processors", "llamacpp", ensure_llamacpp),
+)
+LONG: tuple[Step, ...] = (
+    *TESTS,
     ("Ollama for processors", "ollama", ensure_ollama),
     ("the tiny model as GGUF", "gguf", lambda: ensure_gguf(1)),
     ("the tiny model as GGUF in parts", "gguf", lambda: ensure_gguf(2)),
 )
-KINDS = {"stacks": STACKS, "tests": TESTS, "machines": MACHINES}
+KINDS = {"stacks": STACKS, "tests": TESTS, "long": LONG, "machines": MACHINES}
 QUIET_SECONDS = 2.0
 """What is there already takes less, and is not mentioned."""
 AGAIN_SECONDS = 20.0

@@ -12,7 +12,9 @@ from tests.support.deployment import GREEDY, Deployment, chat
 from tests.support.paths import ROOT
 from tests.support.waiting import until
 
-pytestmark = [pytest.mark.root, pytest.mark.engine]
+# By default test_native.py has two ranks of a stand-in, test_mpi_agent.py ranks as mpirun starts them, test_ollama.py
+# Ollama's script, and test_words.py the words of each engine.
+pytestmark = [pytest.mark.root, pytest.mark.engine, pytest.mark.long]
 
 PATH = "/usr/local/bin:/opt/vllm/bin:/usr/bin:/bin"
 STAND_IN = [
@@ -69,18 +71,17 @@ def answer(deployment):
     return chat(out, "tiny-qwen2")
 
 
-# By default test_native.py has two ranks of a stand-in, test_mpi_agent.py ranks as mpirun starts them, and
-# test_words.py the words of each engine.
-@pytest.mark.long
 @pytest.mark.parametrize("engine", ["sglang", "tensorrt-llm"])
 def test_a_stand_in_over_both_machines_answers(deployment, engine):
     up(deployment, engine).good()
     assert answer(deployment).said == SAYS[engine]
 
 
-@pytest.mark.long  # goes on from the test above with TensorRT-LLM
 def test_a_rank_of_mpi_that_dies_takes_the_group_down_and_up_again(deployment):
-    """The launcher whose ranks another program starts; test_llamacpp.py does it with one that starts them itself."""
+    """Goes on from the test above: the launcher whose ranks another program starts.
+
+    test_llamacpp.py does it with one that starts them itself.
+    """
     engine = "tensorrt-llm"
     deployment.ssh("node-1", "docker exec tandem-test-node-1-engine pkill -9 -f trtllm-serve")
     until(lambda: answer(deployment).code != 200, 60)
@@ -88,7 +89,6 @@ def test_a_rank_of_mpi_that_dies_takes_the_group_down_and_up_again(deployment):
     assert answer(deployment).said == SAYS[engine]
 
 
-@pytest.mark.long  # test_hosts.py has Ray, with the real engine
 def test_a_stand_in_on_ray_gets_all_its_npus_and_answers(deployment):
     # A folder is a model that no planner knows: it would rightly refuse an Ascend engine on processors.
     up(deployment, "vllm-ascend", model=folder_of(deployment)).good()
