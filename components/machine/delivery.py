@@ -19,7 +19,7 @@ from components.machine.payload import content_hash, pack
 RUNNER = {name: FILES / name for name in ("run.sh", "lib.sh")}
 """What runs a step on its machine, and what its script finds beside it."""
 # A failed command is shown with its words: a program among them would bury the sentence that says why.
-_FIRST_LINE = 'IFS= read -r program && eval "$(base64 -d <<<"$program")"'
+_RECEIVE = ("bash", "-c", 'IFS= read -r program && eval "$(base64 -d <<<"$program")"', "receive")
 
 
 @dataclass(frozen=True)
@@ -50,20 +50,9 @@ class Delivery:
     def remote_command(self) -> pulumi.Output[str]:
         """The command line that reads receive.sh and then the archive from standard input, and runs it to its end."""
         machine = self.machine
+        base = machine.installation.base
         return self.version.apply(
-            lambda version: machine.as_root(
-                [
-                    "bash",
-                    "-c",
-                    _FIRST_LINE,
-                    "receive",
-                    machine.stack,
-                    self.step,
-                    version,
-                    "sync",
-                    machine.installation.base,
-                ]
-            )
+            lambda version: machine.as_root([*_RECEIVE, machine.stack, self.step, version, "sync", base])
         )
 
     @property

@@ -38,7 +38,7 @@ def reached(evidence: Evidence) -> Iterator[Problem]:
                 "systemctl restart docker, and see journalctl -u docker",
             )
             continue
-        yield warning(place.name, f"its {name} could not be read ({cause})", f"reply at it there: {place.ssh}")
+        yield warning(place.name, f"its {name} could not be read ({cause})", f"look at it there: {place.ssh}")
 
 
 def clock(evidence: Evidence) -> Iterator[Problem]:
