@@ -106,6 +106,7 @@ def rights(cloud: CloudSettings) -> list[Right]:
 def questions(stack: Stack, settings: Settings, cloud: CloudSettings, api: Api) -> dict[str, Callable[[], Any]]:
     """Everything that is asked, by name."""
     spot = cloud.spot_price_limit is not None
+    declared = network_args(settings, cloud, stack.project, stack.full).rules()
     calls: dict[str, Callable[[], Any]] = {
         "identity": partial(api.call, "sts", "GetCallerIdentity"),
         "attributes": partial(
@@ -125,12 +126,8 @@ def questions(stack: Stack, settings: Settings, cloud: CloudSettings, api: Api) 
             api.pages("ecs", "DescribeInstances", "Instances.Instance", Tag=tagged({STACK: stack.full}))
         ),
         "tagged": lambda: leftovers(api, stack.full),
-        "undeclared": lambda: find_undeclared(
-            api, stack.full, network_args(settings, cloud, stack.project, stack.full).rules()
-        ),
-        "missing": lambda: find_missing(
-            api, stack.full, network_args(settings, cloud, stack.project, stack.full).rules()
-        ),
+        "undeclared": lambda: find_undeclared(api, stack.full, declared),
+        "missing": lambda: find_missing(api, stack.full, declared),
     }
     for each in cloud.candidates:
         calls[f"stock {each.instance_type} {each.zone}"] = partial(

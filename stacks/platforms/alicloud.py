@@ -129,7 +129,7 @@ async def rent(settings: Settings, stack: str) -> Cloud:
 def _ask(api: Callable[[], Api], network: NetworkArgs) -> tuple[list[Leftover], list[UndeclaredRule]]:
     """The stack's machines, and rules of its security groups that nobody declared."""
     for part in (alicloud.ecs, alicloud.nas, alicloud.vpc):
-        vars(part)  # imports it
+        vars(part)  # the SDK imports a part when it is first looked at: here it is beside the provider's start
     return tagged_machines(api(), network.stack), find_undeclared(api(), network.stack, network.rules())
 
 

@@ -107,7 +107,7 @@ def watched(engine, tmp_path_factory):
         "accelerators": 1,
         "gpus": 1,
         "smi": False,
-        "figures": {f"planned_{name}": 1000.0 for name in PLANNED} | {"measured_load_seconds": 1.0},
+        "figures": {f"planned_{name}": 1000.0 for name in monitoring.PLANNED} | {"measured_load_seconds": 1.0},
     }
     (state / "state.json").write_text(json.dumps(config))
     (folder / "state").mkdir()
@@ -136,16 +136,6 @@ def counted(gateway: Gateway) -> str:
     """Requests by key."""
     port = gateway.config.monitored.metrics_port if gateway.config.monitored else 0
     return requests.get(f"http://127.0.0.1:{port}/gateway/metrics/keys", timeout=10).text
-
-
-PLANNED = (
-    "kv_cache_tokens",
-    "concurrency",
-    "decode_tokens_per_second",
-    "prefill_tokens_per_second",
-    "load_seconds",
-    "price_cny_per_hour",
-)
 
 
 def complete(gateway: Gateway, number: int) -> int:

@@ -42,14 +42,6 @@ RANKS = [
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory):
     folder, ports = tmp_path_factory.mktemp("prometheus"), monitoring.some_ports()
-    figures = (
-        "kv_cache_tokens",
-        "concurrency",
-        "decode_tokens_per_second",
-        "prefill_tokens_per_second",
-        "load_seconds",
-        "price_cny_per_hour",
-    )
     seldom = (
         "tandem_certificate_expiry_timestamp_seconds",
         "tandem_certificate_lifetime_seconds",
@@ -62,7 +54,7 @@ def prometheus(tmp_path_factory):
         "tandem_measured_concurrency",
     )
     samples = [*state.rank_samples(RANKS, 0), *state.release("2099-01-01T00:00:00Z", False)]
-    samples += [state.Sample(f"tandem_planned_{name}", {}, 1000.0) for name in figures]
+    samples += [state.Sample(f"tandem_planned_{name}", {}, 1000.0) for name in monitoring.PLANNED]
     samples += [state.Sample(name, {}, 4e9) for name in seldom]
     samples.append(state.Sample("tandem_machine_release_timestamp_seconds", {"kind": "spot"}, 4e9))
     state.write(folder / "tandem.prom", state.render(samples))

@@ -20,6 +20,15 @@ from tests.support.waiting import free_port, until
 
 RULES, DASHBOARD = FILES / "rules", FILES / "dashboards/deployment.json"
 UNLIT = "—"
+PLANNED = (
+    "kv_cache_tokens",
+    "concurrency",
+    "decode_tokens_per_second",
+    "prefill_tokens_per_second",
+    "load_seconds",
+    "price_cny_per_hour",
+)
+"""Figures of a plan that panels show, without their prefix."""
 
 
 def panels() -> list[tuple[str, str]]:
